@@ -1,0 +1,69 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace AiBackend.ApiContracts.Jobs;
+
+/// <summary>Body of <c>POST /api/v1/jobs</c>: one piece of AI work to accept.</summary>
+public sealed record SubmitJobRequest
+{
+    /// <summary>Kind of work. <c>chat</c> today.</summary>
+    public string? Type { get; init; }
+
+    /// <summary>Route or model name. Default <c>default</c>: the first configured provider that answers.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>The caller's feature this work belongs to, for statistics and cost; at most 64 characters.</summary>
+    public string? Feature { get; init; }
+
+    /// <summary><c>interactive</c>, <c>standard</c> (default) or <c>batch</c>.</summary>
+    public string? Priority { get; init; }
+
+    /// <summary>The work itself; its shape depends on <see cref="Type"/>, see <see cref="ChatInput"/>.</summary>
+    public JsonElement? Input { get; init; }
+
+    /// <summary>Earliest start. Null starts as soon as a worker is free.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+
+    /// <summary>Latest useful moment. A job that has not finished by then fails with <c>deadline_exceeded</c>.</summary>
+    public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>Tries before the job fails for good, 1 to 20. Default 5.</summary>
+    public int? MaxAttempts { get; init; }
+
+    /// <summary>The caller's own user, for statistics and limits; at most 128 characters.</summary>
+    public string? User { get; init; }
+
+    /// <summary>Up to 16 string pairs kept with the job and returned with it; keys at most 64, values at most 512 characters.</summary>
+    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+}
+
+/// <summary>Input of a <c>chat</c> job.</summary>
+public sealed record ChatInput
+{
+    /// <summary>The conversation, oldest first; at least one message with text.</summary>
+    public IReadOnlyList<ChatMessageInput>? Messages { get; init; }
+
+    /// <summary>Upper bound of the answer in tokens, 1 to 1 000 000. Null leaves it to the model.</summary>
+    public int? MaxOutputTokens { get; init; }
+
+    /// <summary>Sampling temperature, 0 to 2. Null leaves it to the model.</summary>
+    public double? Temperature { get; init; }
+}
+
+/// <summary>One message of a conversation.</summary>
+public sealed record ChatMessageInput
+{
+    /// <summary><c>system</c>, <c>user</c> or <c>assistant</c>.</summary>
+    public string? Role { get; init; }
+
+    /// <summary>The text; not empty.</summary>
+    public string? Content { get; init; }
+}
+
+/// <summary>Input of a <c>noop</c> job, which measures the queue and is refused in Production.</summary>
+public sealed record NoopInput
+{
+    /// <summary>Free text that makes the job as large as the measurement needs.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Padding { get; init; }
+}

@@ -1,0 +1,110 @@
+namespace AiBackend.ApiContracts.Operations;
+
+/// <summary>How the system does: the answer of <c>GET /api/v1/stats</c>. Durations are in seconds.</summary>
+public sealed record Stats
+{
+    /// <summary>Length of the window that percentiles and counts cover, in seconds.</summary>
+    public required int WindowSeconds { get; init; }
+
+    /// <summary>When the numbers were taken.</summary>
+    public required DateTimeOffset AsOf { get; init; }
+
+    /// <summary>What waits now, by priority.</summary>
+    public required IReadOnlyList<QueueDepth> Queue { get; init; }
+
+    /// <summary>Jobs leased by a worker now.</summary>
+    public required long Processing { get; init; }
+
+    /// <summary>Jobs that failed for good and were neither replayed nor discarded.</summary>
+    public required long DeadLetters { get; init; }
+
+    /// <summary>Percentiles of finished jobs in the window, by type and model.</summary>
+    public required IReadOnlyList<LatencyGroup> Latency { get; init; }
+
+    /// <summary>Finished jobs in the window by terminal status.</summary>
+    public required IReadOnlyDictionary<string, long> Finished { get; init; }
+
+    /// <summary>Attempts beyond the first of their job, in the window.</summary>
+    public required long Retries { get; init; }
+
+    /// <summary>Deployments that failed before another answered, in the window.</summary>
+    public required long Fallbacks { get; init; }
+
+    /// <summary>Tokens read in the window.</summary>
+    public required long InputTokens { get; init; }
+
+    /// <summary>Tokens written in the window.</summary>
+    public required long OutputTokens { get; init; }
+
+    /// <summary>Cost in US dollars of the attempts in the window whose deployment has a price.</summary>
+    public required decimal CostUsd { get; init; }
+}
+
+/// <summary>What waits at one priority.</summary>
+/// <param name="Priority"><c>interactive</c>, <c>standard</c> or <c>batch</c>.</param>
+/// <param name="Depth">Jobs that could start now.</param>
+/// <param name="OldestAgeSeconds">Age of the oldest of them, in seconds; null when there is none.</param>
+public sealed record QueueDepth(string Priority, long Depth, double? OldestAgeSeconds);
+
+/// <summary>Percentiles of one class of jobs.</summary>
+/// <param name="Type">Job type.</param>
+/// <param name="Model">Route or model name.</param>
+/// <param name="Count">Finished jobs behind the numbers.</param>
+/// <param name="QueueWait">Due until first claim.</param>
+/// <param name="TimeToFirstToken">First claim until first text.</param>
+/// <param name="Run">First claim until the end.</param>
+/// <param name="EndToEnd">Accepted until the end.</param>
+public sealed record LatencyGroup(
+    string Type,
+    string Model,
+    long Count,
+    Percentiles? QueueWait,
+    Percentiles? TimeToFirstToken,
+    Percentiles? Run,
+    Percentiles? EndToEnd
+);
+
+/// <summary>Three percentiles in seconds.</summary>
+/// <param name="P50">Half are at most this.</param>
+/// <param name="P95">95 of 100 are at most this.</param>
+/// <param name="P99">99 of 100 are at most this.</param>
+public sealed record Percentiles(double P50, double P95, double P99);
+
+/// <summary>The providers this installation may call.</summary>
+/// <param name="Data">In order of preference for the route <c>default</c>.</param>
+public sealed record ProviderList(IReadOnlyList<ProviderInfo> Data);
+
+/// <summary>One configured provider.</summary>
+/// <param name="Name">Its name in configuration and in <c>served_by</c>.</param>
+/// <param name="Model">The model it uses for the route <c>default</c>.</param>
+/// <param name="Simulated">True when no real model is behind it.</param>
+public sealed record ProviderInfo(string Name, string Model, bool Simulated);
+
+/// <summary>The workers that were alive lately.</summary>
+/// <param name="Data">Newest heartbeat first.</param>
+public sealed record WorkerList(IReadOnlyList<WorkerInfo> Data);
+
+/// <summary>One worker process.</summary>
+/// <param name="Id">Unique for the process.</param>
+/// <param name="Name">Host name and process id.</param>
+/// <param name="Status"><c>alive</c>, <c>draining</c> or <c>lost</c> (no heartbeat within a lease).</param>
+/// <param name="Slots">Jobs it may run at once.</param>
+/// <param name="Busy">Jobs it runs now.</param>
+/// <param name="StartedAt">When the process started.</param>
+/// <param name="LastSeenAt">Its latest heartbeat.</param>
+/// <param name="FencedWrites">Writes it lost to a newer lease since it started.</param>
+public sealed record WorkerInfo(
+    Guid Id,
+    string Name,
+    string Status,
+    int Slots,
+    int Busy,
+    DateTimeOffset StartedAt,
+    DateTimeOffset LastSeenAt,
+    long FencedWrites
+);
+
+/// <summary>Answer of <c>/health/ready</c>.</summary>
+/// <param name="Status"><c>healthy</c>, <c>degraded</c> (works, something is missing) or <c>unhealthy</c> (503).</param>
+/// <param name="Checks">State of each dependency by name.</param>
+public sealed record HealthReport(string Status, IReadOnlyDictionary<string, string> Checks);

@@ -1,0 +1,38 @@
+using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Operations;
+
+namespace AiBackend.ApiContracts;
+
+/// <summary>The one JSON dialect of the native API: snake_case, strict on the way in, nulls written on the way out.</summary>
+/// <remarks>
+/// Strict means: unknown and duplicate members are refused and nesting is limited to 32. "Last one wins" for a duplicate
+/// member is a known way to smuggle a value past a check.
+/// </remarks>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false,
+    MaxDepth = 32,
+    UseStringEnumConverter = false
+)]
+[JsonSerializable(typeof(SubmitJobRequest))]
+[JsonSerializable(typeof(ChatInput))]
+[JsonSerializable(typeof(NoopInput))]
+[JsonSerializable(typeof(Job))]
+[JsonSerializable(typeof(JobPage))]
+[JsonSerializable(typeof(JobEventPage))]
+[JsonSerializable(typeof(JobTrace))]
+[JsonSerializable(typeof(StateEvent))]
+[JsonSerializable(typeof(DeltaEvent))]
+[JsonSerializable(typeof(SnapshotEvent))]
+[JsonSerializable(typeof(ResetEvent))]
+[JsonSerializable(typeof(UsageEvent))]
+[JsonSerializable(typeof(NoticeEvent))]
+[JsonSerializable(typeof(FinalEvent))]
+[JsonSerializable(typeof(Stats))]
+[JsonSerializable(typeof(ProviderList))]
+[JsonSerializable(typeof(WorkerList))]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(HealthReport))]
+public sealed partial class WireJson : JsonSerializerContext;
