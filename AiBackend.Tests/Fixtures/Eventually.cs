@@ -1,0 +1,57 @@
+using System.Diagnostics;
+
+namespace AiBackend.Tests.Fixtures;
+
+/// <summary>Asks again until the answer is right or the deadline has passed; never a bare sleep.</summary>
+public static class Eventually
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Waits until <paramref name="condition"/> holds.</summary>
+    /// <param name="what">Completes "Expected within 10 s that …" when it never does.</param>
+    public static Task TrueAsync(Func<CancellationToken, Task<bool>> condition, string what, TimeSpan? within = null) =>
+        GetAsync(condition, holds => holds, what, within);
+
+    /// <inheritdoc cref="TrueAsync(Func{CancellationToken, Task{bool}}, string, TimeSpan?)"/>
+    public static Task TrueAsync(Func<bool> condition, string what, TimeSpan? within = null) =>
+        TrueAsync(_ => Task.FromResult(condition()), what, within);
+
+    /// <summary>Reads until <paramref name="accept"/> takes the value, and returns that value.</summary>
+    /// <remarks>A read that throws counts as a value that was not accepted; the last one is in the failure message.</remarks>
+    public static async Task<T> GetAsync<T>(
+        Func<CancellationToken, Task<T>> read,
+        Func<T, bool> accept,
+        string what,
+        TimeSpan? within = null
+    )
+    {
+        var patience = within ?? Patience;
+        var watch = Stopwatch.StartNew();
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        deadline.CancelAfter(patience);
+        string last;
+        do
+        {
+            try
+            {
+                var value = await read(deadline.Token);
+                if (accept(value))
+                {
+                    return value;
+                }
+
+                last = $"the last value was {value}";
+            }
+            catch (Exception failure) when (!TestRun.Cancel.IsCancellationRequested)
+            {
+                last = $"the last read failed: {failure.GetType().Name}: {failure.Message}";
+            }
+
+            await Task.Delay(Pause, TimeProvider.System, TestRun.Cancel);
+        } while (watch.Elapsed < patience);
+
+        Assert.Fail($"Expected within {patience.TotalSeconds:0.#} s that {what}; {last}.");
+        throw new UnreachableException();
+    }
+}

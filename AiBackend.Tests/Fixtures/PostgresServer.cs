@@ -1,0 +1,195 @@
+using System.Globalization;
+using AiBackend.Tests.Fixtures;
+using Npgsql;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
+
+namespace AiBackend.Tests.Fixtures;
+
+/// <summary>A real Postgres on a random loopback port with its data in a temporary folder.</summary>
+/// <remarks>
+/// The one that test classes get by constructor is shared and starts when the first test needs it. A test that stops or
+/// kills the server starts its own with <see cref="StartNewAsync"/>. Durability across power loss is off (<c>fsync</c>); a
+/// commit still waits for its log record, so that killing the server loses nothing.
+/// </remarks>
+public sealed class PostgresServer : IAsyncLifetime
+{
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
+
+    private readonly SemaphoreSlim _gate = new(1);
+    private string? _folder;
+    private ChildProcess? _process;
+    private string? _template;
+
+    /// <summary>Stays the same over <see cref="StopAsync"/> and <see cref="StartAsync"/>; 0 before the first start.</summary>
+    public int Port { get; private set; }
+
+    private static string Binaries { get; } =
+        Directory.Exists("/usr/lib/postgresql")
+            ? Directory
+                .EnumerateDirectories("/usr/lib/postgresql")
+                .OrderByDescending(folder =>
+                    int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var version) ? version : 0
+                )
+                .Select(folder => Path.Combine(folder, "bin"))
+                .FirstOrDefault("")
+            : "";
+
+    /// <summary>Postgres refuses to run as root, which is who runs tests in most containers.</summary>
+    private static string? User => Environment.IsPrivilegedProcess ? "postgres" : null;
+
+    /// <summary>A server for one test alone, to stop or kill; dispose it.</summary>
+    public static async Task<PostgresServer> StartNewAsync()
+    {
+        var server = new PostgresServer();
+        await server.StartAsync();
+        return server;
+    }
+
+    /// <summary>A migrated database for one test class; dispose it.</summary>
+    public async Task<TestDatabase> CreateDatabaseAsync()
+    {
+        await _gate.WaitAsync(TestRun.Cancel);
+        try
+        {
+            await EnsureStartedAsync();
+            _template ??= await TestDatabase.CreateTemplateAsync(this);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+
+        return await TestDatabase.CopyAsync(this, _template);
+    }
+
+    /// <summary>For Npgsql; the database is not created by asking.</summary>
+    public string ConnectionString(string database) =>
+        new NpgsqlConnectionStringBuilder
+        {
+            Host = "127.0.0.1",
+            Port = Port,
+            Username = "postgres",
+            Database = database,
+            MaxPoolSize = 20,
+            Timeout = 5,
+        }.ConnectionString;
+
+    /// <summary>Starts it, or starts it again after <see cref="StopAsync"/> or <see cref="KillAsync"/>.</summary>
+    public async Task StartAsync()
+    {
+        await _gate.WaitAsync(TestRun.Cancel);
+        try
+        {
+            await EnsureStartedAsync();
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Fast shutdown: open connections are cut, everything is on disk.</summary>
+    public Task StopAsync() => EndAsync(Signal.Interrupt);
+
+    /// <summary>As when the machine's out-of-memory killer takes it; the next start recovers.</summary>
+    public Task KillAsync() => EndAsync(Signal.Kill);
+
+    ValueTask IAsyncLifetime.InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null)
+        {
+            await EndAsync(Signal.Quit);
+        }
+
+        if (_folder is not null)
+        {
+            TestFolder.Remove(_folder);
+        }
+
+        _gate.Dispose();
+    }
+
+    private async Task EnsureStartedAsync()
+    {
+        if (_process is { HasExited: false })
+        {
+            return;
+        }
+
+        var postgres = TestRun.Require("postgres", Binaries);
+        _folder ??= await InitializeFolderAsync(postgres);
+        Port = Port == 0 ? FreePort.Next() : Port;
+        // The backends of a killed server hold its shared memory for a moment, and a new server refuses to start until then.
+        await Eventually.TrueAsync(_ => TryStartAsync(postgres), "Postgres accepts connections", StartPatience);
+    }
+
+    private static async Task<string> InitializeFolderAsync(string postgres)
+    {
+        var folder = TestFolder.Create("postgres");
+        if (User is not null)
+        {
+            await ChildProcess.RunAsync(TestRun.Require("chown"), [User, folder]);
+        }
+
+        var initdb = Path.Combine(Path.GetDirectoryName(postgres)!, "initdb");
+        string[] options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
+        await ChildProcess.RunAsync(initdb, ["--pgdata=" + Path.Combine(folder, "data"), .. options], User);
+        return folder;
+    }
+
+    private async Task<bool> TryStartAsync(string postgres)
+    {
+        if (_process is null or { HasExited: true })
+        {
+            _process?.Dispose();
+            _process = await ChildProcess.StartAsync(postgres, Options(), orphanSignal: "QUIT", user: User);
+        }
+
+        while (!_process.HasExited)
+        {
+            try
+            {
+                await using var probe = NpgsqlDataSource.Create(ConnectionString("postgres") + ";Pooling=false");
+                await using var connection = await probe.OpenConnectionAsync(TestRun.Cancel);
+                return true;
+            }
+            catch (NpgsqlException)
+            {
+                await Task.Delay(20, TestRun.Cancel);
+            }
+        }
+
+        throw new InvalidOperationException(_process.Output);
+    }
+
+    private string[] Options() =>
+        [
+            "-D",
+            Path.Combine(_folder!, "data"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            Port.ToString(CultureInfo.InvariantCulture),
+            .. Setting("unix_socket_directories", ""),
+            .. Setting("fsync", "off"),
+            .. Setting("full_page_writes", "off"),
+            .. Setting("synchronous_commit", "on"),
+            .. Setting("max_connections", "300"),
+            .. Setting("shared_buffers", "64MB"),
+        ];
+
+    private static string[] Setting(string name, string value) => ["-c", $"{name}={value}"];
+
+    private async Task EndAsync(Signal signal)
+    {
+        _process?.Signal(signal);
+        // Not the test's token: at the end of an aborted run the server must still be stopped.
+        using var patience = new CancellationTokenSource(StartPatience);
+        await (_process?.WaitForExitAsync(patience.Token) ?? Task.CompletedTask);
+        _process?.Dispose();
+        _process = null;
+    }
+}

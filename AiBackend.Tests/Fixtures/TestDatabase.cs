@@ -1,0 +1,53 @@
+using Npgsql;
+
+namespace AiBackend.Tests.Fixtures;
+
+/// <summary>A database of its own for one test class, copied from a template that was migrated once.</summary>
+public sealed class TestDatabase : IAsyncDisposable
+{
+    private readonly PostgresServer _server;
+
+    private TestDatabase(PostgresServer server, string name)
+    {
+        _server = server;
+        Name = name;
+        ConnectionString = server.ConnectionString(name);
+        Source = NpgsqlDataSource.Create(ConnectionString);
+    }
+
+    public string Name { get; }
+
+    public string ConnectionString { get; }
+
+    /// <summary>Pooled connections to it; closed with it.</summary>
+    public NpgsqlDataSource Source { get; }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Source.DisposeAsync();
+        await OnServerAsync(_server, $"DROP DATABASE IF EXISTS {Name} WITH (FORCE)", CancellationToken.None);
+    }
+
+    internal static async Task<string> CreateTemplateAsync(PostgresServer server)
+    {
+        const string Template = "template_migrated";
+        await OnServerAsync(server, $"CREATE DATABASE {Template}", TestRun.Cancel);
+        return Template;
+    }
+
+    internal static async Task<TestDatabase> CopyAsync(PostgresServer server, string template)
+    {
+        var name = $"test_{Guid.CreateVersion7():N}";
+        await OnServerAsync(server, $"CREATE DATABASE {name} TEMPLATE {template}", TestRun.Cancel);
+        return new TestDatabase(server, name);
+    }
+
+    private static async Task OnServerAsync(PostgresServer server, string sql, CancellationToken cancellationToken)
+    {
+        await using var source = NpgsqlDataSource.Create(server.ConnectionString("postgres") + ";Pooling=false");
+#pragma warning disable CA2100 // Names of databases cannot be parameters; these are our own constants and a hexadecimal id.
+        await using var command = source.CreateCommand(sql);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}

@@ -1,0 +1,46 @@
+namespace AiBackend.Tests.Fixtures;
+
+/// <summary>Where the tests run: a desk may lack a tool, continuous integration may not.</summary>
+public static class TestRun
+{
+    /// <summary>True when the variable <c>CI</c> is set to anything but <c>false</c> or <c>0</c>.</summary>
+    public static bool IsContinuousIntegration { get; } = Variable("CI") is { Length: > 0 } value && value is not ("false" or "0");
+
+    /// <summary>Ends when the test is over or the run is aborted.</summary>
+    public static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>The full path of a program. Without it the test is skipped at a desk and fails in continuous integration.</summary>
+    /// <param name="tool">A file name that is looked up in <paramref name="folders"/>, then in PATH.</param>
+    /// <param name="folders">Places that are usually not in PATH.</param>
+    public static string Require(string tool, params ReadOnlySpan<string> folders)
+    {
+        if (Find(tool, folders) is { } path)
+        {
+            return path;
+        }
+
+        var reason = $"{tool} is not installed; ./test.sh installs what the tests need.";
+        // A run that quietly leaves tests out must not look green.
+        Assert.SkipUnless(IsContinuousIntegration, reason);
+        throw new InvalidOperationException(reason);
+    }
+
+    /// <summary>As <see cref="Require"/>, but null when the program is missing.</summary>
+    public static string? Find(string tool, params ReadOnlySpan<string> folders)
+    {
+        foreach (var folder in (string[])[.. folders, .. (Variable("PATH") ?? "").Split(Path.PathSeparator)])
+        {
+            var path = Path.Combine(folder, tool);
+            if (folder.Length > 0 && File.Exists(path))
+            {
+                return path;
+            }
+        }
+
+        return null;
+    }
+
+#pragma warning disable RS0030 // Here is where the tests ask the machine; there is no configuration to bind.
+    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name);
+#pragma warning restore RS0030
+}
