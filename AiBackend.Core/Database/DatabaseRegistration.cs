@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace AiBackend.Core.Database;
+
+/// <summary>Registers the one data source of a process.</summary>
+public static class DatabaseRegistration
+{
+    /// <summary>Name of the connection string: <c>ConnectionStrings:aibackend</c>.</summary>
+    public const string ConnectionName = "aibackend";
+
+    /// <summary>Adds <see cref="NpgsqlDataSource"/> and <see cref="DatabaseMigrator"/>.</summary>
+    /// <exception cref="InvalidOperationException">The connection string is missing.</exception>
+    public static void AddDatabase(this IHostApplicationBuilder builder)
+    {
+        var connectionString =
+            builder.Configuration.GetConnectionString(ConnectionName)
+            ?? throw new InvalidOperationException(
+                $"ConnectionStrings__{ConnectionName} is not set. Start the stack with ./run.sh, or set it to a Postgres connection string."
+            );
+
+        builder.Services.AddSingleton(services => Open(connectionString, services.GetRequiredService<ILoggerFactory>()));
+        builder.Services.AddSingleton<DatabaseMigrator>();
+    }
+
+    /// <summary>Opens a data source with this product's defaults where the connection string does not say otherwise.</summary>
+    public static NpgsqlDataSource Open(string connectionString, ILoggerFactory? loggers = null)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        // Npgsql's own default of 100 is all that Postgres has by default: one process could lock out the others.
+        Default(settings, "Maximum Pool Size", 24);
+        Default(settings, "Max Auto Prepare", 64);
+        Default(settings, "Auto Prepare Min Usages", 2);
+        Default(settings, "Timeout", 5);
+        Default(settings, "Command Timeout", 15);
+        Default(settings, "Keepalive", 10);
+
+        var source = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        if (loggers is not null)
+        {
+            source.UseLoggerFactory(loggers);
+        }
+
+        return source.Build();
+    }
+
+    private static void Default(NpgsqlConnectionStringBuilder settings, string key, int value)
+    {
+        if (!settings.ShouldSerialize(key))
+        {
+            settings[key] = value;
+        }
+    }
+}

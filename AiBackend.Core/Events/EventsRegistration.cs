@@ -1,0 +1,39 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Redis;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Core.Events;
+
+/// <summary>Registers the event log and its notifications.</summary>
+public static class EventsRegistration
+{
+    /// <summary>Adds what every writer of events needs: the signals that follow a commit.</summary>
+    public static void AddJobSignals(this IHostApplicationBuilder builder) =>
+        builder.Services.AddSingleton<IJobSignals, JobSignals>().AddSingleton<CancelSignals>();
+
+    /// <summary>Adds what readers of events need.</summary>
+    public static void AddJobEventReading(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<JobEventLog>().AddSingleton<JobEventFeed>().AddSingleton<JobEventReader>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<JobEventFeed>());
+    }
+}
+
+/// <summary>Listens for cancel requests on behalf of whoever runs jobs.</summary>
+public sealed class CancelSignals(RedisConnection redis, IOptions<RedisOptions> options)
+{
+    /// <summary>Calls <paramref name="cancel"/> with every job whose cancellation is asked for from now on.</summary>
+    public Task SubscribeAsync(Action<Guid> cancel) =>
+        redis.SubscribeAsync(
+            JobSignals.CancelsChannel(options.Value),
+            message =>
+            {
+                if ((byte[]?)message is { Length: 16 } id)
+                {
+                    cancel(new Guid(id, bigEndian: true));
+                }
+            }
+        );
+}

@@ -1,0 +1,133 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Redis;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace AiBackend.Core.Events;
+
+/// <summary>Hands committed events to the readers of this process.</summary>
+/// <remarks>
+/// Notifications come from Redis; because they can be lost, one query asks Postgres for the latest numbers of all watched
+/// jobs: every 2 s, and every 250 ms while Redis is away. A reader that misses one catches up from the log.
+/// </remarks>
+public sealed class JobEventFeed(
+    RedisConnection redis,
+    JobEventLog log,
+    IOptions<RedisOptions> options,
+    TimeProvider clock,
+    ILogger<JobEventFeed> logger
+) : BackgroundService
+{
+    private static readonly TimeSpan SlowPoll = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan FastPoll = TimeSpan.FromMilliseconds(250);
+
+    private readonly ConcurrentDictionary<Guid, Subscription[]> _subscriptions = new();
+
+    /// <summary>Jobs that somebody reads now.</summary>
+    public int WatchedCount => _subscriptions.Count;
+
+    /// <summary>Starts to collect a job's events; dispose to stop.</summary>
+    internal Subscription Subscribe(Guid jobId)
+    {
+        var subscription = new Subscription(jobId, Remove);
+        _subscriptions.AddOrUpdate(jobId, [subscription], (_, others) => [.. others, subscription]);
+        return subscription;
+    }
+
+    /// <inheritdoc />
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await redis.SubscribeAsync(JobSignals.EventsChannel(options.Value), message => Deliver(message));
+        using var timer = new PeriodicTimer(FastPoll, clock);
+        var lastPoll = clock.GetTimestamp();
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            if (!redis.IsConnected || clock.GetElapsedTime(lastPoll) >= SlowPoll)
+            {
+                lastPoll = clock.GetTimestamp();
+                await PollAsync(stoppingToken);
+            }
+        }
+    }
+
+    private void Deliver(byte[]? bundle)
+    {
+        foreach (var record in EventBundle.Decode(bundle))
+        {
+            if (_subscriptions.TryGetValue(record.JobId, out var subscriptions))
+            {
+                foreach (var subscription in subscriptions)
+                {
+                    subscription.Offer(record);
+                }
+            }
+        }
+    }
+
+    private async Task PollAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (var ids in _subscriptions.Keys.Chunk(1000))
+            {
+                foreach (var (jobId, seq) in await log.ReadLastSeqAsync(ids, cancellationToken))
+                {
+                    if (_subscriptions.TryGetValue(jobId, out var subscriptions))
+                    {
+                        foreach (var subscription in subscriptions)
+                        {
+                            subscription.Hint(seq);
+                        }
+                    }
+                }
+            }
+        }
+        catch (NpgsqlException failure)
+        {
+            // Safe to go on: the next tick asks again, and readers that need Postgres see the outage themselves.
+            logger.EventPollFailed(failure);
+        }
+    }
+
+    private void Remove(Subscription subscription)
+    {
+        while (_subscriptions.TryGetValue(subscription.JobId, out var current))
+        {
+            var rest = Array.FindAll(current, other => other != subscription);
+            var removed =
+                rest.Length == 0
+                    ? _subscriptions.TryRemove(KeyValuePair.Create(subscription.JobId, current))
+                    : _subscriptions.TryUpdate(subscription.JobId, rest, current);
+            if (removed)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>A bounded buffer of one reader: when it is full the reader has fallen behind and reads the log instead.</summary>
+    internal sealed class Subscription(Guid jobId, Action<Subscription> remove) : IDisposable
+    {
+        private const int Capacity = 256;
+
+        private readonly Channel<JobEventRecord> _events = Channel.CreateBounded<JobEventRecord>(
+            new BoundedChannelOptions(Capacity) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite }
+        );
+
+        public Guid JobId { get; } = jobId;
+
+        public ChannelReader<JobEventRecord> Events => _events.Reader;
+
+        // A dropped event leaves a gap in the numbers, and a gap sends the reader to the log.
+        public void Offer(JobEventRecord record) => _events.Writer.TryWrite(record);
+
+        /// <summary>Says that events up to <paramref name="seq"/> exist, without their payload.</summary>
+        public void Hint(int seq) => _events.Writer.TryWrite(new JobEventRecord(JobId, seq, default, default));
+
+        public void Dispose() => remove(this);
+    }
+}

@@ -1,0 +1,39 @@
+using AiBackend.Core.Jobs;
+using Npgsql;
+
+namespace AiBackend.Core.Events;
+
+/// <summary>Reads job event logs from Postgres.</summary>
+public sealed class JobEventLog(NpgsqlDataSource database)
+{
+    private const string PageSql = """
+        SELECT job_id, seq, kind, data FROM job_events WHERE job_id = @job_id AND seq > @after ORDER BY seq LIMIT @limit
+        """;
+
+    private const string LastSeqSql = "SELECT id, last_seq FROM jobs WHERE id = ANY (@ids)";
+
+    /// <returns>Events after a number, in order, at most <paramref name="limit"/>.</returns>
+    public async Task<IReadOnlyList<JobEventRecord>> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(PageSql);
+        command.Parameters.AddWithValue("job_id", jobId);
+        command.Parameters.AddWithValue("after", after);
+        command.Parameters.AddWithValue("limit", limit);
+        return await command.ReadEventsAsync(cancellationToken);
+    }
+
+    /// <returns>The number of the latest event of each of these jobs.</returns>
+    public async Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(LastSeqSql);
+        command.Parameters.AddWithValue("ids", jobIds);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var latest = new Dictionary<Guid, int>(jobIds.Length);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            latest[reader.GetGuid(0)] = reader.GetInt32(1);
+        }
+
+        return latest;
+    }
+}

@@ -1,0 +1,119 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+
+namespace AiBackend.Core.Events;
+
+/// <summary>Follows a job's event log from any number to its end, each event exactly once and in order.</summary>
+public sealed class JobEventReader(JobEventFeed feed, JobEventLog log, JobReads jobs)
+{
+    private const int PageSize = 500;
+
+    /// <summary>Yields every event after <paramref name="after"/> and ends after <c>final</c>.</summary>
+    /// <remarks>
+    /// Subscribes first, then reads the log, then applies notifications; a gap in the numbers sends it back to the log. So
+    /// nothing is missed between the two, and nothing is seen before its commit. The caller has checked that the job exists.
+    /// </remarks>
+    public async IAsyncEnumerable<JobEventRecord> WatchAsync(
+        Guid jobId,
+        int after,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        using var subscription = feed.Subscribe(jobId);
+        var behind = true;
+        while (true)
+        {
+            while (behind)
+            {
+                var page = await log.ReadAsync(jobId, after, PageSize, cancellationToken);
+                behind = page.Count == PageSize;
+                foreach (var record in page)
+                {
+                    after = record.Seq;
+                    yield return await RenderAsync(record, cancellationToken);
+                    if (record.Kind == JobEventKind.Final)
+                    {
+                        yield break;
+                    }
+                }
+            }
+
+            var next = await subscription.Events.ReadAsync(cancellationToken);
+            if (next.Seq <= after)
+            {
+                continue;
+            }
+
+            if (next.Seq > after + 1 || next.Kind == default)
+            {
+                behind = true;
+                continue;
+            }
+
+            after = next.Seq;
+            yield return await RenderAsync(next, cancellationToken);
+            if (next.Kind == JobEventKind.Final)
+            {
+                yield break;
+            }
+        }
+    }
+
+    /// <returns>One page of the log, as stored so far.</returns>
+    public async Task<IReadOnlyList<JobEventRecord>> ReadPageAsync(
+        Guid jobId,
+        int after,
+        int limit,
+        CancellationToken cancellationToken
+    )
+    {
+        var page = await log.ReadAsync(jobId, after, limit, cancellationToken);
+        var rendered = new List<JobEventRecord>(page.Count);
+        foreach (var record in page)
+        {
+            rendered.Add(await RenderAsync(record, cancellationToken));
+        }
+
+        return rendered;
+    }
+
+    /// <summary>Waits until the job has ended or the time is up.</summary>
+    /// <returns>Whether it has ended.</returns>
+    public async Task<bool> WaitForEndAsync(Guid jobId, TimeSpan limit, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        using var timeUp = new CancellationTokenSource(limit, clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
+        try
+        {
+            await foreach (var record in WatchAsync(jobId, 0, both.Token))
+            {
+                if (record.Kind == JobEventKind.Final)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+        catch (OperationCanceledException) when (timeUp.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private async ValueTask<JobEventRecord> RenderAsync(JobEventRecord record, CancellationToken cancellationToken)
+    {
+        if (record.Kind != JobEventKind.Final)
+        {
+            return record;
+        }
+
+        var job =
+            await jobs.FindForEventAsync(record.JobId, cancellationToken)
+            ?? throw new InvalidOperationException($"Job {record.JobId} has a final event but no row.");
+        return record with { Data = JsonSerializer.SerializeToUtf8Bytes(new FinalEvent(job), WireJson.Default.FinalEvent) };
+    }
+}

@@ -1,0 +1,60 @@
+using Npgsql;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>What time alone does to jobs: scheduled and retrying ones become due, waiting ones pass their deadline.</summary>
+public sealed class AdvanceDueJobs(NpgsqlDataSource database, IJobSignals signals)
+{
+    private const int MaxBatch = 500;
+
+    private const string BecomeDueSql = """
+        WITH due AS (
+            UPDATE jobs SET status = 1, last_seq = last_seq + 1
+             WHERE id IN (SELECT id FROM jobs WHERE status IN (0, 5) AND due_at <= now()
+                           ORDER BY due_at LIMIT @limit FOR UPDATE SKIP LOCKED)
+               AND status IN (0, 5)
+            RETURNING id, tenant_id, attempt, last_seq
+        )
+        INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+        SELECT id, last_seq, 1, tenant_id, '{"status":"queued","attempt":' || attempt || '}' FROM due
+        RETURNING job_id, seq, kind, data
+        """;
+
+    // A running job's deadline is its worker's business: it knows whether partial output exists.
+    private const string ExpireSql = """
+        WITH expired AS (
+            UPDATE jobs
+               SET status = 8, last_seq = last_seq + 1, finished_at = now(), error_code = 'deadline_exceeded', error_class = 'transient',
+                   error_message = 'The deadline passed before the job could finish. Submit it again with a later deadline or a higher priority.'
+             WHERE id IN (SELECT id FROM jobs WHERE status < 6 AND deadline IS NOT NULL AND deadline <= now() AND status <> 2
+                           ORDER BY deadline LIMIT @limit FOR UPDATE SKIP LOCKED)
+               AND status < 6 AND status <> 2
+            RETURNING id, tenant_id, last_seq
+        ), letters AS (
+            INSERT INTO dead_letters (job_id, tenant_id, class, code)
+            SELECT id, tenant_id, 'transient', 'deadline_exceeded' FROM expired
+        )
+        INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+        SELECT id, last_seq, 7, tenant_id, '{}' FROM expired
+        RETURNING job_id, seq, kind, data
+        """;
+
+    /// <returns>How many jobs moved; as many as the batch limit means there may be more.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        await using var due = database.CreateCommand(BecomeDueSql);
+        var queued = await RunAsync(due, cancellationToken);
+        signals.Queued([.. queued.Select(record => record.JobId)]);
+        await using var expire = database.CreateCommand(ExpireSql);
+        var expired = await RunAsync(expire, cancellationToken);
+        return queued.Count + expired.Count;
+    }
+
+    private async Task<IReadOnlyList<JobEventRecord>> RunAsync(NpgsqlCommand command, CancellationToken cancellationToken)
+    {
+        command.Parameters.AddWithValue("limit", MaxBatch);
+        var events = await command.ReadEventsAsync(cancellationToken);
+        signals.Committed(events);
+        return events;
+    }
+}

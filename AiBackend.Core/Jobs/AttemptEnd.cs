@@ -1,0 +1,74 @@
+using AiBackend.ApiContracts.Jobs;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>How an attempt ended and what is to be recorded of it.</summary>
+public sealed record AttemptEnd
+{
+    private AttemptEnd(JobTrigger trigger, AttemptOutcome outcome)
+    {
+        Status =
+            JobStateMachine.Next(JobStatus.Processing, trigger)
+            ?? throw new ArgumentOutOfRangeException(nameof(trigger), trigger, "No edge leaves processing by this trigger.");
+        Outcome = outcome;
+    }
+
+    /// <summary>Where the job goes.</summary>
+    public JobStatus Status { get; }
+
+    /// <summary>What the attempt's row says.</summary>
+    public AttemptOutcome Outcome { get; }
+
+    /// <summary>The output to store; null stores none, and text already streamed is reset.</summary>
+    public string? Text { get; private init; }
+
+    /// <summary>What a partial result could not deliver, and why.</summary>
+    public IReadOnlyList<string> Missing { get; private init; } = [];
+
+    /// <summary>Why it failed; null when it did not.</summary>
+    public JobError? Error { get; private init; }
+
+    /// <summary>Wait before the job may start again; null unless it is retrying.</summary>
+    public TimeSpan? RetryDelay { get; private init; }
+
+    /// <summary>Why streamed text no longer counts, as a code; null keeps it.</summary>
+    public string? ResetReason { get; private init; }
+
+    /// <summary>Who was asked; null when nobody was.</summary>
+    public ServedBy? ServedBy { get; init; }
+
+    /// <summary>What it used; null when unknown.</summary>
+    public JobUsage? Usage { get; init; }
+
+    /// <summary>Claim until first text; null when there was none.</summary>
+    public TimeSpan? FirstTokenAfter { get; init; }
+
+    /// <summary>The whole result.</summary>
+    /// <param name="text">Null for work that has no text.</param>
+    public static AttemptEnd Succeeded(string? text) => new(JobTrigger.Succeed, AttemptOutcome.Succeeded) { Text = text };
+
+    /// <summary>A useful part of the result.</summary>
+    public static AttemptEnd Partial(string text, params IReadOnlyList<string> missing) =>
+        new(JobTrigger.SucceedPartially, AttemptOutcome.Partial) { Text = text, Missing = missing };
+
+    /// <summary>Another attempt follows after <paramref name="delay"/>.</summary>
+    public static AttemptEnd FailedForNow(JobError error, TimeSpan delay) =>
+        new(JobTrigger.FailForNow, AttemptOutcome.Failed)
+        {
+            Error = error,
+            RetryDelay = delay,
+            ResetReason = "provider_failure",
+        };
+
+    /// <summary>No other attempt follows.</summary>
+    public static AttemptEnd FailedForGood(JobError error) =>
+        new(JobTrigger.FailForGood, AttemptOutcome.Failed) { Error = error, ResetReason = "provider_failure" };
+
+    /// <summary>Ended by a caller or operator; what was streamed stays readable.</summary>
+    /// <param name="text">What was streamed; null when nothing was.</param>
+    public static AttemptEnd Cancelled(string? text) => new(JobTrigger.Cancel, AttemptOutcome.Cancelled) { Text = text };
+
+    /// <summary>Given back by a draining worker: goes to the queue at once and does not count as a try.</summary>
+    public static AttemptEnd GivenBack() =>
+        new(JobTrigger.GiveBack, AttemptOutcome.Interrupted) { ResetReason = "worker_draining" };
+}

@@ -1,0 +1,60 @@
+namespace AiBackend.Core.Jobs;
+
+/// <summary>A validated piece of work on its way into the database.</summary>
+public sealed record JobDraft
+{
+    /// <summary>UUIDv7 of the job to be.</summary>
+    public required Guid Id { get; init; }
+
+    /// <summary>Whose job it is.</summary>
+    public required Guid TenantId { get; init; }
+
+    /// <summary>Kind of work.</summary>
+    public required JobType Type { get; init; }
+
+    /// <summary>How urgent it is.</summary>
+    public required JobPriority Priority { get; init; }
+
+    /// <summary>Route or model name.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Tries allowed, at least 1.</summary>
+    public required int MaxAttempts { get; init; }
+
+    /// <summary>Earliest start; null starts at once.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+
+    /// <summary>Latest useful moment; null has none.</summary>
+    public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>The input as JSON, in the schema of <see cref="JobSchema.Version"/>.</summary>
+    public required string Input { get; init; }
+
+    /// <summary>First words of the input, for lists; null when it has no text.</summary>
+    public string? Title { get; init; }
+
+    /// <summary>The caller's feature.</summary>
+    public string? Feature { get; init; }
+
+    /// <summary>The caller's own user.</summary>
+    public string? EndUser { get; init; }
+
+    /// <summary>JSON object of strings; null when there is none.</summary>
+    public string? Metadata { get; init; }
+
+    /// <summary>W3C traceparent of the submitting request.</summary>
+    public string? TraceParent { get; init; }
+
+    /// <summary>The caller's key for this request; null submits unconditionally.</summary>
+    public string? IdempotencyKey { get; init; }
+
+    /// <summary>SHA-256 of the request's meaning; required with <see cref="IdempotencyKey"/>.</summary>
+    public byte[]? Fingerprint { get; init; }
+}
+
+/// <summary>Version of the stored shape of inputs, outputs and events that this build writes.</summary>
+public static class JobSchema
+{
+    /// <summary>Written with every payload; older versions are read through upcasters.</summary>
+    public const short Version = 1;
+}

@@ -1,0 +1,27 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>Event payloads as UTF-8 JSON, as stored and as sent.</summary>
+public static class JobEventPayload
+{
+    /// <summary>Stored in place of a final event's payload, which is rendered when read.</summary>
+    public static readonly byte[] Final = "{}"u8.ToArray();
+
+    /// <summary>Payload of <see cref="JobEventKind.State"/>.</summary>
+    public static byte[] Of(StateEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.StateEvent);
+
+    /// <summary>Payload of <see cref="JobEventKind.Delta"/>.</summary>
+    public static byte[] Of(DeltaEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.DeltaEvent);
+
+    /// <summary>Payload of <see cref="JobEventKind.Reset"/>.</summary>
+    public static byte[] Of(ResetEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.ResetEvent);
+
+    /// <summary>Payload of <see cref="JobEventKind.Usage"/>.</summary>
+    public static byte[] Of(UsageEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.UsageEvent);
+
+    /// <summary>Payload of <see cref="JobEventKind.Notice"/>.</summary>
+    public static byte[] Of(NoticeEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.NoticeEvent);
+}

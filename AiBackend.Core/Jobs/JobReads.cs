@@ -1,0 +1,144 @@
+using System.Data;
+using AiBackend.ApiContracts.Jobs;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>Which jobs a list shows.</summary>
+public sealed record JobFilter
+{
+    /// <summary>Only these statuses; null shows all.</summary>
+    public IReadOnlyList<JobStatus>? Statuses { get; init; }
+
+    /// <summary>Only this type; null shows all.</summary>
+    public JobType? Type { get; init; }
+
+    /// <summary>Only this feature; null shows all.</summary>
+    public string? Feature { get; init; }
+
+    /// <summary>Only jobs accepted at or after this moment.</summary>
+    public DateTimeOffset? CreatedAfter { get; init; }
+
+    /// <summary>Only jobs accepted before this moment.</summary>
+    public DateTimeOffset? CreatedBefore { get; init; }
+
+    /// <summary>Only jobs older than this one; null starts with the newest.</summary>
+    public Guid? Before { get; init; }
+
+    /// <summary>Jobs on a page, 1 to 200.</summary>
+    public required int Limit { get; init; }
+}
+
+/// <summary>Reads jobs as the API shows them. Every read names its tenant.</summary>
+public sealed class JobReads(NpgsqlDataSource database)
+{
+    // The place in line is counted up to 1 000: nobody needs to know whether 40 000 or 40 001 are ahead.
+    private const string OneSql = """
+        SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
+               j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
+               p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
+               s.model_version, s.fallbacks, s.simulated, o.text, o.missing,
+               CASE WHEN j.status = 1 THEN
+                   (SELECT count(*) FROM (SELECT 1 FROM jobs q WHERE q.status = 1 AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000) ahead)
+               END
+          FROM jobs j
+          JOIN job_payloads p ON p.job_id = j.id
+          LEFT JOIN job_outputs o ON o.job_id = j.id
+          LEFT JOIN LATERAL (SELECT sum(a.input_tokens)::bigint AS input_tokens, sum(a.cached_tokens)::bigint AS cached_tokens,
+                                    sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd
+                               FROM job_attempts a WHERE a.job_id = j.id) u ON true
+          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated
+                               FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
+                              ORDER BY a.attempt DESC LIMIT 1) s ON true
+         WHERE j.id = @id AND (j.tenant_id = @tenant_id OR @tenant_id IS NULL)
+        """;
+
+    private const string ListSql = """
+        SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
+               j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
+               p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
+               s.model_version, s.fallbacks, s.simulated, NULL::text, NULL::text[], NULL::bigint
+          FROM (SELECT * FROM jobs
+                 WHERE tenant_id = @tenant_id
+                   AND id < @before AND id >= @from
+                   AND (@statuses IS NULL OR status = ANY (@statuses))
+                   AND (@type IS NULL OR type = @type)
+                   AND (@feature IS NULL OR EXISTS (SELECT 1 FROM job_payloads f WHERE f.job_id = jobs.id AND f.feature = @feature))
+                 ORDER BY id DESC LIMIT @limit) j
+          JOIN job_payloads p ON p.job_id = j.id
+          LEFT JOIN LATERAL (SELECT sum(a.input_tokens)::bigint AS input_tokens, sum(a.cached_tokens)::bigint AS cached_tokens,
+                                    sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd
+                               FROM job_attempts a WHERE a.job_id = j.id) u ON true
+          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated
+                               FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
+                              ORDER BY a.attempt DESC LIMIT 1) s ON true
+         ORDER BY j.id DESC
+        """;
+
+    /// <returns>The job with its output, or null when the tenant has none with this id.</returns>
+    public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        FindOneAsync(tenantId, jobId, cancellationToken);
+
+    /// <summary>For events on their way to readers whose right to the job was checked when they began to read.</summary>
+    /// <returns>The job with its output, or null when there is none with this id.</returns>
+    public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) =>
+        FindOneAsync(null, jobId, cancellationToken);
+
+    /// <returns>Jobs without their output, newest first.</returns>
+    public async Task<IReadOnlyList<Job>> ListAsync(Guid tenantId, JobFilter filter, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(ListSql);
+        var before = Earlier(filter.Before, filter.CreatedBefore is { } created ? FirstIdOf(created) : null);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("before", before ?? Guid.AllBitsSet);
+        command.Parameters.AddWithValue("from", filter.CreatedAfter is { } after ? FirstIdOf(after) : Guid.Empty);
+        command.Parameters.AddWithValue(
+            "statuses",
+            NpgsqlDbType.Array | NpgsqlDbType.Smallint,
+            filter.Statuses is { } statuses ? statuses.Select(status => (short)status).ToArray() : DBNull.Value
+        );
+        command.Parameters.AddWithValue("type", NpgsqlDbType.Smallint, filter.Type is { } type ? (short)type : DBNull.Value);
+        command.Parameters.AddWithValue("feature", NpgsqlDbType.Text, (object?)filter.Feature ?? DBNull.Value);
+        command.Parameters.AddWithValue("limit", filter.Limit);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var jobs = new List<Job>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            jobs.Add(JobRow.Read(reader));
+        }
+
+        return jobs;
+    }
+
+    /// <summary>The smallest UUIDv7 of a moment: ids sort by time, so a time range is a range of the primary key.</summary>
+    internal static Guid FirstIdOf(DateTimeOffset moment)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        bytes.Clear();
+        var milliseconds = Math.Max(0, moment.ToUnixTimeMilliseconds());
+        for (var i = 5; i >= 0; i--)
+        {
+            bytes[i] = (byte)milliseconds;
+            milliseconds >>= 8;
+        }
+
+        return new Guid(bytes, bigEndian: true);
+    }
+
+    private async Task<Job?> FindOneAsync(Guid? tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(OneSql);
+        command.Parameters.AddWithValue("id", jobId);
+        command.Parameters.AddWithValue("tenant_id", NpgsqlDbType.Uuid, (object?)tenantId ?? DBNull.Value);
+        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? JobRow.Read(reader) : null;
+    }
+
+    private static Guid? Earlier(Guid? left, Guid? right) =>
+        (left, right) switch
+        {
+            ({ } a, { } b) => a.CompareTo(b) < 0 ? a : b,
+            _ => left ?? right,
+        };
+}

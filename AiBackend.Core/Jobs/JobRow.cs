@@ -1,0 +1,76 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
+using Npgsql;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>Turns a row of <see cref="JobReads"/> into the job of the wire.</summary>
+internal static class JobRow
+{
+    private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    public static Job Read(NpgsqlDataReader row)
+    {
+        var status = (JobStatus)row.GetInt16(2);
+        var dueAt = row.GetFieldValue<DateTimeOffset>(11);
+        return new Job
+        {
+            Id = row.GetGuid(0),
+            Type = ((JobType)row.GetInt16(1)).ToWire(),
+            Status = status.ToWire(),
+            Model = row.GetString(3),
+            Feature = Text(row, 4),
+            Priority = ((JobPriority)row.GetInt16(5)).ToWire(),
+            CreatedAt = row.GetFieldValue<DateTimeOffset>(6),
+            StartedAt = Time(row, 7),
+            FinishedAt = Time(row, 8),
+            Attempt = row.GetInt16(9),
+            MaxAttempts = row.GetInt16(10),
+            Queue = Place(status, row.IsDBNull(31) ? null : row.GetInt64(31)),
+            NextAttemptAt = status is JobStatus.Scheduled or JobStatus.Retrying ? dueAt : null,
+            Deadline = Time(row, 12),
+            Error = Text(row, 13) is { } code ? Error(code, row.GetString(14), row.GetString(15)) : null,
+            TraceId = TraceIdOf(Text(row, 16)),
+            ReplayOf = row.IsDBNull(17) ? null : row.GetGuid(17),
+            Title = Text(row, 18),
+            Metadata = Text(row, 19) is { } metadata
+                ? JsonSerializer.Deserialize(metadata, WireJson.Default.IReadOnlyDictionaryStringString)!
+                : NoMetadata,
+            Usage = row.IsDBNull(20) ? null : Usage(row),
+            ServedBy = Text(row, 24) is { } provider
+                ? new ServedBy(provider, row.GetString(25), Text(row, 26), row.GetInt16(27), row.GetBoolean(28))
+                : null,
+            Output = Text(row, 29) is { } text ? new JobOutput(text, null, row.GetFieldValue<string[]>(30)) : null,
+            Links = JobLinks.Of(row.GetGuid(0)),
+        };
+    }
+
+    internal static JobError Error(string code, string errorClass, string message) =>
+        new(code, errorClass, message, Retryable: errorClass is not ("caller_error" or "provider_auth"));
+
+    /// <summary>The trace id inside a W3C traceparent, <c>00-{trace id}-{span id}-{flags}</c>.</summary>
+    internal static string? TraceIdOf(string? traceParent) => traceParent is { Length: 55 } ? traceParent[3..35] : null;
+
+    internal static QueuePlace? Place(JobStatus status, long? position) =>
+        status switch
+        {
+            JobStatus.Queued => new QueuePlace(position, null, null, WaitingReasons.Capacity),
+            JobStatus.Scheduled => new QueuePlace(null, null, null, WaitingReasons.Scheduled),
+            JobStatus.Retrying => new QueuePlace(null, null, null, WaitingReasons.Backoff),
+            _ => null,
+        };
+
+    private static JobUsage Usage(NpgsqlDataReader row) =>
+        new(
+            row.GetInt64(20),
+            row.IsDBNull(21) ? 0 : row.GetInt64(21),
+            row.IsDBNull(22) ? 0 : row.GetInt64(22),
+            row.IsDBNull(23) ? null : row.GetDecimal(23)
+        );
+
+    private static string? Text(NpgsqlDataReader row, int ordinal) => row.IsDBNull(ordinal) ? null : row.GetString(ordinal);
+
+    private static DateTimeOffset? Time(NpgsqlDataReader row, int ordinal) =>
+        row.IsDBNull(ordinal) ? null : row.GetFieldValue<DateTimeOffset>(ordinal);
+}

@@ -1,0 +1,15 @@
+namespace AiBackend.Core.Jobs;
+
+/// <summary>Tells the other processes that something was committed. Hints only: losing every one of them delays work and loses nothing.</summary>
+/// <remarks>Called only after the commit it speaks of. Implementations never throw and never block.</remarks>
+public interface IJobSignals
+{
+    /// <summary>These jobs are queued and may be claimed.</summary>
+    void Queued(IReadOnlyList<Guid> jobIds);
+
+    /// <summary>These events are in the log.</summary>
+    void Committed(IReadOnlyList<JobEventRecord> events);
+
+    /// <summary>The holder of this running job should stop.</summary>
+    void CancelRequested(Guid jobId);
+}

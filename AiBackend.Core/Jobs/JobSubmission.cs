@@ -1,0 +1,158 @@
+using AiBackend.Core.Database;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>How a submission ended.</summary>
+public abstract record SubmitOutcome
+{
+    private SubmitOutcome() { }
+
+    /// <summary>A new job is committed.</summary>
+    /// <param name="CreatedAt">Postgres' time of the commit's transaction.</param>
+    public sealed record Accepted(DateTimeOffset CreatedAt) : SubmitOutcome;
+
+    /// <summary>The same request was accepted before under this key.</summary>
+    /// <param name="JobId">The job of then.</param>
+    public sealed record Replayed(Guid JobId) : SubmitOutcome;
+
+    /// <summary>The key was used for another request; nothing was written.</summary>
+    /// <param name="JobId">The job of then.</param>
+    public sealed record KeyReused(Guid JobId) : SubmitOutcome;
+
+    /// <summary>Too many submissions wait for their commit; nothing was written.</summary>
+    public sealed record Overloaded : SubmitOutcome;
+}
+
+/// <summary>Accepts jobs: durable before the answer, in groups so that many callers share one commit.</summary>
+public sealed class JobSubmission : IAsyncDisposable
+{
+    private const int MaxBatch = 512;
+
+    // Two seconds of work at the goal's rate: beyond that the caller is better served by an immediate 503.
+    private const int MaxWaiting = 20_000;
+
+    private readonly InsertJobs _insert;
+    private readonly IJobSignals _signals;
+    private readonly ILogger<JobSubmission> _logger;
+    private readonly CommitLoop<PendingSubmission> _loop;
+
+    /// <summary>Starts the loop that commits.</summary>
+    public JobSubmission(NpgsqlDataSource database, IJobSignals signals, ILogger<JobSubmission> logger)
+    {
+        _insert = new InsertJobs(database);
+        _signals = signals;
+        _logger = logger;
+        _loop = new CommitLoop<PendingSubmission>(MaxWaiting, MaxBatch, CommitAsync);
+    }
+
+    /// <summary>Returns once the job is committed, or was found to exist.</summary>
+    /// <exception cref="NpgsqlException">
+    /// Postgres did not confirm. The job may or may not exist; the same request with the same idempotency key converges to one job.
+    /// </exception>
+    public Task<SubmitOutcome> SubmitAsync(JobDraft draft)
+    {
+        var pending = new PendingSubmission(draft);
+        return _loop.TryAdd(pending) ? pending.Task : Task.FromResult<SubmitOutcome>(new SubmitOutcome.Overloaded());
+    }
+
+    /// <summary>Commits what waits, then stops.</summary>
+    public ValueTask DisposeAsync() => _loop.DisposeAsync();
+
+    private async Task CommitAsync(IReadOnlyList<PendingSubmission> batch)
+    {
+        try
+        {
+            await CommitOnceAsync(batch);
+        }
+        catch (Exception) when (batch.Count > 1)
+        {
+            // One bad row, or a deadlock with another node's batch, must not harm its neighbours.
+            await CommitOneByOneAsync(batch);
+        }
+        catch (Exception failure)
+        {
+            batch[0].Fail(failure);
+        }
+    }
+
+    private async Task CommitOneByOneAsync(IReadOnlyList<PendingSubmission> batch)
+    {
+        Exception? outage = null;
+        foreach (var submission in batch.Where(submission => !submission.IsDone))
+        {
+            try
+            {
+                // With Postgres gone, the first time-out speaks for all: callers must not queue up behind each other's.
+                if (outage is null)
+                {
+                    await CommitOnceAsync([submission]);
+                }
+                else
+                {
+                    submission.Fail(outage);
+                }
+            }
+            catch (PostgresException failure)
+            {
+                _logger.SubmissionRefused(failure, submission.Draft.Id);
+                submission.Fail(failure);
+            }
+            catch (Exception failure)
+            {
+                outage = failure;
+                submission.Fail(failure);
+            }
+        }
+    }
+
+    private async Task CommitOnceAsync(IReadOnlyList<PendingSubmission> batch)
+    {
+        // Two requests with one key in one batch: the first is inserted, the other is resolved against it like any repeat.
+        var result = await _insert.RunAsync(batch);
+        var queued = new List<Guid>(batch.Count);
+        List<PendingSubmission>? repeats = null;
+        foreach (var submission in batch)
+        {
+            if (submission.Draft.IdempotencyKey is not null && !result.Accepted.Contains(submission.Draft.Id))
+            {
+                (repeats ??= []).Add(submission);
+                continue;
+            }
+
+            if (submission.Draft.NotBefore is null)
+            {
+                queued.Add(submission.Draft.Id);
+            }
+
+            submission.Complete(new SubmitOutcome.Accepted(result.CreatedAt));
+        }
+
+        if (queued.Count > 0)
+        {
+            _signals.Queued(queued);
+        }
+
+        if (repeats is not null)
+        {
+            await _insert.ResolveRepeatsAsync(repeats);
+        }
+    }
+}
+
+/// <summary>A draft and the caller that waits for it.</summary>
+internal sealed class PendingSubmission(JobDraft draft)
+{
+    private readonly TaskCompletionSource<SubmitOutcome> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public JobDraft Draft { get; } = draft;
+
+    public Task<SubmitOutcome> Task => _done.Task;
+
+    public bool IsDone => _done.Task.IsCompleted;
+
+    public void Complete(SubmitOutcome outcome) => _done.TrySetResult(outcome);
+
+    public void Fail(Exception failure) => _done.TrySetException(failure);
+}

@@ -1,0 +1,29 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>Registers what accepts, shows and runs jobs.</summary>
+public static class JobsRegistration
+{
+    /// <summary>Adds submission, reads and cancel: the Api's side.</summary>
+    public static void AddJobSubmission(this IHostApplicationBuilder builder)
+    {
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<JobSubmission>().AddSingleton<JobReads>().AddSingleton<JobTraces>().AddSingleton<CancelJob>();
+    }
+
+    /// <summary>Adds claims, leases, fenced writes and what time does to jobs: the worker's side.</summary>
+    public static void AddJobLeases(this IHostApplicationBuilder builder)
+    {
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder
+            .Services.AddSingleton<ClaimJobs>()
+            .AddSingleton<RenewLeases>()
+            .AddSingleton<LeasedWrites>()
+            .AddSingleton<RescueJobs>()
+            .AddSingleton<AdvanceDueJobs>()
+            .AddSingleton<PruneKeys>();
+    }
+}

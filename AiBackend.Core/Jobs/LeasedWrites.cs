@@ -1,0 +1,197 @@
+using System.Threading.Channels;
+using AiBackend.ApiContracts.Jobs;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>Writes the events and outcomes of all of a worker's jobs, many jobs to a transaction, each fenced by its lease.</summary>
+/// <remarks>
+/// The first text of an attempt and every outcome go out at once; other text about every 20 ms, stretching to 250 ms when
+/// Postgres is slow or the machine is busy. Nothing is announced before its commit. While Postgres is away everything waits
+/// in memory until the lease is lost by the clock.
+/// </remarks>
+public sealed class LeasedWrites : IAsyncDisposable
+{
+    private static readonly TimeSpan MinTick = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan MaxTick = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromSeconds(1);
+
+    private readonly WriteLeasedJobs _statement;
+    private readonly IJobSignals _signals;
+    private readonly TimeProvider _clock;
+    private readonly ILogger<LeasedWrites> _logger;
+    private readonly Channel<RunningJob> _dirty = Channel.CreateUnbounded<RunningJob>(new() { SingleReader = true });
+    private readonly Task _loop;
+    private TaskCompletionSource _urgent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _fencedCount;
+
+    /// <summary>Starts the loop that writes.</summary>
+    public LeasedWrites(NpgsqlDataSource database, IJobSignals signals, TimeProvider clock, ILogger<LeasedWrites> logger)
+    {
+        _statement = new WriteLeasedJobs(database);
+        _signals = signals;
+        _clock = clock;
+        _logger = logger;
+        _loop = Task.Run(RunAsync);
+    }
+
+    /// <summary>Writes that changed nothing because the lease had passed on.</summary>
+    public long FencedCount => Interlocked.Read(ref _fencedCount);
+
+    /// <summary>Begins to write for a job this worker has claimed.</summary>
+    public RunningJob Open(ClaimedJob job) => new(job, this);
+
+    /// <summary>Writes what waits, then stops.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _dirty.Writer.TryComplete();
+        Volatile.Read(ref _urgent).TrySetResult();
+        await _loop;
+    }
+
+    internal void Schedule(RunningJob job, bool urgent)
+    {
+        if (job.TryMarkScheduled())
+        {
+            _dirty.Writer.TryWrite(job);
+        }
+
+        if (urgent)
+        {
+            Volatile.Read(ref _urgent).TrySetResult();
+        }
+    }
+
+    internal StateEvent StateAfter(ClaimedJob job, AttemptEnd end) =>
+        end.RetryDelay is { } delay
+            ? new(end.Status.ToWire(), job.Attempt, WaitingReasons.Backoff, _clock.GetUtcNow() + delay)
+            : new(end.Status.ToWire(), job.Attempt);
+
+    private async Task RunAsync()
+    {
+        var tick = MinTick;
+        var lastFlush = _clock.GetTimestamp();
+        while (await _dirty.Reader.WaitToReadAsync())
+        {
+            var wait = tick - _clock.GetElapsedTime(lastFlush);
+            if (wait > TimeSpan.Zero)
+            {
+                await Task.WhenAny(Volatile.Read(ref _urgent).Task, Task.Delay(wait, _clock));
+            }
+
+            Volatile.Write(ref _urgent, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+            lastFlush = _clock.GetTimestamp();
+            await FlushAsync(TakeAll());
+            tick = TimeSpan.FromTicks(Math.Clamp(_clock.GetElapsedTime(lastFlush).Ticks * 3, MinTick.Ticks, MaxTick.Ticks));
+        }
+    }
+
+    private List<LeasedWrite> TakeAll()
+    {
+        var writes = new List<LeasedWrite>();
+        while (_dirty.Reader.TryRead(out var job))
+        {
+            var write = job.Take();
+            if (write.Events.Count > 0 && !job.IsLost)
+            {
+                writes.Add(write);
+            }
+        }
+
+        // Sorted: two workers' statements lock rows in the same order.
+        writes.Sort((left, right) => left.Lease.JobId.CompareTo(right.Lease.JobId));
+        return writes;
+    }
+
+    private async Task FlushAsync(List<LeasedWrite> writes)
+    {
+        var delay = MinTick;
+        var unsure = false;
+        while (writes.Count > 0)
+        {
+            try
+            {
+                Settle(writes, await _statement.RunAsync(writes, unsure));
+                return;
+            }
+            catch (PostgresException refusal) when (!refusal.IsTransient)
+            {
+                await RefuseAsync(writes, refusal);
+                return;
+            }
+            catch (Exception outage) when (outage is NpgsqlException or TimeoutException or IOException)
+            {
+                // The commit may have happened: the next try asks before it writes again.
+                unsure = true;
+                _logger.LeasedWritesDelayed(outage, writes.Count);
+                await Task.Delay(delay, _clock);
+                delay = delay * 2 < MaxRetryDelay ? delay * 2 : MaxRetryDelay;
+                writes.RemoveAll(write => write.Running.IsLost);
+            }
+            catch (Exception bug)
+            {
+                // Safe to go on: the leases expire and the rescuer takes these jobs; the others must keep their writer.
+                await RefuseAsync(writes, bug);
+                return;
+            }
+        }
+    }
+
+    /// <summary>One row that Postgres refuses must not take its neighbours with it.</summary>
+    private async Task RefuseAsync(List<LeasedWrite> writes, Exception refusal)
+    {
+        if (writes.Count == 1)
+        {
+            var running = writes[0].Running;
+            _logger.LeasedWriteRefused(refusal, running.Job.Lease.JobId, running.Job.Attempt);
+            running.FailEnd(refusal);
+            running.Lose();
+            return;
+        }
+
+        foreach (var write in writes)
+        {
+            await FlushAsync([write]);
+        }
+    }
+
+    private void Settle(List<LeasedWrite> writes, IReadOnlySet<Guid> written)
+    {
+        var committed = new List<JobEventRecord>();
+        List<Guid>? queued = null;
+        foreach (var write in writes)
+        {
+            var running = write.Running;
+            if (!written.Contains(write.Lease.JobId))
+            {
+                Interlocked.Increment(ref _fencedCount);
+                _logger.LeaseLost(write.Lease.JobId, running.Job.Attempt);
+                running.Lose();
+                continue;
+            }
+
+            var seq = write.AfterSeq;
+            foreach (var pending in write.Events)
+            {
+                committed.Add(new JobEventRecord(write.Lease.JobId, ++seq, pending.Kind, pending.Data));
+            }
+
+            running.LastSeq = seq;
+            if (write.End is not null)
+            {
+                running.CompleteEnd();
+                if (write.End.Status == JobStatus.Queued)
+                {
+                    (queued ??= []).Add(write.Lease.JobId);
+                }
+            }
+        }
+
+        _signals.Committed(committed);
+        if (queued is not null)
+        {
+            _signals.Queued(queued);
+        }
+    }
+}

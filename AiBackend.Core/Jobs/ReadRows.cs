@@ -1,0 +1,39 @@
+using Npgsql;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>Row shapes that several statements return.</summary>
+internal static class ReadRows
+{
+    /// <summary>Reads rows of one uuid.</summary>
+    public static async Task<Guid[]> ReadIdsAsync(this NpgsqlCommand command, CancellationToken cancellationToken)
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var ids = new List<Guid>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            ids.Add(reader.GetGuid(0));
+        }
+
+        return [.. ids];
+    }
+
+    /// <summary>Reads rows of (job_id, seq, kind, data).</summary>
+    public static async Task<IReadOnlyList<JobEventRecord>> ReadEventsAsync(
+        this NpgsqlCommand command,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var events = new List<JobEventRecord>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            events.Add(ReadEvent(reader));
+        }
+
+        return events;
+    }
+
+    private static JobEventRecord ReadEvent(NpgsqlDataReader reader) =>
+        new(reader.GetGuid(0), reader.GetInt32(1), (JobEventKind)reader.GetInt16(2), reader.GetFieldValue<byte[]>(3));
+}

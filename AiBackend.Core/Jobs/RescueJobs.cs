@@ -1,0 +1,102 @@
+using System.Globalization;
+using AiBackend.Core.Database;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>Processing → Queued, Failed or Cancelled, for jobs whose lease has expired.</summary>
+public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals)
+{
+    private const int MaxBatch = 500;
+
+    /// <summary>Crashes of its worker after which a job is taken to be the cause.</summary>
+    public const int MaxCrashes = 3;
+
+    private const string FindSql = """
+        SELECT id FROM jobs WHERE status = 2 AND lease_until < now() AND id > @after ORDER BY id LIMIT @limit
+        """;
+
+    // The guard repeats status and lease: a worker that ends or renews the job between the two statements wins.
+    private static readonly string Sql = string.Create(
+        CultureInfo.InvariantCulture,
+        $$"""
+        WITH rescued AS (
+            UPDATE jobs j
+               SET status = CASE WHEN j.cancel_requested THEN 9
+                                 WHEN j.crash_count + 1 >= {{MaxCrashes}} THEN 8
+                                 WHEN j.attempt - j.excused >= j.max_attempts THEN 8
+                                 ELSE 1 END,
+                   crash_count = j.crash_count + 1, last_seq = j.last_seq + 2, lease_until = NULL,
+                   due_at = now(),
+                   finished_at = CASE WHEN j.cancel_requested OR j.crash_count + 1 >= {{MaxCrashes}}
+                                        OR j.attempt - j.excused >= j.max_attempts THEN now() END,
+                   error_code = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{MaxCrashes}} THEN 'poison' ELSE 'worker_lost' END,
+                   error_class = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{MaxCrashes}} THEN 'unknown' ELSE 'transient' END,
+                   error_message = CASE WHEN j.cancel_requested THEN NULL
+                                        WHEN j.crash_count + 1 >= {{MaxCrashes}}
+                                        THEN 'The worker running this job died {{MaxCrashes}} times; the job is taken to be the cause. Change its input before you replay it.'
+                                        ELSE 'The worker running this job was lost.' END
+              FROM unnest(@ids) AS i (id)
+             WHERE j.id = i.id AND j.status::int = 2 AND j.lease_until < now()
+            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.worker_id, j.claimed_at, j.last_seq,
+                      j.error_code, j.error_class, j.error_message
+        ), attempts AS (
+            INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, error_code, error_class, error_message)
+            SELECT id, attempt, tenant_id, worker_id, 6, claimed_at, 'worker_lost', 'transient', 'The worker running this attempt was lost.'
+              FROM rescued
+        ), letters AS (
+            INSERT INTO dead_letters (job_id, tenant_id, class, code)
+            SELECT id, tenant_id, error_class, error_code FROM rescued WHERE status = 8
+        ), events AS (
+            INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+            SELECT id, last_seq - 1, 4, tenant_id, '{"attempt":' || attempt || ',"reason":"worker_lost"}' FROM rescued
+            UNION ALL
+            SELECT id, last_seq, CASE WHEN status = 1 THEN 1 ELSE 7 END, tenant_id,
+                   CASE WHEN status = 1 THEN '{"status":"queued","attempt":' || attempt || '}' ELSE '{}' END
+              FROM rescued
+            RETURNING job_id, seq, kind, data
+        )
+        SELECT job_id, seq, kind, data FROM events ORDER BY job_id, seq
+        """
+    );
+
+    /// <returns>How many jobs were rescued. Every expired lease is looked at, in pages, so that none can hide behind others.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var rescued = 0;
+        var after = Guid.Empty;
+        while (true)
+        {
+            var ids = await FindAsync(after, cancellationToken);
+            if (ids.Length == 0)
+            {
+                return rescued;
+            }
+
+            after = ids[^1];
+            var events = await database.RetryTransientAsync(token => RescueAsync(ids, token), cancellationToken);
+            signals.Committed(events);
+            var queued = events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId).ToList();
+            signals.Queued(queued);
+            rescued += events.Count / 2;
+        }
+    }
+
+    private async Task<Guid[]> FindAsync(Guid after, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(FindSql);
+        command.Parameters.AddWithValue("after", after);
+        command.Parameters.AddWithValue("limit", MaxBatch);
+        return await command.ReadIdsAsync(cancellationToken);
+    }
+
+    private async Task<IReadOnlyList<JobEventRecord>> RescueAsync(Guid[] ids, CancellationToken cancellationToken)
+    {
+#pragma warning disable CA2100 // The text is built from constants of this class.
+        await using var command = database.CreateCommand(Sql);
+#pragma warning restore CA2100
+        command.Parameters.Add(Parameter.Of("ids", NpgsqlDbType.Uuid, ids));
+        return await command.ReadEventsAsync(cancellationToken);
+    }
+}

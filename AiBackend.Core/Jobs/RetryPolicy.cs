@@ -1,0 +1,34 @@
+namespace AiBackend.Core.Jobs;
+
+/// <summary>When a failed job may start again: exponential backoff with full jitter.</summary>
+/// <remarks>
+/// Full jitter (a uniform pick from zero to the bound) spreads callers that failed together best; see "Exponential Backoff
+/// and Jitter" in the AWS Architecture Blog.
+/// </remarks>
+public static class RetryPolicy
+{
+    /// <summary>Bound of the first delay. 1 s.</summary>
+    public static readonly TimeSpan Base = TimeSpan.FromSeconds(1);
+
+    /// <summary>Bound of every delay. 5 minutes.</summary>
+    public static readonly TimeSpan Cap = TimeSpan.FromMinutes(5);
+
+    /// <param name="failures">Counted attempts so far, at least 1.</param>
+    /// <param name="retryAfter">The provider's own wish: a floor, because asking earlier is asking for the same answer.</param>
+    /// <param name="timeLeft">Time until the deadline; null when there is none.</param>
+    /// <param name="random">A number from 0 (inclusive) to 1 (exclusive).</param>
+    /// <returns>The delay, or null when the deadline would pass before the next attempt could begin.</returns>
+    public static TimeSpan? NextDelay(int failures, TimeSpan? retryAfter, TimeSpan? timeLeft, double random)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(failures, 1);
+        var bound = Math.Min(Cap.TotalSeconds, Base.TotalSeconds * Math.Pow(2, Math.Min(failures - 1, 30)));
+        var delay = TimeSpan.FromSeconds(bound * random);
+        if (retryAfter is { } floor && floor > delay)
+        {
+            // The jitter stays on top: everybody was told the same Retry-After.
+            delay = floor + TimeSpan.FromSeconds(random);
+        }
+
+        return delay >= timeLeft ? null : delay;
+    }
+}

@@ -1,0 +1,175 @@
+using System.Text;
+using AiBackend.ApiContracts.Jobs;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>One claimed job inside a worker: collects its events until the next flush and knows whether the lease still holds.</summary>
+/// <remarks>One attempt writes to it; <see cref="LeasedWrites"/> takes from it. Both may run at the same time.</remarks>
+public sealed class RunningJob : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly LeasedWrites _writes;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly StringBuilder _text = new();
+    private readonly TaskCompletionSource<bool> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private List<PendingEvent> _pending = [];
+    private AttemptEnd? _end;
+    private bool _scheduled;
+    private bool _streamed;
+
+    internal RunningJob(ClaimedJob job, LeasedWrites writes)
+    {
+        Job = job;
+        LastSeq = job.LastSeq;
+        _writes = writes;
+    }
+
+    /// <summary>The job as claimed.</summary>
+    public ClaimedJob Job { get; }
+
+    /// <summary>Fires when the attempt must stop: the lease is lost or a caller cancelled.</summary>
+    public CancellationToken Stop => _stop.Token;
+
+    /// <summary>The lease has passed on or may have; nothing this attempt writes counts any more.</summary>
+    public bool IsLost { get; private set; }
+
+    /// <summary>A caller asked for the job to be cancelled.</summary>
+    public bool CancelRequested { get; private set; }
+
+    /// <summary>Number of the latest event this lease has committed. Only the lease holder writes events of a running job.</summary>
+    internal int LastSeq { get; set; }
+
+    /// <summary>Adds model text; neighbouring pieces between two flushes become one delta.</summary>
+    public void AppendText(string text)
+    {
+        var first = false;
+        lock (_gate)
+        {
+            _text.Append(text);
+            first = !_streamed;
+            _streamed = true;
+        }
+
+        _writes.Schedule(this, urgent: first);
+    }
+
+    /// <summary>Adds a notice for people.</summary>
+    public void AppendNotice(string code, string message)
+    {
+        lock (_gate)
+        {
+            SettleText();
+            _pending.Add(new PendingEvent(JobEventKind.Notice, JobEventPayload.Of(new NoticeEvent(code, message))));
+        }
+
+        _writes.Schedule(this, urgent: false);
+    }
+
+    /// <summary>Records how the attempt ended, after everything appended before.</summary>
+    /// <returns>False when the lease had passed on; then nothing of it was written.</returns>
+    public Task<bool> EndAsync(AttemptEnd end)
+    {
+        lock (_gate)
+        {
+            _end = end;
+        }
+
+        _writes.Schedule(this, urgent: true);
+        return _ended.Task;
+    }
+
+    /// <summary>Stops the attempt because the lease is lost or may be.</summary>
+    public void Lose()
+    {
+        IsLost = true;
+        _ended.TrySetResult(false);
+        _stop.Cancel();
+    }
+
+    /// <summary>Stops the attempt because a caller cancelled the job.</summary>
+    public void RequestCancel()
+    {
+        CancelRequested = true;
+        _stop.Cancel();
+    }
+
+    /// <inheritdoc />
+    public void Dispose() => _stop.Dispose();
+
+    /// <summary>True for the caller that has to put the job on the list of the next flush.</summary>
+    internal bool TryMarkScheduled() => !Interlocked.Exchange(ref _scheduled, true);
+
+    /// <summary>Takes everything there is to write.</summary>
+    internal LeasedWrite Take()
+    {
+        Volatile.Write(ref _scheduled, false);
+        lock (_gate)
+        {
+            SettleText();
+            var events = _pending;
+            var end = _end;
+            _pending = [];
+            _end = null;
+            if (end is not null)
+            {
+                AppendEnd(events, end);
+            }
+
+            return new LeasedWrite(this, LastSeq, events, end);
+        }
+    }
+
+    internal void CompleteEnd() => _ended.TrySetResult(true);
+
+    internal void FailEnd(Exception failure) => _ended.TrySetException(failure);
+
+    private void SettleText()
+    {
+        if (_text.Length > 0)
+        {
+            _pending.Add(new PendingEvent(JobEventKind.Delta, JobEventPayload.Of(new DeltaEvent(Job.Attempt, _text.ToString()))));
+            _text.Clear();
+        }
+    }
+
+    private void AppendEnd(List<PendingEvent> events, AttemptEnd end)
+    {
+        if (end.Usage is { } usage)
+        {
+            events.Add(
+                new PendingEvent(
+                    JobEventKind.Usage,
+                    JobEventPayload.Of(
+                        new UsageEvent(Job.Attempt, usage.InputTokens, usage.CachedTokens, usage.OutputTokens, usage.CostUsd)
+                    )
+                )
+            );
+        }
+
+        if (end.ResetReason is { } reason && _streamed)
+        {
+            events.Add(new PendingEvent(JobEventKind.Reset, JobEventPayload.Of(new ResetEvent(Job.Attempt, reason))));
+        }
+
+        events.Add(
+            end.Status.IsTerminal()
+                ? new PendingEvent(JobEventKind.Final, JobEventPayload.Final)
+                : new PendingEvent(JobEventKind.State, JobEventPayload.Of(_writes.StateAfter(Job, end)))
+        );
+    }
+}
+
+/// <summary>An event that has no number yet.</summary>
+internal readonly record struct PendingEvent(JobEventKind Kind, byte[] Data);
+
+/// <summary>What one flush writes for one job.</summary>
+/// <param name="Running">The job.</param>
+/// <param name="AfterSeq">Number of its latest committed event; the first new one is the next.</param>
+/// <param name="Events">New events in order.</param>
+/// <param name="End">How the attempt ended; null while it goes on.</param>
+internal sealed record LeasedWrite(RunningJob Running, int AfterSeq, IReadOnlyList<PendingEvent> Events, AttemptEnd? End)
+{
+    public JobLease Lease => Running.Job.Lease;
+
+    public int LastSeq => AfterSeq + Events.Count;
+}

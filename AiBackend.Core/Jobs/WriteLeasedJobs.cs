@@ -1,0 +1,194 @@
+using AiBackend.Core.Database;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>The fenced statements of running jobs: append events, and end attempts.</summary>
+/// <remarks>
+/// The guard is state, lease epoch and the number of the latest event. The number makes a repeat after a lost connection
+/// harmless: if the first try was committed, the guard no longer holds and the row's numbers prove it.
+/// </remarks>
+internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
+{
+    private const string AppendSql = """
+        WITH fenced AS (
+            UPDATE jobs j SET last_seq = i.last_seq
+              FROM unnest(@id, @epoch, @after_seq, @last_seq) AS i (id, epoch, after_seq, last_seq)
+             WHERE j.id = i.id AND j.status::int = 2 AND j.lease_epoch = i.epoch AND j.last_seq = i.after_seq
+            RETURNING j.id, j.tenant_id
+        ), events AS (
+            INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+            SELECT e.id, e.seq, e.kind, f.tenant_id, e.data
+              FROM unnest(@event_id, @event_seq, @event_kind, @event_data) AS e (id, seq, kind, data)
+              JOIN fenced f ON f.id = e.id
+        )
+        SELECT id FROM fenced
+        """;
+
+    private const string EndSql = """
+        WITH input AS (
+            SELECT * FROM unnest(
+                @id, @epoch, @after_seq, @last_seq, @status, @outcome, @retry_delay, @text, @error_code, @error_class,
+                @error_message, @provider, @model, @model_version, @fallbacks, @simulated, @input_tokens, @cached_tokens,
+                @output_tokens, @cost_usd, @first_token_after)
+                AS t (id, epoch, after_seq, last_seq, status, outcome, retry_delay, text, error_code, error_class,
+                      error_message, provider, model, model_version, fallbacks, simulated, input_tokens, cached_tokens,
+                      output_tokens, cost_usd, first_token_after)
+        ), fenced AS (
+            UPDATE jobs j
+               SET status = i.status, last_seq = i.last_seq, lease_until = NULL,
+                   finished_at = CASE WHEN i.status >= 6 THEN now() END,
+                   due_at = CASE WHEN i.status >= 6 THEN j.due_at ELSE now() + coalesce(i.retry_delay, interval '0') END,
+                   excused = j.excused + CASE WHEN i.outcome = 5 THEN 1 ELSE 0 END,
+                   error_code = i.error_code, error_class = i.error_class, error_message = i.error_message
+              FROM input i
+             WHERE j.id = i.id AND j.status::int = 2 AND j.lease_epoch = i.epoch AND j.last_seq = i.after_seq
+            RETURNING j.id, j.tenant_id, j.attempt, j.worker_id, j.claimed_at
+        ), attempts AS (
+            INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, first_token_at, provider, model,
+                                      model_version, fallbacks, simulated, input_tokens, cached_tokens, output_tokens, cost_usd,
+                                      error_code, error_class, error_message)
+            SELECT f.id, f.attempt, f.tenant_id, f.worker_id, i.outcome, f.claimed_at, f.claimed_at + i.first_token_after,
+                   i.provider, i.model, i.model_version, i.fallbacks, i.simulated, i.input_tokens, i.cached_tokens,
+                   i.output_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message
+              FROM fenced f JOIN input i ON i.id = f.id
+        ), outputs AS (
+            INSERT INTO job_outputs (job_id, tenant_id, schema_version, text, missing)
+            SELECT f.id, f.tenant_id, @schema_version, i.text,
+                   coalesce((SELECT array_agg(m.text) FROM unnest(@missing_id, @missing_text) AS m (id, text) WHERE m.id = f.id), '{}')
+              FROM fenced f JOIN input i ON i.id = f.id WHERE i.text IS NOT NULL
+        ), letters AS (
+            INSERT INTO dead_letters (job_id, tenant_id, class, code)
+            SELECT f.id, f.tenant_id, i.error_class, i.error_code
+              FROM fenced f JOIN input i ON i.id = f.id WHERE i.status = 8 AND i.error_class <> 'caller_error'
+        ), events AS (
+            INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+            SELECT e.id, e.seq, e.kind, f.tenant_id, e.data
+              FROM unnest(@event_id, @event_seq, @event_kind, @event_data) AS e (id, seq, kind, data)
+              JOIN fenced f ON f.id = e.id
+        )
+        SELECT id FROM fenced
+        """;
+
+    // Only the holder of an epoch moves last_seq while it holds it, so these two numbers say whether the lost reply was a commit.
+    private const string AppliedSql = """
+        SELECT j.id FROM jobs j JOIN unnest(@id, @epoch, @last_seq) AS i (id, epoch, last_seq) ON j.id = i.id
+         WHERE j.lease_epoch = i.epoch AND j.last_seq = i.last_seq
+        """;
+
+    /// <returns>The jobs whose write is committed; for those missing the lease has passed on.</returns>
+    public async Task<IReadOnlySet<Guid>> RunAsync(IReadOnlyList<LeasedWrite> writes, bool mayHaveBeenApplied)
+    {
+        var written = new HashSet<Guid>(writes.Count);
+        if (mayHaveBeenApplied)
+        {
+            await using var applied = database.CreateCommand(AppliedSql);
+            AddLease(applied.Parameters, writes);
+            await ReadIdsAsync(applied, written);
+            writes = [.. writes.Where(write => !written.Contains(write.Lease.JobId))];
+        }
+
+        // One batch is one transaction and one round trip.
+        await using var batch = database.CreateBatch();
+        var appends = writes.Where(write => write.End is null).ToList();
+        if (appends.Count > 0)
+        {
+            var command = new NpgsqlBatchCommand(AppendSql);
+            AddLease(command.Parameters, appends);
+            AddEvents(command.Parameters, appends);
+            batch.BatchCommands.Add(command);
+        }
+
+        var ends = writes.Where(write => write.End is not null).ToList();
+        if (ends.Count > 0)
+        {
+            var command = new NpgsqlBatchCommand(EndSql);
+            AddLease(command.Parameters, ends);
+            AddEvents(command.Parameters, ends);
+            AddEnds(command.Parameters, ends);
+            batch.BatchCommands.Add(command);
+        }
+
+        if (batch.BatchCommands.Count > 0)
+        {
+            await using var reader = await batch.ExecuteReaderAsync();
+            do
+            {
+                while (await reader.ReadAsync())
+                {
+                    written.Add(reader.GetGuid(0));
+                }
+            } while (await reader.NextResultAsync());
+        }
+
+        return written;
+    }
+
+    private static async Task ReadIdsAsync(NpgsqlCommand command, HashSet<Guid> ids)
+    {
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            ids.Add(reader.GetGuid(0));
+        }
+    }
+
+    private static void AddLease(NpgsqlParameterCollection parameters, IReadOnlyList<LeasedWrite> writes)
+    {
+        parameters.AddColumn("id", NpgsqlDbType.Uuid, writes, write => write.Lease.JobId);
+        parameters.AddColumn("epoch", NpgsqlDbType.Integer, writes, write => write.Lease.Epoch);
+        parameters.AddColumn("after_seq", NpgsqlDbType.Integer, writes, write => write.AfterSeq);
+        parameters.AddColumn("last_seq", NpgsqlDbType.Integer, writes, write => write.LastSeq);
+    }
+
+    private static void AddEvents(NpgsqlParameterCollection parameters, List<LeasedWrite> writes)
+    {
+        var count = writes.Sum(write => write.Events.Count);
+        var (ids, seqs, kinds, data) = (new Guid[count], new int[count], new short[count], new byte[count][]);
+        var at = 0;
+        foreach (var write in writes)
+        {
+            var seq = write.AfterSeq;
+            foreach (var pending in write.Events)
+            {
+                (ids[at], seqs[at], kinds[at], data[at]) = (write.Lease.JobId, ++seq, (short)pending.Kind, pending.Data);
+                at++;
+            }
+        }
+
+        parameters.Add(Parameter.Of("event_id", NpgsqlDbType.Uuid, ids));
+        parameters.Add(Parameter.Of("event_seq", NpgsqlDbType.Integer, seqs));
+        parameters.Add(Parameter.Of("event_kind", NpgsqlDbType.Smallint, kinds));
+        parameters.Add(Parameter.Of("event_data", NpgsqlDbType.Text, data));
+    }
+
+    private static void AddEnds(NpgsqlParameterCollection parameters, List<LeasedWrite> writes)
+    {
+        void Column<T>(string name, NpgsqlDbType type, Func<AttemptEnd, T> value) =>
+            parameters.AddColumn(name, type, writes, write => value(write.End!));
+
+        Column("status", NpgsqlDbType.Smallint, end => (short)end.Status);
+        Column("outcome", NpgsqlDbType.Smallint, end => (short)end.Outcome);
+        Column("retry_delay", NpgsqlDbType.Interval, end => end.RetryDelay);
+        Column("text", NpgsqlDbType.Text, end => end.Text);
+        Column("error_code", NpgsqlDbType.Text, end => end.Error?.Code);
+        Column("error_class", NpgsqlDbType.Text, end => end.Error?.Class);
+        Column("error_message", NpgsqlDbType.Text, end => end.Error?.Message);
+        Column("provider", NpgsqlDbType.Text, end => end.ServedBy?.Provider);
+        Column("model", NpgsqlDbType.Text, end => end.ServedBy?.Model);
+        Column("model_version", NpgsqlDbType.Text, end => end.ServedBy?.ModelVersion);
+        Column("fallbacks", NpgsqlDbType.Smallint, end => (short)(end.ServedBy?.Fallbacks ?? 0));
+        Column("simulated", NpgsqlDbType.Boolean, end => end.ServedBy?.Simulated ?? false);
+        Column("input_tokens", NpgsqlDbType.Bigint, end => end.Usage?.InputTokens);
+        Column("cached_tokens", NpgsqlDbType.Bigint, end => end.Usage?.CachedTokens);
+        Column("output_tokens", NpgsqlDbType.Bigint, end => end.Usage?.OutputTokens);
+        Column("cost_usd", NpgsqlDbType.Numeric, end => end.Usage?.CostUsd);
+        Column("first_token_after", NpgsqlDbType.Interval, end => end.FirstTokenAfter);
+        parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
+
+        var missing = writes.SelectMany(write => write.End!.Missing.Select(text => (write.Lease.JobId, Text: text))).ToList();
+        parameters.AddColumn("missing_id", NpgsqlDbType.Uuid, missing, row => row.JobId);
+        parameters.AddColumn("missing_text", NpgsqlDbType.Text, missing, row => row.Text);
+    }
+}

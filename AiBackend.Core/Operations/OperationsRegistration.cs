@@ -1,0 +1,12 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace AiBackend.Core.Operations;
+
+/// <summary>Registers what operators read.</summary>
+public static class OperationsRegistration
+{
+    /// <summary>Adds <see cref="StatsReads"/> and <see cref="WorkerReads"/>.</summary>
+    public static void AddOperationsReads(this IHostApplicationBuilder builder) =>
+        builder.Services.AddSingleton<StatsReads>().AddSingleton<WorkerReads>();
+}

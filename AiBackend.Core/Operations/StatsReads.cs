@@ -1,0 +1,144 @@
+using AiBackend.ApiContracts.Operations;
+using AiBackend.Core.Jobs;
+using Npgsql;
+
+namespace AiBackend.Core.Operations;
+
+/// <summary>The numbers an operator looks at, from the tables themselves.</summary>
+/// <remarks>
+/// Percentiles cover jobs accepted within the window, at most the newest 20 000 of them, so that the cost of asking does not
+/// grow with the load.
+/// </remarks>
+public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
+{
+    private const string QueueSql = """
+        SELECT priority, count(*), extract(epoch FROM max(now() - due_at))::float8 FROM jobs WHERE status = 1 GROUP BY priority
+        """;
+
+    private const string TotalsSql = """
+        SELECT (SELECT count(*) FROM jobs WHERE status = 2),
+               (SELECT count(*) FROM dead_letters WHERE replayed_by IS NULL AND discarded_at IS NULL)
+        """;
+
+    private const string AttemptsSql = """
+        SELECT count(*) FILTER (WHERE attempt > 1), coalesce(sum(fallbacks), 0)::bigint, coalesce(sum(input_tokens), 0)::bigint,
+               coalesce(sum(output_tokens), 0)::bigint, coalesce(sum(cost_usd), 0)
+          FROM job_attempts WHERE job_id >= @from
+        """;
+
+    private const string FinishedSql = """
+        SELECT status, count(*) FROM jobs WHERE id >= @from AND status >= 6 GROUP BY status
+        """;
+
+    private const string LatencySql = """
+        WITH recent AS (
+            SELECT j.type, j.model,
+                   extract(epoch FROM greatest(j.started_at - j.created_at, '0'))::float8 AS queue_wait,
+                   extract(epoch FROM a.first_token_at - a.started_at)::float8 AS first_token,
+                   extract(epoch FROM j.finished_at - j.started_at)::float8 AS run,
+                   extract(epoch FROM j.finished_at - j.created_at)::float8 AS end_to_end
+              FROM (SELECT * FROM jobs WHERE id >= @from AND status >= 6 ORDER BY id DESC LIMIT 20000) j
+              LEFT JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+             WHERE j.started_at IS NOT NULL
+        )
+        SELECT type, model, count(*),
+               percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY queue_wait),
+               percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY first_token),
+               percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY run),
+               percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY end_to_end)
+          FROM recent GROUP BY type, model ORDER BY count(*) DESC LIMIT 50
+        """;
+
+    /// <summary>Reads everything for one window.</summary>
+    public async Task<Stats> ReadAsync(TimeSpan window, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var from = JobReads.FirstIdOf(now - window);
+        await using var batch = database.CreateBatch();
+        foreach (var sql in new[] { QueueSql, TotalsSql, AttemptsSql, FinishedSql, LatencySql })
+        {
+#pragma warning disable CA2100 // Constants of this class.
+            var command = new NpgsqlBatchCommand(sql);
+#pragma warning restore CA2100
+            if (sql.Contains("@from", StringComparison.Ordinal))
+            {
+                command.Parameters.AddWithValue("from", from);
+            }
+
+            batch.BatchCommands.Add(command);
+        }
+
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        var queue = await ReadAllAsync(reader, ReadDepth, cancellationToken);
+        var totals = await ReadNextAsync(reader, row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken);
+        var attempts = await ReadNextAsync(
+            reader,
+            row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetDecimal(4)),
+            cancellationToken
+        );
+        var finished = await ReadNextAsync(reader, row => (((JobStatus)row.GetInt16(0)).ToWire(), row.GetInt64(1)), cancellationToken);
+        var latency = await ReadNextAsync(reader, ReadLatency, cancellationToken);
+        return new Stats
+        {
+            WindowSeconds = (int)window.TotalSeconds,
+            AsOf = now,
+            Queue =
+            [
+                .. JobTraitNames.AllPriorities.Select(priority =>
+                    queue.Find(depth => depth.Priority == priority) ?? new QueueDepth(priority, 0, null)
+                ),
+            ],
+            Processing = totals[0].Item1,
+            DeadLetters = totals[0].Item2,
+            Latency = latency,
+            Finished = finished.ToDictionary(StringComparer.Ordinal),
+            Retries = attempts[0].Item1,
+            Fallbacks = attempts[0].Item2,
+            InputTokens = attempts[0].Item3,
+            OutputTokens = attempts[0].Item4,
+            CostUsd = attempts[0].Item5,
+        };
+    }
+
+    private static async Task<List<T>> ReadNextAsync<T>(
+        NpgsqlDataReader reader,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancellationToken
+    )
+    {
+        await reader.NextResultAsync(cancellationToken);
+        return await ReadAllAsync(reader, read, cancellationToken);
+    }
+
+    private static async Task<List<T>> ReadAllAsync<T>(
+        NpgsqlDataReader reader,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancellationToken
+    )
+    {
+        var rows = new List<T>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            rows.Add(read(reader));
+        }
+
+        return rows;
+    }
+
+    private static QueueDepth ReadDepth(NpgsqlDataReader row) =>
+        new(((JobPriority)row.GetInt16(0)).ToWire(), row.GetInt64(1), row.IsDBNull(2) ? null : Math.Max(0, row.GetDouble(2)));
+
+    private static LatencyGroup ReadLatency(NpgsqlDataReader row) =>
+        new(
+            ((JobType)row.GetInt16(0)).ToWire(),
+            row.GetString(1),
+            row.GetInt64(2),
+            ReadPercentiles(row, 3),
+            ReadPercentiles(row, 4),
+            ReadPercentiles(row, 5),
+            ReadPercentiles(row, 6)
+        );
+
+    private static Percentiles? ReadPercentiles(NpgsqlDataReader row, int ordinal) =>
+        !row.IsDBNull(ordinal) && row.GetFieldValue<double?[]>(ordinal) is [{ } p50, { } p95, { } p99] ? new Percentiles(p50, p95, p99) : null;
+}

@@ -1,0 +1,15 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace AiBackend.Core.Queue;
+
+/// <summary>Registers the queue.</summary>
+public static class QueueRegistration
+{
+    /// <summary>Adds the ready stream and what feeds it.</summary>
+    public static void AddQueue(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<QueueOptions>().BindConfiguration(QueueOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<ReadyQueue>().AddSingleton<DispatchBacklog>().AddSingleton<FindQueuedJobs>();
+    }
+}

@@ -1,0 +1,230 @@
+using System.Globalization;
+using AiBackend.Core.Redis;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace AiBackend.Core.Queue;
+
+/// <summary>One entry of the ready stream.</summary>
+/// <param name="EntryId">Redis' id of the entry, to acknowledge it.</param>
+/// <param name="JobId">The job; everything else about it is in Postgres.</param>
+public readonly record struct ReadyEntry(string EntryId, Guid JobId);
+
+/// <summary>The short list of job ids that workers may claim next: a Redis stream with one consumer group.</summary>
+/// <remarks>
+/// An entry is a hint. Losing one, or all, or the stream itself, delays jobs until the dispatcher offers them again; a
+/// duplicate finds nothing to claim. Every stream command is in this file, in a form that the library's later versions
+/// accept too. Commands: https://redis.io/docs/latest/develop/data-types/streams/
+/// </remarks>
+public sealed class ReadyQueue
+{
+    private const string Group = "workers";
+
+    // Entries leave the stream when they are acknowledged, so length minus pending is what nobody has read yet.
+    private const string OfferScript = """
+        if ARGV[2] == '0' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+        local pending = redis.pcall('XPENDING', KEYS[1], ARGV[4])
+        local read = 0
+        if type(pending) == 'table' and not pending.err then read = pending[1] end
+        local room = tonumber(ARGV[1]) - (redis.call('XLEN', KEYS[1]) - read)
+        local count = #ARGV - 4
+        local taken = math.max(0, math.min(count, room))
+        for i = 5, 4 + taken do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
+        if taken < count and ARGV[2] == '0' then redis.call('SET', KEYS[2], '1') end
+        if taken > 0 then redis.call('PUBLISH', ARGV[3], taken) end
+        return taken
+        """;
+
+    private const string AcknowledgeScript = """
+        for i = 2, #ARGV do
+            redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+            redis.call('XDEL', KEYS[1], ARGV[i])
+        end
+        return #ARGV - 1
+        """;
+
+    private readonly RedisConnection _redis;
+    private readonly ILogger<ReadyQueue> _logger;
+    private readonly int _limit;
+    private readonly RedisKey _stream;
+    private readonly RedisKey _backlog;
+
+    /// <summary>Names the keys.</summary>
+    public ReadyQueue(RedisConnection redis, IOptions<QueueOptions> options, IOptions<RedisOptions> redisOptions, ILogger<ReadyQueue> logger)
+    {
+        _redis = redis;
+        _logger = logger;
+        _limit = options.Value.ReadyLimit;
+        // The braces keep a pool's keys in one slot of a Redis Cluster.
+        _stream = $"{redisOptions.Value.KeyPrefix}:{{default}}:ready";
+        _backlog = $"{redisOptions.Value.KeyPrefix}:{{default}}:backlog";
+        WakeChannel = $"{redisOptions.Value.KeyPrefix}:{{default}}:wake";
+    }
+
+    /// <summary>A message here means that there are new entries.</summary>
+    public string WakeChannel { get; }
+
+    /// <summary>Entries that may wait unread.</summary>
+    public int Limit => _limit;
+
+    /// <summary>Adds jobs that were just committed, unless a backlog waits in Postgres: then they must not overtake it.</summary>
+    /// <returns>How many were taken, the first ones of the list; when fewer than all, the dispatcher knows of a backlog.</returns>
+    public Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds) => OfferAsync(jobIds, ordered: false);
+
+    /// <summary>Adds jobs in the order that the dispatcher has decided.</summary>
+    /// <returns>How many were taken, the first ones of the list.</returns>
+    public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds) => OfferAsync(jobIds, ordered: true);
+
+    /// <summary>Takes up to <paramref name="count"/> entries; they stay pending until acknowledged.</summary>
+    public async Task<IReadOnlyList<ReadyEntry>> ReadAsync(string consumer, int count)
+    {
+        try
+        {
+            return ParseStreams(
+                await _redis.ExecuteAsync("XREADGROUP", "GROUP", Group, consumer, "COUNT", count, "STREAMS", _stream, ">")
+            );
+        }
+        catch (RedisServerException missing) when (missing.Message.StartsWith("NOGROUP", StringComparison.Ordinal))
+        {
+            await CreateGroupAsync();
+            return [];
+        }
+    }
+
+    /// <summary>Removes entries whose jobs are recorded in Postgres as ended or as somebody else's.</summary>
+    public Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds) =>
+        entryIds.Count == 0
+            ? Task.CompletedTask
+            : _redis.EvaluateAsync(AcknowledgeScript, [_stream], [Group, .. entryIds.Select(id => (RedisValue)id)]);
+
+    /// <summary>Job ids that no worker has read yet.</summary>
+    public async Task<HashSet<Guid>> ReadWaitingAsync()
+    {
+        if (await FindLastDeliveredAsync() is not { } last)
+        {
+            return [];
+        }
+
+        var entries = await _redis.ExecuteAsync("XRANGE", _stream, "(" + last, "+", "COUNT", _limit);
+        return [.. ParseEntries(entries).Select(entry => entry.JobId)];
+    }
+
+    /// <summary>Removes entries that were read long ago by a consumer that never acknowledged them. Harmless: the claim decides.</summary>
+    public async Task DropStaleAsync(string consumer, TimeSpan idle)
+    {
+        var reply = (RedisResult[]?)
+            await _redis.ExecuteAsync(
+                "XAUTOCLAIM",
+                _stream,
+                Group,
+                consumer,
+                ((long)idle.TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
+                "0-0",
+                "COUNT",
+                "500",
+                "JUSTID"
+            );
+        if (reply is [_, var ids, ..] && (RedisResult[]?)ids is { Length: > 0 } stale)
+        {
+            await AcknowledgeAsync([.. stale.Select(id => (string)id!)]);
+        }
+    }
+
+    /// <summary>Lets new jobs go straight to workers again. Call before looking for a backlog, so that none slips between.</summary>
+    /// <returns>Whether a backlog had been noted.</returns>
+    public async Task<bool> ClearBacklogAsync() => (long)await _redis.ExecuteAsync("DEL", _backlog) > 0;
+
+    /// <summary>Sends new jobs to the end of the backlog in Postgres.</summary>
+    public Task NoteBacklogAsync() => _redis.ExecuteAsync("SET", _backlog, "1");
+
+    /// <summary>Whether new jobs go to a backlog in Postgres.</summary>
+    public async Task<bool> HasBacklogAsync() => (long)await _redis.ExecuteAsync("EXISTS", _backlog) > 0;
+
+    /// <summary>Forgets a consumer that stopped cleanly.</summary>
+    public Task RemoveConsumerAsync(string consumer) => _redis.ExecuteAsync("XGROUP", "DELCONSUMER", _stream, Group, consumer);
+
+    private async Task<int> OfferAsync(IReadOnlyList<Guid> jobIds, bool ordered)
+    {
+        if (jobIds.Count == 0)
+        {
+            return 0;
+        }
+
+        var arguments = new RedisValue[4 + jobIds.Count];
+        (arguments[0], arguments[1], arguments[2], arguments[3]) = (_limit, ordered ? 1 : 0, WakeChannel, Group);
+        for (var i = 0; i < jobIds.Count; i++)
+        {
+            arguments[4 + i] = jobIds[i].ToByteArray(bigEndian: true);
+        }
+
+        return (int)await _redis.EvaluateAsync(OfferScript, [_stream, _backlog], arguments);
+    }
+
+    private async Task CreateGroupAsync()
+    {
+        try
+        {
+            // From 0, never from $: entries that were added while there was no group must not be skipped.
+            await _redis.ExecuteAsync("XGROUP", "CREATE", _stream, Group, "0", "MKSTREAM");
+            _logger.GroupRecreated(_stream.ToString()!);
+        }
+        catch (RedisServerException exists) when (exists.Message.StartsWith("BUSYGROUP", StringComparison.Ordinal))
+        {
+            // Another worker was faster.
+        }
+    }
+
+    private async Task<string?> FindLastDeliveredAsync()
+    {
+        try
+        {
+            var groups = (RedisResult[]?)await _redis.ExecuteAsync("XINFO", "GROUPS", _stream);
+            foreach (var group in groups ?? [])
+            {
+                var fields = (RedisResult[])group!;
+                for (var i = 0; i + 1 < fields.Length; i += 2)
+                {
+                    if ((string?)fields[i] == "last-delivered-id")
+                    {
+                        return (string?)fields[i + 1];
+                    }
+                }
+            }
+        }
+        catch (RedisServerException missing) when (missing.Message.Contains("no such key", StringComparison.Ordinal))
+        {
+            // Nothing was ever offered, or Redis lost everything.
+        }
+
+        await CreateGroupAsync();
+        return null;
+    }
+
+    private static List<ReadyEntry> ParseStreams(RedisResult reply)
+    {
+        if (reply.IsNull || (RedisResult[]?)reply is not [var first, ..])
+        {
+            return [];
+        }
+
+        return ParseEntries(((RedisResult[])first!)[1]);
+    }
+
+    private static List<ReadyEntry> ParseEntries(RedisResult reply)
+    {
+        var entries = new List<ReadyEntry>();
+        foreach (var entry in (RedisResult[]?)reply ?? [])
+        {
+            var parts = (RedisResult[])entry!;
+            // Redis carries no authority: an entry that is not ours, or was tampered with, becomes an id that claims nothing.
+            var id =
+                !parts[1].IsNull && (RedisResult[]?)parts[1] is [_, var value, ..] && (byte[]?)value is { Length: 16 } bytes
+                    ? new Guid(bytes, bigEndian: true)
+                    : Guid.Empty;
+            entries.Add(new ReadyEntry((string)parts[0]!, id));
+        }
+
+        return entries;
+    }
+}

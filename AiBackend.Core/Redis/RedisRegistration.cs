@@ -1,0 +1,15 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace AiBackend.Core.Redis;
+
+/// <summary>Registers the process' Redis connection.</summary>
+public static class RedisRegistration
+{
+    /// <summary>Adds <see cref="RedisConnection"/>.</summary>
+    public static void AddRedis(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<RedisOptions>().BindConfiguration(RedisOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<RedisConnection>();
+    }
+}

@@ -1,0 +1,25 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Core.Tenancy;
+
+/// <summary>Registers API keys.</summary>
+public static class TenancyRegistration
+{
+    /// <summary>Adds <see cref="ApiKeyStore"/> and <see cref="DevelopmentKey"/>.</summary>
+    public static void AddTenancy(this IHostApplicationBuilder builder)
+    {
+        var isDevelopment = builder.Environment.IsDevelopment();
+        builder.Services.AddOptions<TenancyOptions>().BindConfiguration(TenancyOptions.SectionName).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<TenancyOptions>>(new TenancyOptionsValidator(isDevelopment));
+        if (isDevelopment)
+        {
+            builder.Services.PostConfigure<TenancyOptions>(options => options.KeyPepper ??= TenancyOptions.DevelopmentPepper);
+        }
+
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<ApiKeyStore>().AddSingleton<DevelopmentKey>();
+    }
+}
