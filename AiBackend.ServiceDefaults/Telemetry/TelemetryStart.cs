@@ -1,20 +1,29 @@
+using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 
 namespace AiBackend.ServiceDefaults.Telemetry;
 
-/// <summary>Being constructed before any other service starts is its work: from then on the providers listen.</summary>
+/// <summary>Starts listening before any other service starts.</summary>
 /// <remarks>The container disposes the providers after everything has stopped, which sends what they still hold.</remarks>
-internal sealed class TelemetryStart : IHostedService
+internal sealed class TelemetryStart(IServiceProvider services) : IHostedService, IDisposable
 {
-    public TelemetryStart(TracerProvider traces, MeterProvider metrics)
+    private IDisposable? _requests;
+
+    public Task StartAsync(CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(traces);
-        ArgumentNullException.ThrowIfNull(metrics);
+        // A provider listens from its construction on, and nobody else asks for it.
+        services.GetRequiredService<TracerProvider>();
+        services.GetRequiredService<MeterProvider>();
+        // Only a web process has one.
+        _requests = services.GetService<DiagnosticListener>() is { } requests ? RequestSpans.Watch(requests) : null;
+
+        return Task.CompletedTask;
     }
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public void Dispose() => _requests?.Dispose();
 }

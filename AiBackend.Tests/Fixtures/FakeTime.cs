@@ -6,7 +6,7 @@ public sealed class FakeTime(DateTimeOffset startAt) : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<FakeTimer> _armed = [];
-    private readonly List<(int Count, TaskCompletionSource Reached)> _waiting = [];
+    private readonly List<(Func<bool> IsReached, TaskCompletionSource Reached)> _waiting = [];
     private DateTimeOffset _now = startAt;
 
     public FakeTime()
@@ -46,17 +46,24 @@ public sealed class FakeTime(DateTimeOffset startAt) : TimeProvider
     }
 
     /// <summary>Completes as soon as at least <paramref name="count"/> timers are waiting for the clock.</summary>
-    public Task WaitForTimersAsync(int count, CancellationToken cancellationToken)
+    public Task WaitForTimersAsync(int count, CancellationToken cancellationToken) =>
+        WaitAsync(() => _armed.Count >= count, cancellationToken);
+
+    /// <summary>Completes as soon as a timer waits that is due exactly <paramref name="dueIn"/> from now.</summary>
+    public Task WaitForTimerAsync(TimeSpan dueIn, CancellationToken cancellationToken) =>
+        WaitAsync(() => _armed.Exists(timer => timer.DueAt == _now + dueIn), cancellationToken);
+
+    private Task WaitAsync(Func<bool> isReached, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            if (_armed.Count >= count)
+            if (isReached())
             {
                 return Task.CompletedTask;
             }
 
             var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _waiting.Add((count, reached));
+            _waiting.Add((isReached, reached));
             return reached.Task.WaitAsync(cancellationToken);
         }
     }
@@ -99,7 +106,7 @@ public sealed class FakeTime(DateTimeOffset startAt) : TimeProvider
             timer.DueAt = _now + dueTime;
             timer.Period = period;
             _armed.Add(timer);
-            foreach (var (_, reached) in _waiting.Where(wait => wait.Count <= _armed.Count))
+            foreach (var (_, reached) in _waiting.Where(wait => wait.IsReached()))
             {
                 reached.TrySetResult();
             }

@@ -6,6 +6,14 @@ namespace AiBackend.Tests.Fixtures;
 public sealed class FixtureTests(PostgresServer shared)
 {
     [Fact]
+    public async Task A_database_is_migrated_when_a_test_gets_it()
+    {
+        await using var database = await shared.CreateDatabaseAsync();
+
+        await ExecuteAsync(database.Source, "SELECT id FROM jobs");
+    }
+
+    [Fact]
     public async Task Databases_of_two_test_classes_are_apart()
     {
         await using var one = await shared.CreateDatabaseAsync();

@@ -71,8 +71,6 @@ public sealed class PostgresServer : IAsyncLifetime
             Port = Port,
             Username = "postgres",
             Database = database,
-            MaxPoolSize = 20,
-            Timeout = 5,
         }.ConnectionString;
 
     /// <summary>Starts it, or starts it again after <see cref="StopAsync"/> or <see cref="KillAsync"/>.</summary>

@@ -1,3 +1,5 @@
+using AiBackend.Core.Database;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace AiBackend.Tests.Fixtures;
@@ -12,14 +14,14 @@ public sealed class TestDatabase : IAsyncDisposable
         _server = server;
         Name = name;
         ConnectionString = server.ConnectionString(name);
-        Source = NpgsqlDataSource.Create(ConnectionString);
+        Source = DatabaseRegistration.Open(ConnectionString);
     }
 
     public string Name { get; }
 
     public string ConnectionString { get; }
 
-    /// <summary>Pooled connections to it; closed with it.</summary>
+    /// <summary>Pooled connections with the product's own settings; closed with the database.</summary>
     public NpgsqlDataSource Source { get; }
 
     public async ValueTask DisposeAsync()
@@ -32,6 +34,9 @@ public sealed class TestDatabase : IAsyncDisposable
     {
         const string Template = "template_migrated";
         await OnServerAsync(server, $"CREATE DATABASE {Template}", TestRun.Cancel);
+        // Unpooled: a database that anyone is connected to cannot be copied.
+        await using var source = DatabaseRegistration.Open(server.ConnectionString(Template) + ";Pooling=false");
+        await new DatabaseMigrator(source, NullLogger<DatabaseMigrator>.Instance).MigrateAsync(TestRun.Cancel);
         return Template;
     }
 
