@@ -1,17 +1,4 @@
-using AiBackend.ServiceDefaults;
-using AiBackend.Web.Api;
-using AiBackend.Web.Runs;
-using AiBackend.Web.Shell;
-
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults();
-builder.AddApiClient();
-builder.AddRuns();
-builder.AddShell();
-
 var app = builder.Build();
-app.UseShell();
-app.MapDefaultEndpoints();
-app.MapPages();
-
+app.MapGet("/health/live", () => "live");
 await app.RunAsync();

@@ -1,0 +1,10 @@
+using Microsoft.Extensions.AI;
+
+namespace AiBackend.Core.Providers;
+
+/// <summary>A model at a provider: one stop of a route.</summary>
+/// <param name="Provider">The provider's configured name.</param>
+/// <param name="Model">The provider's name of the model.</param>
+/// <param name="Simulated">True when no real model is behind it.</param>
+/// <param name="Client">The provider's client, with telemetry and time limits; ask it for <paramref name="Model"/> by <see cref="ChatOptions.ModelId"/>.</param>
+public sealed record ChatDeployment(string Provider, string Model, bool Simulated, IChatClient Client);

@@ -1,0 +1,31 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Providers.Failures;
+
+namespace AiBackend.Core.Providers;
+
+/// <summary>What happens during one routed chat call, in order. <see cref="Finished"/> is the last when the call succeeds.</summary>
+public abstract record ChatProgress
+{
+    private ChatProgress() { }
+
+    /// <summary>A deployment is about to be asked.</summary>
+    /// <param name="Provider">The provider's configured name.</param>
+    /// <param name="Model">The model it is asked for.</param>
+    public sealed record CallStarted(string Provider, string Model) : ChatProgress;
+
+    /// <summary>A deployment failed before any text, and the next one is tried.</summary>
+    /// <param name="From">Name of the provider that failed.</param>
+    /// <param name="To">Name of the provider that is tried next.</param>
+    /// <param name="Failure">Why the first one failed.</param>
+    public sealed record FailedOver(string From, string To, ProviderFailure Failure) : ChatProgress;
+
+    /// <summary>New text of the answer.</summary>
+    /// <param name="Delta">Never empty, well-formed UTF-16, without U+0000.</param>
+    public sealed record Text(string Delta) : ChatProgress;
+
+    /// <summary>The answer is complete.</summary>
+    /// <param name="ServedBy">Who answered.</param>
+    /// <param name="Usage">Tokens as reported; null when the provider reported none that can be true. Cost is not known here.</param>
+    /// <param name="FinishReason"><c>stop</c>, <c>length</c>, <c>content_filter</c> or the provider's own word; null when it gave none.</param>
+    public sealed record Finished(ServedBy ServedBy, JobUsage? Usage, string? FinishReason) : ChatProgress;
+}

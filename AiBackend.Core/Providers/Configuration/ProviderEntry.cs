@@ -1,0 +1,158 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+
+namespace AiBackend.Core.Providers.Configuration;
+
+/// <summary>One entry of <c>AIBACKEND_PROVIDERS</c>; every problem is noted with the variable's full name.</summary>
+internal sealed class ProviderEntry(IConfigurationSection section, IConfiguration root, List<string> problems)
+{
+    private static readonly string[] Known =
+    [
+        "NAME",
+        "BASE_URL",
+        "BASEURL",
+        "API_KEY",
+        "APIKEY",
+        "MODEL",
+        "MODELS",
+        "SIMULATED",
+        "CONNECT_TIMEOUT_SECONDS",
+        "FIRST_TOKEN_TIMEOUT_SECONDS",
+        "IDLE_TIMEOUT_SECONDS",
+        "TOTAL_TIMEOUT_SECONDS",
+    ];
+
+    /// <summary>Reads the entry.</summary>
+    /// <returns>Null when it cannot be used.</returns>
+    public ProviderOptions? Read()
+    {
+        foreach (var member in section.GetChildren().Where(member => !Known.Contains(member.Key, StringComparer.OrdinalIgnoreCase)))
+        {
+            problems.Add($"{Variable(member.Key)} is not known. Known: {string.Join(", ", Known)}.");
+        }
+
+        var name =
+            Text("NAME")
+            ?? (int.TryParse(section.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? null : section.Key.ToLowerInvariant());
+        if (name is null || name.Length > 40 || name.Any(letter => !char.IsAsciiLetterOrDigit(letter) && letter is not ('-' or '_' or '.')))
+        {
+            problems.Add($"{Variable("NAME")} is '{name}'. Give the provider a name of 1 to 40 letters, digits, '-', '_' or '.'.");
+            return null;
+        }
+
+        var models = Models();
+        if (models.Count == 0)
+        {
+            problems.Add($"{Variable("MODEL")} is missing. Set it to the model that '{name}' should use.");
+        }
+
+        var address = Text("BASE_URL") ?? Text("BASEURL");
+        if (address is null)
+        {
+            problems.Add(
+                $"{Variable("BASE_URL")} is missing. Set it to where the API of '{name}' begins, for example https://api.openai.com/v1."
+            );
+            return null;
+        }
+
+        return BaseUrl(Variable("BASE_URL"), address, problems) is { } baseUrl && models.Count > 0
+            ? new ProviderOptions
+            {
+                Name = name,
+                BaseUrl = baseUrl,
+                ApiKey = Text("API_KEY") ?? Text("APIKEY"),
+                Model = models[0],
+                Models = models,
+                Simulated = Flag("SIMULATED"),
+                Timeouts = Timeouts(section, root, problems),
+            }
+            : null;
+    }
+
+    /// <summary>An address that requests can be sent to.</summary>
+    /// <returns>Null when it is not one; the value is not repeated, because it may contain a password.</returns>
+    public static Uri? BaseUrl(string variable, string value, List<string> problems)
+    {
+        if (
+            Uri.TryCreate(value, UriKind.Absolute, out var address)
+            && address.Scheme is "http" or "https"
+            && address.UserInfo.Length == 0
+            && address.Query.Length == 0
+            && address.Fragment.Length == 0
+        )
+        {
+            return address;
+        }
+
+        problems.Add(
+            $"{variable} must be an absolute http or https address without user name, query or fragment, for example https://api.openai.com/v1."
+        );
+        return null;
+    }
+
+    /// <summary>A provider's own limits over those for all (<c>AIBACKEND_PROVIDER_…_TIMEOUT_SECONDS</c>) over the defaults.</summary>
+    public static ProviderTimeouts Timeouts(IConfigurationSection? section, IConfiguration root, List<string> problems)
+    {
+        var defaults = new ProviderTimeouts();
+        var timeouts = new ProviderTimeouts
+        {
+            Connect = Limit("CONNECT") ?? defaults.Connect,
+            FirstToken = Limit("FIRST_TOKEN") ?? defaults.FirstToken,
+            Idle = Limit("IDLE") ?? defaults.Idle,
+            Total = Limit("TOTAL") ?? defaults.Total,
+        };
+        return timeouts;
+
+        TimeSpan? Limit(string which)
+        {
+            var own = section?[$"{which}_TIMEOUT_SECONDS"];
+            var variable = own is null
+                ? $"AIBACKEND_PROVIDER_{which}_TIMEOUT_SECONDS"
+                : $"{section!.Path.Replace(":", "__", StringComparison.Ordinal)}__{which}_TIMEOUT_SECONDS";
+            var text = own ?? root[variable];
+            if (string.IsNullOrWhiteSpace(text))
+            {
+                return null;
+            }
+
+            if (
+                double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0.05 and <= 86_400
+            )
+            {
+                return TimeSpan.FromSeconds(seconds);
+            }
+
+            problems.Add($"{variable} is '{text}'. Set it to a number of seconds from 0.05 to 86400.");
+            return null;
+        }
+    }
+
+    private List<string> Models()
+    {
+        // MODELS is one text with commas or a list of its own.
+        var more = Text("MODELS")?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+        var listed = section
+            .GetSection("MODELS")
+            .GetChildren()
+            .Select(child => child.Value?.Trim())
+            .Where(value => !string.IsNullOrEmpty(value));
+        string?[] all = [Text("MODEL"), .. more, .. listed];
+        return [.. all.OfType<string>().Distinct(StringComparer.Ordinal)];
+    }
+
+    private bool Flag(string member)
+    {
+        var text = Text(member);
+        if (text is null || bool.TryParse(text, out var flag))
+        {
+            return text is not null && bool.Parse(text);
+        }
+
+        problems.Add($"{Variable(member)} is '{text}'. Set it to true or false.");
+        return flag;
+    }
+
+    private string? Text(string member) => section[member]?.Trim() is { Length: > 0 } text ? text : null;
+
+    private string Variable(string member) => $"{section.Path.Replace(":", "__", StringComparison.Ordinal)}__{member}";
+}

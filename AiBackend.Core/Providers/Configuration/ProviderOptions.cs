@@ -1,0 +1,46 @@
+namespace AiBackend.Core.Providers.Configuration;
+
+/// <summary>One provider: a server that speaks OpenAI's protocol, and the models to use there. Not a record, so that nothing prints its key.</summary>
+public sealed class ProviderOptions
+{
+    /// <summary>Its name in <c>served_by</c>, traces and metrics.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Where its API begins, for example <c>https://api.openai.com/v1</c>.</summary>
+    public required Uri BaseUrl { get; init; }
+
+    /// <summary>Sent as bearer token; null for servers that want none.</summary>
+    public string? ApiKey { get; init; }
+
+    /// <summary>The model it contributes to the route <c>default</c>.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Every model it may be asked for by name; <see cref="Model"/> is one of them.</summary>
+    public required IReadOnlyList<string> Models { get; init; }
+
+    /// <summary>True when no real model is behind it. It then also serves every name that begins with <c>sim</c>.</summary>
+    public bool Simulated { get; init; }
+
+    /// <summary>How long its calls may take.</summary>
+    public ProviderTimeouts Timeouts { get; init; } = new();
+
+    /// <summary>Whether it may be asked for <paramref name="model"/> by that name.</summary>
+    public bool Serves(string model) =>
+        Models.Contains(model, StringComparer.Ordinal) || (Simulated && model.StartsWith("sim", StringComparison.Ordinal));
+}
+
+/// <summary>How long a provider call may take. Each limit ends the call with <c>provider_timeout</c>.</summary>
+public sealed record ProviderTimeouts
+{
+    /// <summary>Until there is a connection. Default 5 s.</summary>
+    public TimeSpan Connect { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>From the start of the call to the first token. Default 60 s: large models think long.</summary>
+    public TimeSpan FirstToken { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Silence between two tokens. Default 30 s.</summary>
+    public TimeSpan Idle { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The whole call. Default 10 min.</summary>
+    public TimeSpan Total { get; init; } = TimeSpan.FromMinutes(10);
+}

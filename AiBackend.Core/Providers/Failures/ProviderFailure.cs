@@ -1,0 +1,125 @@
+namespace AiBackend.Core.Providers.Failures;
+
+/// <summary>Why a provider call failed, as a value that policy can be written against.</summary>
+/// <param name="Code">Stable code for programs, one of <see cref="ProviderFailureCodes"/>.</param>
+/// <param name="Message">One sentence for people. Never contains a key, a prompt or the provider's own text.</param>
+public abstract record ProviderFailure(string Code, string Message)
+{
+    /// <summary>The class on the wire: <c>transient</c>, <c>rate_limited</c>, <c>caller_error</c>, <c>contract_violation</c>, <c>provider_auth</c> or <c>unknown</c>.</summary>
+    public abstract string Class { get; }
+
+    /// <summary>Whether the same call may succeed later.</summary>
+    public virtual bool Retryable => true;
+
+    /// <summary>When the provider wants to be asked again; null when it did not say.</summary>
+    public virtual TimeSpan? RetryAfter => null;
+
+    /// <summary>Whether another provider may still answer this call. Only the caller can mend its own error.</summary>
+    internal bool MayFailOver => this is not (CallerError or ContractViolation);
+
+    /// <summary>The provider was away, slow or broken.</summary>
+    /// <param name="Code">Stable code.</param>
+    /// <param name="Message">One sentence for people.</param>
+    /// <param name="After">When to ask again, if the provider said so.</param>
+    public sealed record Transient(string Code, string Message, TimeSpan? After) : ProviderFailure(Code, Message)
+    {
+        /// <inheritdoc/>
+        public override string Class => "transient";
+
+        /// <inheritdoc/>
+        public override TimeSpan? RetryAfter => After;
+    }
+
+    /// <summary>The provider's limits refused the call.</summary>
+    /// <param name="Message">One sentence for people.</param>
+    /// <param name="After">When to ask again, if the provider said so.</param>
+    public sealed record RateLimited(string Message, TimeSpan? After) : ProviderFailure(ProviderFailureCodes.RateLimited, Message)
+    {
+        /// <inheritdoc/>
+        public override string Class => "rate_limited";
+
+        /// <inheritdoc/>
+        public override TimeSpan? RetryAfter => After;
+    }
+
+    /// <summary>The request itself cannot be served; only its author can change that.</summary>
+    /// <param name="Code">Stable code.</param>
+    /// <param name="Message">One sentence for people.</param>
+    public sealed record CallerError(string Code, string Message) : ProviderFailure(Code, Message)
+    {
+        /// <inheritdoc/>
+        public override string Class => "caller_error";
+
+        /// <inheritdoc/>
+        public override bool Retryable => false;
+    }
+
+    /// <summary>The answer came and broke its contract. Produced by output contracts, not by a provider.</summary>
+    /// <param name="Code">Stable code.</param>
+    /// <param name="Message">One sentence for people.</param>
+    public sealed record ContractViolation(string Code, string Message) : ProviderFailure(Code, Message)
+    {
+        /// <inheritdoc/>
+        public override string Class => "contract_violation";
+    }
+
+    /// <summary>The provider refuses this installation: its key, its balance or its access to the model. An operator must act.</summary>
+    /// <param name="Code">Stable code.</param>
+    /// <param name="Message">One sentence for people.</param>
+    public sealed record ProviderAuth(string Code, string Message) : ProviderFailure(Code, Message)
+    {
+        /// <inheritdoc/>
+        public override string Class => "provider_auth";
+
+        /// <inheritdoc/>
+        public override bool Retryable => false;
+    }
+
+    /// <summary>Nothing above fits.</summary>
+    /// <param name="Message">One sentence for people.</param>
+    public sealed record Unknown(string Message) : ProviderFailure(ProviderFailureCodes.Unknown, Message)
+    {
+        /// <inheritdoc/>
+        public override string Class => "unknown";
+    }
+}
+
+/// <summary>Every <see cref="ProviderFailure.Code"/>. They appear in job errors, traces and metrics.</summary>
+public static class ProviderFailureCodes
+{
+    /// <summary>A time limit of the call passed.</summary>
+    public const string Timeout = "provider_timeout";
+
+    /// <summary>No connection, a broken one, or an error of the provider's own.</summary>
+    public const string Unavailable = "provider_unavailable";
+
+    /// <summary>The provider's answer could not be read.</summary>
+    public const string ProtocolError = "provider_protocol_error";
+
+    /// <summary>The provider's rate limit.</summary>
+    public const string RateLimited = "rate_limited";
+
+    /// <summary>The input is longer than the model can read.</summary>
+    public const string ContextLengthExceeded = "context_length_exceeded";
+
+    /// <summary>The provider's content policy refused the input.</summary>
+    public const string ContentRefused = "content_refused";
+
+    /// <summary>The provider refused the request as invalid.</summary>
+    public const string InvalidRequest = "invalid_request";
+
+    /// <summary>No configured provider serves the model.</summary>
+    public const string UnknownModel = "unknown_model";
+
+    /// <summary>The provider refused the key.</summary>
+    public const string Auth = "provider_auth";
+
+    /// <summary>The provider's account has no money or quota left.</summary>
+    public const string QuotaExhausted = "provider_quota_exhausted";
+
+    /// <summary>The provider does not have the configured model, or the key may not use it.</summary>
+    public const string ModelNotFound = "provider_model_not_found";
+
+    /// <summary>Anything else.</summary>
+    public const string Unknown = "provider_unknown_error";
+}

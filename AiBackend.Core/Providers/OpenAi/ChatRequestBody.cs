@@ -1,0 +1,50 @@
+using System.Buffers;
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+
+namespace AiBackend.Core.Providers.OpenAi;
+
+/// <summary>Writes the JSON of a streamed chat completion request.</summary>
+internal static class ChatRequestBody
+{
+    /// <param name="model">The provider's name of the model.</param>
+    /// <param name="maxTokensMember"><c>max_completion_tokens</c> for OpenAI itself, <c>max_tokens</c> for everyone else.</param>
+    /// <param name="messages">The conversation, oldest first.</param>
+    /// <param name="options">Temperature and length; null for the model's own.</param>
+    public static BinaryData Write(string model, string maxTokensMember, IEnumerable<ChatMessage> messages, ChatOptions? options)
+    {
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("model"u8, model);
+            json.WriteStartArray("messages"u8);
+            foreach (var message in messages)
+            {
+                json.WriteStartObject();
+                json.WriteString("role"u8, message.Role.Value);
+                json.WriteString("content"u8, message.Text);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            if (options?.Temperature is { } temperature)
+            {
+                json.WriteNumber("temperature"u8, temperature);
+            }
+
+            if (options?.MaxOutputTokens is { } most)
+            {
+                json.WriteNumber(maxTokensMember, most);
+            }
+
+            json.WriteBoolean("stream"u8, true);
+            json.WriteStartObject("stream_options"u8);
+            json.WriteBoolean("include_usage"u8, true);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return BinaryData.FromBytes(buffer.WrittenMemory);
+    }
+}

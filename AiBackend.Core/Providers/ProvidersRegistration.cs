@@ -1,0 +1,48 @@
+using System.Diagnostics.Metrics;
+using AiBackend.Core.Providers.Configuration;
+using AiBackend.Core.Providers.Telemetry;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Core.Providers;
+
+/// <summary>Adds the providers to a process.</summary>
+public static class ProvidersRegistration
+{
+    /// <summary>Adds <see cref="ProviderCatalog"/> and <see cref="RoutedChat"/>. A faulty configuration fails the start with every problem named.</summary>
+    public static IHostApplicationBuilder AddProviders(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddOptions<ProvidersOptions>()
+            .Configure<IConfiguration, IHostEnvironment>(
+                (options, configuration, environment) => ProvidersConfiguration.Read(options, configuration, environment.IsProduction())
+            )
+            .ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<ProvidersOptions>, ProvidersValidator>();
+
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(services => new ProviderMetrics(services.GetRequiredService<IMeterFactory>()));
+        builder.Services.AddSingleton(services => new ProviderCatalog(
+            services.GetRequiredService<IOptions<ProvidersOptions>>(),
+            services.GetRequiredService<ProviderMetrics>(),
+            services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILogger<ProviderCatalog>>()
+        ));
+        builder.Services.AddSingleton(services => new RoutedChat(
+            services.GetRequiredService<ProviderCatalog>(),
+            services.GetRequiredService<ProviderMetrics>(),
+            services.GetRequiredService<ILogger<RoutedChat>>()
+        ));
+        return builder;
+    }
+
+    private sealed class ProvidersValidator : IValidateOptions<ProvidersOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, ProvidersOptions options) =>
+            options.Problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(options.Problems);
+    }
+}

@@ -1,0 +1,36 @@
+using System.Runtime.ExceptionServices;
+using AiBackend.Core.Providers.Failures;
+
+namespace AiBackend.Core.Providers;
+
+/// <summary>Why the deployments of a route failed so far.</summary>
+internal sealed class RouteFailures
+{
+    private readonly List<(Exception Exception, ProviderFailure Failure)> _all = [];
+
+    public (Exception Exception, ProviderFailure Failure) Last => _all[^1];
+
+    /// <summary>Notes the failure unless it ends the route.</summary>
+    /// <returns>False when no other provider could do better; then it is not noted.</returns>
+    public bool MayFailOver(Exception exception)
+    {
+        var failure = ProviderFailures.Classify(exception);
+        if (failure.MayFailOver)
+        {
+            _all.Add((exception, failure));
+        }
+
+        return failure.MayFailOver;
+    }
+
+    /// <summary>Throws the failure that says most about whether to come back: one provider at its limit matters more than another without a key.</summary>
+    public void ThrowMostHopeful() => ExceptionDispatchInfo.Throw(_all.MinBy(each => Rank(each.Failure)).Exception);
+
+    private static int Rank(ProviderFailure failure) =>
+        failure switch
+        {
+            ProviderFailure.Transient or ProviderFailure.RateLimited => 0,
+            ProviderFailure.Unknown => 1,
+            _ => 2,
+        };
+}

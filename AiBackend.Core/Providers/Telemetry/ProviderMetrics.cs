@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.AI;
+using Names = AiBackend.Core.Providers.Telemetry.ProviderTelemetryNames;
+
+namespace AiBackend.Core.Providers.Telemetry;
+
+/// <summary>Measurements of provider calls. Tags are closed sets: provider, configured model, kind of error.</summary>
+internal sealed class ProviderMetrics
+{
+    private readonly Histogram<double> _duration;
+    private readonly Histogram<double> _firstText;
+    private readonly Histogram<long> _tokens;
+    private readonly Counter<long> _failovers;
+
+    public ProviderMetrics(IMeterFactory meters)
+    {
+        var meter = meters.Create(Names.Source);
+        _duration = meter.CreateHistogram<double>(
+            "gen_ai.client.operation.duration",
+            unit: "s",
+            description: "Time of one provider call, from request to last token.",
+            advice: new()
+            {
+                HistogramBucketBoundaries =
+                [
+                    0.01,
+                    0.02,
+                    0.04,
+                    0.08,
+                    0.16,
+                    0.32,
+                    0.64,
+                    1.28,
+                    2.56,
+                    5.12,
+                    10.24,
+                    20.48,
+                    40.96,
+                    81.92,
+                    163.84,
+                    327.68,
+                ],
+            }
+        );
+        _firstText = meter.CreateHistogram<double>(
+            "gen_ai.client.operation.time_to_first_chunk",
+            unit: "s",
+            description: "Time from the request to the first text.",
+            advice: new()
+            {
+                HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60],
+            }
+        );
+        _tokens = meter.CreateHistogram<long>(
+            "gen_ai.client.token.usage",
+            unit: "{token}",
+            description: "Tokens read and written, as the provider reported them.",
+            advice: new() { HistogramBucketBoundaries = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304] }
+        );
+        _failovers = meter.CreateCounter<long>(
+            "aibackend.provider.failovers",
+            unit: "{failover}",
+            description: "Calls that went on to the next deployment before any text had come."
+        );
+    }
+
+    public void FirstText(string provider, string model, TimeSpan time) =>
+        _firstText.Record(time.TotalSeconds, Tags(provider, model, null));
+
+    public void Ended(string provider, string model, string? modelVersion, TimeSpan time, UsageDetails? usage, string? error)
+    {
+        var tags = Tags(provider, model, modelVersion);
+        if (usage is { InputTokenCount: { } input, OutputTokenCount: { } output })
+        {
+            _tokens.Record(input, [.. tags, new(Names.TokenType, "input")]);
+            _tokens.Record(output, [.. tags, new(Names.TokenType, "output")]);
+        }
+
+        if (error is not null)
+        {
+            tags.Add(Names.ErrorType, error);
+        }
+
+        _duration.Record(time.TotalSeconds, tags);
+    }
+
+    public void FailedOver(string from, string to, string code) =>
+        _failovers.Add(1, new(Names.Provider, from), new("aibackend.provider.to", to), new(Names.ErrorType, code));
+
+    private static TagList Tags(string provider, string model, string? modelVersion)
+    {
+        var tags = new TagList
+        {
+            { Names.Operation, Names.Chat },
+            { Names.Provider, provider },
+            { Names.RequestModel, model },
+        };
+        if (modelVersion is not null)
+        {
+            tags.Add(Names.ResponseModel, modelVersion);
+        }
+
+        return tags;
+    }
+}
