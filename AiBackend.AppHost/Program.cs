@@ -1,1 +1,39 @@
-return 0;
+using AiBackend.AppHost;
+
+var builder = DistributedApplication.CreateBuilder(args);
+
+if (builder.ExecutionContext.IsPublishMode)
+{
+    builder.AddDockerComposeEnvironment("compose");
+}
+
+var database = builder.AddPostgres("postgres").WithDataVolume().AddDatabase("aibackend");
+var redis = builder.AddRedis("redis").WithDataVolume().WithPersistence();
+var simulator = builder.AddProject<Projects.AiBackend_Simulator>("simulator").WithHttpEndpoint().WithHttpHealthCheck("/health/ready");
+
+var migrations = builder
+    .AddProject<Projects.AiBackend_Worker>("migrations")
+    .WithArgs("migrate")
+    .WithReference(database)
+    .WithDevelopmentKeyFile()
+    .WaitFor(database);
+
+var foundation = new Foundation(database, redis, simulator, migrations);
+
+var api = builder
+    .AddProject<Projects.AiBackend_Api>("api")
+    .WithPublicPort("AIBACKEND_API_PORT", 5080)
+    .WithHttpHealthCheck("/health/live")
+    .WithFoundation(foundation);
+
+builder.AddProject<Projects.AiBackend_Worker>("worker").WithReplicas(2).WithFoundation(foundation);
+
+builder
+    .AddProject<Projects.AiBackend_Web>("web")
+    .WithPublicPort("AIBACKEND_WEB_PORT", 5081)
+    .WithHttpHealthCheck("/health/live")
+    .WithFoundation(foundation)
+    .WithReference(api)
+    .WaitFor(api);
+
+await builder.Build().RunAsync();

@@ -1,4 +1,17 @@
+using AiBackend.ServiceDefaults;
+using AiBackend.Web.Api;
+using AiBackend.Web.Runs;
+using AiBackend.Web.Shell;
+
 var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults();
+builder.AddApiClient();
+builder.AddRuns();
+builder.AddShell();
+
 var app = builder.Build();
-app.MapGet("/health/live", () => "live");
+app.UseShell();
+app.MapDefaultEndpoints();
+app.MapPages();
+
 await app.RunAsync();

@@ -1,0 +1,114 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Operations;
+using static System.FormattableString;
+
+namespace AiBackend.Web.Api;
+
+/// <summary>The native API as this site uses it. Every refusal and outage is a value.</summary>
+internal sealed class ApiClient(IHttpClientFactory clients, ILogger<ApiClient> logger)
+{
+    public const string Name = "api";
+
+    public Task<ApiResult<Job>> SubmitAsync(SubmitJobRequest request, string idempotencyKey, CancellationToken cancellationToken)
+    {
+        var message = new HttpRequestMessage(HttpMethod.Post, "api/v1/jobs")
+        {
+            Content = JsonContent.Create(request, ClientJson.Lenient.SubmitJobRequest),
+        };
+        message.Headers.Add("Idempotency-Key", idempotencyKey);
+        return SendAsync(message, ClientJson.Lenient.Job, cancellationToken);
+    }
+
+    public Task<ApiResult<Job>> GetJobAsync(Guid id, CancellationToken cancellationToken) =>
+        GetAsync($"api/v1/jobs/{id}", ClientJson.Lenient.Job, cancellationToken);
+
+    public Task<ApiResult<Job>> CancelAsync(Guid id, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Post, $"api/v1/jobs/{id}/cancel"), ClientJson.Lenient.Job, cancellationToken);
+
+    public Task<ApiResult<JobTrace>> GetTraceAsync(Guid id, CancellationToken cancellationToken) =>
+        GetAsync($"api/v1/jobs/{id}/trace", ClientJson.Lenient.JobTrace, cancellationToken);
+
+    /// <summary>The event log after <paramref name="after"/>, as far as it goes now.</summary>
+    public Task<ApiResult<JobEventPage>> GetEventsAsync(Guid id, int after, CancellationToken cancellationToken) =>
+        GetAsync(Invariant($"api/v1/jobs/{id}/events?after={after}"), ClientJson.Lenient.JobEventPage, cancellationToken);
+
+    public Task<ApiResult<JobPage>> ListJobsAsync(
+        IReadOnlyList<string> statuses,
+        string? cursor,
+        int limit,
+        CancellationToken cancellationToken
+    )
+    {
+        var query =
+            Invariant($"api/v1/jobs?limit={limit}") + string.Concat(statuses.Select(status => "&status=" + Uri.EscapeDataString(status)));
+        return GetAsync(
+            cursor is null ? query : query + "&cursor=" + Uri.EscapeDataString(cursor),
+            ClientJson.Lenient.JobPage,
+            cancellationToken
+        );
+    }
+
+    public Task<ApiResult<ProviderList>> GetProvidersAsync(CancellationToken cancellationToken) =>
+        GetAsync("api/v1/providers", ClientJson.Lenient.ProviderList, cancellationToken);
+
+    public Task<ApiResult<WorkerList>> GetWorkersAsync(CancellationToken cancellationToken) =>
+        GetAsync("api/v1/workers", ClientJson.Lenient.WorkerList, cancellationToken);
+
+    public Task<ApiResult<Stats>> GetStatsAsync(CancellationToken cancellationToken) =>
+        GetAsync("api/v1/stats", ClientJson.Lenient.Stats, cancellationToken);
+
+    /// <summary>Readiness, whose body says what is missing also when the status is 503.</summary>
+    public Task<ApiResult<HealthReport>> GetHealthAsync(CancellationToken cancellationToken) =>
+        GetAsync("health/ready", ClientJson.Lenient.HealthReport, cancellationToken);
+
+    private Task<ApiResult<T>> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Get, path), type, cancellationToken);
+
+    private async Task<ApiResult<T>> SendAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        using var message = request;
+        message.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        try
+        {
+            using var response = await clients.CreateClient(Name).SendAsync(message, cancellationToken);
+            return await ReadAsync(response, type, cancellationToken);
+        }
+        catch (Exception failure)
+            when (failure is HttpRequestException or IOException or JsonException
+                || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested)
+            )
+        {
+            logger.ApiCallFailed(message.Method.Method, message.RequestUri?.OriginalString.Split('?')[0] ?? "", failure.Message);
+            return new ApiResult<T>.Failure(ApiFailure.Unreachable);
+        }
+    }
+
+    private static async Task<ApiResult<T>> ReadAsync<T>(
+        HttpResponseMessage response,
+        JsonTypeInfo<T> type,
+        CancellationToken cancellationToken
+    )
+    {
+        var isReadiness = type.Type == typeof(HealthReport) && response.StatusCode is HttpStatusCode.ServiceUnavailable;
+        if (response.IsSuccessStatusCode || isReadiness)
+        {
+            var value =
+                await response.Content.ReadFromJsonAsync(type, cancellationToken)
+                ?? throw new JsonException("The Api answered null where a value belongs.");
+            return new ApiResult<T>.Success(value);
+        }
+
+        if (response.StatusCode is HttpStatusCode.Unauthorized)
+        {
+            return new ApiResult<T>.Failure(ApiFailure.NotSignedIn);
+        }
+
+        var isProblem = response.Content.Headers.ContentType?.MediaType is "application/problem+json";
+        var problem = isProblem ? await response.Content.ReadFromJsonAsync(ClientJson.Lenient.Problem, cancellationToken) : null;
+        return new ApiResult<T>.Failure(ApiFailure.From(response.StatusCode, problem));
+    }
+}

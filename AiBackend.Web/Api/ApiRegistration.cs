@@ -1,0 +1,32 @@
+using AiBackend.ServiceDefaults;
+
+namespace AiBackend.Web.Api;
+
+internal static class ApiRegistration
+{
+    /// <summary>Two clients of one address: ordinary calls with the usual resilience, event streams without any.</summary>
+    public static void AddApiClient(this IHostApplicationBuilder builder)
+    {
+        var address = ServiceAddress.Of(builder.Configuration, "api");
+
+        builder.Services.AddSingleton<DevelopmentKey>();
+        builder.Services.AddTransient<ApiKeyHandler>();
+        builder
+            .Services.AddHttpClient(ApiClient.Name, client => client.BaseAddress = address)
+            .AddHttpMessageHandler<ApiKeyHandler>()
+            .AddStandardResilience();
+        builder
+            .Services.AddHttpClient(
+                ApiEventStream.Name,
+                client =>
+                {
+                    client.BaseAddress = address;
+                    // A stream lasts as long as its job; ApiEventStream bounds the silence instead.
+                    client.Timeout = Timeout.InfiniteTimeSpan;
+                }
+            )
+            .AddHttpMessageHandler<ApiKeyHandler>();
+        builder.Services.AddSingleton<ApiClient>();
+        builder.Services.AddSingleton<ApiEventStream>();
+    }
+}

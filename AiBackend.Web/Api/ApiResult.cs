@@ -1,0 +1,64 @@
+using System.Net;
+using AiBackend.ApiContracts;
+using static System.FormattableString;
+
+namespace AiBackend.Web.Api;
+
+/// <summary>Answer of one call to the Api: the value, or why there is none.</summary>
+internal abstract record ApiResult<T>
+{
+    private ApiResult() { }
+
+    internal sealed record Success(T Value) : ApiResult<T>;
+
+    internal sealed record Failure(ApiFailure Reason) : ApiResult<T>;
+
+    public T? ValueOrDefault => this is Success success ? success.Value : default;
+
+    public ApiFailure? FailureOrNull => this is Failure failure ? failure.Reason : null;
+}
+
+/// <summary>Why a call brought no value, in words a page can show.</summary>
+/// <param name="Status">What the Api answered; null when it could not be reached.</param>
+/// <param name="Code">Stable code for decisions: the problem's own, or <c>unreachable</c>.</param>
+/// <param name="Title">What happened, in one short sentence.</param>
+/// <param name="Detail">The value at fault and what to do about it.</param>
+/// <param name="TraceId">For whoever looks further; null when no request was served.</param>
+public sealed record ApiFailure(HttpStatusCode? Status, string Code, string Title, string Detail, string? TraceId)
+{
+    public bool IsNotFound => Status is HttpStatusCode.NotFound;
+
+    public bool IsUnreachable => Status is null;
+
+    public static ApiFailure Unreachable { get; } =
+        new(null, "unreachable", "The service cannot be reached right now", "Nothing is lost. This page keeps trying.", null);
+
+    public static ApiFailure NotSignedIn { get; } =
+        new(
+            HttpStatusCode.Unauthorized,
+            "not_signed_in",
+            "This page is not signed in to the service yet",
+            "The development key is written when the stack starts. This page tries again by itself; if it stays like this, restart with ./run.sh.",
+            null
+        );
+
+    public static ApiFailure Defect { get; } =
+        new(
+            null,
+            "defect",
+            "This page ran into a defect",
+            "The run itself goes on. Reload the page; the defect is in the site's log.",
+            null
+        );
+
+    public static ApiFailure From(HttpStatusCode status, Problem? problem) =>
+        problem is null
+            ? new(
+                status,
+                "unexpected",
+                "The service gave an unexpected answer",
+                Invariant($"It answered with status {(int)status}. Try again."),
+                null
+            )
+            : new(status, problem.Code, problem.Title, problem.Detail, problem.TraceId);
+}

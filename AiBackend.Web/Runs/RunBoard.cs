@@ -1,0 +1,124 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Web.Answers;
+
+namespace AiBackend.Web.Runs;
+
+/// <summary>Where the reader of one run writes and the publisher reads.</summary>
+/// <param name="id">The run.</param>
+/// <param name="changed">Called after every change, possibly under a lock: it must only wake somebody.</param>
+internal sealed class RunBoard(Guid id, Action changed)
+{
+    private readonly Lock _gate = new();
+    private readonly RunFold _fold = new();
+    private RunView _facts = new() { Id = id };
+
+    /// <summary>What is known beside the event log.</summary>
+    public RunView Facts
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _facts;
+            }
+        }
+    }
+
+    public int LastSeq
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _fold.LastSeq;
+            }
+        }
+    }
+
+    public bool HasEnded
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _fold.Final is not null;
+            }
+        }
+    }
+
+    /// <summary>True while the queue decides when the run continues, or when the facts lag behind the log.</summary>
+    public bool NeedsFacts
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _fold.Status is JobStatuses.Queued or JobStatuses.Retrying
+                    || !string.Equals(_facts.Job?.Status, _fold.Status, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    public FoldOutcome Apply(RunEvent entry)
+    {
+        lock (_gate)
+        {
+            var outcome = _fold.Apply(entry);
+            if (outcome is FoldOutcome.Applied && entry.Payload is FinalEvent final)
+            {
+                _facts = _facts with { Job = final.Job };
+            }
+
+            changed();
+            return outcome;
+        }
+    }
+
+    public void Note(Func<RunView, RunView> change)
+    {
+        lock (_gate)
+        {
+            _facts = change(_facts);
+            changed();
+        }
+    }
+
+    /// <summary>Compares what was read with what is stored, and shows the latter.</summary>
+    /// <returns>False when they differed.</returns>
+    public bool Settle(Job stored)
+    {
+        lock (_gate)
+        {
+            var text = stored.Output?.Text ?? "";
+            var same = TextDigest.Same(_fold.Text, text);
+            if (!same)
+            {
+                _fold.ReplaceText(text);
+            }
+
+            _facts = _facts with { Job = stored, WasReplaced = !same };
+            changed();
+            return same;
+        }
+    }
+
+    /// <summary>The run at this moment, its answer brought up to date.</summary>
+    public RunView View(AnswerDocument answer)
+    {
+        lock (_gate)
+        {
+            return _facts with
+            {
+                Status = _fold.LastSeq == 0 && _facts.Job is { } job ? job.Status : _fold.Status,
+                Attempt = _fold.Attempt,
+                WaitingReason = _fold.WaitingReason ?? _facts.Job?.Queue?.WaitingReason,
+                NextAttemptAt = _fold.NextAttemptAt ?? _facts.Job?.NextAttemptAt,
+                Usage = _fold.Usage,
+                Notices = [.. _fold.Notices],
+                Answer = answer.Update(_fold, _fold.Final is not null),
+                TextLength = _fold.TextLength,
+                Cursor = _fold.LastSeq,
+            };
+        }
+    }
+}

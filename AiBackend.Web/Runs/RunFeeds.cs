@@ -1,0 +1,89 @@
+using AiBackend.Web.Api;
+
+namespace AiBackend.Web.Runs;
+
+/// <summary>Shares one feed among all who watch the same run, and keeps it a little longer for whoever comes next.</summary>
+/// <remarks>A feed belongs to a caller as well as to a run: what one key may read says nothing about another.</remarks>
+internal sealed class RunFeeds(
+    ApiClient api,
+    ApiEventStream events,
+    DevelopmentKey key,
+    RunMetrics metrics,
+    TimeProvider clock,
+    ILogger<RunReader> logger
+)
+{
+    /// <summary>Long enough for a circuit to take over from prerendering, or for a reload.</summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(string Caller, Guid Run), Shared> _feeds = [];
+
+    /// <summary>Joins the run's feed, starting it when nobody watches yet. Dispose the lease to leave.</summary>
+    public RunLease Join(Guid id)
+    {
+        var place = (key.Current ?? "", id);
+        lock (_gate)
+        {
+            if (!_feeds.TryGetValue(place, out var shared))
+            {
+                _feeds[place] = shared = new Shared(Create(id));
+            }
+
+            shared.Watchers++;
+            return new RunLease(shared.Feed, () => Leave(place, shared));
+        }
+    }
+
+    private RunFeed Create(Guid id) =>
+        new(
+            id,
+            (board, facts) => new RunReader(id, board, facts, api, events, metrics, clock, logger),
+            board => new RunFacts(id, board, api),
+            clock,
+            logger
+        );
+
+    private void Leave((string, Guid) place, Shared shared)
+    {
+        lock (_gate)
+        {
+            shared.Watchers--;
+            shared.LeftAt = clock.GetTimestamp();
+        }
+
+        _ = CloseLaterAsync(place, shared);
+    }
+
+    private async Task CloseLaterAsync((string, Guid) place, Shared shared)
+    {
+        await Task.Delay(Linger, clock);
+        lock (_gate)
+        {
+            var isWanted = shared.Watchers > 0 || clock.GetElapsedTime(shared.LeftAt) < Linger * 0.9;
+            if (isWanted || !_feeds.Remove(place))
+            {
+                return;
+            }
+        }
+
+        await shared.Feed.DisposeAsync();
+    }
+
+    private sealed class Shared(RunFeed feed)
+    {
+        public RunFeed Feed => feed;
+        public int Watchers { get; set; }
+        public long LeftAt { get; set; }
+    }
+}
+
+/// <summary>One watcher's part of a shared feed.</summary>
+internal sealed class RunLease(RunFeed feed, Action leave) : IDisposable
+{
+    private Action? _leave = leave;
+
+    public RunFeed Feed => feed;
+
+    public void Dispose() => Interlocked.Exchange(ref _leave, null)?.Invoke();
+}

@@ -1,0 +1,122 @@
+using System.Globalization;
+using AiBackend.ApiContracts.Jobs;
+using static System.FormattableString;
+
+namespace AiBackend.Web.Runs;
+
+/// <summary>States, waits and numbers in the words of the pages.</summary>
+internal static class RunWords
+{
+    /// <summary>The status as a person would say it.</summary>
+    public static string Status(string status) =>
+        status switch
+        {
+            JobStatuses.Scheduled => "Scheduled",
+            JobStatuses.Queued => "Waiting",
+            JobStatuses.Processing => "Writing",
+            JobStatuses.WaitingForTool => "Waiting for a tool",
+            JobStatuses.WaitingForReview => "Needs a reviewer",
+            JobStatuses.Retrying => "Trying again",
+            JobStatuses.Completed => "Done",
+            JobStatuses.PartiallyCompleted => "Partly done",
+            JobStatuses.Failed => "Failed",
+            JobStatuses.Cancelled => "Stopped by you",
+            _ => status,
+        };
+
+    /// <summary>The status with everything that is known about it: why, how long, when next.</summary>
+    public static string Sentence(RunView run, Func<DateTimeOffset, string> clockTime) =>
+        run.Status switch
+        {
+            JobStatuses.Scheduled when run.NextAttemptAt is { } due => $"Scheduled for {clockTime(due)}",
+            JobStatuses.Queued => "Waiting" + Place(run.Job?.Queue) + Reason(run.WaitingReason),
+            JobStatuses.Processing when run.TextLength == 0 => "Starting to write",
+            JobStatuses.Retrying when run.NextAttemptAt is { } next => $"{Try(run.Attempt)} failed, next at {clockTime(next)}",
+            _ => Status(run.Status),
+        };
+
+    /// <summary>What the queue knows: “, about 20 s, 3rd in line”.</summary>
+    private static string Place(QueuePlace? queue)
+    {
+        var eta = queue?.EtaP50 is { } seconds ? $", about {Duration(TimeSpan.FromSeconds(seconds))}" : "";
+        var place = queue?.Position switch
+        {
+            null => "",
+            0 => ", next in line",
+            { } ahead => $", {Ordinal(ahead + 1)} in line",
+        };
+        return eta + place;
+    }
+
+    private static string Reason(string? reason) =>
+        reason?.Split(':')[0] switch
+        {
+            null or "capacity" => "",
+            "rate_limit" => ". The model provider limits how fast we may ask",
+            "budget" => ". The budget for now is spent",
+            "tenant_cap" => ". Your team has many runs going",
+            "paused" => ". An operator paused the queue",
+            "backoff" => ". A short pause before the next try",
+            _ => "",
+        };
+
+    public static string Abandoned(ResetEvent reset) =>
+        reset.Reason switch
+        {
+            "provider_failure" => $"{Try(reset.Attempt)} broke off at the provider. Its text was dropped; the answer starts again.",
+            "worker_lost" => $"{Try(reset.Attempt)} was interrupted. Its text was dropped; the answer starts again.",
+            "worker_draining" => $"{Try(reset.Attempt)} was moved to another worker. The answer starts again.",
+            _ => $"{Try(reset.Attempt)} was given up. Its text was dropped; the answer starts again.",
+        };
+
+    public static string Try(int attempt) =>
+        attempt switch
+        {
+            <= 1 => "First try",
+            2 => "Second try",
+            3 => "Third try",
+            _ => Invariant($"Try {attempt}"),
+        };
+
+    /// <summary>A length of time with its unit: “0.4 s”, “12 s”, “3 min 5 s”, “2 h 4 min”.</summary>
+    public static string Duration(TimeSpan time) =>
+        time.TotalSeconds switch
+        {
+            < 0.0005 => "0 s",
+            < 0.0995 => Invariant($"{time.TotalMilliseconds:0} ms"),
+            < 9.95 => Invariant($"{time.TotalSeconds:0.0} s"),
+            < 59.5 => Invariant($"{time.TotalSeconds:0} s"),
+            < 3600 => Invariant($"{(int)time.TotalMinutes} min {time.Seconds} s"),
+            < 86_400 => Invariant($"{(int)time.TotalHours} h {time.Minutes} min"),
+            _ => Invariant($"{(int)time.TotalDays} d {time.Hours} h"),
+        };
+
+    public static string Seconds(double? seconds) => seconds is { } value ? Duration(TimeSpan.FromSeconds(value)) : "–";
+
+    /// <summary>Money, with as many digits as small amounts need.</summary>
+    public static string Cost(decimal? usd) =>
+        usd switch
+        {
+            null => "unknown",
+            0 => "$0",
+            < 0.1m => Invariant($"${usd:0.0000}"),
+            _ => Invariant($"${usd:#,0.00}"),
+        };
+
+    public static string Number(long number) => number.ToString("#,0", CultureInfo.InvariantCulture).Replace(',', ' ');
+
+    public static string Count(long number, string one, string many) => Number(number) + " " + (number == 1 ? one : many);
+
+    private static string Ordinal(long number) =>
+        number
+        + (
+            (number % 100, number % 10) switch
+            {
+                (11 or 12 or 13, _) => "th",
+                (_, 1) => "st",
+                (_, 2) => "nd",
+                (_, 3) => "rd",
+                _ => "th",
+            }
+        );
+}

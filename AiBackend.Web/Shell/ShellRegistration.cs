@@ -1,0 +1,47 @@
+using Radzen;
+
+namespace AiBackend.Web.Shell;
+
+internal static class ShellRegistration
+{
+    /// <summary>A prompt may be as large as the Api accepts; a circuit's default of 32 KB would cut the connection.</summary>
+    private const int MaxMessageBytes = 1280 * 1024;
+
+    public static void AddShell(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddRazorComponents()
+            .AddInteractiveServerComponents(options =>
+            {
+                options.DisconnectedCircuitRetentionPeriod = TimeSpan.FromMinutes(3);
+                options.DisconnectedCircuitMaxRetained = 100;
+                options.DetailedErrors = builder.Environment.IsDevelopment();
+            })
+            .AddHubOptions(options => options.MaximumReceiveMessageSize = MaxMessageBytes);
+        builder.Services.AddAntiforgery(options => options.SuppressXFrameOptionsHeader = true);
+        builder.Services.AddRadzenComponents();
+        builder.Services.AddScoped<Browser>();
+    }
+
+    public static void UseShell(this WebApplication app)
+    {
+        if (!app.Environment.IsDevelopment())
+        {
+            app.UseHsts();
+        }
+
+        app.UseSecurityHeaders();
+        app.UseExceptionHandler("/error", createScopeForErrors: true);
+        app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
+        app.UseSignInGate();
+        app.UseAntiforgery();
+    }
+
+    public static void MapPages(this WebApplication app)
+    {
+        app.MapStaticAssets();
+        app.MapGet("/", () => TypedResults.Redirect("/ask"));
+        // The header of SecurityHeaders has the rule; a second one would only be another place to keep in step.
+        app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null);
+    }
+}
