@@ -1,8 +1,6 @@
 using AiBackend.Core.Providers;
 using AiBackend.Tests.Fixtures;
 using Microsoft.Extensions.AI;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace AiBackend.Tests.Providers;
 
