@@ -1,1 +1,30 @@
+using AiBackend.Core.Database;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Redis;
+using AiBackend.ServiceDefaults;
+using AiBackend.Worker.Execution;
+using AiBackend.Worker.Maintenance;
+using AiBackend.Worker.Migration;
+
+var builder = Host.CreateApplicationBuilder(args);
+builder.AddServiceDefaults();
+builder.AddDatabase();
+
+// The same program, run to completion before the others start, brings the schema up to date.
+if (args is ["migrate", ..])
+{
+    return await MigrationRun.RunAsync(builder);
+}
+
+builder.AddRedis();
+builder.AddQueue();
+builder.AddJobSignals();
+builder.AddJobLeases();
+builder.AddProviders();
+builder.AddMaintenance();
+builder.AddJobExecution();
+await builder.Build().RunAsync();
 return 0;

@@ -63,12 +63,7 @@ public sealed class JobEventReader(JobEventFeed feed, JobEventLog log, JobReads 
     }
 
     /// <returns>One page of the log, as stored so far.</returns>
-    public async Task<IReadOnlyList<JobEventRecord>> ReadPageAsync(
-        Guid jobId,
-        int after,
-        int limit,
-        CancellationToken cancellationToken
-    )
+    public async Task<IReadOnlyList<JobEventRecord>> ReadPageAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
         var page = await log.ReadAsync(jobId, after, limit, cancellationToken);
         var rendered = new List<JobEventRecord>(page.Count);

@@ -69,6 +69,5 @@ public sealed record AttemptEnd
     public static AttemptEnd Cancelled(string? text) => new(JobTrigger.Cancel, AttemptOutcome.Cancelled) { Text = text };
 
     /// <summary>Given back by a draining worker: goes to the queue at once and does not count as a try.</summary>
-    public static AttemptEnd GivenBack() =>
-        new(JobTrigger.GiveBack, AttemptOutcome.Interrupted) { ResetReason = "worker_draining" };
+    public static AttemptEnd GivenBack() => new(JobTrigger.GiveBack, AttemptOutcome.Interrupted) { ResetReason = "worker_draining" };
 }

@@ -116,10 +116,5 @@ public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals)
         };
 
     private static JobEventRecord ProcessingEvent(ClaimedJob job) =>
-        new(
-            job.Lease.JobId,
-            job.LastSeq,
-            JobEventKind.State,
-            JobEventPayload.Of(new StateEvent(JobStatuses.Processing, job.Attempt))
-        );
+        new(job.Lease.JobId, job.LastSeq, JobEventKind.State, JobEventPayload.Of(new StateEvent(JobStatuses.Processing, job.Attempt)));
 }

@@ -82,8 +82,7 @@ public sealed class JobReads(NpgsqlDataSource database)
 
     /// <summary>For events on their way to readers whose right to the job was checked when they began to read.</summary>
     /// <returns>The job with its output, or null when there is none with this id.</returns>
-    public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) =>
-        FindOneAsync(null, jobId, cancellationToken);
+    public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) => FindOneAsync(null, jobId, cancellationToken);
 
     /// <returns>Jobs without their output, newest first.</returns>
     public async Task<IReadOnlyList<Job>> ListAsync(Guid tenantId, JobFilter filter, CancellationToken cancellationToken)

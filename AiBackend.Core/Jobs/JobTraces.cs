@@ -131,7 +131,9 @@ public sealed class JobTraces(NpgsqlDataSource database)
             StartedAt = row.GetFieldValue<DateTimeOffset>(7),
             FirstTokenAt = row.IsDBNull(8) ? null : row.GetFieldValue<DateTimeOffset>(8),
             EndedAt = row.GetFieldValue<DateTimeOffset>(9),
-            Usage = row.IsDBNull(10) ? null : new JobUsage(Number(10), Number(11), Number(12), row.IsDBNull(13) ? null : row.GetDecimal(13)),
+            Usage = row.IsDBNull(10)
+                ? null
+                : new JobUsage(Number(10), Number(11), Number(12), row.IsDBNull(13) ? null : row.GetDecimal(13)),
             Error = Text(14) is { } code ? JobRow.Error(code, row.GetString(15), row.GetString(16)) : null,
         };
     }

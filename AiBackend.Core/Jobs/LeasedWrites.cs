@@ -89,8 +89,16 @@ public sealed class LeasedWrites : IAsyncDisposable
 
     private List<LeasedWrite> TakeAll()
     {
-        var writes = new List<LeasedWrite>();
+        // The list first, then what each job has to write: a job that gets new text after it was asked schedules itself for the
+        // next flush, and must not be in this one twice.
+        var jobs = new List<RunningJob>();
         while (_dirty.Reader.TryRead(out var job))
+        {
+            jobs.Add(job);
+        }
+
+        var writes = new List<LeasedWrite>(jobs.Count);
+        foreach (var job in jobs)
         {
             var write = job.Take();
             if (write.Events.Count > 0 && !job.IsLost)

@@ -19,10 +19,7 @@ internal static class ReadRows
     }
 
     /// <summary>Reads rows of (job_id, seq, kind, data).</summary>
-    public static async Task<IReadOnlyList<JobEventRecord>> ReadEventsAsync(
-        this NpgsqlCommand command,
-        CancellationToken cancellationToken
-    )
+    public static async Task<IReadOnlyList<JobEventRecord>> ReadEventsAsync(this NpgsqlCommand command, CancellationToken cancellationToken)
     {
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var events = new List<JobEventRecord>();

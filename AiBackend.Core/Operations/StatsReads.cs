@@ -140,5 +140,7 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
         );
 
     private static Percentiles? ReadPercentiles(NpgsqlDataReader row, int ordinal) =>
-        !row.IsDBNull(ordinal) && row.GetFieldValue<double?[]>(ordinal) is [{ } p50, { } p95, { } p99] ? new Percentiles(p50, p95, p99) : null;
+        !row.IsDBNull(ordinal) && row.GetFieldValue<double?[]>(ordinal) is [{ } p50, { } p95, { } p99]
+            ? new Percentiles(p50, p95, p99)
+            : null;
 }

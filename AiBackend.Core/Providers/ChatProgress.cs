@@ -11,7 +11,8 @@ public abstract record ChatProgress
     /// <summary>A deployment is about to be asked.</summary>
     /// <param name="Provider">The provider's configured name.</param>
     /// <param name="Model">The model it is asked for.</param>
-    public sealed record CallStarted(string Provider, string Model) : ChatProgress;
+    /// <param name="Simulated">True when no real model is behind it.</param>
+    public sealed record CallStarted(string Provider, string Model, bool Simulated) : ChatProgress;
 
     /// <summary>A deployment failed before any text, and the next one is tried.</summary>
     /// <param name="From">Name of the provider that failed.</param>

@@ -48,7 +48,7 @@ public sealed class RoutedChat
         for (var stop = 0; stop < route.Count; stop++)
         {
             var deployment = route[stop];
-            yield return new ChatProgress.CallStarted(deployment.Provider, deployment.Model);
+            yield return new ChatProgress.CallStarted(deployment.Provider, deployment.Model, deployment.Simulated);
 
             var summary = new AnswerSummary(deployment, fallbacks: stop);
             await using var updates = deployment

@@ -51,7 +51,12 @@ public sealed class ReadyQueue
     private readonly RedisKey _backlog;
 
     /// <summary>Names the keys.</summary>
-    public ReadyQueue(RedisConnection redis, IOptions<QueueOptions> options, IOptions<RedisOptions> redisOptions, ILogger<ReadyQueue> logger)
+    public ReadyQueue(
+        RedisConnection redis,
+        IOptions<QueueOptions> options,
+        IOptions<RedisOptions> redisOptions,
+        ILogger<ReadyQueue> logger
+    )
     {
         _redis = redis;
         _logger = logger;
@@ -81,9 +86,7 @@ public sealed class ReadyQueue
     {
         try
         {
-            return ParseStreams(
-                await _redis.ExecuteAsync("XREADGROUP", "GROUP", Group, consumer, "COUNT", count, "STREAMS", _stream, ">")
-            );
+            return ParseStreams(await _redis.ExecuteAsync("XREADGROUP", "GROUP", Group, consumer, "COUNT", count, "STREAMS", _stream, ">"));
         }
         catch (RedisServerException missing) when (missing.Message.StartsWith("NOGROUP", StringComparison.Ordinal))
         {

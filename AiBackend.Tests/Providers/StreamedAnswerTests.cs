@@ -17,7 +17,7 @@ public sealed class StreamedAnswerTests(SimulatorServer simulator) : IClassFixtu
         var progress = await providers.StreamAsync().ReadAllAsync();
 
         Assert.Equal(Script, progress.Text());
-        Assert.Equal(new ChatProgress.CallStarted("p0", model), progress[0]);
+        Assert.Equal(new ChatProgress.CallStarted("p0", model, true), progress[0]);
         var finished = Assert.IsType<ChatProgress.Finished>(progress[^1]);
         Assert.Equal("stop", finished.FinishReason);
         Assert.Equal(

@@ -1,0 +1,163 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+
+namespace AiBackend.Tests.Events;
+
+public sealed class EventReaderTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    private readonly RedisServer _redis = redis;
+
+    private JobEventReader Reader => Core.Get<JobEventReader>();
+
+    [Fact]
+    public async Task A_live_reader_and_a_late_reader_see_the_same_events_once_and_in_order()
+    {
+        var id = await Core.SubmitAsync();
+        var live = ReadToEndAsync(id, 0);
+
+        await WriteStoryAsync(id);
+
+        var seen = await live;
+        Assert.Equal(Enumerable.Range(1, seen.Count), seen.Select(record => record.Seq));
+        Assert.Equal(seen.Select(Describe), (await ReadToEndAsync(id, 0)).Select(Describe));
+        Assert.Equal(Story, Fold(seen));
+    }
+
+    [Fact]
+    public async Task I_9_a_reader_that_resumes_at_any_number_sees_exactly_the_rest()
+    {
+        var id = await Core.SubmitAsync();
+        await WriteStoryAsync(id);
+        var all = await ReadToEndAsync(id, 0);
+
+        foreach (var after in Enumerable.Range(0, all.Count))
+        {
+            var rest = await ReadToEndAsync(id, after);
+            Assert.Equal(all.Skip(after).Select(Describe), rest.Select(Describe));
+        }
+    }
+
+    [Fact]
+    public async Task The_final_event_carries_the_job_with_its_output()
+    {
+        var id = await Core.SubmitAsync();
+        await WriteStoryAsync(id);
+
+        var final = (await ReadToEndAsync(id, 0))[^1];
+
+        var job = JsonSerializer.Deserialize(final.Data.Span, WireJson.Default.FinalEvent)!.Job;
+        Assert.Equal((id, "completed", Story), (job.Id, job.Status, job.Output!.Text));
+    }
+
+    [Fact]
+    public async Task I_18_a_reader_reaches_the_end_although_Redis_dies_on_the_way()
+    {
+        var id = await Core.SubmitAsync();
+        var live = ReadToEndAsync(id, 0);
+        await Eventually.TrueAsync(() => Core.Get<JobEventFeed>().WatchedCount == 1, "the reader has subscribed");
+
+        await _redis.KillAsync();
+        try
+        {
+            await WriteStoryAsync(id);
+            Assert.Equal(Story, Fold(await live));
+        }
+        finally
+        {
+            await _redis.StartAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_reader_too_slow_for_its_buffer_still_sees_every_event()
+    {
+        var id = await Core.SubmitAsync();
+        using var running = await Core.ClaimAsync(id);
+        var seen = new List<JobEventRecord>();
+        await using var reader = Reader.WatchAsync(id, 0, TestRun.Cancel).GetAsyncEnumerator(TestRun.Cancel);
+        await reader.MoveNextAsync();
+        seen.Add(reader.Current);
+
+        // Each notice is an event of its own: far more than the buffer holds.
+        for (var i = 0; i < 1000; i++)
+        {
+            running.AppendNotice("n", $"{i}");
+        }
+
+        await running.EndAsync(AttemptEnd.Succeeded("end"));
+        while (await reader.MoveNextAsync())
+        {
+            seen.Add(reader.Current);
+        }
+
+        Assert.Equal(Enumerable.Range(1, seen.Count), seen.Select(record => record.Seq));
+        Assert.True(seen.Count > 1000);
+    }
+
+    [Fact]
+    public async Task Waiting_for_the_end_answers_whether_it_came_in_time()
+    {
+        var ends = await Core.SubmitAsync();
+        var lasts = await Core.SubmitAsync();
+        var ending = Reader.WaitForEndAsync(ends, TimeSpan.FromSeconds(10), TimeProvider.System, TestRun.Cancel);
+
+        await WriteStoryAsync(ends);
+
+        Assert.True(await ending);
+        Assert.False(await Reader.WaitForEndAsync(lasts, TimeSpan.FromMilliseconds(50), TimeProvider.System, TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task Readers_that_left_are_forgotten_F_37()
+    {
+        var id = await Core.SubmitAsync();
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.False(await Reader.WaitForEndAsync(id, TimeSpan.FromMilliseconds(5), TimeProvider.System, TestRun.Cancel));
+        }
+
+        Assert.Equal(0, Core.Get<JobEventFeed>().WatchedCount);
+    }
+
+    private static readonly string[] Words = [.. Enumerable.Range(1, 40).Select(i => $"word{i} ")];
+
+    private static string Story => string.Concat(Words);
+
+    private async Task WriteStoryAsync(Guid id)
+    {
+        using var running = await Core.ClaimAsync(id);
+        foreach (var word in Words)
+        {
+            running.AppendText(word);
+            // Let some flushes happen between words; how many is up to the machine.
+            await Core.ScalarAsync<int>("SELECT 1");
+        }
+
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded(Story)));
+    }
+
+    private async Task<IReadOnlyList<JobEventRecord>> ReadToEndAsync(Guid id, int after)
+    {
+        var seen = new List<JobEventRecord>();
+        await foreach (var record in Reader.WatchAsync(id, after, TestRun.Cancel))
+        {
+            seen.Add(record);
+        }
+
+        return seen;
+    }
+
+    private static (int, JobEventKind, string) Describe(JobEventRecord record) =>
+        (record.Seq, record.Kind, System.Text.Encoding.UTF8.GetString(record.Data.Span));
+
+    private static string Fold(IEnumerable<JobEventRecord> events) =>
+        string.Concat(
+            events
+                .Where(record => record.Kind == JobEventKind.Delta)
+                .Select(record => JsonSerializer.Deserialize(record.Data.Span, WireJson.Default.DeltaEvent)!.Text)
+        );
+}

@@ -1,0 +1,149 @@
+using System.Globalization;
+using AiBackend.Core.Database;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Redis;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Fixtures;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace AiBackend.Tests.Jobs;
+
+/// <summary>The product's core on a real Postgres and a real Redis, without any process around it.</summary>
+public sealed class CoreHost : IAsyncDisposable
+{
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
+
+    private readonly IHost _host;
+
+    private CoreHost(IHost host) => _host = host;
+
+    public NpgsqlDataSource Database => Get<NpgsqlDataSource>();
+
+    public JobSubmission Submission => Get<JobSubmission>();
+
+    public LeasedWrites Writes => Get<LeasedWrites>();
+
+    public JobReads Reads => Get<JobReads>();
+
+    public Guid WorkerId { get; } = Guid.CreateVersion7();
+
+    public static async Task<CoreHost> StartAsync(
+        string databaseConnection,
+        string redisConnection,
+        params (string Key, string Value)[] settings
+    )
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });
+        builder.Configuration.AddInMemoryCollection(
+            settings
+                .Append(("ConnectionStrings:aibackend", databaseConnection))
+                .Append(("ConnectionStrings:redis", redisConnection))
+                .Select(setting => KeyValuePair.Create(setting.Item1, (string?)setting.Item2))
+        );
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.AddDatabase();
+        builder.AddRedis();
+        builder.AddQueue();
+        builder.AddJobSignals();
+        builder.AddJobSubmission();
+        builder.AddJobLeases();
+        builder.AddJobEventReading();
+        builder.AddTenancy();
+        var host = builder.Build();
+        await host.StartAsync(TestRun.Cancel);
+        return new CoreHost(host);
+    }
+
+    public T Get<T>()
+        where T : notnull => _host.Services.GetRequiredService<T>();
+
+    public static JobDraft Draft(string? key = null, string input = """{"messages":[{"role":"user","content":"Hello"}]}""") =>
+        new()
+        {
+            Id = Guid.CreateVersion7(),
+            TenantId = ApiKeyStore.DefaultTenant,
+            Type = JobType.Chat,
+            Priority = JobPriority.Standard,
+            Model = "default",
+            MaxAttempts = 3,
+            Input = input,
+            IdempotencyKey = key,
+            Fingerprint = key is null ? null : System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(input)),
+        };
+
+    /// <summary>Submits a job and returns its id.</summary>
+    public async Task<Guid> SubmitAsync(JobDraft? draft = null)
+    {
+        draft ??= Draft();
+        Assert.IsType<SubmitOutcome.Accepted>(await Submission.SubmitAsync(draft));
+        return draft.Id;
+    }
+
+    /// <summary>Claims one job, which must be free.</summary>
+    public async Task<RunningJob> ClaimAsync(Guid jobId, Guid? workerId = null) =>
+        Writes.Open(Assert.Single(await Get<ClaimJobs>().RunAsync(workerId ?? WorkerId, [jobId], Lease, TestRun.Cancel)));
+
+    /// <summary>Makes Postgres believe that the lease ran out.</summary>
+    public Task ExpireLeaseAsync(Guid jobId) =>
+        ExecuteAsync("UPDATE jobs SET lease_until = now() - interval '1 second' WHERE id = @id", jobId);
+
+    public async Task ExecuteAsync(string sql, Guid id)
+    {
+#pragma warning disable CA2100 // Constants of the tests.
+        await using var command = Database.CreateCommand(sql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("id", id);
+        await command.ExecuteNonQueryAsync(TestRun.Cancel);
+    }
+
+    public async Task<T> ScalarAsync<T>(string sql, Guid? id = null)
+    {
+#pragma warning disable CA2100 // Constants of the tests.
+        await using var command = Database.CreateCommand(sql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("id", id ?? Guid.Empty);
+        return (T)Convert.ChangeType((await command.ExecuteScalarAsync(TestRun.Cancel))!, typeof(T), CultureInfo.InvariantCulture);
+    }
+
+    public async Task<JobStatus> StatusAsync(Guid jobId) =>
+        (JobStatus)await ScalarAsync<short>("SELECT status FROM jobs WHERE id = @id", jobId);
+
+    /// <summary>The whole log in order, as kinds and payloads.</summary>
+    public async Task<IReadOnlyList<(int Seq, JobEventKind Kind, string Data)>> EventsAsync(Guid jobId)
+    {
+        var events = await Get<JobEventLog>().ReadAsync(jobId, 0, 100_000, TestRun.Cancel);
+        return [.. events.Select(record => (record.Seq, record.Kind, System.Text.Encoding.UTF8.GetString(record.Data.Span)))];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync(CancellationToken.None);
+        await ((IAsyncDisposable)_host).DisposeAsync();
+    }
+}
+
+/// <summary>One database and one Redis for a test class.</summary>
+public abstract class CoreTests(PostgresServer postgres, RedisServer redis) : IAsyncLifetime
+{
+    protected TestDatabase Db { get; private set; } = null!;
+
+    protected CoreHost Core { get; private set; } = null!;
+
+    public virtual async ValueTask InitializeAsync()
+    {
+        Db = await postgres.CreateDatabaseAsync();
+        Core = await CoreHost.StartAsync(Db.ConnectionString, redis.ConnectionString);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        await Core.DisposeAsync();
+        await Db.DisposeAsync();
+        await redis.FlushAsync(CancellationToken.None);
+    }
+}

@@ -1,0 +1,161 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Redis;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+
+namespace AiBackend.Tests.Queue;
+
+public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    private readonly RedisServer _redis = redis;
+
+    private ReadyQueue Queue => Core.Get<ReadyQueue>();
+
+    private DispatchBacklog Dispatch => Core.Get<DispatchBacklog>();
+
+    [Fact]
+    public async Task A_submitted_job_reaches_exactly_one_consumer()
+    {
+        var id = await Core.SubmitAsync();
+
+        var entry = Assert.Single(await ReadAllAsync("a"));
+
+        Assert.Equal(id, entry.JobId);
+        Assert.Empty(await Queue.ReadAsync("b", 10));
+    }
+
+    [Fact]
+    public async Task An_acknowledged_entry_is_gone_from_the_stream()
+    {
+        await Core.SubmitAsync();
+        var entry = Assert.Single(await ReadAllAsync("a"));
+
+        await Queue.AcknowledgeAsync([entry.EntryId]);
+
+        Assert.Equal(0, (long)await Core.Get<RedisConnection>().ExecuteAsync("XLEN", "aib:{default}:ready"));
+    }
+
+    [Fact]
+    public async Task What_does_not_fit_waits_in_Postgres_and_comes_in_order_of_priority_then_age()
+    {
+        await CreateGroupAsync();
+        var filling = Enumerable.Range(0, Queue.Limit).Select(_ => Guid.CreateVersion7()).ToList();
+        Assert.Equal(Queue.Limit, await Queue.OfferNewAsync(filling));
+        var batch = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
+        var standard = await Core.SubmitAsync();
+        var interactive = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Interactive });
+        await Eventually.TrueAsync(async _ => await Queue.HasBacklogAsync(), "the refused offer is noted as a backlog");
+        Assert.True(await Dispatch.RunAsync(TestRun.Cancel), "Nothing fits yet.");
+
+        await Queue.ReadAsync("a", Queue.Limit);
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        var next = await Queue.ReadAsync("a", 10);
+        Assert.Equal([interactive, standard, batch], next.Select(entry => entry.JobId));
+        Assert.False(await Queue.HasBacklogAsync());
+    }
+
+    [Fact]
+    public async Task A_new_job_does_not_overtake_a_backlog()
+    {
+        await CreateGroupAsync();
+        await Queue.NoteBacklogAsync();
+
+        Assert.Equal(0, await Queue.OfferNewAsync([Guid.CreateVersion7()]));
+        Assert.Equal(1, await Queue.OfferOrderedAsync([Guid.CreateVersion7()]));
+    }
+
+    [Fact]
+    public async Task F_12_after_FLUSHALL_the_group_is_created_again_and_every_queued_job_is_offered_again()
+    {
+        var ids = new List<Guid> { await Core.SubmitAsync(), await Core.SubmitAsync() };
+        await Queue.ReadAsync("a", 1);
+        await _redis.FlushAsync(TestRun.Cancel);
+        foreach (var id in ids)
+        {
+            await Core.ExecuteAsync("UPDATE jobs SET due_at = now() - interval '6 seconds' WHERE id = @id", id);
+        }
+
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.Equal(ids.Order(), (await ReadAllAsync("a")).Select(entry => entry.JobId).Order());
+    }
+
+    [Fact]
+    public async Task A_job_that_waits_in_the_stream_is_not_offered_twice()
+    {
+        await CreateGroupAsync();
+        var id = await Core.SubmitAsync();
+        await Core.ExecuteAsync("UPDATE jobs SET due_at = now() - interval '6 seconds' WHERE id = @id", id);
+
+        await Dispatch.RunAsync(TestRun.Cancel);
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.Single(await ReadAllAsync("a"));
+    }
+
+    [Fact]
+    public async Task A_73_entries_that_nobody_of_us_wrote_claim_nothing_and_break_nothing()
+    {
+        await CreateGroupAsync();
+        var connection = Core.Get<RedisConnection>();
+        await connection.ExecuteAsync("XADD", "aib:{default}:ready", "*", "id", "short");
+        await connection.ExecuteAsync("XADD", "aib:{default}:ready", "*", "other", new string('x', 100_000));
+        var id = await Core.SubmitAsync();
+
+        var entries = await ReadAllAsync("a", 3);
+        var claimed = await Core.Get<ClaimJobs>()
+            .RunAsync(Core.WorkerId, entries.Select(entry => entry.JobId), CoreHost.Lease, TestRun.Cancel);
+
+        Assert.Equal(id, Assert.Single(claimed).Lease.JobId);
+    }
+
+    [Fact]
+    public async Task Entries_of_a_dead_consumer_are_dropped_after_a_while()
+    {
+        await Core.SubmitAsync();
+        await ReadAllAsync("dead");
+
+        await Queue.DropStaleAsync("maintenance", TimeSpan.Zero);
+
+        Assert.Equal(0, (long)await Core.Get<RedisConnection>().ExecuteAsync("XLEN", "aib:{default}:ready"));
+    }
+
+    [Fact]
+    public async Task F_15_a_frozen_Redis_fails_commands_within_the_limit_and_is_used_again_when_it_thaws()
+    {
+        await CreateGroupAsync();
+        _redis.Freeze();
+        try
+        {
+            await Assert.ThrowsAsync<TimeoutException>(() => Queue.HasBacklogAsync());
+        }
+        finally
+        {
+            _redis.Thaw();
+        }
+
+        await Eventually.TrueAsync(async _ => !await Queue.HasBacklogAsync(), "Redis answers again");
+    }
+
+    private async Task CreateGroupAsync()
+    {
+        // The first read finds no group and creates it.
+        await Queue.ReadAsync("a", 1);
+    }
+
+    private Task<IReadOnlyList<ReadyEntry>> ReadAllAsync(string consumer, int atLeast = 1)
+    {
+        var entries = new List<ReadyEntry>();
+        return Eventually.GetAsync<IReadOnlyList<ReadyEntry>>(
+            async _ =>
+            {
+                entries.AddRange(await Queue.ReadAsync(consumer, 100));
+                return entries;
+            },
+            read => read.Count >= atLeast,
+            "entries arrive"
+        );
+    }
+}

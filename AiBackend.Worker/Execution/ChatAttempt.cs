@@ -1,0 +1,131 @@
+using System.Text;
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Failures;
+using Microsoft.Extensions.AI;
+
+namespace AiBackend.Worker.Execution;
+
+/// <summary>One try at a chat job: streams the model's text into the job's log and says how it ended.</summary>
+internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<ChatAttempt> logger)
+{
+    public async Task<AttemptEnd> RunAsync(RunningJob running, CancellationToken graceOver)
+    {
+        var job = running.Job;
+        using var deadline = new CancellationTokenSource();
+        if (job.TimeLeft is { } left)
+        {
+            deadline.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        }
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
+        var answer = new Answer(clock);
+        try
+        {
+            var (messages, options) = ReadInput(job.Input);
+            await foreach (var progress in chat.StreamAsync(job.Model, messages, options, stop.Token))
+            {
+                answer.Apply(progress, running);
+            }
+
+            return answer.Describe(AttemptEnd.Succeeded(answer.Text));
+        }
+        catch (OperationCanceledException) when (running.IsLost)
+        {
+            // Whatever is returned is refused by the fence; the lease has a new holder.
+            return AttemptEnd.GivenBack();
+        }
+        catch (OperationCanceledException) when (running.CancelRequested)
+        {
+            return answer.Describe(AttemptEnd.Cancelled(answer.HasText ? answer.Text : null));
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            return answer.Describe(AfterDeadline(answer));
+        }
+        catch (OperationCanceledException) when (graceOver.IsCancellationRequested)
+        {
+            return answer.Describe(AttemptEnd.GivenBack());
+        }
+        catch (Exception failure)
+        {
+            return answer.Describe(AfterFailure(job, failure, answer));
+        }
+    }
+
+    private static (IReadOnlyList<ChatMessage>, ChatOptions) ReadInput(string json)
+    {
+        var input = JsonSerializer.Deserialize(json, WireJson.Default.ChatInput)!;
+        var messages = input.Messages!.Select(message => new ChatMessage(new ChatRole(message.Role!), message.Content)).ToList();
+        return (messages, new ChatOptions { MaxOutputTokens = input.MaxOutputTokens, Temperature = (float?)input.Temperature });
+    }
+
+    private static AttemptEnd AfterDeadline(Answer answer) =>
+        answer.HasText
+            ? AttemptEnd.Partial(answer.Text, "The answer was cut off because the job's deadline passed.")
+            : AttemptEnd.FailedForGood(
+                new(
+                    "deadline_exceeded",
+                    "transient",
+                    "The deadline passed before the model began to answer. Submit the job again with a later deadline.",
+                    Retryable: true
+                )
+            );
+
+    private AttemptEnd AfterFailure(ClaimedJob job, Exception exception, Answer answer)
+    {
+        var failure = ProviderFailures.Classify(exception);
+        var error = new JobError(failure.Code, failure.Class, failure.Message, failure.Retryable);
+        logger.AttemptFailed(failure is ProviderFailure.Unknown ? exception : null, job.Lease.JobId, job.Attempt, error.Code);
+        var timeLeft = job.TimeLeft - clock.GetElapsedTime(answer.StartedAt);
+        return
+            error.Retryable
+            && job.CountedAttempts < job.MaxAttempts
+            && RetryPolicy.NextDelay(job.CountedAttempts, failure.RetryAfter, timeLeft, Random.Shared.NextDouble()) is { } delay
+            ? AttemptEnd.FailedForNow(error, delay)
+            : AttemptEnd.FailedForGood(error);
+    }
+
+    /// <summary>What has arrived so far.</summary>
+    private sealed class Answer(TimeProvider clock)
+    {
+        private readonly StringBuilder _text = new();
+        private TimeSpan? _firstTokenAfter;
+        private ServedBy? _servedBy;
+        private JobUsage? _usage;
+        private int _fallbacks;
+
+        public long StartedAt { get; } = clock.GetTimestamp();
+
+        public bool HasText => _text.Length > 0;
+
+        public string Text => _text.ToString();
+
+        public void Apply(ChatProgress progress, RunningJob running)
+        {
+            switch (progress)
+            {
+                case ChatProgress.Text(var delta):
+                    _firstTokenAfter ??= clock.GetElapsedTime(StartedAt);
+                    _text.Append(delta);
+                    running.AppendText(delta);
+                    break;
+                case ChatProgress.CallStarted(var provider, var model, var simulated):
+                    _servedBy = new ServedBy(provider, model, null, _fallbacks, simulated);
+                    break;
+                case ChatProgress.FailedOver(var from, var to, var failure):
+                    _fallbacks++;
+                    running.AppendNotice("provider_failover", $"{from} failed ({failure.Code}), asked {to} instead.");
+                    break;
+                case ChatProgress.Finished finished:
+                    (_servedBy, _usage) = (finished.ServedBy, finished.Usage);
+                    break;
+            }
+        }
+
+        public AttemptEnd Describe(AttemptEnd end) => end with { ServedBy = _servedBy, Usage = _usage, FirstTokenAfter = _firstTokenAfter };
+    }
+}

@@ -1,0 +1,198 @@
+using System.Threading.Channels;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Redis;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using StackExchange.Redis;
+
+namespace AiBackend.Worker.Execution;
+
+/// <summary>Claims jobs while slots are free, and only then, so that no lease ages in a local queue.</summary>
+internal sealed class JobIntake(
+    ReadyQueue queue,
+    FindQueuedJobs findQueued,
+    RedisConnection redis,
+    ClaimJobs claimJobs,
+    JobRunner runner,
+    WorkerIdentity identity,
+    WorkerDrain drain,
+    IOptions<WorkerOptions> options,
+    TimeProvider clock,
+    ILogger<JobIntake> logger
+) : BackgroundService
+{
+    private const int MaxClaim = 256;
+    private static readonly TimeSpan PollWithoutRedis = TimeSpan.FromMilliseconds(250);
+
+    // Holds at most one nudge: new work or a free slot, whichever, means "look again".
+    private readonly Channel<bool> _nudges = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
+
+    private int _running;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await redis.SubscribeAsync(queue.WakeChannel, _ => Nudge());
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (!await TakeAsync(stoppingToken))
+                {
+                    await WaitForNudgeAsync(stoppingToken);
+                }
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception failure) when (failure is NpgsqlException or RedisException or TimeoutException)
+            {
+                // Safe to go on: nothing was claimed, or the claim's lease expires and the rescuer returns the jobs.
+                logger.IntakeFailed(failure);
+                await WaitForNudgeAsync(stoppingToken);
+            }
+        }
+
+        await DrainAsync();
+    }
+
+    /// <returns>Whether there may be more to take at once.</returns>
+    private async Task<bool> TakeAsync(CancellationToken cancellationToken)
+    {
+        var free = Math.Min(options.Value.MaxConcurrentJobs - Volatile.Read(ref _running), MaxClaim);
+        if (free <= 0)
+        {
+            return false;
+        }
+
+        var entries = await ReadAsync(free, cancellationToken);
+        if (entries.Count == 0)
+        {
+            return false;
+        }
+
+        var sentAt = clock.GetTimestamp();
+        var claimed = await claimJobs.RunAsync(
+            identity.Id,
+            entries.Select(entry => entry.JobId),
+            options.Value.LeaseDuration,
+            cancellationToken
+        );
+        Start(claimed, entries, sentAt);
+        return entries.Count == free;
+    }
+
+    private async Task<IReadOnlyList<ReadyEntry>> ReadAsync(int count, CancellationToken cancellationToken)
+    {
+        if (redis.IsConnected)
+        {
+            try
+            {
+                return await queue.ReadAsync(identity.Consumer, count);
+            }
+            catch (Exception failure) when (failure is RedisException or TimeoutException)
+            {
+                redis.ReportFailure(failure);
+            }
+        }
+
+        var ids = await findQueued.RunAsync(count, cancellationToken);
+        return [.. ids.Select(id => new ReadyEntry("", id))];
+    }
+
+    private void Start(IReadOnlyList<ClaimedJob> claimed, IReadOnlyList<ReadyEntry> entries, long sentAt)
+    {
+        var entryOf = new Dictionary<Guid, List<string>>(entries.Count);
+        foreach (var entry in entries.Where(entry => entry.EntryId.Length > 0))
+        {
+            if (!entryOf.TryGetValue(entry.JobId, out var ids))
+            {
+                entryOf.Add(entry.JobId, ids = []);
+            }
+
+            ids.Add(entry.EntryId);
+        }
+
+        Interlocked.Add(ref _running, claimed.Count);
+        foreach (var job in claimed)
+        {
+            entryOf.Remove(job.Lease.JobId, out var ids);
+            _ = RunOneAsync(job, ids ?? [], sentAt);
+        }
+
+        // Taken, ended or expired meanwhile: Postgres has said so, and these entries have nothing left to tell.
+        if (entryOf.Count > 0)
+        {
+            _ = AcknowledgeAsync([.. entryOf.Values.SelectMany(ids => ids)]);
+        }
+    }
+
+    private async Task RunOneAsync(ClaimedJob job, List<string> entryIds, long sentAt)
+    {
+        try
+        {
+            if (await runner.RunAsync(job, sentAt, drain.GraceOver))
+            {
+                await AcknowledgeAsync(entryIds);
+            }
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _running);
+            Nudge();
+        }
+    }
+
+    private async Task AcknowledgeAsync(List<string> entryIds)
+    {
+        try
+        {
+            await queue.AcknowledgeAsync(entryIds);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        {
+            // Safe: the entry stays pending until the dispatcher drops it, and claims nothing meanwhile.
+            redis.ReportFailure(failure);
+        }
+    }
+
+    private void Nudge() => _nudges.Writer.TryWrite(true);
+
+    private async Task WaitForNudgeAsync(CancellationToken stoppingToken)
+    {
+        using var timeUp = new CancellationTokenSource(redis.IsConnected ? options.Value.PollInterval : PollWithoutRedis, clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, stoppingToken);
+        try
+        {
+            await _nudges.Reader.ReadAsync(both.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Time to look without being told, or to stop; the loop decides.
+        }
+    }
+
+    private async Task DrainAsync()
+    {
+        drain.Begin();
+        logger.Draining(Volatile.Read(ref _running), drain.GracePeriod.TotalSeconds);
+        while (Volatile.Read(ref _running) > 0)
+        {
+            // None: ends when the last attempt has ended or given its job back, which GraceOver and the host's time-out bound.
+            await _nudges.Reader.ReadAsync(CancellationToken.None);
+        }
+
+        try
+        {
+            await queue.RemoveConsumerAsync(identity.Consumer);
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        {
+            // Safe: a consumer without entries costs a few bytes.
+            redis.ReportFailure(failure);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using AiBackend.Core.Jobs;
+
+namespace AiBackend.Worker.Execution;
+
+/// <summary>Runs one attempt under its lease and records how it ended.</summary>
+internal sealed class JobRunner(LeasedWrites writes, HeldLeases held, ChatAttempt chat, ILogger<JobRunner> logger)
+{
+    /// <param name="job">The job as claimed.</param>
+    /// <param name="confirmedAt">A timestamp from before the claim was sent.</param>
+    /// <param name="graceOver">Fires when the job must be given back.</param>
+    /// <returns>Whether Postgres knows how it ended, here or elsewhere, so that its queue entry may go.</returns>
+    public async Task<bool> RunAsync(ClaimedJob job, long confirmedAt, CancellationToken graceOver)
+    {
+        using var running = writes.Open(job);
+        held.Add(running, confirmedAt);
+        try
+        {
+            var end = job.Type switch
+            {
+                JobType.Chat => await chat.RunAsync(running, graceOver),
+                JobType.Noop => AttemptEnd.Succeeded(text: null),
+                _ => AttemptEnd.FailedForGood(
+                    new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: true)
+                ),
+            };
+            await running.EndAsync(end);
+            return true;
+        }
+        catch (Exception failure)
+        {
+            // Safe to go on: the row still says processing, and the rescuer returns the job when the lease expires.
+            logger.AttemptAbandoned(failure, job.Lease.JobId, job.Type, job.Attempt);
+            return false;
+        }
+        finally
+        {
+            held.Remove(running);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace AiBackend.Worker.Execution;
+
+/// <summary>Renews all leases of this worker beside the attempts they protect, and stops attempts whose lease it cannot vouch for.</summary>
+/// <remarks>Its own task, sharing no lock with the work: a busy or stuck attempt must not cost the others their leases.</remarks>
+internal sealed class LeaseKeeper(
+    RenewLeases renewLeases,
+    HeldLeases held,
+    LeasedWrites writes,
+    CancelSignals cancels,
+    WorkerIdentity identity,
+    WorkerDrain drain,
+    IOptions<WorkerOptions> options,
+    TimeProvider clock,
+    ILogger<LeaseKeeper> logger
+) : BackgroundService
+{
+    private readonly TimeSpan _usable = options.Value.LeaseDuration - options.Value.LeaseSafetyMargin;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // Telling holders to stop is a hint; the mark on the row that every renewal reads is the net.
+        await cancels.SubscribeAsync(held.Cancel);
+        var watching = WatchAsync(stoppingToken);
+        using var timer = new PeriodicTimer(options.Value.RenewalInterval, clock);
+        try
+        {
+            do
+            {
+                await RenewAsync(stoppingToken);
+            } while (await timer.WaitForNextTickAsync(stoppingToken));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The worker has stopped; its jobs have ended or were given back.
+        }
+
+        await watching;
+        await ForgetAsync();
+    }
+
+    private async Task RenewAsync(CancellationToken cancellationToken)
+    {
+        var leases = held.Snapshot();
+        var sentAt = clock.GetTimestamp();
+        var heartbeat = new WorkerHeartbeat(
+            identity.Id,
+            identity.Name,
+            options.Value.MaxConcurrentJobs,
+            leases.Count,
+            writes.FencedCount,
+            drain.IsDraining
+        );
+        // A renewal that hangs must not outlive the lease it renews.
+        using var timeUp = new CancellationTokenSource(options.Value.LeaseSafetyMargin, clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
+        try
+        {
+            var renewed = await renewLeases.RunAsync(
+                heartbeat,
+                [.. leases.Select(lease => lease.Job.Job.Lease)],
+                options.Value.LeaseDuration,
+                both.Token
+            );
+            foreach (var lease in leases)
+            {
+                if (!renewed.TryGetValue(lease.Job.Job.Lease.JobId, out var cancelRequested))
+                {
+                    // Ended meanwhile, or taken over; for an ended one this changes nothing.
+                    lease.Job.Lose();
+                    continue;
+                }
+
+                lease.ConfirmedAt = sentAt;
+                if (cancelRequested)
+                {
+                    lease.Job.RequestCancel();
+                }
+            }
+        }
+        catch (Exception failure)
+            when (failure is NpgsqlException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            // Safe to go on: the leases have time left, and WatchAsync stops the work before they run out.
+            logger.RenewalFailed(failure, leases.Count);
+        }
+    }
+
+    private async Task WatchAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(options.Value.LeaseSafetyMargin / 4, clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
+                if (held.LoseUnconfirmed(_usable) is > 0 and var lost)
+                {
+                    logger.LeasesGivenUp(lost, _usable.TotalSeconds);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The worker has stopped.
+        }
+    }
+
+    private async Task ForgetAsync()
+    {
+        try
+        {
+            // None: the process is ending; the short command time-out of the data source bounds it.
+            await renewLeases.ForgetAsync(identity.Id, CancellationToken.None);
+        }
+        catch (NpgsqlException failure)
+        {
+            // Safe: without a heartbeat the row soon reads "lost" and then disappears from lists.
+            logger.RenewalFailed(failure, 0);
+        }
+    }
+}

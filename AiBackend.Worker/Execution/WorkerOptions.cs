@@ -1,0 +1,48 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Worker.Execution;
+
+/// <summary>How many jobs a worker runs and how it holds them. Section <c>Worker</c>; changes need a restart.</summary>
+internal sealed class WorkerOptions
+{
+    public const string SectionName = "Worker";
+
+    /// <summary>Jobs run at once by this process. Default 256: a model call mostly waits.</summary>
+    [Range(1, 4096)]
+    public int MaxConcurrentJobs { get; set; } = 256;
+
+    /// <summary>How long a claim lasts without renewal; also the longest wait before a dead worker's jobs run again. Default 10 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:15:00")]
+    public TimeSpan LeaseDuration { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Time between renewals. Default 3 s; at most a third of <see cref="LeaseDuration"/>, so that two may fail.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "00:05:00")]
+    public TimeSpan RenewalInterval { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>Kept free at the end of a lease: a worker stops its own work before another may start. Default 2 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
+    public TimeSpan LeaseSafetyMargin { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How often an idle worker looks for work it was not told of. Default 1 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.050", "00:01:00")]
+    public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(1);
+}
+
+/// <summary>Rules between the values.</summary>
+internal sealed class WorkerTimingValidator : IValidateOptions<WorkerOptions>
+{
+    public ValidateOptionsResult Validate(string? name, WorkerOptions options) =>
+        options switch
+        {
+            _ when options.RenewalInterval * 3 > options.LeaseDuration => ValidateOptionsResult.Fail(
+                $"Worker:RenewalInterval is {options.RenewalInterval} but may be at most a third of Worker:LeaseDuration "
+                    + $"({options.LeaseDuration}). Lower the interval or lengthen the lease."
+            ),
+            _ when options.LeaseSafetyMargin + options.RenewalInterval >= options.LeaseDuration => ValidateOptionsResult.Fail(
+                $"Worker:LeaseSafetyMargin is {options.LeaseSafetyMargin}; together with Worker:RenewalInterval ({options.RenewalInterval}) "
+                    + $"it must stay below Worker:LeaseDuration ({options.LeaseDuration}). Lower the margin or lengthen the lease."
+            ),
+            _ => ValidateOptionsResult.Success,
+        };
+}

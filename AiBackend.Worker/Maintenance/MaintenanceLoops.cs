@@ -1,0 +1,113 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Redis;
+using AiBackend.Worker.Execution;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using StackExchange.Redis;
+
+namespace AiBackend.Worker.Maintenance;
+
+/// <summary>What the leader does besides its jobs: dispatch, rescue, due times and deadlines, pruning.</summary>
+internal sealed class MaintenanceLoops(
+    Leadership leadership,
+    DispatchBacklog dispatch,
+    ReadyQueue queue,
+    RescueJobs rescue,
+    AdvanceDueJobs advanceDue,
+    PruneKeys pruneKeys,
+    RedisConnection redis,
+    IOptions<WorkerOptions> options,
+    TimeProvider clock,
+    ILogger<MaintenanceLoops> logger
+) : BackgroundService
+{
+    private static readonly TimeSpan DispatchInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan BusyDispatchInterval = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan AdvanceInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan RescueInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan PruneInterval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan StaleAfter = TimeSpan.FromMinutes(1);
+
+    private long _lastSweep;
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => leadership.RunAsync(LeadAsync, stoppingToken);
+
+    private Task LeadAsync(CancellationToken cancellationToken)
+    {
+        logger.LeadershipBegan();
+        // One full lease before the first rescue: after an outage of Postgres every holder gets the chance to renew first.
+        return Task.WhenAll(
+            RepeatAsync(TimeSpan.Zero, DispatchAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
+            RepeatAsync(options.Value.LeaseDuration, RescueAsync, cancellationToken),
+            RepeatAsync(PruneInterval, PruneAsync, cancellationToken)
+        );
+    }
+
+    private async Task<TimeSpan> DispatchAsync(CancellationToken cancellationToken)
+    {
+        var sweep = clock.GetElapsedTime(_lastSweep) >= SweepInterval;
+        if (!sweep && !await queue.HasBacklogAsync())
+        {
+            return DispatchInterval;
+        }
+
+        _lastSweep = clock.GetTimestamp();
+        return await dispatch.RunAsync(cancellationToken) ? BusyDispatchInterval : DispatchInterval;
+    }
+
+    private async Task<TimeSpan> AdvanceAsync(CancellationToken cancellationToken)
+    {
+        await advanceDue.RunAsync(cancellationToken);
+        return AdvanceInterval;
+    }
+
+    private async Task<TimeSpan> RescueAsync(CancellationToken cancellationToken)
+    {
+        if (await rescue.RunAsync(cancellationToken) is > 0 and var rescued)
+        {
+            logger.JobsRescued(rescued);
+        }
+
+        return RescueInterval;
+    }
+
+    private async Task<TimeSpan> PruneAsync(CancellationToken cancellationToken)
+    {
+        await pruneKeys.RunAsync(cancellationToken);
+        await queue.DropStaleAsync("maintenance", StaleAfter);
+        return PruneInterval;
+    }
+
+    /// <summary>Runs a round, waits as long as it says, and so on; a failed round is logged and followed by the next.</summary>
+    private async Task RepeatAsync(TimeSpan first, Func<CancellationToken, Task<TimeSpan>> round, CancellationToken cancellationToken)
+    {
+        var pause = first;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                await Task.Delay(pause, clock, cancellationToken);
+                pause = await round(cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception failure) when (failure is RedisException or TimeoutException)
+            {
+                // Safe to go on: workers find jobs in Postgres while Redis is away.
+                redis.ReportFailure(failure);
+                pause = RescueInterval;
+            }
+            catch (NpgsqlException failure)
+            {
+                // Safe to go on: every round starts from what Postgres says.
+                logger.MaintenanceFailed(failure);
+                pause = RescueInterval;
+            }
+        }
+    }
+}

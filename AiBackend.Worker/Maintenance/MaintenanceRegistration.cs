@@ -1,0 +1,11 @@
+namespace AiBackend.Worker.Maintenance;
+
+internal static class MaintenanceRegistration
+{
+    /// <summary>Adds the leader's work.</summary>
+    public static void AddMaintenance(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<Leadership>();
+        builder.Services.AddHostedService<MaintenanceLoops>();
+    }
+}
