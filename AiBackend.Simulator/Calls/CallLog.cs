@@ -26,6 +26,7 @@ internal sealed class CallLog(TimeProvider clock, IConfiguration configuration)
                 MaxTokens = request.MaxTokens,
                 Temperature = request.Temperature,
                 Authorized = http.Headers.Authorization.Count > 0,
+                Accept = First(http, "accept"),
                 RequestId = First(http, "x-request-id") ?? First(http, "x-client-request-id"),
                 TraceParent = First(http, "traceparent"),
             };

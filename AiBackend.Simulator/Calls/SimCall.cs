@@ -16,6 +16,9 @@ internal sealed class SimCall
     /// <summary>Whether an Authorization header came; never its value.</summary>
     public required bool Authorized { get; init; }
 
+    /// <summary>What kind of answer the caller said it wants.</summary>
+    public string? Accept { get; init; }
+
     /// <summary>The caller's <c>x-request-id</c> or <c>x-client-request-id</c>.</summary>
     public string? RequestId { get; init; }
 

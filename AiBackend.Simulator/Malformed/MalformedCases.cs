@@ -42,6 +42,7 @@ internal static class MalformedCases
         new("empty_data", true, "Events without data.", Proper.Replace("\n\n", "\n\ndata:\n\ndata: \n\n", StringComparison.Ordinal)),
         new("no_final_newline", true, "The last line does not end.", Proper.TrimEnd('\n')),
         new("no_done", true, "No [DONE], but a finish_reason.", Stream(Data)),
+        new("done_without_finish", true, "[DONE], but no finish_reason.", Started + "data: [DONE]\n\n"),
         new("done_twice", true, "[DONE] twice.", Proper + "data: [DONE]\n\n"),
         new("data_after_done", true, "More text after [DONE].", Proper + Stream([Chunk("""{"content":"never shown"}""")])),
         new(
@@ -97,7 +98,6 @@ internal static class MalformedCases
         new("nothing", false, "An empty body.", ""),
         new("only_done", false, "[DONE] and nothing else.", "data: [DONE]\n\n"),
         new("no_finish", false, "The stream ends in the middle, politely.", Started),
-        new("done_without_finish", false, "[DONE], but no finish_reason.", Started + "data: [DONE]\n\n"),
         new("not_json", false, "data that is no JSON.", Started + "data: this is not JSON\n\n"),
         new("json_array", false, "data that is JSON, but no object.", Started + "data: [1,2,3]\n\n"),
         new(

@@ -40,6 +40,7 @@ public sealed class StreamedAnswerTests(SimulatorServer simulator) : IClassFixtu
         Assert.Equal(0.5, call.GetProperty("temperature").GetDouble());
         Assert.Equal(3, call.GetProperty("max_tokens").GetInt32());
         Assert.True(call.GetProperty("authorized").GetBoolean());
+        Assert.Equal("text/event-stream", call.GetProperty("accept").GetString());
         Assert.Equal("Why is the sky blue?", call.GetProperty("messages")[0].GetProperty("content").GetString());
     }
 

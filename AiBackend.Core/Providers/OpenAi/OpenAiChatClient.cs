@@ -105,7 +105,6 @@ internal sealed class OpenAiChatClient : IChatClient
             // Error bodies are read here, where their size is bounded.
             ErrorOptions = ClientErrorBehaviors.NoThrow,
         };
-        request.SetHeader("Accept", "text/event-stream");
 
         var result = await ConnectAsync(body, request, cancellationToken);
         var response = result.GetRawResponse();

@@ -1,6 +1,7 @@
 using System.ClientModel;
 using System.ClientModel.Primitives;
 using System.Net;
+using System.Net.Http.Headers;
 using AiBackend.Core.Providers.Configuration;
 using OpenAI;
 using OpenAI.Chat;
@@ -22,7 +23,7 @@ internal sealed class OpenAiTransport : IDisposable
         var options = new OpenAIClientOptions
         {
             Endpoint = provider.BaseUrl,
-            Transport = new HttpClientPipelineTransport(_http),
+            Transport = new StreamingTransport(_http),
             RetryPolicy = new ClientRetryPolicy(maxRetries: 0),
             NetworkTimeout = Timeout.InfiniteTimeSpan,
             UserAgentApplicationId = "AiBackend",
@@ -55,4 +56,20 @@ internal sealed class OpenAiTransport : IDisposable
             MaxResponseDrainSize = 64 * 1024,
             MaxResponseHeadersLength = 64,
         };
+
+    /// <summary>Asks for an event stream where only the server sees it.</summary>
+    /// <remarks>
+    /// The SDK's pipeline takes that header as a wish to reconnect: it would follow redirects and post the request again when
+    /// a stream breaks, which is a second, paid call nobody has counted.
+    /// </remarks>
+    private sealed class StreamingTransport(HttpClient http) : HttpClientPipelineTransport(http)
+    {
+        private static readonly MediaTypeWithQualityHeaderValue EventStream = new("text/event-stream");
+
+        protected override void OnSendingRequest(PipelineMessage message, HttpRequestMessage httpRequest)
+        {
+            httpRequest.Headers.Accept.Clear();
+            httpRequest.Headers.Accept.Add(EventStream);
+        }
+    }
 }

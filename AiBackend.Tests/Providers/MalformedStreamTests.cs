@@ -1,0 +1,91 @@
+using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Failures;
+using AiBackend.Simulator.Malformed;
+using AiBackend.Tests.Simulator;
+
+namespace AiBackend.Tests.Providers;
+
+/// <summary>F-26: what is legal is read, what is not is named, and nothing is ever taken for a complete answer that is none.</summary>
+public sealed class MalformedStreamTests(SimulatorServer simulator) : IClassFixture<SimulatorServer>
+{
+    /// <summary>These fail like a provider that is away, not like one that speaks nonsense.</summary>
+    private static readonly string[] Breaks = ["error_event", "named_error_event", "cut_in_event", "cut_before_event"];
+
+    public static TheoryData<string> Legal => [.. MalformedCases.All.Where(each => each.Legal).Select(each => each.Name)];
+
+    public static TheoryData<string> Illegal => [.. MalformedCases.All.Where(each => !each.Legal).Select(each => each.Name)];
+
+    [Theory]
+    [MemberData(nameof(Legal))]
+    public async Task F_26_An_unusual_stream_is_read_in_full(string malformed)
+    {
+        var model = await simulator.ModelAsync(new { malformed });
+        using var providers = ProviderHost.For(model, simulator.Address);
+
+        var progress = await providers.StreamAsync().ReadAllAsync();
+
+        Assert.Equal(WellFormed.Text, progress.Text());
+        Assert.IsType<ChatProgress.Finished>(progress[^1]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Illegal))]
+    public async Task F_26_A_wrong_stream_is_a_retryable_failure_with_a_name(string malformed)
+    {
+        var model = await simulator.ModelAsync(new { malformed });
+        using var providers = ProviderHost.For(model, simulator.Address);
+
+        var failure = await Failure.OfAsync(providers.StreamAsync());
+
+        var expected = Breaks.Contains(malformed) ? ProviderFailureCodes.Unavailable : ProviderFailureCodes.ProtocolError;
+        Assert.Equal((expected, "transient", true), (failure.Code, failure.Class, failure.Retryable));
+    }
+
+    [Fact]
+    public void F_26_The_corpus_has_at_least_25_cases_of_both_kinds()
+    {
+        Assert.True(Legal.Count >= 25);
+        Assert.True(Illegal.Count >= 15);
+    }
+
+    [Theory]
+    [InlineData("no_usage")]
+    [InlineData("null_usage")]
+    [InlineData("negative_usage")]
+    [InlineData("absurd_usage")]
+    public async Task Token_counts_that_cannot_be_true_are_unknown(string malformed)
+    {
+        var model = await simulator.ModelAsync(new { malformed });
+        using var providers = ProviderHost.For(model, simulator.Address);
+
+        var progress = await providers.StreamAsync().ReadAllAsync();
+
+        Assert.Null(Assert.IsType<ChatProgress.Finished>(progress[^1]).Usage);
+    }
+
+    [Theory]
+    [InlineData("negative")]
+    [InlineData("huge")]
+    [InlineData("text")]
+    [InlineData("null")]
+    [InlineData("missing")]
+    public async Task A_provider_that_lies_about_usage_is_not_believed(string usage)
+    {
+        var model = await simulator.ModelAsync(new { usage, words = 3 });
+        using var providers = ProviderHost.For(model, simulator.Address);
+
+        var progress = await providers.StreamAsync().ReadAllAsync();
+
+        Assert.Equal("word1 word2 word3", progress.Text());
+        Assert.Null(Assert.IsType<ChatProgress.Finished>(progress[^1]).Usage);
+    }
+
+    [Fact]
+    public async Task U_0000_which_Postgres_cannot_store_arrives_as_a_replacement_character()
+    {
+        var model = await simulator.ModelAsync(new { text = "a\0b" });
+        using var providers = ProviderHost.For(model, simulator.Address);
+
+        Assert.Equal("a\uFFFDb", (await providers.StreamAsync().ReadAllAsync()).Text());
+    }
+}
