@@ -1,4 +1,5 @@
 using AiBackend.ServiceDefaults;
+using AiBackend.Web.Answers;
 using AiBackend.Web.Api;
 using AiBackend.Web.Runs;
 using AiBackend.Web.Shell;
@@ -6,6 +7,7 @@ using AiBackend.Web.Shell;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddApiClient();
+builder.AddAnswers();
 builder.AddRuns();
 builder.AddShell();
 

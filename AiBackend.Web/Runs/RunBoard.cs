@@ -24,6 +24,18 @@ internal sealed class RunBoard(Guid id, Action changed)
         }
     }
 
+    /// <summary>The answer so far, as it was written.</summary>
+    public string Text
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _fold.Text;
+            }
+        }
+    }
+
     public int LastSeq
     {
         get
@@ -96,7 +108,7 @@ internal sealed class RunBoard(Guid id, Action changed)
                 _fold.ReplaceText(text);
             }
 
-            _facts = _facts with { Job = stored, WasReplaced = !same };
+            _facts = _facts with { Job = stored, WasReplaced = !same, IsSimulated = stored.ServedBy?.Simulated ?? _facts.IsSimulated };
             changed();
             return same;
         }

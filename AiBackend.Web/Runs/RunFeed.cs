@@ -12,6 +12,7 @@ namespace AiBackend.Web.Runs;
 internal sealed class RunFeed : IAsyncDisposable
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly RunBoard _board;
     private readonly RunFacts _facts;
@@ -45,6 +46,9 @@ internal sealed class RunFeed : IAsyncDisposable
 
     public RunView Current => _current;
 
+    /// <summary>The answer so far, as it was written.</summary>
+    public string Text => _board.Text;
+
     /// <summary>Completes when there is something to show: the run so far, or why not.</summary>
     public async Task WaitUntilReadyAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
@@ -52,7 +56,7 @@ internal sealed class RunFeed : IAsyncDisposable
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
-            while (Current is { Job: null, Failure: null })
+            while (Current is { IsCaughtUp: false, Failure: null })
             {
                 await NextAsync(Current, either.Token);
             }
@@ -140,11 +144,15 @@ internal sealed class RunFeed : IAsyncDisposable
             _current = _board.View(_answer);
             Interlocked.Exchange(ref _changed, NewSignal()).SetResult();
 
-            // Hostile or huge text must not take more than a fifth of a core.
-            var pause = _clock.GetElapsedTime(startedAt) * 4;
-            await Task.Delay(pause > ShortestPause ? pause : ShortestPause, _clock, cancellationToken);
+            await Task.Delay(PauseAfter(_clock.GetElapsedTime(startedAt)), _clock, cancellationToken);
         }
     }
+
+    /// <summary>Hostile or huge text must not take more than a fifth of a core, nor leave a reader waiting.</summary>
+    private static TimeSpan PauseAfter(TimeSpan rendering) =>
+        rendering * 4 < ShortestPause ? ShortestPause
+        : rendering * 4 > LongestPause ? LongestPause
+        : rendering * 4;
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -8,12 +8,18 @@ namespace AiBackend.Web.Runs;
 /// <summary>Everything a page shows of one run at one moment. Immutable: any number of circuits render the same one.</summary>
 public sealed record RunView
 {
-    public required Guid Id { get; init; }
+    public Guid Id { get; init; }
 
     /// <summary>The job as last read; null until the first read succeeded.</summary>
     public Job? Job { get; init; }
 
+    /// <summary>True when no real model is behind the answer, or behind any provider while that is not known yet.</summary>
+    public bool IsSimulated { get; init; }
+
     public JobTrace? Trace { get; init; }
+
+    /// <summary>True once the log was read up to the moment of asking: what is shown is all there is.</summary>
+    public bool IsCaughtUp { get; init; }
 
     /// <summary>Why there is nothing to show; null when there is.</summary>
     public ApiFailure? Failure { get; init; }

@@ -48,7 +48,9 @@ internal sealed class BrowserClock
         };
     }
 
-    public string Since(DateTimeOffset at) => RunWords.Duration(Now > at ? Now - at : TimeSpan.Zero);
+    /// <summary>How long ago, for something that is live: “0.2 s”, never finer.</summary>
+    public string Since(DateTimeOffset at) =>
+        Now - at is var age && age.TotalSeconds < 9.95 ? Invariant($"{Math.Max(age.TotalSeconds, 0):0.0} s") : RunWords.Duration(age);
 
     private string Suffix => _zone.Equals(TimeZoneInfo.Utc) ? " UTC" : "";
 

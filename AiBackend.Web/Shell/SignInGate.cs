@@ -12,6 +12,7 @@ internal static class SignInGate
           <title>Sign-in is not configured</title>
           <link rel="stylesheet" href="/css/tokens.css">
           <link rel="stylesheet" href="/css/app.css">
+          <link rel="stylesheet" href="/css/shell.css">
         </head>
         <body>
           <main class="alone">

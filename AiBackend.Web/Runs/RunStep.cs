@@ -1,0 +1,66 @@
+using AiBackend.ApiContracts.Jobs;
+
+namespace AiBackend.Web.Runs;
+
+/// <summary>One line of a run's checklist.</summary>
+/// <param name="State"><c>done</c>, <c>now</c>, <c>wait</c> (now, for others), <c>todo</c>, <c>failed</c> or <c>stopped</c>.</param>
+/// <param name="Text">What happened or happens.</param>
+/// <param name="Time">How long it took or has taken; null when unknown.</param>
+internal sealed record RunStep(string State, string Text, TimeSpan? Time)
+{
+    /// <summary>The way of a run from acceptance to its end, as far as it is known now.</summary>
+    public static IReadOnlyList<RunStep> Of(RunView run, DateTimeOffset now)
+    {
+        if (run.Job is not { } job)
+        {
+            return [];
+        }
+
+        List<RunStep> steps = [new("done", "Accepted", null), Wait(run, job, now)];
+        var failedTries = Math.Max(run.Attempt - (run.Status is JobStatuses.Retrying ? 0 : 1), 0);
+        for (var attempt = 1; attempt <= failedTries; attempt++)
+        {
+            steps.Add(new("failed", RunWords.Try(attempt) + " did not finish", null));
+        }
+
+        steps.Add(Write(run, job, now));
+        steps.Add(End(run, job));
+        return steps;
+    }
+
+    private static RunStep Wait(RunView run, Job job, DateTimeOffset now)
+    {
+        if (job.StartedAt is { } started)
+        {
+            return new("done", "Waited", started - job.CreatedAt);
+        }
+
+        return run.HasEnded ? new("done", "Waited", job.FinishedAt - job.CreatedAt)
+            : run.Status is JobStatuses.Processing ? new("done", "Waited", null)
+            : new("wait", "Waiting", now - job.CreatedAt);
+    }
+
+    private static RunStep Write(RunView run, Job job, DateTimeOffset now)
+    {
+        if (run.HasEnded)
+        {
+            return job.StartedAt is null
+                ? new("todo", "Not started", null)
+                : new("done", run.TextLength > 0 ? "Wrote" : "Ran", job.FinishedAt - job.StartedAt);
+        }
+
+        return run.Status is JobStatuses.Processing ? new("now", run.TextLength > 0 ? "Writing" : "Starting to write", now - job.StartedAt)
+            : run.Status is JobStatuses.WaitingForTool or JobStatuses.WaitingForReview ? new("wait", RunWords.Status(run.Status), null)
+            : new("todo", "Write", null);
+    }
+
+    private static RunStep End(RunView run, Job job) =>
+        run.Status switch
+        {
+            JobStatuses.Completed => new("done", "Done", job.FinishedAt - job.CreatedAt),
+            JobStatuses.PartiallyCompleted => new("done", "Partly done", job.FinishedAt - job.CreatedAt),
+            JobStatuses.Failed => new("failed", "Failed", job.FinishedAt - job.CreatedAt),
+            JobStatuses.Cancelled => new("stopped", "Stopped by you", job.FinishedAt - job.CreatedAt),
+            _ => new("todo", "Done", null),
+        };
+}
