@@ -36,5 +36,7 @@ internal static class ConsoleLogging
         // Of two rules for one category the later wins: first in the list, these lose to any configured level.
         options.Rules.Insert(0, new LoggerFilterRule(null, "Microsoft.AspNetCore", LogLevel.Warning, null));
         options.Rules.Insert(0, new LoggerFilterRule(null, "System.Net.Http", LogLevel.Warning, null));
+        // At Information it writes every statement.
+        options.Rules.Insert(0, new LoggerFilterRule(null, "Npgsql", LogLevel.Warning, null));
     }
 }
