@@ -86,7 +86,8 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
         var draft = repeat.Draft;
         while (true)
         {
-            if (await FindAsync(draft) is not { } earlier)
+            // None: one caller that leaves must not end the batch it shares; the command timeout bounds it.
+            if (await FindAsync(draft, CancellationToken.None) is not { } earlier)
             {
                 // The key expired and is gone: this request is a new one.
                 var result = await RunAsync([repeat]);
@@ -97,9 +98,7 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
             }
             else if (!earlier.Expired)
             {
-                return earlier.Fingerprint.AsSpan().SequenceEqual(draft.Fingerprint)
-                    ? new SubmitOutcome.Replayed(earlier.JobId)
-                    : new SubmitOutcome.KeyReused(earlier.JobId);
+                return earlier.OutcomeFor(draft);
             }
             else
             {
@@ -108,13 +107,17 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
         }
     }
 
-    private async Task<EarlierUse?> FindAsync(JobDraft draft)
+    /// <returns>What a repeat of an earlier request is told; null when the key is new or has expired.</returns>
+    public async Task<SubmitOutcome?> FindRepeatAsync(JobDraft draft, CancellationToken cancellationToken) =>
+        await FindAsync(draft, cancellationToken) is { Expired: false } earlier ? earlier.OutcomeFor(draft) : null;
+
+    private async Task<EarlierUse?> FindAsync(JobDraft draft, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(RepeatSql);
         command.Parameters.AddWithValue("tenant_id", draft.TenantId);
         command.Parameters.AddWithValue("key", draft.IdempotencyKey!);
-        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow);
-        return await reader.ReadAsync() ? ReadEarlierUse(reader) : null;
+        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? ReadEarlierUse(reader) : null;
     }
 
     private static InsertResult ReadResult(NpgsqlDataReader reader) =>
@@ -163,7 +166,11 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
             ? JobEventPayload.Of(new StateEvent(JobStatuses.Scheduled, 0, WaitingReasons.Scheduled, due.ToUniversalTime()))
             : QueuedState;
 
-    private sealed record EarlierUse(Guid JobId, byte[] Fingerprint, bool Expired);
+    private sealed record EarlierUse(Guid JobId, byte[] Fingerprint, bool Expired)
+    {
+        public SubmitOutcome OutcomeFor(JobDraft draft) =>
+            Fingerprint.AsSpan().SequenceEqual(draft.Fingerprint) ? new SubmitOutcome.Replayed(JobId) : new SubmitOutcome.KeyReused(JobId);
+    }
 }
 
 /// <summary>What an insert did.</summary>

@@ -30,6 +30,11 @@ public sealed record JobFilter
     public required int Limit { get; init; }
 }
 
+/// <summary>Where a job and its log stand.</summary>
+/// <param name="Status">Its status.</param>
+/// <param name="LastSeq">Number of its latest event.</param>
+public readonly record struct JobHead(JobStatus Status, int LastSeq);
+
 /// <summary>Reads jobs as the API shows them. Every read names its tenant.</summary>
 public sealed class JobReads(NpgsqlDataSource database)
 {
@@ -75,6 +80,19 @@ public sealed class JobReads(NpgsqlDataSource database)
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
          ORDER BY j.id DESC
         """;
+
+    private const string HeadSql = "SELECT status, last_seq FROM jobs WHERE id = @id AND tenant_id = @tenant_id";
+
+    /// <summary>The least that says whether a job can be read and how far its log goes.</summary>
+    /// <returns>Null when the tenant has no job with this id.</returns>
+    public async Task<JobHead?> FindHeadAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(HeadSql);
+        command.Parameters.AddWithValue("id", jobId);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? new JobHead((JobStatus)reader.GetInt16(0), reader.GetInt32(1)) : null;
+    }
 
     /// <returns>The job with its output, or null when the tenant has none with this id.</returns>
     public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>

@@ -57,6 +57,12 @@ public sealed class JobSubmission : IAsyncDisposable
         return _loop.TryAdd(pending) ? pending.Task : Task.FromResult<SubmitOutcome>(new SubmitOutcome.Overloaded());
     }
 
+    /// <summary>For a request that would be refused if it were new: whether it is the repeat of one that was accepted.</summary>
+    /// <returns><see cref="SubmitOutcome.Replayed"/> or <see cref="SubmitOutcome.KeyReused"/>; null when its key is new or has expired.</returns>
+    /// <exception cref="NpgsqlException">Postgres could not be asked.</exception>
+    public Task<SubmitOutcome?> FindRepeatAsync(JobDraft draft, CancellationToken cancellationToken) =>
+        _insert.FindRepeatAsync(draft, cancellationToken);
+
     /// <summary>Commits what waits, then stops.</summary>
     public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
