@@ -1,0 +1,50 @@
+using AiBackend.Api.Auth;
+using AiBackend.Api.Hosting;
+using AiBackend.Api.Jobs;
+using AiBackend.Api.Problems;
+using AiBackend.Core.Database;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Operations;
+using AiBackend.Core.Providers;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Redis;
+using AiBackend.Core.Tenancy;
+using AiBackend.ServiceDefaults;
+
+namespace AiBackend.Api;
+
+/// <summary>The whole Api as one application, so that a test can host it in its own process.</summary>
+internal static class ApiHost
+{
+    public static WebApplication Create(string[] args)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.AddServiceDefaults();
+        builder.AddKestrelLimits();
+        builder.AddProblems();
+        builder.AddApiKeys();
+        builder.AddReadinessChecks();
+
+        builder.AddDatabase();
+        builder.AddRedis();
+        builder.AddQueue();
+        builder.AddTenancy();
+        builder.AddJobSignals();
+        builder.AddJobSubmission();
+        builder.AddJobEventReading();
+        builder.AddOperationsReads();
+        builder.AddProviders();
+        builder.AddJobEndpoints();
+
+        var app = builder.Build();
+        app.UseResponseGuards();
+        app.UseProblems();
+        app.UseRouting();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapDefaultEndpoints();
+        app.MapJobs();
+        return app;
+    }
+}

@@ -1,0 +1,82 @@
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using AiBackend.Api.Problems;
+using AiBackend.Core.Tenancy;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.Extensions.Options;
+using Microsoft.Net.Http.Headers;
+
+namespace AiBackend.Api.Auth;
+
+/// <summary>Finds the caller behind <c>Authorization: Bearer aib_…</c>. Keys anywhere else do not count.</summary>
+internal sealed class ApiKeyHandler(
+    ApiKeyStore keys,
+    IOptionsMonitor<AuthenticationSchemeOptions> options,
+    ILoggerFactory logger,
+    UrlEncoder encoder
+) : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+{
+    public const string SchemeName = "ApiKey";
+
+    private const string Prefix = "Bearer ";
+
+    protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        // Two headers: which one counts would depend on who reads them, so neither does.
+        if (Request.Headers.Authorization is not [{ } header] || !header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+        {
+            return AuthenticateResult.NoResult();
+        }
+
+        var caller = await keys.FindCallerAsync(header[Prefix.Length..], Context.RequestAborted);
+        return caller is null
+            ? AuthenticateResult.NoResult()
+            : AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller)), SchemeName));
+    }
+
+    protected override Task HandleChallengeAsync(AuthenticationProperties properties)
+    {
+        Response.Headers.WWWAuthenticate = "Bearer";
+        return Context.RefuseAsync(MisplacedKey.Find(Request) ?? MisplacedKey.None);
+    }
+
+    protected override Task HandleForbiddenAsync(AuthenticationProperties properties) =>
+        Context.RefuseAsync(
+            ProblemTypes.MissingScope.With(
+                $"The key {Context.User.GetCaller().KeyId} lacks the scope that {Request.Method} {Request.Path} needs. Use a key that has it."
+            )
+        );
+}
+
+/// <summary>What a caller without a valid key is told.</summary>
+internal static class MisplacedKey
+{
+    private static readonly string[] Prefixes = ["aib_live_", "aib_test_"];
+
+    /// <summary>One text whatever the reason, so that nobody learns which keys exist.</summary>
+    public static readonly Refusal None = ProblemTypes.Unauthorized.With(
+        "The request carries no valid API key. Send exactly one header \"Authorization: Bearer aib_…\" with a key that is neither revoked nor expired."
+    );
+
+    /// <summary>A key in an address or a cookie ends up in logs and histories, so it is refused even when it is valid.</summary>
+    public static Refusal? Find(HttpRequest request)
+    {
+        if (request.Headers.Authorization.Count > 0)
+        {
+            return null;
+        }
+
+        var place =
+            Holds(request.QueryString.Value) ? "in the address"
+            : Holds(request.Headers[HeaderNames.Cookie]) ? "in a cookie"
+            : null;
+        return place is null
+            ? null
+            : ProblemTypes.Unauthorized.With(
+                $"An API key {place} is refused, because it would end up in logs. Send it as \"Authorization: Bearer aib_…\", and replace this key: it may have been recorded."
+            );
+    }
+
+    private static bool Holds(string? text) =>
+        text is not null && Array.Exists(Prefixes, prefix => text.Contains(prefix, StringComparison.Ordinal));
+}

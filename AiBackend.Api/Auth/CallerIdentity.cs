@@ -1,0 +1,22 @@
+using System.Security.Claims;
+using AiBackend.Core.Tenancy;
+
+namespace AiBackend.Api.Auth;
+
+/// <summary>The identity of a request that carries a valid key.</summary>
+internal sealed class CallerIdentity(Caller caller) : ClaimsIdentity(ApiKeyHandler.SchemeName)
+{
+    public Caller Caller { get; } = caller;
+}
+
+/// <summary>Who asks.</summary>
+internal static class CallerOfRequest
+{
+    /// <summary>The caller behind an authenticated principal.</summary>
+    /// <exception cref="InvalidOperationException">The endpoint lets anonymous requests in, which is a bug of its mapping.</exception>
+    public static Caller GetCaller(this ClaimsPrincipal user) =>
+        (user.Identity as CallerIdentity)?.Caller ?? throw new InvalidOperationException("The request has no caller.");
+
+    /// <summary>The tenant on whose behalf the request acts.</summary>
+    public static Guid GetTenantId(this HttpContext context) => context.User.GetCaller().TenantId;
+}

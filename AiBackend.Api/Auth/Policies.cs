@@ -1,0 +1,43 @@
+using AiBackend.Core.Tenancy;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authorization;
+
+namespace AiBackend.Api.Auth;
+
+/// <summary>What a key may do. Every endpoint names one of these, or says that anybody may come in.</summary>
+internal static class Policies
+{
+    public const string ReadJobs = "jobs:read";
+    public const string WriteJobs = "jobs:write";
+    public const string ReadOperations = "operations:read";
+
+    /// <summary>Any valid key.</summary>
+    public const string AnyKey = "any-key";
+
+    /// <summary>Scope that contains all others.</summary>
+    private const string Everything = "*";
+
+    private static readonly string[] Scopes = [ReadJobs, WriteJobs, ReadOperations];
+
+    public static void AddApiKeys(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddAuthentication(ApiKeyHandler.SchemeName)
+            .AddScheme<AuthenticationSchemeOptions, ApiKeyHandler>(ApiKeyHandler.SchemeName, null);
+
+        var anyKey = new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build();
+        var authorization = builder.Services.AddAuthorizationBuilder();
+        // An endpoint that forgot its policy, and an address that does not exist, are closed too.
+        authorization.SetDefaultPolicy(anyKey).SetFallbackPolicy(anyKey).AddPolicy(AnyKey, anyKey);
+        foreach (var scope in Scopes)
+        {
+            authorization.AddPolicy(scope, policy => policy.RequireAuthenticatedUser().RequireAssertion(context => Allows(context, scope)));
+        }
+    }
+
+    private static bool Allows(AuthorizationHandlerContext context, string scope) =>
+        context.User.Identity is CallerIdentity { Caller: { } caller } && Allows(caller, scope);
+
+    private static bool Allows(Caller caller, string scope) =>
+        caller.Scopes.Contains(scope, StringComparer.Ordinal) || caller.Scopes.Contains(Everything, StringComparer.Ordinal);
+}

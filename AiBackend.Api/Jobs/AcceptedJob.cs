@@ -1,0 +1,69 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+
+namespace AiBackend.Api.Jobs;
+
+/// <summary>The body of a 202: the job as it was accepted, now or, for a repeated request, then.</summary>
+internal sealed class AcceptedJob(JobReads jobs, JobEventLog log)
+{
+    private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>A job that was committed a moment ago; nothing is read back.</summary>
+    public static Job Of(JobDraft draft, DateTimeOffset createdAt)
+    {
+        var status = draft.NotBefore is null ? JobStatus.Queued : JobStatus.Scheduled;
+        return new Job
+        {
+            Id = draft.Id,
+            Type = draft.Type.ToWire(),
+            Status = status.ToWire(),
+            Model = draft.Model,
+            Feature = draft.Feature,
+            Priority = draft.Priority.ToWire(),
+            CreatedAt = createdAt,
+            Attempt = 0,
+            MaxAttempts = draft.MaxAttempts,
+            Queue = PlaceOf(status.ToWire()),
+            NextAttemptAt = draft.NotBefore,
+            Deadline = draft.Deadline,
+            TraceId = draft.TraceParent is { Length: 55 } parent ? parent[3..35] : null,
+            Title = draft.Title,
+            Metadata = draft.Metadata is { } metadata
+                ? JsonSerializer.Deserialize(metadata, WireJson.Default.IReadOnlyDictionaryStringString)!
+                : NoMetadata,
+            Links = JobLinks.Of(draft.Id),
+        };
+    }
+
+    /// <summary>A job as its first event found it, whatever has become of it since.</summary>
+    public async Task<Job> AsOfThenAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+        var job = await jobs.FindAsync(tenantId, jobId, cancellationToken);
+        var events = await log.ReadAsync(jobId, after: 0, limit: 1, cancellationToken);
+        if (job is null || events is not [{ Kind: JobEventKind.State } first])
+        {
+            throw new InvalidOperationException($"Job {jobId} has an idempotency key but no first event.");
+        }
+
+        var state = JsonSerializer.Deserialize(first.Data.Span, WireJson.Default.StateEvent)!;
+        return job with
+        {
+            Status = state.Status,
+            StartedAt = null,
+            FinishedAt = null,
+            Attempt = 0,
+            Queue = PlaceOf(state.Status),
+            NextAttemptAt = state.NextAttemptAt,
+            Output = null,
+            Error = null,
+            Usage = null,
+            ServedBy = null,
+        };
+    }
+
+    private static QueuePlace PlaceOf(string status) =>
+        new(null, null, null, status == JobStatuses.Scheduled ? WaitingReasons.Scheduled : WaitingReasons.Capacity);
+}

@@ -1,0 +1,55 @@
+using AiBackend.Api.Auth;
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.Problems;
+using AiBackend.Api.Wire;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+
+namespace AiBackend.Api.Jobs;
+
+/// <summary><c>GET /api/v1/jobs/{id}</c>, at once or as soon as the job has ended.</summary>
+internal sealed class GetJob(JobReads jobs, JobWait wait)
+{
+    private static readonly int LongestWait = (int)Preferences.LongestWait.TotalSeconds;
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        if (QueryParameters.CheckNames(context.Request, "wait") is { } unknown)
+        {
+            await context.RefuseAsync(unknown);
+            return;
+        }
+
+        if (QueryParameters.TryReadNumber(context.Request, "wait", 0, LongestWait, fallback: 0, out var seconds) is { } invalid)
+        {
+            await context.RefuseAsync(invalid);
+            return;
+        }
+
+        var job = await FindAsync(context, seconds);
+        await (
+            job is null
+                ? context.RefuseUnknownJobAsync()
+                : JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, job, WireJson.Default.Job)
+        );
+    }
+
+    private async Task<Job?> FindAsync(HttpContext context, int seconds)
+    {
+        if (context.JobId() is not { } id)
+        {
+            return null;
+        }
+
+        var tenantId = context.GetTenantId();
+        var job = await jobs.FindAsync(tenantId, id, context.RequestAborted);
+        if (seconds == 0 || job is null || JobStatuses.IsTerminal(job.Status))
+        {
+            return job;
+        }
+
+        await wait.ForEndAsync(id, TimeSpan.FromSeconds(seconds), context.RequestAborted);
+        return await jobs.FindAsync(tenantId, id, context.RequestAborted);
+    }
+}

@@ -1,0 +1,45 @@
+using System.Runtime.CompilerServices;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using Npgsql;
+
+namespace AiBackend.Api.Jobs.Streaming;
+
+/// <summary>Follows a job's events through outages of Postgres: a reader that is kept waiting need not come back.</summary>
+internal sealed class JobEventTail(JobEventReader events, TimeProvider clock, ILogger<JobEventTail> logger)
+{
+    private static readonly TimeSpan OutagePause = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Yields every event after <paramref name="after"/>, each once and in order, and ends after <c>final</c>.</summary>
+    public async IAsyncEnumerable<JobEventRecord> FollowAsync(
+        Guid jobId,
+        int after,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        while (true)
+        {
+            await using var reader = events.WatchAsync(jobId, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            while (true)
+            {
+                try
+                {
+                    if (!await reader.MoveNextAsync())
+                    {
+                        yield break;
+                    }
+                }
+                catch (NpgsqlException outage) when (outage.IsTransient)
+                {
+                    logger.StreamInterrupted(outage, jobId, after);
+                    break;
+                }
+
+                after = reader.Current.Seq;
+                yield return reader.Current;
+            }
+
+            await Task.Delay(OutagePause, clock, cancellationToken);
+        }
+    }
+}

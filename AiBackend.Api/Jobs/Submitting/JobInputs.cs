@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using System.Text.Json;
+using AiBackend.Api.Problems;
+using AiBackend.ApiContracts;
+using AiBackend.Core.Jobs;
+
+namespace AiBackend.Api.Jobs.Submitting;
+
+/// <summary>An input as it is stored.</summary>
+/// <param name="Json">Written anew from what was read, so that only known members of known shape reach the workers.</param>
+/// <param name="Title">First words, for lists; null when there are none.</param>
+internal readonly record struct StoredInput(string Json, string? Title);
+
+/// <summary>Reads the member <c>input</c>, whose shape depends on the job's type.</summary>
+internal static class JobInputs
+{
+    /// <returns>Why it is refused outright, or null. When nothing was added to <paramref name="errors"/> either, <paramref name="stored"/> is set.</returns>
+    public static Refusal? TryRead(JobType type, ReadOnlySpan<byte> body, JsonElement? input, FieldErrors errors, out StoredInput stored) =>
+        type switch
+        {
+            JobType.Chat => TryReadChat(body, input, errors, out stored),
+            JobType.Noop => TryReadNoop(body, input, out stored),
+            _ => throw new UnreachableException(),
+        };
+
+    private static Refusal? TryReadChat(ReadOnlySpan<byte> body, JsonElement? input, FieldErrors errors, out StoredInput stored)
+    {
+        stored = default;
+        if (input is not { } element)
+        {
+            return ChatRules.Missing;
+        }
+
+        if (JobRequestJson.TryReadInput(body, element, WireJson.Default.ChatInput, out var chat) is { } unreadable)
+        {
+            return unreadable;
+        }
+
+        if (ChatRules.Check(chat, errors) is { } refusal)
+        {
+            return refusal;
+        }
+
+        if (errors.IsEmpty)
+        {
+            stored = new StoredInput(JsonSerializer.Serialize(chat, WireJson.Default.ChatInput), ChatRules.Title(chat));
+        }
+
+        return null;
+    }
+
+    private static Refusal? TryReadNoop(ReadOnlySpan<byte> body, JsonElement? input, out StoredInput stored)
+    {
+        stored = new StoredInput("{}", null);
+        if (input is not { } element)
+        {
+            return null;
+        }
+
+        if (JobRequestJson.TryReadInput(body, element, WireJson.Default.NoopInput, out var noop) is { } unreadable)
+        {
+            return unreadable;
+        }
+
+        stored = new StoredInput(JsonSerializer.Serialize(noop, WireJson.Default.NoopInput), null);
+        return null;
+    }
+}

@@ -1,0 +1,140 @@
+using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Api.Jobs.Submitting;
+
+/// <summary>Turns a submit body into a draft, or says why not.</summary>
+internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCatalog providers, TimeProvider clock)
+{
+    private const int DefaultMaxAttempts = 5;
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(366);
+
+    private readonly string[] _types = bench.Value.Noop ? ["chat", "noop"] : ["chat"];
+
+    /// <summary>Checks what is right or wrong whenever the request comes.</summary>
+    /// <returns>Why it is refused, or null; then <paramref name="draft"/> is set.</returns>
+    public Refusal? TryRead(ReadOnlySpan<byte> body, Guid tenantId, string? idempotencyKey, out JobDraft draft)
+    {
+        draft = null!;
+        if (JobRequestJson.TryRead(body, out var request) is { } unreadable)
+        {
+            return unreadable;
+        }
+
+        if (FindType(request.Type, out var type) is { } unknown)
+        {
+            return unknown;
+        }
+
+        var errors = new FieldErrors();
+        if (JobInputs.TryRead(type, body, request.Input, errors, out var input) is { } badInput)
+        {
+            return badInput;
+        }
+
+        CheckFields(request, errors, out var priority);
+        if (errors.ToRefusal() is { } outOfBounds)
+        {
+            return outOfBounds;
+        }
+
+        draft = Draft(request, type, priority, input, tenantId, idempotencyKey);
+        return null;
+    }
+
+    /// <summary>Checks what depends on the moment and the configuration.</summary>
+    /// <returns>Why a new job is refused now, or null. A repeat of an accepted request is none of this method's business.</returns>
+    public Refusal? RefuseNow(JobDraft draft)
+    {
+        if (draft.Deadline <= clock.GetUtcNow())
+        {
+            return ProblemTypes.InvalidValue.At("deadline", $"deadline is {draft.Deadline:O}, which has passed. Send a later one.");
+        }
+
+        return providers.Knows(draft.Model)
+            ? null
+            : ProblemTypes.UnknownModel.At(
+                "model",
+                $"model is {Quoted.Of(draft.Model)}, which is not configured here. Known models: {string.Join(", ", providers.KnownModels)}."
+            );
+    }
+
+    private Refusal? FindType(string? name, out JobType type)
+    {
+        type = default;
+        if (name is not null && _types.Contains(name) && JobTraitNames.TryParseType(name, out type))
+        {
+            return null;
+        }
+
+        var given = name is null ? "missing" : Quoted.Of(name);
+        return ProblemTypes.UnknownType.At("type", $"type is {given}. Known types: {string.Join(", ", _types)}.");
+    }
+
+    private void CheckFields(SubmitJobRequest request, FieldErrors errors, out JobPriority priority)
+    {
+        priority = JobPriority.Standard;
+        if (request.Priority is { } name && !JobTraitNames.TryParsePriority(name, out priority))
+        {
+            errors.Add("priority", $"is {Quoted.Of(name)}; it must be one of {string.Join(", ", JobTraitNames.AllPriorities)}.");
+        }
+
+        errors.CheckText("model", request.Model, 128);
+        errors.CheckText("feature", request.Feature, 64);
+        errors.CheckText("user", request.User, 128);
+        errors.CheckRange("max_attempts", request.MaxAttempts, 1, 20);
+        MetadataRules.Check(request.Metadata, errors);
+        if (request.NotBefore > clock.GetUtcNow() + LongestDelay)
+        {
+            errors.Add("not_before", $"is {request.NotBefore:O}; it may lie at most {LongestDelay.TotalDays} days ahead.");
+        }
+
+        if (request.Deadline <= request.NotBefore)
+        {
+            errors.Add("deadline", $"is {request.Deadline:O}, which is not after not_before ({request.NotBefore:O}).");
+        }
+    }
+
+    private JobDraft Draft(
+        SubmitJobRequest request,
+        JobType type,
+        JobPriority priority,
+        StoredInput input,
+        Guid tenantId,
+        string? idempotencyKey
+    )
+    {
+        var draft = new JobDraft
+        {
+            Id = Guid.CreateVersion7(),
+            TenantId = tenantId,
+            Type = type,
+            Priority = priority,
+            Model = request.Model ?? ProviderCatalog.DefaultRoute,
+            MaxAttempts = request.MaxAttempts ?? DefaultMaxAttempts,
+            NotBefore = Stored(request.NotBefore),
+            Deadline = Stored(request.Deadline),
+            Input = input.Json,
+            Title = input.Title,
+            Feature = request.Feature,
+            EndUser = request.User,
+            Metadata = MetadataRules.ToJson(request.Metadata),
+            TraceParent = System.Diagnostics.Activity.Current?.Id,
+            IdempotencyKey = idempotencyKey,
+        };
+        if (idempotencyKey is not null)
+        {
+            draft = draft with { Fingerprint = JobFingerprint.Of(draft) };
+        }
+
+        // A start in the past is a start now. The fingerprint speaks of the request, whenever it comes.
+        return draft.NotBefore <= clock.GetUtcNow() ? draft with { NotBefore = null } : draft;
+    }
+
+    /// <summary>What Postgres will give back: UTC, in microseconds.</summary>
+    private static DateTimeOffset? Stored(DateTimeOffset? moment) =>
+        moment?.ToUniversalTime() is { } utc ? utc.AddTicks(-(utc.Ticks % TimeSpan.TicksPerMicrosecond)) : null;
+}

@@ -1,0 +1,58 @@
+using Microsoft.AspNetCore.Diagnostics;
+using Npgsql;
+
+namespace AiBackend.Api.Problems;
+
+/// <summary>What callers are told when something failed that no endpoint expected: never the exception's own words.</summary>
+internal sealed class ExceptionProblems(ILogger<ExceptionProblems> logger) : IExceptionHandler
+{
+    private static readonly TimeSpan StoragePause = TimeSpan.FromSeconds(2);
+
+    public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
+    {
+        if (httpContext.RequestAborted.IsCancellationRequested)
+        {
+            // Nobody is left to answer.
+            httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+            return true;
+        }
+
+        await httpContext.RefuseAsync(Explain(httpContext, exception));
+        return true;
+    }
+
+    private Refusal Explain(HttpContext context, Exception exception)
+    {
+        switch (exception)
+        {
+            case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
+                return ProblemTypes.BodyTooLarge.With("The body is larger than 1 MiB (1048576 bytes). Send less, or split the work.");
+            case BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout }:
+                return ProblemTypes.RequestTimeout.With(
+                    "The body arrived too slowly and was given up. Send it again on a faster connection."
+                );
+            case BadHttpRequestException malformed:
+                return ProblemTypes.MalformedRequest.With("The request broke the rules of HTTP and was not read to its end.") with
+                {
+                    Type = ProblemTypes.MalformedRequest with { Status = malformed.StatusCode },
+                };
+            case PostgresException { IsTransient: false } refused:
+                logger.RequestFailed(refused, context.Request.Method, context.Request.Path);
+                return Internal();
+            case NpgsqlException or TimeoutException:
+                logger.StorageUnavailable(exception, context.Request.Method, context.Request.Path);
+                return ProblemTypes.StorageUnavailable.With(
+                    "The database did not answer in time. A job sent just now may or may not exist: send it again with the same Idempotency-Key to have it once."
+                ) with
+                {
+                    RetryAfter = StoragePause,
+                };
+            default:
+                logger.RequestFailed(exception, context.Request.Method, context.Request.Path);
+                return Internal();
+        }
+    }
+
+    private static Refusal Internal() =>
+        ProblemTypes.InternalError.With("The request failed through no fault of yours. Quote the trace_id when you report it.");
+}

@@ -1,0 +1,32 @@
+using System.Diagnostics;
+using System.Globalization;
+using AiBackend.Api.Wire;
+using AiBackend.ApiContracts;
+
+namespace AiBackend.Api.Problems;
+
+/// <summary>Sends refusals as RFC 9457 problem details.</summary>
+internal static class ProblemAnswer
+{
+    public static Task RefuseAsync(this HttpContext context, Refusal refusal)
+    {
+        var problem = new Problem
+        {
+            Type = refusal.Type.Address,
+            Title = refusal.Type.Title,
+            Status = refusal.Type.Status,
+            Detail = refusal.Detail,
+            Code = refusal.Type.Code,
+            TraceId = Activity.Current?.TraceId.ToHexString(),
+            Errors = refusal.Errors,
+            RetryAfter = refusal.RetryAfter?.TotalSeconds,
+        };
+        if (refusal.RetryAfter is { } wait)
+        {
+            // The header knows whole seconds only, and less than asked for would be a promise broken.
+            context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        }
+
+        return JsonAnswer.WriteAsync(context, problem.Status, problem, WireJson.Default.Problem, "application/problem+json");
+    }
+}

@@ -1,0 +1,79 @@
+namespace AiBackend.Api.Problems;
+
+/// <summary>Every problem this API answers with. docs/problems.md explains each; a test compares the two lists.</summary>
+internal static class ProblemTypes
+{
+    public static readonly ProblemType InvalidJson = new("invalid-json", 400, "The body is not valid JSON");
+    public static readonly ProblemType InvalidUtf8 = new("invalid-utf8", 400, "The body is not valid UTF-8");
+    public static readonly ProblemType TooDeep = new("too-deep", 400, "The body is nested too deeply");
+    public static readonly ProblemType UnknownMember = new("unknown-member", 400, "The body has a member this API does not know");
+    public static readonly ProblemType DuplicateMember = new("duplicate-member", 400, "The body names a member twice");
+    public static readonly ProblemType InvalidValue = new("invalid-value", 400, "A value is outside what this API accepts");
+    public static readonly ProblemType UnknownType = new("unknown-type", 400, "The job type is not known");
+    public static readonly ProblemType MissingMessages = new("missing-messages", 400, "The chat has no messages");
+    public static readonly ProblemType EmptyText = new("empty-text", 400, "A message has no text");
+    public static readonly ProblemType UnknownModel = new("unknown-model", 400, "The model is not configured here");
+    public static readonly ProblemType BadCursor = new("bad-cursor", 400, "The cursor is not one of this list");
+    public static readonly ProblemType BadAfter = new("bad-after", 400, "The event number to resume from is not usable");
+
+    public static readonly ProblemType UnknownQueryParameter = new(
+        "unknown-query-parameter",
+        400,
+        "The address has a parameter this API does not know"
+    );
+
+    public static readonly ProblemType MalformedIdempotencyKey = new("malformed-idempotency-key", 400, "The Idempotency-Key is malformed");
+    public static readonly ProblemType MalformedRequest = new("malformed-request", 400, "The request is not valid HTTP");
+    public static readonly ProblemType Unauthorized = new("unauthorized", 401, "A valid API key is needed");
+    public static readonly ProblemType MissingScope = new("missing-scope", 403, "The API key may not do this");
+    public static readonly ProblemType JobNotFound = new("job-not-found", 404, "There is no such job");
+    public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
+    public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
+    public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
+    public static readonly ProblemType JobTerminal = new("job-terminal", 409, "The job has already ended");
+    public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "The body is too large");
+    public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "The body is not sent as JSON");
+
+    public static readonly ProblemType IdempotencyKeyReused = new(
+        "idempotency-key-reused",
+        422,
+        "The Idempotency-Key was used for another request"
+    );
+
+    public static readonly ProblemType InternalError = new("internal-error", 500, "Something went wrong on our side");
+    public static readonly ProblemType Overloaded = new("overloaded", 503, "Too much work is arriving");
+    public static readonly ProblemType StorageUnavailable = new("storage-unavailable", 503, "The database cannot be reached");
+
+    /// <summary>All of the above.</summary>
+    public static IReadOnlyList<ProblemType> All { get; } =
+    [
+        InvalidJson,
+        InvalidUtf8,
+        TooDeep,
+        UnknownMember,
+        DuplicateMember,
+        InvalidValue,
+        UnknownType,
+        MissingMessages,
+        EmptyText,
+        UnknownModel,
+        BadCursor,
+        BadAfter,
+        UnknownQueryParameter,
+        MalformedIdempotencyKey,
+        MalformedRequest,
+        Unauthorized,
+        MissingScope,
+        JobNotFound,
+        NotFound,
+        MethodNotAllowed,
+        RequestTimeout,
+        JobTerminal,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        IdempotencyKeyReused,
+        InternalError,
+        Overloaded,
+        StorageUnavailable,
+    ];
+}

@@ -1,0 +1,78 @@
+using System.Globalization;
+using AiBackend.Api.Problems;
+
+namespace AiBackend.Api.Wire;
+
+/// <summary>The parameters of an address, read strictly: a mistyped name or value is refused instead of ignored.</summary>
+internal static class QueryParameters
+{
+    /// <returns>Why a name is refused, or null.</returns>
+    public static Refusal? CheckNames(HttpRequest request, params ReadOnlySpan<string> known)
+    {
+        if (!request.QueryString.HasValue)
+        {
+            return null;
+        }
+
+        foreach (var (name, _) in request.Query)
+        {
+            if (!known.Contains(name))
+            {
+                var remedy = known.IsEmpty ? "This address takes none." : $"Known parameters: {string.Join(", ", known.ToArray())}.";
+                return ProblemTypes.UnknownQueryParameter.With($"The parameter {Quoted.Of(name)} is not known here. {remedy}");
+            }
+        }
+
+        return null;
+    }
+
+    /// <returns>Why a parameter that may be given once is refused, or null; then <paramref name="value"/> is its text, null when absent.</returns>
+    public static Refusal? TryReadText(HttpRequest request, string name, out string? value)
+    {
+        var values = request.Query[name];
+        value = values.Count == 0 ? null : values[0];
+        return values.Count > 1 ? ProblemTypes.InvalidValue.At(name, $"{name} is given {values.Count} times; give it once.") : null;
+    }
+
+    /// <returns>Why a whole number is refused, or null; then <paramref name="value"/> is set.</returns>
+    public static Refusal? TryReadNumber(HttpRequest request, string name, int min, int max, int fallback, out int value)
+    {
+        value = fallback;
+        if (TryReadText(request, name, out var text) is { } repeated)
+        {
+            return repeated;
+        }
+
+        return
+            text is null || (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= min && value <= max)
+            ? null
+            : ProblemTypes.InvalidValue.At(name, $"{name} is {Quoted.Of(text)}; it must be a whole number from {min} to {max}.");
+    }
+
+    /// <returns>Why a moment is refused, or null; then <paramref name="value"/> is set, null when absent.</returns>
+    public static Refusal? TryReadMoment(HttpRequest request, string name, out DateTimeOffset? value)
+    {
+        value = null;
+        if (TryReadText(request, name, out var text) is { } repeated)
+        {
+            return repeated;
+        }
+
+        if (text is null)
+        {
+            return null;
+        }
+
+        // A plus sign that was not escaped arrives as a space; nothing else in a time can.
+        if (!DateTimeOffset.TryParse(text.Replace(' ', '+'), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment))
+        {
+            return ProblemTypes.InvalidValue.At(
+                name,
+                $"{name} is {Quoted.Of(text)}; it must be a time in RFC 3339 form, such as 2030-01-31T12:00:00Z."
+            );
+        }
+
+        value = moment;
+        return null;
+    }
+}
