@@ -2,13 +2,13 @@ using Microsoft.Extensions.Logging;
 
 namespace AiBackend.Core.Providers;
 
-/// <summary>Log events 3000–3099 (docs/operations.md). Never pass a prompt, an answer or a key.</summary>
+/// <summary>Log events 1300-1399 (docs/operations.md). Never pass a prompt, an answer or a key.</summary>
 internal static partial class ProvidersLog
 {
-    [LoggerMessage(3000, LogLevel.Information, "Provider {Provider} at {Address} serves {Models} (simulated: {Simulated})")]
+    [LoggerMessage(1300, LogLevel.Information, "Provider {Provider} at {Address} serves {Models} (simulated: {Simulated})")]
     public static partial void ProviderConfigured(this ILogger logger, string provider, string address, string models, bool simulated);
 
-    [LoggerMessage(3001, LogLevel.Warning, "Provider {Provider} failed before its first text with {Code}; {NextProvider} was tried")]
+    [LoggerMessage(1301, LogLevel.Warning, "Provider {Provider} failed before its first text with {Code}; {NextProvider} was tried")]
     public static partial void ProviderFailedOver(
         this ILogger logger,
         Exception failure,

@@ -5,11 +5,10 @@ namespace AiBackend.ServiceDefaults.Telemetry;
 
 /// <summary>Decides what of a finished span may leave the process.</summary>
 /// <remarks>
-/// Prompts and answers never do, whatever a library puts on its spans; Aspire asks for them in Development
-/// (<c>OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT</c>), which changes nothing here. Health probes are left out: they
-/// are most of an idle system's spans and say nothing that a metric does not.
+/// Prompts and answers do not, whatever a library puts on its spans, unless this is a developer's machine and capture was
+/// asked for. Health probes are left out: they are most of an idle system's spans and say nothing that a metric does not.
 /// </remarks>
-internal sealed class ExportGuard : BaseProcessor<Activity>
+internal sealed class ExportGuard(bool keepsContent) : BaseProcessor<Activity>
 {
     /// <summary>The content attributes of the <c>gen_ai</c> conventions, today's and those they replaced.</summary>
     private static readonly string[] Content =
@@ -31,11 +30,19 @@ internal sealed class ExportGuard : BaseProcessor<Activity>
             return;
         }
 
+        if (!keepsContent)
+        {
+            RemoveContent(data);
+        }
+    }
+
+    private static void RemoveContent(Activity span)
+    {
         foreach (var name in Content)
         {
-            if (data.GetTagItem(name) is not null)
+            if (span.GetTagItem(name) is not null)
             {
-                data.SetTag(name, null);
+                span.SetTag(name, null);
             }
         }
     }

@@ -50,7 +50,8 @@ internal static class TelemetryRegistration
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
 
         var application = builder.Environment.ApplicationName;
-        builder.Services.AddSingleton(services => Traces(Settings(services), application));
+        builder.Services.AddSingleton<ContentCapture>();
+        builder.Services.AddSingleton(services => Traces(Settings(services), application, services.GetRequiredService<ContentCapture>()));
         builder.Services.AddSingleton(services => Metrics(Settings(services), application));
         builder.Services.AddHostedService<TelemetryStart>();
         builder.Logging.AddOpenTelemetry(logs => AddLogs(logs, builder.Configuration, application));
@@ -58,12 +59,12 @@ internal static class TelemetryRegistration
 
     private static IConfiguration Settings(IServiceProvider services) => services.GetRequiredService<IConfiguration>();
 
-    private static TracerProvider Traces(IConfiguration settings, string application) =>
+    private static TracerProvider Traces(IConfiguration settings, string application, ContentCapture content) =>
         Sdk.CreateTracerProviderBuilder()
             .ConfigureServices(services => services.AddSingleton(settings))
             .ConfigureResource(resource => Describe(resource, settings, application))
             .AddSource(Sources)
-            .AddProcessor(new ExportGuard())
+            .AddProcessor(new ExportGuard(content.IsAllowed))
             .AddOtlpExporter()
             .Build();
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 
@@ -8,7 +9,9 @@ namespace AiBackend.ServiceDefaults.Telemetry;
 
 /// <summary>Starts listening before any other service starts.</summary>
 /// <remarks>The container disposes the providers after everything has stopped, which sends what they still hold.</remarks>
-internal sealed class TelemetryStart(IServiceProvider services) : IHostedService, IDisposable
+internal sealed class TelemetryStart(IServiceProvider services, ContentCapture content, ILogger<TelemetryStart> logger)
+    : IHostedService,
+        IDisposable
 {
     private IDisposable? _requests;
 
@@ -19,6 +22,7 @@ internal sealed class TelemetryStart(IServiceProvider services) : IHostedService
         services.GetRequiredService<MeterProvider>();
         // Only a web process has one.
         _requests = services.GetService<DiagnosticListener>() is { } requests ? RequestSpans.Watch(requests) : null;
+        content.Report(logger);
 
         return Task.CompletedTask;
     }

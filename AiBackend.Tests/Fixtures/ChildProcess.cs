@@ -17,10 +17,12 @@ internal sealed class ChildProcess : IDisposable
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();
+    private readonly int _keptLines;
 
-    private ChildProcess(Process process)
+    private ChildProcess(Process process, int keptLines)
     {
         _process = process;
+        _keptLines = keptLines;
         _process.OutputDataReceived += (_, line) => Keep(line.Data);
         _process.ErrorDataReceived += (_, line) => Keep(line.Data);
     }
@@ -36,13 +38,15 @@ internal sealed class ChildProcess : IDisposable
     /// <param name="arguments">One element an argument; nothing is quoted.</param>
     /// <param name="orphanSignal">What it receives when the test process is gone, for example <c>KILL</c>.</param>
     /// <param name="user">Run as this user and its groups; only root may.</param>
+    /// <param name="keepLines">How many of its last lines <see cref="Output"/> has.</param>
     /// <param name="environment">Variables added to those of the test process; null removes one.</param>
     public static async Task<ChildProcess> StartAsync(
         string program,
         IEnumerable<string> arguments,
         string orphanSignal = "KILL",
         string? user = null,
-        IEnumerable<KeyValuePair<string, string?>>? environment = null
+        IEnumerable<KeyValuePair<string, string?>>? environment = null,
+        int keepLines = KeptLines
     )
     {
         string[] identity = user is null ? [] : [$"--reuid={user}", $"--regid={user}", "--init-groups"];
@@ -63,14 +67,14 @@ internal sealed class ChildProcess : IDisposable
         }
 
         var started = new TaskCompletionSource<ChildProcess>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Starts.Add(() => Start(start, started), TestRun.Cancel);
+        Starts.Add(() => Start(start, keepLines, started), TestRun.Cancel);
         return await started.Task;
     }
 
     /// <summary>Runs a program to its end and returns what it wrote; anything but exit code 0 throws.</summary>
-    public static async Task<string> RunAsync(string program, IEnumerable<string> arguments, string? user = null)
+    public static async Task<string> RunAsync(string program, IEnumerable<string> arguments, string? user = null, int keepLines = KeptLines)
     {
-        using var process = await StartAsync(program, arguments, user: user);
+        using var process = await StartAsync(program, arguments, user: user, keepLines: keepLines);
         await process.WaitForExitAsync(TestRun.Cancel);
         return process._process.ExitCode == 0
             ? process.Output
@@ -93,11 +97,11 @@ internal sealed class ChildProcess : IDisposable
         _process.Dispose();
     }
 
-    private static void Start(ProcessStartInfo start, TaskCompletionSource<ChildProcess> started)
+    private static void Start(ProcessStartInfo start, int keepLines, TaskCompletionSource<ChildProcess> started)
     {
         try
         {
-            var child = new ChildProcess(new Process { StartInfo = start });
+            var child = new ChildProcess(new Process { StartInfo = start }, keepLines);
             child._process.Start();
             child._process.BeginOutputReadLine();
             child._process.BeginErrorReadLine();
@@ -135,7 +139,7 @@ internal sealed class ChildProcess : IDisposable
         }
 
         _output.Enqueue(line);
-        while (_output.Count > KeptLines)
+        while (_output.Count > _keptLines)
         {
             _output.TryDequeue(out _);
         }

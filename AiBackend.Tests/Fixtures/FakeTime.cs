@@ -4,6 +4,9 @@ namespace AiBackend.Tests.Fixtures;
 /// <remarks>Await <see cref="WaitForTimersAsync"/> before <see cref="Advance"/>, so that the code under test is waiting already.</remarks>
 public sealed class FakeTime(DateTimeOffset startAt) : TimeProvider
 {
+    /// <summary>Real time that the code under test gets to reach for the clock; then the wait throws.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
     private readonly Lock _gate = new();
     private readonly List<FakeTimer> _armed = [];
     private readonly List<(Func<bool> IsReached, TaskCompletionSource Reached)> _waiting = [];
@@ -64,7 +67,7 @@ public sealed class FakeTime(DateTimeOffset startAt) : TimeProvider
 
             var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _waiting.Add((isReached, reached));
-            return reached.Task.WaitAsync(cancellationToken);
+            return reached.Task.WaitAsync(Patience, System, cancellationToken);
         }
     }
 

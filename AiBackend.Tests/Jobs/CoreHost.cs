@@ -6,8 +6,6 @@ using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace AiBackend.Tests.Jobs;

@@ -21,11 +21,11 @@ internal sealed class ServiceUnderTest : IAsyncDisposable
     public static async Task<ServiceUnderTest> StartAsync(
         Dictionary<string, string?>? settings = null,
         Action<WebApplicationBuilder>? configure = null,
-        Action<WebApplication>? map = null
+        Action<WebApplication>? map = null,
+        string environment = "Production"
     )
     {
-        // Production: what is asserted must hold where it matters most.
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Production });
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = environment });
         builder.Configuration.AddInMemoryCollection([new("Logging:Console:LogLevel:Default", "None"), .. settings ?? []]);
         builder.AddServiceDefaults();
         builder.WebHost.UseUrls("http://127.0.0.1:0");

@@ -23,9 +23,9 @@ public sealed class TelemetryTests
         var service = "api-" + protocol;
         await using var process = await ServiceUnderTest.StartAsync(Settings(receiver, protocol, service), map: MapWork);
 
-        await process.Client.GetStringAsync("/work/7?key=secret", TestRun.Cancel);
+        await process.Client.GetStringAsync("/things/7?key=secret", TestRun.Cancel);
 
-        var request = await SpanAsync(receiver, service, span => span.Name == "GET /work/{id}");
+        var request = await SpanAsync(receiver, service, span => span.Name == "GET /things/{id}");
         var own = await SpanAsync(receiver, service, span => span.Source == SourceName);
         var log = await Eventually.GetAsync(
             _ => Task.FromResult(receiver.Logs.FirstOrDefault(log => log.Service == service && log.Body == "Work 7 was done")),
@@ -35,30 +35,49 @@ public sealed class TelemetryTests
         await MetricAsync(receiver, service, "Microsoft.AspNetCore.Hosting", "http.server.request.duration");
         await MetricAsync(receiver, service, "System.Runtime", "dotnet.gc.collections");
         await MetricAsync(receiver, service, SourceName, "aibackend.test.work");
-        Assert.Equal(("/work/7", "200"), (request.Tags["url.path"], request.Tags["http.response.status_code"]));
+        Assert.Equal(("/things/7", "200"), (request.Tags["url.path"], request.Tags["http.response.status_code"]));
         Assert.DoesNotContain(request.Tags.Values, value => value.Contains("secret"));
         Assert.Equal((request.TraceId, request.TraceId), (own.TraceId, log!.TraceId));
         Assert.Equal("7", log.Attributes["Id"]);
         Assert.Equal("blue", receiver.Resource["deployment.colour"]);
     }
 
-    [Fact]
-    public async Task Prompts_and_answers_stay_inside_even_when_capture_is_asked_for()
+    [Theory]
+    [InlineData("Production", "true", false)]
+    [InlineData("Development", "false", false)]
+    [InlineData("Development", "true", true)]
+    public async Task Prompts_and_answers_leave_only_a_developers_process_that_was_asked_to(string environment, string capture, bool leave)
     {
         await using var receiver = await OtlpReceiver.StartAsync();
-        var settings = Settings(receiver, "http/protobuf", "content");
-        settings["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "true";
-        await using var process = await ServiceUnderTest.StartAsync(settings);
+        var service = $"{environment}-{capture}";
+        var settings = Settings(receiver, "http/protobuf", service);
+        settings["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = capture;
+        await using var process = await ServiceUnderTest.StartAsync(settings, environment: environment);
 
         using (var span = Source.StartActivity("chat"))
         {
             span!.SetTag("gen_ai.input.messages", "my diagnosis");
-            span.SetTag("gen_ai.output.messages", "your therapy");
             span.SetTag("gen_ai.request.model", "small");
         }
 
-        var received = await SpanAsync(receiver, "content", span => span.Name == "chat");
-        Assert.Equal(["gen_ai.request.model"], received.Tags.Keys);
+        var received = await SpanAsync(receiver, service, span => span.Name == "chat");
+        Assert.Equal("small", received.Tags["gen_ai.request.model"]);
+        Assert.Equal(leave, received.Tags.ContainsKey("gen_ai.input.messages"));
+    }
+
+    [Fact]
+    public async Task An_operator_who_asks_for_content_in_production_is_told_that_none_is_sent()
+    {
+        await using var receiver = await OtlpReceiver.StartAsync();
+        var settings = Settings(receiver, "http/protobuf", "told");
+        settings["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "true";
+
+        await using var process = await ServiceUnderTest.StartAsync(settings);
+
+        await Eventually.TrueAsync(
+            () => receiver.Logs.Any(log => log.Service == "told" && log.Body.Contains("MESSAGE_CONTENT was ignored")),
+            "the warning arrives"
+        );
     }
 
     [Fact]
@@ -68,9 +87,9 @@ public sealed class TelemetryTests
         await using var process = await ServiceUnderTest.StartAsync(Settings(receiver, "http/protobuf", "probed"), map: MapWork);
 
         await process.Client.GetStringAsync("/health/live", TestRun.Cancel);
-        await process.Client.GetStringAsync("/work/1", TestRun.Cancel);
+        await process.Client.GetStringAsync("/things/1", TestRun.Cancel);
 
-        await SpanAsync(receiver, "probed", span => span.Name == "GET /work/{id}");
+        await SpanAsync(receiver, "probed", span => span.Name == "GET /things/{id}");
         Assert.DoesNotContain(receiver.Spans, span => span.Tags.GetValueOrDefault("url.path") == "/health/live");
     }
 
@@ -126,7 +145,7 @@ public sealed class TelemetryTests
     {
         var work = app.Services.GetRequiredService<IMeterFactory>().Create(SourceName).CreateCounter<int>("aibackend.test.work");
         app.MapGet(
-            "/work/{id}",
+            "/things/{id}",
             (string id, ILogger<TelemetryTests> logger) =>
             {
                 using var span = Source.StartActivity("work");

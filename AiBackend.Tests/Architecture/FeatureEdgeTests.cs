@@ -1,0 +1,84 @@
+using System.Text.RegularExpressions;
+
+namespace AiBackend.Tests.Architecture;
+
+/// <summary>Which feature of Core may know which. A new edge is a decision: add it here and say why in the commit.</summary>
+public sealed partial class FeatureEdgeTests
+{
+    private static readonly string[] Ground = ["Database", "Redis", "Telemetry", "Tenancy"];
+
+    private static readonly Dictionary<string, string[]> Allowed = new()
+    {
+        ["Database"] = [],
+        ["Redis"] = [],
+        ["Telemetry"] = [],
+        ["Tenancy"] = ["Database", "Telemetry"],
+        // What a job is depends on nobody who moves, shows or runs it.
+        ["Jobs"] = ["Database", "Telemetry", "Tenancy"],
+        // A call to a model knows nothing of jobs, so that anything can make one.
+        ["Providers"] = ["Telemetry"],
+        ["Queue"] = [.. Ground, "Jobs"],
+        // What follows a commit is told both to readers and to the queue.
+        ["Events"] = [.. Ground, "Jobs", "Queue"],
+        // Reads of everything, for people.
+        ["Operations"] = [.. Ground, "Events", "Jobs", "Queue"],
+    };
+
+    private static string Core { get; } = Repository.Full("AiBackend.Core");
+
+    public static TheoryData<string> Features =>
+        [.. Directory.EnumerateDirectories(Core).Select(folder => Path.GetFileName(folder)).Except(["bin", "obj"])];
+
+    [Theory]
+    [MemberData(nameof(Features))]
+    public void A_feature_uses_only_the_features_it_may_know(string feature)
+    {
+        Assert.True(Allowed.ContainsKey(feature), $"Core/{feature} is new: say in this test which features it may know.");
+
+        var used = Sources(feature).SelectMany(source => UsedFeatures(source).Select(other => (other, Path.GetFileName(source))));
+
+        var forbidden = used.Where(edge => edge.other != feature && !Allowed[feature].Contains(edge.other)).Select(edge => $"{edge}");
+        Findings.None($"Core/{feature} may know {string.Join(", ", Allowed[feature])}.", forbidden);
+    }
+
+    [Theory]
+    [MemberData(nameof(Features))]
+    public void A_file_is_in_the_namespace_of_its_feature(string feature)
+    {
+        var elsewhere = Sources(feature)
+            .Where(source =>
+                !Regex.IsMatch(File.ReadAllText(source), $@"^namespace AiBackend\.Core\.{feature}[.;]", RegexOptions.Multiline)
+            );
+
+        Findings.None($"The namespace is AiBackend.Core.{feature}.", elsewhere);
+    }
+
+    private static IEnumerable<string> Sources(string feature) =>
+        Directory.EnumerateFiles(Path.Combine(Core, feature), "*.cs", SearchOption.AllDirectories);
+
+    /// <summary>
+    /// Features whose types a file names: by import (the build refuses one that is not used), or qualified from
+    /// <c>AiBackend.Core</c> or from the enclosing namespace. Comments do not count.
+    /// </summary>
+    private static IEnumerable<string> UsedFeatures(string source)
+    {
+        var code = Comment().Replace(File.ReadAllText(source), "");
+        var imported = Import().Matches(code).Select(match => match.Groups["feature"].Value);
+        var qualified = Allowed.Keys.Where(feature =>
+            Types(feature).Any(type => code.Contains($"{feature}.{type}", StringComparison.Ordinal))
+        );
+        return imported.Concat(qualified).Distinct();
+    }
+
+    private static IEnumerable<string> Types(string feature) =>
+        typeof(AiBackend.Core.Database.DatabaseMigrator)
+            .Assembly.GetTypes()
+            .Where(type => type.Namespace == $"AiBackend.Core.{feature}" && char.IsLetter(type.Name[0]))
+            .Select(type => type.Name.Split('`')[0]);
+
+    [GeneratedRegex(@"^\s*//.*$", RegexOptions.Multiline)]
+    private static partial Regex Comment();
+
+    [GeneratedRegex(@"^using (static )?(\w+ = )?AiBackend\.Core\.(?<feature>\w+)", RegexOptions.Multiline)]
+    private static partial Regex Import();
+}
