@@ -23,7 +23,7 @@ var foundation = new Foundation(database, redis, simulator, migrations);
 var api = builder
     .AddProject<Projects.AiBackend_Api>("api")
     .WithPublicPort("AIBACKEND_API_PORT", 5080)
-    .WithHttpHealthCheck("/health/live")
+    .WithHttpHealthCheck("/health/ready")
     .WithFoundation(foundation);
 
 builder.AddProject<Projects.AiBackend_Worker>("worker").WithReplicas(2).WithFoundation(foundation);
@@ -31,7 +31,7 @@ builder.AddProject<Projects.AiBackend_Worker>("worker").WithReplicas(2).WithFoun
 builder
     .AddProject<Projects.AiBackend_Web>("web")
     .WithPublicPort("AIBACKEND_WEB_PORT", 5081)
-    .WithHttpHealthCheck("/health/live")
+    .WithHttpHealthCheck("/health/ready")
     .WithFoundation(foundation)
     .WithReference(api)
     .WaitFor(api);

@@ -34,7 +34,7 @@ public sealed class DistributedApplication : IHost, IAsyncDisposable
         CreateBuilder(new DistributedApplicationOptions { Args = args });
 
     public static IDistributedApplicationBuilder CreateBuilder(DistributedApplicationOptions options) =>
-        AppHostInterception.Current is { } interception ? interception.CreateBuilder(options) : new DistributedApplicationBuilder(options);
+        AppHostInterception.Current is { } interception ? interception.CreateBuilder(options) : CreateOwnBuilder(options);
 
     /// <summary>Starts everything, and stops it when asked to (Ctrl+C, SIGTERM) or when a part cannot be started.</summary>
     public void Run() => RunAsync().GetAwaiter().GetResult();
@@ -93,6 +93,20 @@ public sealed class DistributedApplication : IHost, IAsyncDisposable
     }
 
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    private static DistributedApplicationBuilder CreateOwnBuilder(DistributedApplicationOptions options)
+    {
+        // A mistake in a setting is for the person who made it, not for a debugger.
+        AppDomain.CurrentDomain.UnhandledException += (_, unhandled) =>
+        {
+            if (unhandled.ExceptionObject is DistributedApplicationException e)
+            {
+                Console.Error.WriteLine($"error: {e.Message}");
+                Environment.Exit(1);
+            }
+        };
+        return new(options);
+    }
 
     /// <summary>Says when all is up and where, then waits to be stopped. A part that cannot start stops the rest.</summary>
     private async Task AnnounceAsync(CancellationToken stopAsked)

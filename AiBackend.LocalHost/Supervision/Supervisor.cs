@@ -44,6 +44,7 @@ internal sealed class Supervisor(
     {
         var state = _state = StateDirectory.Open(settings.StateDirectory);
         var output = _output = new(state.Logs, settings.Console, time);
+        output.Say($"starting, with state in {state.Path}");
         var leftovers = await state.Ledger.ReapAsync(cancellationToken);
         if (leftovers.Count > 0)
         {

@@ -6,7 +6,7 @@ namespace Aspire.Hosting.Testing;
 /// <summary>State directories that live as long as one test application, and the remains of those whose test run was killed.</summary>
 internal static class TemporaryState
 {
-    private const string Prefix = "aibackend-test-";
+    private const string Prefix = "aibackend-teststack-";
 
     public static bool IsTemporary(string stateDirectory) => Path.GetFileName(stateDirectory).StartsWith(Prefix, StringComparison.Ordinal);
 

@@ -1,0 +1,69 @@
+using AiBackend.LocalHost;
+using AiBackend.LocalHost.Supervision;
+using AiBackend.Tests.Fixtures;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+
+namespace AiBackend.Tests.LocalHost;
+
+/// <summary>An application of small shell scripts, each with the scratch folder as its working directory.</summary>
+internal sealed class LocalApp : IAsyncDisposable
+{
+    private readonly bool _ownsFolder;
+    private DistributedApplication? _app;
+
+    public LocalApp(string? folder = null, params string[] args)
+    {
+        _ownsFolder = folder is null;
+        Folder = folder ?? TestFolder.Create("localhost");
+        Builder = new DistributedApplicationBuilder(
+            new()
+            {
+                Args = args,
+                Defaults = new Dictionary<string, string?>
+                {
+                    [HostSettings.StateDirectoryKey] = StateDirectory,
+                    [HostSettings.ConsoleKey] = "false",
+                },
+            }
+        );
+    }
+
+    /// <summary>What every script starts with: runs until asked to end.</summary>
+    public const string Idle = "while :; do sleep 0.05; done";
+
+    public IDistributedApplicationBuilder Builder { get; }
+
+    public string Folder { get; }
+
+    public string StateDirectory => Path.Combine(Folder, "state");
+
+    public DistributedApplication App => _app ??= Builder.Build();
+
+    public ResourceProcesses Processes => App.Processes();
+
+    public IResourceBuilder<ExecutableResource> AddScript(string name, string script) =>
+        Builder.AddExecutable(name, "/bin/bash", Folder, "-c", script);
+
+    public Task StartAsync() => App.StartAsync(TestRun.Cancel);
+
+    public Task HealthyAsync(string resource) => App.ResourceNotifications.WaitForResourceHealthyAsync(resource, TestRun.Cancel);
+
+    public int PidOf(string resource) => Processes.Of(resource)[0].ProcessId ?? throw new InvalidOperationException($"{resource} is down.");
+
+    public Task<string> FileAsync(string name) =>
+        Eventually.GetAsync(c => File.ReadAllTextAsync(Path.Combine(Folder, name), c), t => t.EndsWith('\n'), $"{name} is written");
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null)
+        {
+            await _app.DisposeAsync();
+        }
+
+        if (_ownsFolder)
+        {
+            TestFolder.Remove(Folder);
+        }
+    }
+}
