@@ -1,6 +1,7 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
+using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
@@ -36,6 +37,7 @@ internal static class ApiHost
         builder.AddOperationsReads();
         builder.AddProviders();
         builder.AddJobEndpoints();
+        builder.AddOperationsEndpoints();
 
         var app = builder.Build();
         app.UseResponseGuards();
@@ -45,6 +47,7 @@ internal static class ApiHost
         app.UseAuthorization();
         app.MapDefaultEndpoints();
         app.MapJobs();
+        app.MapOperations();
         return app;
     }
 }

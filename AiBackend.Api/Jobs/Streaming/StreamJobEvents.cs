@@ -1,4 +1,3 @@
-using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
@@ -69,17 +68,11 @@ internal sealed class StreamJobEvents(JobReads jobs, JobEventReader events, Even
     private async Task AnswerPageAsync(HttpContext context, Guid id, int after)
     {
         var page = await events.ReadPageAsync(id, after, PageSize, context.RequestAborted);
-        var data = page.Select(ToWire).ToList();
+        var data = page.Select(record => record.ToWire()).ToList();
         int? next =
             page is [.., { Kind: JobEventKind.Final }] ? null
             : page is [.., var last] ? last.Seq
             : after;
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, new JobEventPage(data, next), WireJson.Default.JobEventPage);
-    }
-
-    private static JobEvent ToWire(JobEventRecord record)
-    {
-        var reader = new Utf8JsonReader(record.Data.Span);
-        return new JobEvent(record.Seq, record.Kind.ToWire(), JsonElement.ParseValue(ref reader));
     }
 }

@@ -1,0 +1,34 @@
+using System.Text.Json.Serialization.Metadata;
+using AiBackend.ApiContracts;
+
+namespace AiBackend.Api.Jobs.Streaming;
+
+/// <summary>Registers both ways of following a job.</summary>
+internal static class StreamingRegistration
+{
+    private const int MaxMessageBytes = 32 * 1024;
+
+    public static void AddJobStreaming(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddOptions<StreamingOptions>()
+            .BindConfiguration(StreamingOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.AddSingleton<JobEventTail>().AddSingleton<EventStream>().AddSingleton<StreamJobEvents>();
+
+        builder
+            .Services.AddSignalR(hub =>
+            {
+                hub.MaximumReceiveMessageSize = MaxMessageBytes;
+                // A reader asks for streams and cancels them; it has no reason to run many calls at once.
+                hub.MaximumParallelInvocationsPerClient = 4;
+            })
+            .AddJsonProtocol(json =>
+                json.PayloadSerializerOptions.TypeInfoResolver = JsonTypeInfoResolver.Combine(
+                    WireJson.Default,
+                    new DefaultJsonTypeInfoResolver()
+                )
+            );
+    }
+}
