@@ -131,9 +131,11 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
     {
         context.Response.ContentType = "text/event-stream; charset=utf-8";
         context.Response.Headers.CacheControl = "no-cache";
-        await context.Response.StartAsync(context.RequestAborted);
-
         var output = context.Response.BodyWriter;
+        // Starting alone keeps the headers back until the first token.
+        await context.Response.StartAsync(context.RequestAborted);
+        await output.FlushAsync(context.RequestAborted);
+
         var chunks = new ChunkWriter(call.Id, call.Model, call.ReceivedAt, behaviour.Usage == SimUsage.EveryChunk);
         var counts = new TokenCounts(request.InputTokens, plan.Tokens);
         var stream = new PacedStream(

@@ -17,13 +17,14 @@ public sealed class StreamedAnswerTests(SimulatorServer simulator) : IClassFixtu
         var progress = await providers.StreamAsync().ReadAllAsync();
 
         Assert.Equal(Script, progress.Text());
-        Assert.Equal(new ChatProgress.CallStarted("p0", model, true), progress[0]);
+        Assert.Equal(new ChatProgress.CallStarted("p0", model, Simulated: false), progress[0]);
         var finished = Assert.IsType<ChatProgress.Finished>(progress[^1]);
         Assert.Equal("stop", finished.FinishReason);
         Assert.Equal(
             ("p0", model, model, 0),
             (finished.ServedBy.Provider, finished.ServedBy.Model, finished.ServedBy.ModelVersion, finished.ServedBy.Fallbacks)
         );
+        // Nobody configured it as a simulator; the answer itself said so.
         Assert.True(finished.ServedBy.Simulated);
         Assert.True(finished.Usage is { InputTokens: > 0, OutputTokens: > 5, CostUsd: null });
     }

@@ -9,7 +9,7 @@ public sealed class SimulatorServer : IAsyncLifetime
 {
     private readonly WebApplication _app = SimulatorHost.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "Warning"]);
     private readonly SocketsHttpHandler _handler = new();
-    private int _names;
+    private static int _names;
 
     public Uri Address { get; private set; } = null!;
 
