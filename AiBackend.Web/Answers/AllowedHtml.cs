@@ -5,9 +5,11 @@ using AngleSharp.Html.Parser;
 namespace AiBackend.Web.Answers;
 
 /// <summary>The last wall: reads rendered markup the way a browser does and accepts only what is listed here.</summary>
-/// <remarks>It knows nothing of Markdown on purpose. Whatever a parser or renderer gets wrong above is caught by what comes out.</remarks>
-internal static class AllowedHtml
+/// <remarks>One thread at a time. It knows nothing of Markdown on purpose. Whatever a parser or renderer gets wrong above is caught by what comes out.</remarks>
+internal sealed class AllowedHtml
 {
+    private readonly IElement _body = new HtmlParser().ParseDocument("<!doctype html><body></body>").Body!;
+
     private static readonly FrozenSet<string> Elements = (
         "p br hr h3 h4 h5 h6 ul ol li blockquote pre code em strong del a span div table thead tbody tr th td"
     )
@@ -33,18 +35,17 @@ internal static class AllowedHtml
         ["pre role"] = ["group"],
         ["pre aria-label"] = null,
         ["ul class"] = ["contains-task-list"],
+        ["ol class"] = ["contains-task-list"],
         ["li class"] = ["task-list-item"],
         ["th style"] = ["text-align: left;", "text-align: center;", "text-align: right;"],
         ["td style"] = ["text-align: left;", "text-align: center;", "text-align: right;"],
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>The text of the markup when all of it is allowed, else null.</summary>
-    public static string? TextWhenAllowed(string html)
+    public string? TextWhenAllowed(string html)
     {
-        var document = new HtmlParser().ParseDocument("<!doctype html><body></body>");
-        var body = document.Body!;
-        body.InnerHtml = html;
-        return body.Descendants().All(IsAllowed) ? body.TextContent : null;
+        _body.InnerHtml = html;
+        return _body.Descendants().All(IsAllowed) ? _body.TextContent : null;
     }
 
     private static bool IsAllowed(INode node) =>

@@ -11,17 +11,19 @@ internal sealed class AnswerDocument(TimeProvider clock)
     public const int MaxRichLength = 256 * 1024;
 
     /// <summary>Most that is parsed at once. A single block longer than this is shown as plain text.</summary>
-    public const int MaxBlockLength = 48 * 1024;
+    public const int MaxPieceLength = 48 * 1024;
 
-    /// <summary>One rendering that took longer than this was the last one of this answer; the rest is plain text.</summary>
-    private static readonly TimeSpan MaxRenderTime = TimeSpan.FromMilliseconds(400);
+    /// <summary>An answer that takes longer than this twice continues as plain text.</summary>
+    private static readonly TimeSpan MaxRenderTime = TimeSpan.FromSeconds(1);
+
+    private const int MaxSlow = 2;
 
     private const int PlainChunk = 16 * 1024;
 
     private readonly ImmutableArray<AnswerBlock>.Builder _settled = ImmutableArray.CreateBuilder<AnswerBlock>();
     private int _revision;
     private int _settledUntil;
-    private bool _plain;
+    private int _slow;
     private bool _complete;
 
     /// <summary>Brings the blocks up to the fold's text.</summary>
@@ -33,15 +35,15 @@ internal sealed class AnswerDocument(TimeProvider clock)
         {
             // A definition at the end of a text changes links before it, so a finished text that has one is rendered whole.
             _settled.Clear();
-            (_revision, _settledUntil, _plain) = (fold.TextRevision, 0, false);
+            (_revision, _settledUntil, _slow) = (fold.TextRevision, 0, 0);
         }
 
         _complete = isComplete;
         var tail = fold.TextFrom(_settledUntil);
-        while (!_plain && tail.Length > 0 && _settledUntil < MaxRichLength)
+        while (tail.Length > 0 && _slow < MaxSlow && _settledUntil < MaxRichLength)
         {
-            var isLast = tail.Length <= MaxBlockLength;
-            if (Settle(isLast ? tail : tail[..MaxBlockLength], isLast && isComplete) is not { } open)
+            var isLast = tail.Length <= MaxPieceLength;
+            if (Settle(isLast ? tail : tail[..MaxPieceLength], isLast && isComplete) is not { } open)
             {
                 break;
             }
@@ -49,7 +51,7 @@ internal sealed class AnswerDocument(TimeProvider clock)
             tail = fold.TextFrom(_settledUntil);
             if (isLast)
             {
-                return tail.Length == 0 ? _settled.ToImmutable() : [.. _settled, open];
+                return [.. _settled, .. open];
             }
         }
 
@@ -57,8 +59,8 @@ internal sealed class AnswerDocument(TimeProvider clock)
     }
 
     /// <summary>Renders a piece and keeps every block of it that can no longer change.</summary>
-    /// <returns>The block that still can, or null when the piece is nothing for Markdown.</returns>
-    private AnswerBlock? Settle(string piece, bool isComplete)
+    /// <returns>The blocks that still can, or null when the piece is nothing for Markdown.</returns>
+    private IEnumerable<AnswerBlock>? Settle(string piece, bool isComplete)
     {
         var startedAt = clock.GetTimestamp();
         if (SafeMarkdown.TryRender(piece) is not { } blocks)
@@ -66,25 +68,32 @@ internal sealed class AnswerDocument(TimeProvider clock)
             return null;
         }
 
-        _plain = clock.GetElapsedTime(startedAt) > MaxRenderTime;
-        var count = isComplete ? blocks.Count : Math.Max(blocks.Count - 1, 0);
+        _slow += clock.GetElapsedTime(startedAt) > MaxRenderTime ? 1 : 0;
+        var count = isComplete ? blocks.Count : Math.Max(LastApart(blocks), 0);
         _settled.AddRange(blocks.Take(count).Select(each => each.Block));
         _settledUntil +=
             isComplete ? piece.Length
             : count == 0 ? 0
             : blocks[count].Start;
-        if (isComplete || blocks.Count == 0)
-        {
-            return new AnswerBlock("", "", Settled: false);
-        }
 
         // A block as long as the whole piece would be parsed again and again.
-        return count == 0 && piece.Length == MaxBlockLength ? null : blocks[count].Block with { Settled = false };
+        return count == 0 && piece.Length == MaxPieceLength ? null : blocks.Skip(count).Select(each => each.Block with { Settled = false });
+    }
+
+    private static int LastApart(IReadOnlyList<RenderedBlock> blocks)
+    {
+        var last = blocks.Count - 1;
+        while (last > 0 && !blocks[last].IsApart)
+        {
+            last--;
+        }
+
+        return last;
     }
 
     private ImmutableArray<AnswerBlock> PlainRest(string tail)
     {
-        _plain = true;
+        _slow = MaxSlow;
         while (tail.Length > PlainChunk)
         {
             var end = tail.LastIndexOf('\n', PlainChunk) is > 0 and var line ? line + 1 : PlainChunk;
@@ -99,5 +108,5 @@ internal sealed class AnswerDocument(TimeProvider clock)
     }
 
     private bool HasReferences(RunFold fold) =>
-        !_plain && _settledUntil > 0 && fold.TextLength <= MaxRichLength && fold.Text.Contains("]:", StringComparison.Ordinal);
+        _slow < MaxSlow && _settledUntil > 0 && fold.TextLength <= MaxRichLength && fold.Text.Contains("]:", StringComparison.Ordinal);
 }

@@ -21,35 +21,28 @@ internal static class SafeMarkdown
         .UseAutoLinks()
         .Build();
 
-    /// <summary>Renders the blocks of <paramref name="text"/>, each with the offset at which it begins.</summary>
-    /// <returns>Null when the text defeats the parser or the outcome is not allowed; then show it as <see cref="Plain"/>.</returns>
-    public static IReadOnlyList<(int Start, AnswerBlock Block)>? TryRender(string text)
+    /// <summary>Renders the blocks of <paramref name="text"/>.</summary>
+    /// <returns>Null when the text defeats the parser; then show it as <see cref="Plain"/>.</returns>
+    public static IReadOnlyList<RenderedBlock>? TryRender(string text)
     {
         try
         {
-            var document = Markdown.Parse(text, Pipeline);
-            var blocks = new List<(int, AnswerBlock)>(document.Count);
-            foreach (var block in document)
+            var allowed = new AllowedHtml();
+            var rendered = new List<RenderedBlock>();
+            Block? before = null;
+            foreach (var block in Markdown.Parse(text, Pipeline).Where(block => block is not LinkReferenceDefinitionGroup))
             {
-                if (block is LinkReferenceDefinitionGroup)
-                {
-                    continue;
-                }
-
-                var html = Render(block);
-                if (AllowedHtml.TextWhenAllowed(html) is not { } plain)
-                {
-                    return null;
-                }
-
-                blocks.Add((LineStart(text, block.Span.Start), new AnswerBlock(html, plain.Trim(), Settled: true)));
+                rendered.Add(Render(text, block, before, allowed));
+                before = block;
             }
 
-            return blocks;
+            // The table parser leaves an empty paragraph behind when it took all of one.
+            rendered.RemoveAll(each => each.Block.Html is "<p></p>\n");
+            return rendered;
         }
-        catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or IndexOutOfRangeException)
+        catch (Exception)
         {
-            // Markdig gives up on hostile nesting by throwing; the text is still worth reading.
+            // Markdig gives up on hostile nesting by throwing, and whatever else a text makes it throw: it is still worth reading.
             return null;
         }
     }
@@ -58,7 +51,21 @@ internal static class SafeMarkdown
     public static AnswerBlock Plain(string text) =>
         new($"<pre class=\"plain\">{VisibleControls.InHtml(WebUtility.HtmlEncode(text))}</pre>", text, Settled: true);
 
-    private static string Render(Block block)
+    private static RenderedBlock Render(string text, Block block, Block? before, AllowedHtml allowed)
+    {
+        var start = LineStart(text, block.Span.Start);
+        var html = Html(block);
+        return new RenderedBlock(
+            allowed.TextWhenAllowed(html) is { } plain
+                ? new AnswerBlock(html, plain.Trim(), Settled: true)
+                // A renderer was outwitted: what the block says is shown, what it wants is not done.
+                : Plain(text[start..Math.Min(block.Span.End + 1, text.Length)]),
+            start,
+            IsApart: FollowsBlankLine(text, start) && (before is not ListBlock || text.AsSpan(start).ContainsAny('\n', '\r'))
+        );
+    }
+
+    private static string Html(Block block)
     {
         using var writer = new StringWriter(CultureInfo.InvariantCulture);
         var renderer = new AnswerRenderer(writer);
@@ -68,5 +75,21 @@ internal static class SafeMarkdown
     }
 
     private static int LineStart(string text, int position) =>
-        position <= 0 ? 0 : text.LastIndexOf('\n', Math.Min(position, text.Length) - 1) + 1;
+        position <= 0 ? 0 : text.AsSpan(0, Math.Min(position, text.Length)).LastIndexOfAny('\n', '\r') + 1;
+
+    private static bool FollowsBlankLine(string text, int start)
+    {
+        var before = text.AsSpan(0, start);
+        before =
+            before.EndsWith("\r\n") ? before[..^2]
+            : before.Length > 0 ? before[..^1]
+            : before;
+        return start > 0 && before[(before.LastIndexOfAny('\n', '\r') + 1)..].IsWhiteSpace();
+    }
 }
+
+/// <summary>A block and where it begins.</summary>
+/// <param name="Block">What to show.</param>
+/// <param name="Start">Offset of its first line.</param>
+/// <param name="IsApart">True when nothing to come can change what is above it: a blank line is between, and no list could still go on.</param>
+internal readonly record struct RenderedBlock(AnswerBlock Block, int Start, bool IsApart);

@@ -1,0 +1,69 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Web.Runs;
+
+namespace AiBackend.Tests.Web;
+
+public sealed class RunStepTests
+{
+    [Fact]
+    public void A_waiting_run_has_been_accepted_and_has_the_rest_before_it() =>
+        Assert.Equal(
+            ["done Accepted", "wait Waiting", "todo Write", "todo Done"],
+            Steps(new RunView { Job = Jobs.Some(JobStatuses.Queued) })
+        );
+
+    [Fact]
+    public void A_run_in_its_second_try_shows_that_the_first_did_not_finish()
+    {
+        var job = Jobs.Some(JobStatuses.Processing) with { StartedAt = Jobs.CreatedAt.AddSeconds(1) };
+
+        var steps = Steps(
+            new RunView
+            {
+                Job = job,
+                Status = JobStatuses.Processing,
+                Attempt = 2,
+                TextLength = 5,
+            }
+        );
+
+        Assert.Equal(["done Accepted", "done Waited", "failed First try did not finish", "now Writing", "todo Done"], steps);
+    }
+
+    [Fact]
+    public void A_finished_run_says_how_long_each_part_took()
+    {
+        var job = Jobs.Some(JobStatuses.Completed) with
+        {
+            StartedAt = Jobs.CreatedAt.AddSeconds(1),
+            FinishedAt = Jobs.CreatedAt.AddSeconds(5),
+        };
+
+        var steps = RunStep.Of(
+            new RunView
+            {
+                Job = job,
+                Status = job.Status,
+                Attempt = 1,
+                TextLength = 5,
+            },
+            Jobs.CreatedAt.AddDays(1)
+        );
+
+        Assert.Equal([null, 1d, 4d, 5d], steps.Select(step => step.Time?.TotalSeconds));
+    }
+
+    [Fact]
+    public void A_run_stopped_before_it_began_was_not_started()
+    {
+        var job = Jobs.Some(JobStatuses.Cancelled) with { FinishedAt = Jobs.CreatedAt.AddSeconds(2) };
+
+        Assert.Equal(
+            ["done Accepted", "done Waited", "todo Not started", "stopped Stopped by you"],
+            Steps(new RunView { Job = job, Status = job.Status })
+        );
+    }
+
+    private static IEnumerable<string> Steps(RunView run) =>
+        RunStep.Of(run, Jobs.CreatedAt.AddSeconds(3)).Select(step => $"{step.State} {step.Text}");
+}

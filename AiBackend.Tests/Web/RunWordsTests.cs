@@ -1,0 +1,78 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Web.Runs;
+
+namespace AiBackend.Tests.Web;
+
+public sealed class RunWordsTests
+{
+    [Theory]
+    [InlineData(0.0, "0 s")]
+    [InlineData(0.012, "12 ms")]
+    [InlineData(0.42, "0.4 s")]
+    [InlineData(12.4, "12 s")]
+    [InlineData(60, "1 min")]
+    [InlineData(185, "3 min 5 s")]
+    [InlineData(7440, "2 h 4 min")]
+    public void A_duration_has_a_unit_and_no_more_digits_than_help(double seconds, string words) =>
+        Assert.Equal(words, RunWords.Duration(TimeSpan.FromSeconds(seconds)));
+
+    [Theory]
+    [InlineData(0, "Waiting, next in line")]
+    [InlineData(1, "Waiting, 2nd in line")]
+    [InlineData(2, "Waiting, 3rd in line")]
+    [InlineData(10, "Waiting, 11th in line")]
+    [InlineData(20, "Waiting, 21st in line")]
+    public void A_waiting_run_says_its_place(long ahead, string words) =>
+        Assert.Equal(words, Sentence(JobStatuses.Queued, new QueuePlace(ahead, null, null, "capacity"), "capacity"));
+
+    [Fact]
+    public void U_30_a_waiting_run_says_how_long_and_why() =>
+        Assert.Equal(
+            "Waiting, about 20 s, 3rd in line. The model provider limits how fast we may ask",
+            Sentence(JobStatuses.Queued, new QueuePlace(2, 20, 40, null), "rate_limit:openai/gpt-x:tpm")
+        );
+
+    [Fact]
+    public void Every_status_of_the_wire_has_words_of_its_own()
+    {
+        string[] statuses =
+        [
+            JobStatuses.Scheduled,
+            JobStatuses.Queued,
+            JobStatuses.Processing,
+            JobStatuses.WaitingForTool,
+            JobStatuses.WaitingForReview,
+            JobStatuses.Retrying,
+            JobStatuses.Completed,
+            JobStatuses.PartiallyCompleted,
+            JobStatuses.Failed,
+            JobStatuses.Cancelled,
+        ];
+
+        var words = statuses.Select(RunWords.Status).ToList();
+
+        Assert.Equal(statuses.Length, words.Distinct(StringComparer.Ordinal).Count());
+        Assert.All(words, word => Assert.DoesNotContain('_', word));
+    }
+
+    [Theory]
+    [InlineData("0", "$0")]
+    [InlineData("0.0012", "$0.0012")]
+    [InlineData("1234.5", "$1,234.50")]
+    public void Money_has_as_many_digits_as_small_amounts_need(string usd, string words) =>
+        Assert.Equal(words, RunWords.Cost(decimal.Parse(usd, System.Globalization.CultureInfo.InvariantCulture)));
+
+    [Fact]
+    public void A_cost_nobody_knows_is_not_shown_as_nothing() => Assert.Equal("unknown", RunWords.Cost(null));
+
+    private static string Sentence(string status, QueuePlace queue, string reason) =>
+        RunWords.Sentence(
+            new RunView
+            {
+                Status = status,
+                WaitingReason = reason,
+                Job = Jobs.Some(status) with { Queue = queue },
+            },
+            at => at.ToString("HH:mm", System.Globalization.CultureInfo.InvariantCulture)
+        );
+}
