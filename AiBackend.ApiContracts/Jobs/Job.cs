@@ -62,6 +62,9 @@ public sealed record Job
     /// <summary>Who produced the output; null until there is one.</summary>
     public ServedBy? ServedBy { get; init; }
 
+    /// <summary>Whether the output kept its contract; null when the job has none.</summary>
+    public JobContract? Contract { get; init; }
+
     /// <summary>W3C trace id of the request that submitted the job.</summary>
     public string? TraceId { get; init; }
 
@@ -89,7 +92,17 @@ public sealed record QueuePlace(long? Position, double? EtaP50, double? EtaP90, 
 /// <param name="Text">The text: exactly the fold of the last attempt's events.</param>
 /// <param name="Json">The parsed value when a contract asked for JSON; null otherwise.</param>
 /// <param name="Missing">What a partially completed job could not deliver, and why; empty otherwise.</param>
-public sealed record JobOutput(string Text, JsonElement? Json, IReadOnlyList<string> Missing);
+public sealed record JobOutput(string Text, JsonElement? Json, IReadOnlyList<string> Missing)
+{
+    /// <summary>Tools the model asked for; empty when it asked for none.</summary>
+    public IReadOnlyList<JsonElement> ToolCalls { get; init; } = [];
+}
+
+/// <summary>Whether the output kept its contract.</summary>
+/// <param name="Valid">It does.</param>
+/// <param name="FirstPass">It did at once, without repair.</param>
+/// <param name="Repairs">Repairs it took.</param>
+public sealed record JobContract(bool Valid, bool FirstPass, int Repairs);
 
 /// <summary>Why an attempt or a job failed.</summary>
 /// <param name="Code">Stable code for programs, for example <c>provider_timeout</c>.</param>
@@ -111,7 +124,14 @@ public sealed record JobUsage(long InputTokens, long CachedTokens, long OutputTo
 /// <param name="ModelVersion">Model the provider says it used; null when it does not say.</param>
 /// <param name="Fallbacks">Deployments that failed before this one answered.</param>
 /// <param name="Simulated">True when no real model was involved.</param>
-public sealed record ServedBy(string Provider, string Model, string? ModelVersion, int Fallbacks, bool Simulated);
+public sealed record ServedBy(string Provider, string Model, string? ModelVersion, int Fallbacks, bool Simulated)
+{
+    /// <summary>Stored prompt and its version, <c>name@version</c>; null when the caller wrote the messages.</summary>
+    public string? Prompt { get; init; }
+
+    /// <summary><c>miss</c> when a provider was asked.</summary>
+    public string Cache { get; init; } = "miss";
+}
 
 /// <summary>Addresses of a job, relative to the API's root.</summary>
 /// <param name="Self">The job.</param>

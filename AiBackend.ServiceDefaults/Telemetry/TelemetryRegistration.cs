@@ -18,6 +18,7 @@ namespace AiBackend.ServiceDefaults.Telemetry;
 internal static class TelemetryRegistration
 {
     private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    private const string ServiceName = "OTEL_SERVICE_NAME";
 
     private static readonly string[] Sources =
     [
@@ -53,7 +54,7 @@ internal static class TelemetryRegistration
         builder.Services.AddSingleton(services => Traces(Settings(services), application, services.GetRequiredService<ContentCapture>()));
         builder.Services.AddSingleton(services => Metrics(Settings(services), application));
         builder.Services.AddHostedService<TelemetryStart>();
-        builder.Logging.AddOpenTelemetry(logs => AddLogs(logs, application));
+        builder.Logging.AddOpenTelemetry(logs => AddLogs(logs, builder.Configuration, application));
     }
 
     private static IConfiguration Settings(IServiceProvider services) => services.GetRequiredService<IConfiguration>();
@@ -61,7 +62,7 @@ internal static class TelemetryRegistration
     private static TracerProvider Traces(IConfiguration settings, string application, ContentCapture content) =>
         Sdk.CreateTracerProviderBuilder()
             .ConfigureServices(services => services.AddSingleton(settings))
-            .ConfigureResource(resource => Describe(resource, application))
+            .ConfigureResource(resource => Describe(resource, settings, application))
             .AddSource(Sources)
             .AddProcessor(new ExportGuard(content.IsAllowed))
             .AddOtlpExporter()
@@ -70,22 +71,26 @@ internal static class TelemetryRegistration
     private static MeterProvider Metrics(IConfiguration settings, string application) =>
         Sdk.CreateMeterProviderBuilder()
             .ConfigureServices(services => services.AddSingleton(settings))
-            .ConfigureResource(resource => Describe(resource, application))
+            .ConfigureResource(resource => Describe(resource, settings, application))
             .AddMeter(Meters)
             .AddOtlpExporter()
             .Build();
 
-    private static void AddLogs(OpenTelemetryLoggerOptions logs, string application)
+    private static void AddLogs(OpenTelemetryLoggerOptions logs, IConfiguration settings, string application)
     {
         var resource = ResourceBuilder.CreateEmpty();
-        Describe(resource, application);
+        Describe(resource, settings, application);
         logs.SetResourceBuilder(resource).AddOtlpExporter();
         logs.IncludeFormattedMessage = true;
     }
 
-    private static void Describe(ResourceBuilder resource, string application)
+    private static void Describe(ResourceBuilder resource, IConfiguration settings, string application)
     {
         // Later detectors win: what the environment says about this process beats what we would call it.
         resource.Clear().AddTelemetrySdk().AddService(application).AddEnvironmentVariableDetector();
+        if (settings[ServiceName] is { Length: > 0 } name)
+        {
+            resource.AddAttributes([new("service.name", name)]);
+        }
     }
 }

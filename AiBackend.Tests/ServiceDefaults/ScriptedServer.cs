@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
 
 namespace AiBackend.Tests.ServiceDefaults;
 
@@ -45,10 +44,7 @@ internal sealed class ScriptedServer : HttpMessageHandler
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        // Not ReadAsString, which would keep the body and so make it repeatable.
-        using var body = new MemoryStream();
-        await (request.Content?.CopyToAsync(body, cancellationToken) ?? Task.CompletedTask);
-        Requests.Enqueue(Encoding.UTF8.GetString(body.ToArray()));
+        Requests.Enqueue(request.Content is null ? "" : await request.Content.ReadAsStringAsync(cancellationToken));
         return _script.TryDequeue(out var next)
             ? await next(cancellationToken)
             : throw new InvalidOperationException("The script has no further answer.");

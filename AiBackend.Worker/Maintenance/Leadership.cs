@@ -1,89 +1,98 @@
+using AiBackend.Worker.Execution;
 using Npgsql;
 
 namespace AiBackend.Worker.Maintenance;
 
-/// <summary>Lets one worker at a time do the work that needs doing once: whoever holds an advisory lock in Postgres.</summary>
-/// <remarks>Only economy: every task behind it is harmless when two run it, because its statements are guarded.</remarks>
-internal sealed class Leadership(NpgsqlDataSource database, TimeProvider clock, ILogger<Leadership> logger)
+/// <summary>Lets one worker at a time do the work that needs doing once: whoever holds a lease in Postgres.</summary>
+/// <remarks>
+/// A lease and not a lock of the session: a process that is frozen keeps its session, and would keep everybody else from
+/// rescuing its jobs. Only economy: every task behind it is harmless when two run it, because its statements are guarded.
+/// </remarks>
+internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity identity, TimeProvider clock, ILogger<Leadership> logger)
 {
-    private const long AdvisoryLock = 0x4149_4c45_4144; // "AILEAD"
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Term = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RenewalInterval = TimeSpan.FromSeconds(1.5);
+
+    private const string HoldSql = """
+        INSERT INTO leadership AS l (role, holder, until) VALUES ('maintenance', @holder, now() + @term)
+        ON CONFLICT (role) DO UPDATE SET holder = excluded.holder, until = excluded.until
+         WHERE l.holder = excluded.holder OR l.until < now()
+        """;
+
+    private const string ResignSql = "DELETE FROM leadership WHERE role = 'maintenance' AND holder = @holder";
 
     /// <summary>Runs <paramref name="lead"/> whenever this process is the leader; its token fires when that ends.</summary>
     public async Task RunAsync(Func<CancellationToken, Task> lead, CancellationToken stoppingToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        using var timer = new PeriodicTimer(RenewalInterval, clock);
+        CancellationTokenSource? term = null;
+        var work = Task.CompletedTask;
+        try
         {
-            try
+            do
             {
-                await using var connection = await database.OpenConnectionAsync(stoppingToken);
-                if (await TryLockAsync(connection, stoppingToken))
+                var leads = await HoldAsync(stoppingToken);
+                if (leads && term is null)
                 {
-                    await LeadAsync(connection, lead, stoppingToken);
+                    term = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+                    work = lead(term.Token);
                 }
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (NpgsqlException failure)
-            {
-                // Safe to go on: without Postgres there is nothing to lead.
-                logger.LeadershipLost(failure);
-            }
-
-            await PauseAsync(stoppingToken);
-        }
-    }
-
-    private async Task LeadAsync(NpgsqlConnection connection, Func<CancellationToken, Task> lead, CancellationToken stoppingToken)
-    {
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-        var work = lead(ended.Token);
-        try
-        {
-            using var timer = new PeriodicTimer(RetryInterval, clock);
-            while (!work.IsCompleted && await timer.WaitForNextTickAsync(stoppingToken))
-            {
-                // The lock lives as long as this session; asking over it is how its end is noticed.
-                await using var ping = new NpgsqlCommand("SELECT 1", connection);
-                await ping.ExecuteScalarAsync(stoppingToken);
-            }
-        }
-        finally
-        {
-            await ended.CancelAsync();
-            await work;
-            if (connection.State == System.Data.ConnectionState.Open)
-            {
-                // The session goes back to the pool and must not take the lock with it. None: also when stopping.
-                await using var unlock = new NpgsqlCommand("SELECT pg_advisory_unlock($1)", connection)
+                else if (!leads && term is not null)
                 {
-                    Parameters = { new() { Value = AdvisoryLock } },
-                };
-                await unlock.ExecuteNonQueryAsync(CancellationToken.None);
-            }
-        }
-    }
-
-    private static async Task<bool> TryLockAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
-    {
-        await using var command = new NpgsqlCommand("SELECT pg_try_advisory_lock($1)", connection)
-        {
-            Parameters = { new() { Value = AdvisoryLock } },
-        };
-        return await command.ExecuteScalarAsync(cancellationToken) is true;
-    }
-
-    private async Task PauseAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            await Task.Delay(RetryInterval, clock, stoppingToken);
+                    await EndAsync(term, work);
+                    term = null;
+                }
+            } while (await timer.WaitForNextTickAsync(stoppingToken));
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // Stopping.
+            // Stopping; the successor need not wait for the term to run out.
+        }
+
+        if (term is not null)
+        {
+            await EndAsync(term, work);
+            await ResignAsync();
+        }
+    }
+
+    private static async Task EndAsync(CancellationTokenSource term, Task work)
+    {
+        await term.CancelAsync();
+        await work;
+        term.Dispose();
+    }
+
+    private async Task<bool> HoldAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = database.CreateCommand(HoldSql);
+            command.Parameters.AddWithValue("holder", identity.Id);
+            command.Parameters.AddWithValue("term", Term);
+            return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+        }
+        catch (NpgsqlException failure)
+        {
+            // Safe to go on: without Postgres there is nothing to lead.
+            logger.LeadershipLost(failure);
+            return false;
+        }
+    }
+
+    private async Task ResignAsync()
+    {
+        try
+        {
+            await using var command = database.CreateCommand(ResignSql);
+            command.Parameters.AddWithValue("holder", identity.Id);
+            // None: the process is ending; the command time-out bounds it.
+            await command.ExecuteNonQueryAsync(CancellationToken.None);
+        }
+        catch (NpgsqlException failure)
+        {
+            // Safe: the term runs out by itself.
+            logger.LeadershipLost(failure);
         }
     }
 }

@@ -158,4 +158,11 @@ CREATE TABLE workers (
     last_seen_at    timestamptz NOT NULL DEFAULT now()
 );
 
+-- Who does what needs doing once. A lease, not a session lock: a frozen process keeps its session.
+CREATE TABLE leadership (
+    role    text        PRIMARY KEY,
+    holder  uuid        NOT NULL,
+    until   timestamptz NOT NULL
+);
+
 INSERT INTO tenants (id, slug) VALUES ('00000000-0000-7000-8000-000000000001', 'default');

@@ -1,0 +1,99 @@
+using System.CommandLine;
+using AiBackend.Bench.Reporting;
+using AiBackend.Bench.Scenarios;
+
+namespace AiBackend.Bench;
+
+/// <summary>The command line: one command a workload.</summary>
+internal static class BenchCommands
+{
+    private static readonly Option<int> Runs = new("--runs")
+    {
+        Description = "How often each workload is run; the table shows the median.",
+        DefaultValueFactory = _ => 1,
+    };
+
+    private static readonly Option<FileInfo?> Json = new("--json") { Description = "Also write every measurement to this file." };
+
+    private static readonly Option<string?> Postgres = new("--postgres")
+    {
+        Description = "Connection string of an existing, empty database to use instead of a server of our own.",
+    };
+
+    private static readonly Option<string?> Redis = new("--redis")
+    {
+        Description = "host:port of an existing Redis to use instead of a server of our own. It is flushed.",
+    };
+
+    private static readonly Option<int> Seconds = new("--seconds")
+    {
+        Description = "Length of the timed part of submit and latency.",
+        DefaultValueFactory = _ => 10,
+    };
+
+    private static readonly Option<int> Jobs = new("--jobs")
+    {
+        Description = "Jobs of drain (default 20 000) and llm (default 2 000).",
+        DefaultValueFactory = _ => 0,
+    };
+
+    private static readonly Option<int> Streams = new("--streams")
+    {
+        Description = "Concurrent streams of llm-live.",
+        DefaultValueFactory = _ => 100,
+    };
+
+    public static RootCommand Root()
+    {
+        var root = new RootCommand(
+            "Measures AiBackend. Every workload starts its own stack on loopback, runs for a bounded time beside its floor or baseline, and prints ratios."
+        );
+        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams })
+        {
+            option.Recursive = true;
+            root.Add(option);
+        }
+
+        root.Add(Command("submit", "64 connections POST small jobs, no workers.", SubmitScenario.RunAsync));
+        root.Add(Command("latency", "100 jobs/s on an idle worker: time until the handler starts.", LatencyScenario.RunAsync));
+        root.Add(Command("drain", "No-op jobs queued before the worker starts: outcomes recorded per second.", DrainScenario.RunAsync));
+        root.Add(Command("llm", "Streamed model calls, 500 at a time, against the same calls without a queue.", LlmScenario.RunAsync));
+        root.Add(Command("llm-live", "The same with a reader per job, against an endpoint that streams inline.", LlmLiveScenario.RunAsync));
+        root.Add(Command("idle", "Memory and CPU of the whole stack with nothing to do.", IdleScenario.RunAsync));
+        return root;
+    }
+
+    private static Command Command(string name, string help, Func<BenchOptions, CancellationToken, Task<IReadOnlyList<Measurement>>> run)
+    {
+        var command = new Command(name, help);
+        command.SetAction(
+            async (parsed, cancellationToken) =>
+            {
+                var options = new BenchOptions(
+                    parsed.GetValue(Postgres),
+                    parsed.GetValue(Redis),
+                    TimeSpan.FromSeconds(parsed.GetValue(Seconds)),
+                    parsed.GetValue(Jobs),
+                    parsed.GetValue(Streams)
+                );
+                var measurements = new List<Measurement>();
+                for (var round = 1; round <= parsed.GetValue(Runs); round++)
+                {
+                    measurements.AddRange(await run(options, cancellationToken));
+                }
+
+                ResultTable.Print(name, measurements);
+                if (parsed.GetValue(Json) is { } file)
+                {
+                    await ResultFile.AppendAsync(file, name, measurements, cancellationToken);
+                }
+
+                return 0;
+            }
+        );
+        return command;
+    }
+}
+
+/// <summary>What the command line asked for.</summary>
+internal sealed record BenchOptions(string? Postgres, string? Redis, TimeSpan Duration, int Jobs, int Streams);

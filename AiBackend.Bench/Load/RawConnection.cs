@@ -1,0 +1,65 @@
+using System.Buffers.Text;
+using System.Net.Sockets;
+using System.Text;
+
+namespace AiBackend.Bench.Load;
+
+/// <summary>One keep-alive HTTP/1.1 connection that does as little as possible: the generator shares the cores with what it measures.</summary>
+internal sealed class RawConnection : IDisposable
+{
+    private static readonly byte[] HeadersEnd = "\r\n\r\n"u8.ToArray();
+    private static readonly byte[] ContentLength = "Content-Length: "u8.ToArray();
+
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly byte[] _buffer = new byte[16 * 1024];
+
+    public Task ConnectAsync(Uri address, CancellationToken cancellationToken) =>
+        _socket.ConnectAsync(address.Host, address.Port, cancellationToken).AsTask();
+
+    /// <summary>Sends a prepared request and reads the whole answer.</summary>
+    /// <returns>The status code, and the body as it lies in the buffer until the next call.</returns>
+    public async ValueTask<(int Status, ReadOnlyMemory<byte> Body)> SendAsync(
+        ReadOnlyMemory<byte> request,
+        CancellationToken cancellationToken
+    )
+    {
+        await _socket.SendAsync(request, SocketFlags.None, cancellationToken);
+        var filled = 0;
+        while (true)
+        {
+            var read = await _socket.ReceiveAsync(_buffer.AsMemory(filled), SocketFlags.None, cancellationToken);
+            if (read == 0)
+            {
+                throw new IOException("The server closed the connection: " + Encoding.ASCII.GetString(_buffer, 0, filled));
+            }
+
+            filled += read;
+            if (TryParse(_buffer.AsSpan(0, filled), out var status, out var bodyStart, out var length) && filled >= bodyStart + length)
+            {
+                return (status, _buffer.AsMemory(bodyStart, length));
+            }
+        }
+    }
+
+    public void Dispose() => _socket.Dispose();
+
+    private static bool TryParse(ReadOnlySpan<byte> answer, out int status, out int bodyStart, out int length)
+    {
+        (status, bodyStart, length) = (0, 0, 0);
+        var headersEnd = answer.IndexOf(HeadersEnd);
+        if (headersEnd < 0)
+        {
+            return false;
+        }
+
+        bodyStart = headersEnd + HeadersEnd.Length;
+        var at = answer.IndexOf(ContentLength);
+        if (at < 0 || at > headersEnd)
+        {
+            throw new IOException("An answer without Content-Length: " + Encoding.ASCII.GetString(answer));
+        }
+
+        return Utf8Parser.TryParse(answer[9..12], out status, out int _)
+            && Utf8Parser.TryParse(answer[(at + ContentLength.Length)..], out length, out int _);
+    }
+}

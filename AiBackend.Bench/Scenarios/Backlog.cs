@@ -1,0 +1,70 @@
+using System.Globalization;
+using System.Text;
+using AiBackend.Bench.Load;
+using AiBackend.Bench.Stack;
+
+namespace AiBackend.Bench.Scenarios;
+
+/// <summary>Queues jobs while no worker runs, then measures how long one worker takes from the first claim to the last recorded outcome.</summary>
+internal static class Backlog
+{
+    private const int Connections = 64;
+
+    public static async Task QueueAsync(BenchStack stack, int jobs, string body, CancellationToken cancellationToken)
+    {
+        var left = jobs;
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, Connections)
+                .Select(async _ =>
+                {
+                    using var connection = new RawConnection();
+                    await connection.ConnectAsync(stack.Api, cancellationToken);
+                    while (Interlocked.Decrement(ref left) >= 0)
+                    {
+                        var (status, answer) = await connection.SendAsync(
+                            Requests.Post(stack.Api, "/api/v1/jobs", stack.Key, body),
+                            cancellationToken
+                        );
+                        if (status != 202)
+                        {
+                            throw new InvalidOperationException(
+                                string.Create(
+                                    CultureInfo.InvariantCulture,
+                                    $"A job was refused with {status}: {Encoding.UTF8.GetString(answer.Span)}"
+                                )
+                            );
+                        }
+                    }
+                })
+        );
+        await stack.AnalyzeAsync(cancellationToken);
+    }
+
+    /// <summary>Starts the worker and waits for the end of all jobs.</summary>
+    public static async Task<BacklogResult> WorkOffAsync(BenchStack stack, int jobs, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        await stack.StartWorkerAsync(cancellationToken);
+        await stack.WaitUntilAsync("SELECT count(*) FROM jobs WHERE status >= 6", jobs, limit, cancellationToken);
+        var usage = stack.UsageOf(BenchStack.WorkerName);
+        var seconds = await stack.ScalarAsync<double>(
+            "SELECT extract(epoch FROM max(finished_at) - min(started_at)) FROM jobs",
+            cancellationToken
+        );
+        var wrong = await stack.ScalarAsync<long>(
+            """
+            SELECT (SELECT count(*) FROM jobs WHERE status <> 6)
+                 + (SELECT count(*) FROM (SELECT job_id FROM job_events WHERE kind = 7 GROUP BY job_id HAVING count(*) <> 1) twice)
+                 + (SELECT count(*) FROM jobs j WHERE last_seq <> (SELECT count(*) FROM job_events e WHERE e.job_id = j.id))
+            """,
+            cancellationToken
+        );
+        return new BacklogResult(seconds, usage, wrong);
+    }
+}
+
+/// <summary>How a backlog was worked off.</summary>
+/// <param name="Seconds">First claim to last recorded outcome.</param>
+/// <param name="Worker">What the worker used.</param>
+/// <param name="Wrong">Jobs that did not complete, ended twice or have gaps in their log: must be 0.</param>
+internal sealed record BacklogResult(double Seconds, ProcessUsage Worker, long Wrong);

@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.Bench.Load;
+using AiBackend.Bench.Reporting;
+using AiBackend.Bench.Stack;
+
+namespace AiBackend.Bench.Scenarios;
+
+/// <summary><c>latency</c>: 100 jobs a second on an idle worker; how long until the acknowledgement, and until the handler starts.</summary>
+/// <remarks>
+/// A no-op handler records the moment it starts as its attempt's first output, after its claim was committed; both ends of
+/// the interval are read on this machine's clock.
+/// </remarks>
+internal static class LatencyScenario
+{
+    private const int PerSecond = 100;
+    private const int Connections = 16;
+
+    public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchOptions options, CancellationToken cancellationToken)
+    {
+        await using var stack = await BenchStack.StartAsync(options, new StackSettings(), cancellationToken);
+        await SendAsync(stack, TimeSpan.FromSeconds(5), cancellationToken);
+        await stack.AnalyzeAsync(cancellationToken);
+        await SendAsync(stack, TimeSpan.FromSeconds(3), cancellationToken);
+
+        var sent = await SendAsync(stack, options.Duration, cancellationToken);
+        await stack.WaitUntilAsync("SELECT count(*) FROM jobs WHERE status >= 6", 0, TimeSpan.FromSeconds(10), cancellationToken);
+        var started = await ReadStartsAsync(stack, sent.Count, cancellationToken);
+        return
+        [
+            .. sent.Where(job => started.ContainsKey(job.Id))
+                .Select(job => (started[job.Id] - job.SentAt).TotalMilliseconds)
+                .Describe("aibackend", "submit to start"),
+            .. sent.Select(job => job.Acknowledged.TotalMilliseconds).Describe("aibackend", "acknowledgement"),
+            new("aibackend", "not started", "jobs", sent.Count - started.Count(start => sent.Any(job => job.Id == start.Key))),
+        ];
+    }
+
+    private static async Task<List<SentJob>> SendAsync(BenchStack stack, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        var sent = new List<SentJob>();
+        var idle = new Queue<RawConnection>();
+        for (var i = 0; i < Connections; i++)
+        {
+            var connection = new RawConnection();
+            await connection.ConnectAsync(stack.Api, cancellationToken);
+            idle.Enqueue(connection);
+        }
+
+        // An open loop: requests leave on time whether or not earlier ones were answered.
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1) / PerSecond);
+        var watch = Stopwatch.StartNew();
+        var pending = new List<Task>();
+        while (watch.Elapsed < duration && await timer.WaitForNextTickAsync(cancellationToken))
+        {
+            pending.Add(SendOneAsync());
+        }
+
+        await Task.WhenAll(pending);
+        foreach (var connection in idle)
+        {
+            connection.Dispose();
+        }
+
+        return sent;
+
+        async Task SendOneAsync()
+        {
+            RawConnection connection;
+            lock (idle)
+            {
+                connection = idle.Dequeue();
+            }
+
+            var request = Requests.Post(stack.Api, "/api/v1/jobs", stack.Key, Requests.NoopBody);
+            var (sentAt, begin) = (TimeProvider.System.GetUtcNow(), Stopwatch.GetTimestamp());
+            var (_, body) = await connection.SendAsync(request, cancellationToken);
+            var acknowledged = Stopwatch.GetElapsedTime(begin);
+            var job = JsonSerializer.Deserialize(body.Span, WireJson.Default.Job)!;
+            lock (idle)
+            {
+                sent.Add(new SentJob(job.Id, sentAt, acknowledged));
+                idle.Enqueue(connection);
+            }
+        }
+    }
+
+    private static async Task<Dictionary<Guid, DateTimeOffset>> ReadStartsAsync(
+        BenchStack stack,
+        int count,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = stack.Database.CreateCommand(
+            "SELECT job_id, first_token_at FROM job_attempts WHERE first_token_at IS NOT NULL ORDER BY job_id DESC LIMIT @count"
+        );
+        command.Parameters.AddWithValue("count", count + 1000);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var starts = new Dictionary<Guid, DateTimeOffset>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            starts[reader.GetGuid(0)] = await reader.GetFieldValueAsync<DateTimeOffset>(1, cancellationToken);
+        }
+
+        return starts;
+    }
+
+    private sealed record SentJob(Guid Id, DateTimeOffset SentAt, TimeSpan Acknowledged);
+}

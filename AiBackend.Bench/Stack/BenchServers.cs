@@ -1,0 +1,28 @@
+namespace AiBackend.Bench.Stack;
+
+/// <summary>Postgres and Redis: our own, or those the command line names so that peers can be measured on the same ones.</summary>
+internal sealed record BenchServers(
+    IResourceBuilder<PostgresDatabaseResource>? Postgres,
+    IResourceBuilder<RedisResource>? Redis,
+    BenchOptions Options
+)
+{
+    public static BenchServers Add(IDistributedApplicationBuilder builder, BenchOptions options) =>
+        new(
+            options.Postgres is null
+                ? builder.AddPostgres("postgres").WithArgs("-c", "shared_buffers=1GB", "-c", "max_wal_size=4GB").AddDatabase("aibackend")
+                : null,
+            options.Redis is null ? builder.AddRedis("redis") : null,
+            options
+        );
+
+    public IResourceBuilder<ProjectResource> Connect(IResourceBuilder<ProjectResource> program)
+    {
+        program = Postgres is null
+            ? program.WithEnvironment("ConnectionStrings__aibackend", Options.Postgres)
+            : program.WithReference(Postgres).WaitFor(Postgres);
+        return Redis is null
+            ? program.WithEnvironment("ConnectionStrings__redis", Options.Redis)
+            : program.WithReference(Redis).WaitFor(Redis);
+    }
+}

@@ -1,0 +1,112 @@
+using System.Globalization;
+using AiBackend.LocalHost;
+using Aspire.Hosting.Testing;
+using Npgsql;
+
+namespace AiBackend.Bench.Stack;
+
+/// <summary>The product's processes and their servers on loopback, started for one measurement and gone afterwards.</summary>
+internal sealed class BenchStack : IAsyncDisposable
+{
+    public const string WorkerName = "worker";
+    public const string DirectName = "direct";
+
+    private readonly DistributedApplication _app;
+    private readonly string _stateDirectory;
+
+    private BenchStack(DistributedApplication app, string stateDirectory, string database, string key)
+    {
+        _app = app;
+        _stateDirectory = stateDirectory;
+        Key = key;
+        Database = NpgsqlDataSource.Create(database);
+    }
+
+    public Uri Api => _app.GetEndpoint("api");
+
+    public Uri Simulator => _app.GetEndpoint("simulator");
+
+    public Uri Direct => _app.GetEndpoint(DirectName);
+
+    public string Key { get; }
+
+    public NpgsqlDataSource Database { get; }
+
+    /// <summary>Starts everything; the worker is stopped again when the measurement begins without one.</summary>
+    public static async Task<BenchStack> StartAsync(BenchOptions options, StackSettings settings, CancellationToken cancellationToken)
+    {
+        var state = Directory.CreateTempSubdirectory("aibackend-bench-").FullName;
+        var builder = DistributedApplication.CreateBuilder([
+            $"--AIBACKEND_STATE_DIR={state}",
+            "--DcpPublisher:RandomizePorts=true",
+            "--AiBackend:LocalHost:Console=false",
+        ]);
+        var keyFile = Path.Combine(state, "dev-api-key");
+        BenchTopology.Describe(builder, options, settings, keyFile);
+        var app = builder.Build();
+        await app.StartAsync(cancellationToken);
+        foreach (var name in new[] { "api", DirectName, WorkerName, "simulator" }.Concat(settings.WithWeb ? ["web"] : []))
+        {
+            await app.ResourceNotifications.WaitForResourceHealthyAsync(name, cancellationToken);
+        }
+
+        var database = options.Postgres ?? (await app.GetConnectionStringAsync("aibackend", cancellationToken))!;
+        var stack = new BenchStack(app, state, database, (await File.ReadAllTextAsync(keyFile, cancellationToken)).Trim());
+        if (settings.WorkerStopped)
+        {
+            await stack.StopWorkerAsync(cancellationToken);
+        }
+
+        return stack;
+    }
+
+    public Task StopWorkerAsync(CancellationToken cancellationToken) => _app.Processes().StopAsync(WorkerName, cancellationToken);
+
+    public Task StartWorkerAsync(CancellationToken cancellationToken) => _app.Processes().StartAsync(WorkerName, cancellationToken);
+
+    /// <summary>What the processes of a resource use now.</summary>
+    public ProcessUsage UsageOf(string resource) =>
+        ProcessUsage.Of(_app.Processes().Of(resource).Select(process => process.ProcessId).OfType<int>());
+
+    public async Task<T> ScalarAsync<T>(string sql, CancellationToken cancellationToken)
+    {
+#pragma warning disable CA2100 // Constants of the scenarios.
+        await using var command = Database.CreateCommand(sql);
+#pragma warning restore CA2100
+        return (T)Convert.ChangeType((await command.ExecuteScalarAsync(cancellationToken))!, typeof(T), CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Polls until a number in the database reaches a goal.</summary>
+    public async Task WaitUntilAsync(string sql, long goal, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var timeUp = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeUp.CancelAfter(limit);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(200));
+        while (await ScalarAsync<long>(sql, timeUp.Token) < goal)
+        {
+            await timer.WaitForNextTickAsync(timeUp.Token);
+        }
+    }
+
+    /// <summary>Measures on analysed tables: the planner's choices on fresh ones are not those of production.</summary>
+    public async Task AnalyzeAsync(CancellationToken cancellationToken)
+    {
+        await using var command = Database.CreateCommand("ANALYZE");
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Database.DisposeAsync();
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+        Directory.Delete(_stateDirectory, recursive: true);
+    }
+}
+
+/// <summary>How a measurement wants its stack.</summary>
+/// <param name="Workers">Worker processes.</param>
+/// <param name="Slots">Jobs at once in each.</param>
+/// <param name="WorkerStopped">Whether the measurement begins without a worker.</param>
+/// <param name="WithWeb">Whether the web site runs too.</param>
+internal sealed record StackSettings(int Workers = 1, int Slots = 500, bool WorkerStopped = false, bool WithWeb = false);

@@ -1,0 +1,58 @@
+using System.Globalization;
+using AiBackend.Core.Tenancy;
+
+namespace AiBackend.Bench.Stack;
+
+/// <summary>The processes of a measurement and how they know each other.</summary>
+internal static class BenchTopology
+{
+    public static void Describe(IDistributedApplicationBuilder builder, BenchOptions options, StackSettings settings, string keyFile)
+    {
+        var servers = BenchServers.Add(builder, options);
+        var simulator = builder
+            .AddProject<Projects.AiBackend_Simulator>("simulator")
+            .WithHttpEndpoint()
+            .WithHttpHealthCheck("/health/ready");
+        var migrations = servers
+            .Connect(builder.AddProject<Projects.AiBackend_Worker>("migrations"))
+            .WithArgs("migrate")
+            .WithEnvironment(DevelopmentKey.FileVariable, keyFile);
+        var api = servers
+            .Connect(builder.AddProject<Projects.AiBackend_Api>("api"))
+            .WithHttpEndpoint()
+            .WithHttpHealthCheck("/health/live")
+            .WithReference(simulator)
+            .WithEnvironment("Bench__Noop", "true")
+            .WaitForCompletion(migrations);
+        var worker = servers
+            .Connect(builder.AddProject<Projects.AiBackend_Worker>(BenchStack.WorkerName))
+            .WithReplicas(settings.Workers)
+            .WithReference(simulator)
+            .WithEnvironment("Worker__MaxConcurrentJobs", settings.Slots.ToString(CultureInfo.InvariantCulture))
+            .WaitForCompletion(migrations)
+            .WaitFor(simulator);
+        if (settings.WithWeb)
+        {
+            builder
+                .AddProject<Projects.AiBackend_Web>("web")
+                .WithHttpEndpoint()
+                .WithHttpHealthCheck("/health/live")
+                .WithReference(api)
+                .WithEnvironment(DevelopmentKey.FileVariable, keyFile)
+                .WaitFor(api);
+        }
+
+        builder
+            .AddExecutable(BenchStack.DirectName, Environment.ProcessPath!, AppContext.BaseDirectory, "serve-direct")
+            .WithHttpEndpoint()
+            .WithHttpHealthCheck("/")
+            .WithEnvironment("services__simulator__http__0", simulator.GetEndpoint("http"));
+        foreach (var program in new[] { api, worker })
+        {
+            // Fewer spinning threads: halves the CPU of an almost idle process, see docs/operations.md.
+            program
+                .WithEnvironment("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", "0")
+                .WithEnvironment("Logging__LogLevel__Default", "Warning");
+        }
+    }
+}
