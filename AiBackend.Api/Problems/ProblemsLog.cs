@@ -1,11 +1,11 @@
 namespace AiBackend.Api.Problems;
 
-/// <summary>Log events 4000-4099 (docs/operations.md). Never pass a query string, a body or a key.</summary>
+/// <summary>Log events 3000-3019 (docs/operations.md). Never pass a query string, a body or a key.</summary>
 internal static partial class ProblemsLog
 {
-    [LoggerMessage(4000, LogLevel.Error, "{Method} {Path} failed unexpectedly; its caller was told so")]
+    [LoggerMessage(3000, LogLevel.Error, "{Method} {Path} failed unexpectedly; its caller was told so")]
     public static partial void RequestFailed(this ILogger logger, Exception failure, string method, string path);
 
-    [LoggerMessage(4001, LogLevel.Warning, "{Method} {Path} was refused because Postgres did not answer")]
+    [LoggerMessage(3001, LogLevel.Warning, "{Method} {Path} was refused because Postgres did not answer")]
     public static partial void StorageUnavailable(this ILogger logger, Exception failure, string method, string path);
 }

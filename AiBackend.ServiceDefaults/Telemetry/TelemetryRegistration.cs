@@ -18,7 +18,6 @@ namespace AiBackend.ServiceDefaults.Telemetry;
 internal static class TelemetryRegistration
 {
     private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    private const string ServiceName = "OTEL_SERVICE_NAME";
 
     private static readonly string[] Sources =
     [
@@ -54,7 +53,7 @@ internal static class TelemetryRegistration
         builder.Services.AddSingleton(services => Traces(Settings(services), application, services.GetRequiredService<ContentCapture>()));
         builder.Services.AddSingleton(services => Metrics(Settings(services), application));
         builder.Services.AddHostedService<TelemetryStart>();
-        builder.Logging.AddOpenTelemetry(logs => AddLogs(logs, builder.Configuration, application));
+        builder.Logging.AddOpenTelemetry(logs => AddLogs(logs, application));
     }
 
     private static IConfiguration Settings(IServiceProvider services) => services.GetRequiredService<IConfiguration>();
@@ -62,7 +61,7 @@ internal static class TelemetryRegistration
     private static TracerProvider Traces(IConfiguration settings, string application, ContentCapture content) =>
         Sdk.CreateTracerProviderBuilder()
             .ConfigureServices(services => services.AddSingleton(settings))
-            .ConfigureResource(resource => Describe(resource, settings, application))
+            .ConfigureResource(resource => Describe(resource, application))
             .AddSource(Sources)
             .AddProcessor(new ExportGuard(content.IsAllowed))
             .AddOtlpExporter()
@@ -71,26 +70,22 @@ internal static class TelemetryRegistration
     private static MeterProvider Metrics(IConfiguration settings, string application) =>
         Sdk.CreateMeterProviderBuilder()
             .ConfigureServices(services => services.AddSingleton(settings))
-            .ConfigureResource(resource => Describe(resource, settings, application))
+            .ConfigureResource(resource => Describe(resource, application))
             .AddMeter(Meters)
             .AddOtlpExporter()
             .Build();
 
-    private static void AddLogs(OpenTelemetryLoggerOptions logs, IConfiguration settings, string application)
+    private static void AddLogs(OpenTelemetryLoggerOptions logs, string application)
     {
         var resource = ResourceBuilder.CreateEmpty();
-        Describe(resource, settings, application);
+        Describe(resource, application);
         logs.SetResourceBuilder(resource).AddOtlpExporter();
         logs.IncludeFormattedMessage = true;
     }
 
-    private static void Describe(ResourceBuilder resource, IConfiguration settings, string application)
+    private static void Describe(ResourceBuilder resource, string application)
     {
         // Later detectors win: what the environment says about this process beats what we would call it.
         resource.Clear().AddTelemetrySdk().AddService(application).AddEnvironmentVariableDetector();
-        if (settings[ServiceName] is { Length: > 0 } name)
-        {
-            resource.AddAttributes([new("service.name", name)]);
-        }
     }
 }

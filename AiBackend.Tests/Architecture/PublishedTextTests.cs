@@ -15,6 +15,7 @@ public sealed partial class PublishedTextTests
         "127.0.0.1",
         "localhost",
         "github.com",
+        "dot.net",
         "www.apache.org",
         "api.nuget.org",
         "registry.npmjs.org",

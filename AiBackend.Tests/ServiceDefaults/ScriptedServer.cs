@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text;
 
 namespace AiBackend.Tests.ServiceDefaults;
 
@@ -44,7 +45,10 @@ internal sealed class ScriptedServer : HttpMessageHandler
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        Requests.Enqueue(request.Content is null ? "" : await request.Content.ReadAsStringAsync(cancellationToken));
+        // Not ReadAsString, which would keep the body and so make it repeatable.
+        using var body = new MemoryStream();
+        await (request.Content?.CopyToAsync(body, cancellationToken) ?? Task.CompletedTask);
+        Requests.Enqueue(Encoding.UTF8.GetString(body.ToArray()));
         return _script.TryDequeue(out var next)
             ? await next(cancellationToken)
             : throw new InvalidOperationException("The script has no further answer.");

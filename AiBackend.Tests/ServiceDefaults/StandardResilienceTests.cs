@@ -190,8 +190,7 @@ public sealed class StandardResilienceTests : IDisposable
     )
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), "http://service/things");
-        // A stream, the kind of body that can be read only once.
-        request.Content = new StreamContent(new MemoryStream("body"u8.ToArray()));
+        request.Content = new OneTimeContent();
         change?.Invoke(request);
         return await client.SendAsync(request, cancellationToken ?? TestRun.Cancel);
     }
@@ -208,5 +207,24 @@ public sealed class StandardResilienceTests : IDisposable
             "the call ends"
         );
         return await call;
+    }
+
+    /// <summary>As a body that is read from a stream: it cannot be sent twice.</summary>
+    private sealed class OneTimeContent : HttpContent
+    {
+        private bool _isSent;
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            Assert.False(_isSent, "the body was read twice");
+            _isSent = true;
+            return stream.WriteAsync("body"u8.ToArray(), TestRun.Cancel).AsTask();
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 4;
+            return true;
+        }
     }
 }

@@ -1,8 +1,8 @@
 namespace AiBackend.Api.Jobs.Streaming;
 
-/// <summary>Log events 4100-4199 (docs/operations.md). Never pass an event's payload.</summary>
+/// <summary>Log events 3020-3039 (docs/operations.md). Never pass an event's payload.</summary>
 internal static partial class StreamingLog
 {
-    [LoggerMessage(4100, LogLevel.Warning, "Events of job {JobId} after {After} could not be read; trying again until the reader leaves")]
+    [LoggerMessage(3020, LogLevel.Warning, "Events of job {JobId} after {After} could not be read; trying again until the reader leaves")]
     public static partial void StreamInterrupted(this ILogger logger, Exception failure, Guid jobId, int after);
 }
