@@ -29,7 +29,8 @@ TEXT
 state=${AIBACKEND_STATE_DIR:-$root/.local}
 case $state in /*) ;; *) state=$PWD/$state ;; esac
 status_file=$state/status.json
-program=$root/AiBackend.AppHost/bin/local/Release/net10.0/AiBackend.AppHost.dll
+# Tests run what they were built with: AIBACKEND_BUILT names that configuration, and nothing is built then.
+program=$root/AiBackend.AppHost/bin/local/${AIBACKEND_BUILT:-Release}/net10.0/AiBackend.AppHost.dll
 
 # What a host says about itself; see StatusFile.cs for the form.
 stack_state() { sed -n "s/^\"state\":\"\([a-z]*\)\",\"pid\":$1,\$/\1/p" "$status_file" 2>/dev/null || true; }
@@ -63,7 +64,7 @@ build() {
 prepare() {
   require_dotnet
   install_missing $(missing_servers)
-  build
+  [ -n "${AIBACKEND_BUILT:-}" ] || build
   [ -d "$state" ] || mkdir -p -m 711 "$state"
 }
 

@@ -26,7 +26,8 @@ host_pid() { listed "$1" | while read -r pid _ name; do [ "$name" != host ] || e
 # until_gone STATE_DIR SECONDS [NAME]: waits for listed processes (or only the one of that name) to end; false when time is up.
 until_gone() {
   local deadline=$((SECONDS + $2))
-  while listed "$1" | grep -q " ${3:-.*}\$"; do
+  # Not grep -q: it would end the list's pipe early, which pipefail takes for an empty list.
+  while [ -n "$(listed "$1" | sed -n "/ ${3:-.*}\$/p")" ]; do
     [ $SECONDS -lt $deadline ] || return 1
     sleep 0.1
   done
