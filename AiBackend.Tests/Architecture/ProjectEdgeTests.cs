@@ -13,7 +13,8 @@ public sealed class ProjectEdgeTests
         ["ApiContracts"] = [],
         // Programs to start; through the local orchestrator also LocalHost (build/LocalAppHost.targets).
         ["AppHost"] = ["Api", "Simulator", "Web", "Worker"],
-        ["Bench"] = ["ApiContracts"],
+        // As the AppHost, and Core for the floor it measures against: the same provider call without a queue.
+        ["Bench"] = ["Api", "ApiContracts", "Core", "Simulator", "Web", "Worker"],
         ["Core"] = ["ApiContracts"],
         ["LocalHost"] = [],
         ["ServiceDefaults"] = [],
