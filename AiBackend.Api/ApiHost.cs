@@ -1,6 +1,7 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
+using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Database;
@@ -38,6 +39,7 @@ internal static class ApiHost
         builder.AddProviders();
         builder.AddJobEndpoints();
         builder.AddOperationsEndpoints();
+        builder.AddApiDocument();
 
         var app = builder.Build();
         app.UseResponseGuards();
@@ -48,6 +50,8 @@ internal static class ApiHost
         app.MapDefaultEndpoints();
         app.MapJobs();
         app.MapOperations();
+        app.MapProblemPages();
+        app.MapApiDocument();
         return app;
     }
 }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs;
 
-/// <summary>Every route of a job, at a glance.</summary>
+/// <summary>Every route of a job, at a glance. <see cref="JobsDescription"/> says what the OpenAPI document tells about them.</summary>
 internal static class JobsEndpoints
 {
     public static void AddJobEndpoints(this IHostApplicationBuilder builder)
@@ -20,15 +20,16 @@ internal static class JobsEndpoints
 
     public static void MapJobs(this IEndpointRouteBuilder app)
     {
-        var jobs = app.MapGroup("/api/v1/jobs").WithTags("Jobs");
+        var read = app.MapGroup("/api/v1/jobs").WithTags("Jobs").RequireAuthorization(Policies.ReadJobs);
+        var write = app.MapGroup("/api/v1/jobs").WithTags("Jobs").RequireAuthorization(Policies.WriteJobs);
         var services = app.ServiceProvider;
 
-        jobs.MapPost("", services.GetRequiredService<SubmitJob>().HandleAsync).RequireAuthorization(Policies.WriteJobs);
-        jobs.MapGet("", services.GetRequiredService<ListJobs>().HandleAsync).RequireAuthorization(Policies.ReadJobs);
-        jobs.MapGet("/{id}", services.GetRequiredService<GetJob>().HandleAsync).RequireAuthorization(Policies.ReadJobs);
-        jobs.MapGet("/{id}/events", services.GetRequiredService<StreamJobEvents>().HandleAsync).RequireAuthorization(Policies.ReadJobs);
-        jobs.MapGet("/{id}/trace", services.GetRequiredService<GetJobTrace>().HandleAsync).RequireAuthorization(Policies.ReadJobs);
-        jobs.MapPost("/{id}/cancel", services.GetRequiredService<CancelJobRequest>().HandleAsync).RequireAuthorization(Policies.WriteJobs);
+        write.MapPost("", services.GetRequiredService<SubmitJob>().HandleAsync).DescribeSubmit();
+        read.MapGet("", services.GetRequiredService<ListJobs>().HandleAsync).DescribeList();
+        read.MapGet("/{id}", services.GetRequiredService<GetJob>().HandleAsync).DescribeGet();
+        read.MapGet("/{id}/events", services.GetRequiredService<StreamJobEvents>().HandleAsync).DescribeEvents();
+        read.MapGet("/{id}/trace", services.GetRequiredService<GetJobTrace>().HandleAsync).DescribeTrace();
+        write.MapPost("/{id}/cancel", services.GetRequiredService<CancelJobRequest>().HandleAsync).DescribeCancel();
 
         app.MapHub<JobsHub>("/hubs/jobs").RequireAuthorization(Policies.ReadJobs);
     }

@@ -1,4 +1,8 @@
 using AiBackend.Api.Auth;
+using AiBackend.Api.OpenApi;
+using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Operations;
+using static AiBackend.Api.OpenApi.DescribedParameter;
 
 namespace AiBackend.Api.Operations;
 
@@ -13,9 +17,27 @@ internal static class OperationsEndpoints
         var operations = app.MapGroup("/api/v1").WithTags("Operations");
         var services = app.ServiceProvider;
 
-        operations.MapGet("/stats", services.GetRequiredService<GetStats>().HandleAsync).RequireAuthorization(Policies.ReadOperations);
-        operations.MapGet("/workers", services.GetRequiredService<ListWorkers>().HandleAsync).RequireAuthorization(Policies.ReadOperations);
+        operations
+            .MapGet("/stats", services.GetRequiredService<GetStats>().HandleAsync)
+            .RequireAuthorization(Policies.ReadOperations)
+            .Describe(
+                "GetStats",
+                "Read how the system does",
+                "Queue depth and age now; percentiles, outcomes, retries, tokens and cost of the jobs in the window. Over all tenants.",
+                [QueryNumber("window", "Seconds to look back, 60 to 86400. Default 900.")],
+                ProblemTypes.InvalidValue
+            )
+            .Answers<Stats>(StatusCodes.Status200OK, "The numbers.");
+        operations
+            .MapGet("/workers", services.GetRequiredService<ListWorkers>().HandleAsync)
+            .RequireAuthorization(Policies.ReadOperations)
+            .Describe("ListWorkers", "List workers", "The worker processes that were alive in the last 15 minutes.")
+            .Answers<WorkerList>(StatusCodes.Status200OK, "The workers, newest heartbeat first.");
         // Whoever submits jobs has to know which models there are.
-        operations.MapGet("/providers", services.GetRequiredService<ListProviders>().HandleAsync).RequireAuthorization(Policies.AnyKey);
+        operations
+            .MapGet("/providers", services.GetRequiredService<ListProviders>().HandleAsync)
+            .RequireAuthorization(Policies.AnyKey)
+            .Describe("ListProviders", "List providers", "Who may be asked, in order of preference for the route `default`.")
+            .Answers<ProviderList>(StatusCodes.Status200OK, "The providers.");
     }
 }

@@ -1,0 +1,86 @@
+using System.Text.Json.Nodes;
+using AiBackend.ApiContracts.Jobs;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
+
+namespace AiBackend.Api.OpenApi;
+
+/// <summary>What the types of the contracts cannot say about themselves: members whose shape depends on another, closed sets, an example.</summary>
+internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentTransformerContext context)
+{
+    private const string Example = """
+        {
+          "type": "chat",
+          "model": "default",
+          "feature": "support-summary",
+          "priority": "interactive",
+          "input": {
+            "messages": [
+              { "role": "system", "content": "Answer in one sentence." },
+              { "role": "user", "content": "Why is the sky blue?" }
+            ],
+            "max_output_tokens": 200,
+            "temperature": 0.2
+          },
+          "metadata": { "order": "A-1" }
+        }
+        """;
+
+    private static readonly (string Name, Type Payload)[] Events =
+    [
+        (JobEventTypes.State, typeof(StateEvent)),
+        (JobEventTypes.Delta, typeof(DeltaEvent)),
+        (JobEventTypes.Snapshot, typeof(SnapshotEvent)),
+        (JobEventTypes.Reset, typeof(ResetEvent)),
+        (JobEventTypes.Usage, typeof(UsageEvent)),
+        (JobEventTypes.Notice, typeof(NoticeEvent)),
+        (JobEventTypes.Final, typeof(FinalEvent)),
+    ];
+
+    /// <summary>The input of a submit is untyped in the contract, because its shape depends on the type.</summary>
+    public async Task DescribeInputAsync(CancellationToken cancellationToken)
+    {
+        await AddAsync(typeof(ChatInput), cancellationToken);
+        var request = Schema(nameof(SubmitJobRequest));
+        request.Properties!["input"] = new OpenApiSchemaReference(nameof(ChatInput), document);
+        request.Required = new HashSet<string>(StringComparer.Ordinal) { "type", "input" };
+        request.AdditionalPropertiesAllowed = false;
+        request.Examples = [JsonNode.Parse(Example)!];
+    }
+
+    /// <summary>The payload of an event depends on its name.</summary>
+    public async Task DescribeEventsAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (_, payload) in Events)
+        {
+            await AddAsync(payload, cancellationToken);
+        }
+
+        var entry = Schema(nameof(JobEvent));
+        entry.Properties!["data"] = new OpenApiSchema
+        {
+            Description = "The payload; its shape depends on `event`.",
+            OneOf = [.. Events.Select(kind => new OpenApiSchemaReference(kind.Payload.Name, document))],
+        };
+        Close(nameof(JobEvent), "event", [.. Events.Select(kind => kind.Name)]);
+    }
+
+    /// <summary>Lists every value that a member can have.</summary>
+    public void Close(string type, string member, IReadOnlyList<string> values)
+    {
+        var schema = (OpenApiSchema)Schema(type).Properties![member];
+        IEnumerable<JsonNode> closed = values.Select(value => (JsonNode)value);
+        schema.Enum = [.. schema.Type?.HasFlag(JsonSchemaType.Null) == true ? closed.Append(JsonNullSentinel.JsonNull) : closed];
+    }
+
+    private async Task AddAsync(Type type, CancellationToken cancellationToken)
+    {
+        var schema = await context.GetOrCreateSchemaAsync(type, null, cancellationToken);
+        if (document.Components?.Schemas?.ContainsKey(type.Name) != true)
+        {
+            document.AddComponent(type.Name, schema);
+        }
+    }
+
+    private OpenApiSchema Schema(string name) => (OpenApiSchema)document.Components!.Schemas![name];
+}

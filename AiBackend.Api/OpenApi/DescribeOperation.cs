@@ -1,0 +1,69 @@
+using System.Globalization;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
+
+namespace AiBackend.Api.OpenApi;
+
+/// <summary>Writes what <see cref="DescribedOperation"/> says into the document.</summary>
+internal sealed class DescribeOperation : IOpenApiOperationTransformer
+{
+    public Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    {
+        var described = context.Description.ActionDescriptor.EndpointMetadata.OfType<DescribedOperation>().Single();
+        operation.Parameters = [.. PathParameters(context), .. described.Parameters.Select(Parameter)];
+        foreach (var (status, response) in operation.Responses ?? [])
+        {
+            var code = int.Parse(status, CultureInfo.InvariantCulture);
+            var problems = described.Problems.Where(problem => problem.Status == code).ToList();
+            response.Description =
+                problems.Count > 0
+                    ? string.Join(' ', problems.Select(problem => $"{problem.Title} (`{problem.Code}`)."))
+                    : described.Successes.GetValueOrDefault(code, response.Description ?? "");
+        }
+
+        if (described.Streams)
+        {
+            ((OpenApiResponse)operation.Responses!["200"]).Content!["text/event-stream"] = new OpenApiMediaType
+            {
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String, Description = "The events of a JobEvent's types, as text." },
+            };
+        }
+
+        var sorted = new OpenApiResponses();
+        foreach (var (status, response) in (operation.Responses ?? []).OrderBy(response => response.Key, StringComparer.Ordinal))
+        {
+            sorted.Add(status, response);
+        }
+
+        operation.Responses = sorted;
+        return Task.CompletedTask;
+    }
+
+    private static IEnumerable<OpenApiParameter> PathParameters(OpenApiOperationTransformerContext context) =>
+        context.Description.RelativePath!.Contains("{id}", StringComparison.Ordinal)
+            ?
+            [
+                new OpenApiParameter
+                {
+                    Name = "id",
+                    In = ParameterLocation.Path,
+                    Required = true,
+                    Description = "The job.",
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid" },
+                },
+            ]
+            : [];
+
+    private static OpenApiParameter Parameter(DescribedParameter parameter)
+    {
+        var schema = new OpenApiSchema { Type = parameter.Type };
+        return new OpenApiParameter
+        {
+            Name = parameter.Name,
+            In = parameter.In,
+            Description = parameter.Description,
+            Schema = parameter.Repeatable ? new OpenApiSchema { Type = JsonSchemaType.Array, Items = schema } : schema,
+            Explode = parameter.Repeatable,
+        };
+    }
+}

@@ -1,0 +1,95 @@
+using AiBackend.Api.Problems;
+using AiBackend.ApiContracts;
+using Microsoft.OpenApi;
+
+namespace AiBackend.Api.OpenApi;
+
+/// <summary>A parameter of an address or a header.</summary>
+/// <param name="Name">As it is sent.</param>
+/// <param name="In">Where it is sent.</param>
+/// <param name="Type">Its JSON Schema type.</param>
+/// <param name="Description">What it does, with default and bounds.</param>
+internal sealed record DescribedParameter(string Name, ParameterLocation In, JsonSchemaType Type, string Description)
+{
+    /// <summary>Whether it may be given several times.</summary>
+    public bool Repeatable { get; init; }
+
+    public static DescribedParameter Query(string name, string description) =>
+        new(name, ParameterLocation.Query, JsonSchemaType.String, description);
+
+    public static DescribedParameter QueryNumber(string name, string description) =>
+        new(name, ParameterLocation.Query, JsonSchemaType.Integer, description);
+
+    public static DescribedParameter Header(string name, string description) =>
+        new(name, ParameterLocation.Header, JsonSchemaType.String, description);
+}
+
+/// <summary>What the OpenAPI document says about an operation beyond its types. One of these on every documented endpoint.</summary>
+/// <param name="Parameters">Its parameters; path parameters describe themselves.</param>
+/// <param name="Problems">Every problem it answers with.</param>
+internal sealed record DescribedOperation(IReadOnlyList<DescribedParameter> Parameters, IReadOnlyList<ProblemType> Problems)
+{
+    /// <summary>What each success means, by status.</summary>
+    public Dictionary<int, string> Successes { get; } = [];
+
+    /// <summary>Whether its 200 is a stream of server-sent events unless JSON is asked for.</summary>
+    public bool Streams { get; set; }
+}
+
+/// <summary>Describes endpoints that read their requests themselves, for which the framework could infer nothing.</summary>
+internal static class DescribingEndpoints
+{
+    // Whatever the operation, these can happen to it.
+    private static readonly ProblemType[] Everywhere =
+    [
+        ProblemTypes.UnknownQueryParameter,
+        ProblemTypes.Unauthorized,
+        ProblemTypes.MissingScope,
+        ProblemTypes.InternalError,
+        ProblemTypes.StorageUnavailable,
+    ];
+
+    /// <summary>Adds name, texts, parameters and problems.</summary>
+    public static IEndpointConventionBuilder Describe(
+        this IEndpointConventionBuilder endpoint,
+        string name,
+        string summary,
+        string description,
+        IReadOnlyList<DescribedParameter>? parameters = null,
+        params IReadOnlyList<ProblemType> problems
+    )
+    {
+        var all = problems.Concat(Everywhere).Distinct().ToList();
+        endpoint.WithName(name).WithSummary(summary).WithDescription(description);
+        endpoint.WithMetadata(new DescribedOperation(parameters ?? [], all));
+        foreach (var status in all.Select(problem => problem.Status).Distinct())
+        {
+            endpoint.WithMetadata(new ProducesResponseTypeMetadata(status, typeof(Problem), ["application/problem+json"]));
+        }
+
+        // The framework describes endpoints that have a method; one mapped as a request delegate does not show it by itself.
+        endpoint.Add(builder => builder.Metadata.Add(builder.RequestDelegate!.Method));
+        return endpoint;
+    }
+
+    /// <summary>Adds a success.</summary>
+    public static IEndpointConventionBuilder Answers<T>(this IEndpointConventionBuilder endpoint, int status, string meaning)
+    {
+        endpoint.WithMetadata(new ProducesResponseTypeMetadata(status, typeof(T), ["application/json"]));
+        return endpoint.Means(status, meaning);
+    }
+
+    /// <summary>Says that the same success comes as server-sent events unless JSON is asked for.</summary>
+    public static IEndpointConventionBuilder AlsoStreams(this IEndpointConventionBuilder endpoint)
+    {
+        endpoint.Finally(builder => builder.Metadata.OfType<DescribedOperation>().Single().Streams = true);
+        return endpoint;
+    }
+
+    /// <summary>Says what a status means.</summary>
+    public static IEndpointConventionBuilder Means(this IEndpointConventionBuilder endpoint, int status, string meaning)
+    {
+        endpoint.Finally(builder => builder.Metadata.OfType<DescribedOperation>().Single().Successes[status] = meaning);
+        return endpoint;
+    }
+}
