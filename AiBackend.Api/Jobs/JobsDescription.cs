@@ -1,7 +1,6 @@
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
-using Microsoft.AspNetCore.Http.Metadata;
 using static AiBackend.Api.OpenApi.DescribedParameter;
 
 namespace AiBackend.Api.Jobs;
@@ -50,7 +49,7 @@ internal static class JobsDescription
             )
             .Answers<Job>(StatusCodes.Status202Accepted, "The job as it was accepted.")
             .Answers<Job>(StatusCodes.Status200OK, "The finished job, when `Prefer: wait=N` was sent and it ended in time.")
-            .WithMetadata(new AcceptsMetadata(["application/json"], typeof(SubmitJobRequest)));
+            .Takes<SubmitJobRequest>();
 
     public static void DescribeList(this IEndpointConventionBuilder endpoint) =>
         endpoint

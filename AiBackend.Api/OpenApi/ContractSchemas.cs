@@ -40,6 +40,7 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
     /// <summary>The input of a submit is untyped in the contract, because its shape depends on the type.</summary>
     public async Task DescribeInputAsync(CancellationToken cancellationToken)
     {
+        await AddAsync(typeof(SubmitJobRequest), cancellationToken);
         await AddAsync(typeof(ChatInput), cancellationToken);
         var request = Schema(nameof(SubmitJobRequest));
         request.Properties!["input"] = new OpenApiSchemaReference(nameof(ChatInput), document);

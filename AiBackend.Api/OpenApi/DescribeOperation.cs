@@ -29,6 +29,18 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
             };
         }
 
+        if (described.Body is { } body)
+        {
+            operation.RequestBody = new OpenApiRequestBody
+            {
+                Required = true,
+                Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
+                {
+                    ["application/json"] = new() { Schema = new OpenApiSchemaReference(body.Name, context.Document) },
+                },
+            };
+        }
+
         var sorted = new OpenApiResponses();
         foreach (var (status, response) in (operation.Responses ?? []).OrderBy(response => response.Key, StringComparer.Ordinal))
         {

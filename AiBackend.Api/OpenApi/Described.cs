@@ -32,6 +32,9 @@ internal sealed record DescribedOperation(IReadOnlyList<DescribedParameter> Para
     /// <summary>What each success means, by status.</summary>
     public Dictionary<int, string> Successes { get; } = [];
 
+    /// <summary>The contract of its body; null when it has none.</summary>
+    public Type? Body { get; set; }
+
     /// <summary>Whether its 200 is a stream of server-sent events unless JSON is asked for.</summary>
     public bool Streams { get; set; }
 }
@@ -83,6 +86,13 @@ internal static class DescribingEndpoints
     public static IEndpointConventionBuilder AlsoStreams(this IEndpointConventionBuilder endpoint)
     {
         endpoint.Finally(builder => builder.Metadata.OfType<DescribedOperation>().Single().Streams = true);
+        return endpoint;
+    }
+
+    /// <summary>Adds a body. Not the framework's own metadata, with which routing would refuse other content types in its own words.</summary>
+    public static IEndpointConventionBuilder Takes<T>(this IEndpointConventionBuilder endpoint)
+    {
+        endpoint.Finally(builder => builder.Metadata.OfType<DescribedOperation>().Single().Body = typeof(T));
         return endpoint;
     }
 

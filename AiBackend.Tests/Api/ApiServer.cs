@@ -16,7 +16,11 @@ public class ApiServer(PostgresServer postgres) : IAsyncLifetime
 {
     public const string Chat = """{"type":"chat","input":{"messages":[{"role":"user","content":"Hello"}]}}""";
 
-    private readonly SocketsHttpHandler _handler = new();
+    private readonly SocketsHttpHandler _handler = new()
+    {
+        // By default the client would refuse to send what the tests want to see refused.
+        RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8,
+    };
     private readonly RedisServer _redis = new();
     private readonly List<HttpClient> _clients = [];
     private CoreHost? _worker;
@@ -112,6 +116,13 @@ public class ApiServer(PostgresServer postgres) : IAsyncLifetime
     {
         using var response = await PostAsync(body, headers);
         Assert.True(response.StatusCode == System.Net.HttpStatusCode.Accepted, await response.Content.ReadAsStringAsync(TestRun.Cancel));
+        return await ReadJobAsync(response);
+    }
+
+    public async Task<Job> GetJobAsync(Guid jobId)
+    {
+        using var response = await Http.GetAsync($"/api/v1/jobs/{jobId}", TestRun.Cancel);
+        Assert.Equal(System.Net.HttpStatusCode.OK, response.StatusCode);
         return await ReadJobAsync(response);
     }
 

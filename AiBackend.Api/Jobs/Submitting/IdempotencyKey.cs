@@ -34,8 +34,14 @@ internal static class IdempotencyKey
             ),
             "" => Malformed("The Idempotency-Key is empty."),
             { Length: > MaxLength } => Malformed($"The Idempotency-Key has {key.Length} characters."),
-            _ when !key.AsSpan().ContainsAnyExceptInRange(' ', '~') => null,
-            _ => Malformed("The Idempotency-Key contains a character that is not printable ASCII."),
+            _ when key.AsSpan().ContainsAnyExceptInRange(' ', '~') => Malformed(
+                "The Idempotency-Key contains a character that is not printable ASCII."
+            ),
+            // Two headers may arrive joined by a comma, so a bare comma cannot be told from two keys.
+            _ when text[0] != '"' && key.AsSpan().ContainsAny(' ', ',') => Malformed(
+                $"The Idempotency-Key {Quoted.Of(key)} contains a space or a comma outside double quotes."
+            ),
+            _ => null,
         };
     }
 

@@ -1,0 +1,220 @@
+using System.Net;
+using System.Text;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Api;
+
+/// <summary>One key and one body make one job, however often and however concurrently they come.</summary>
+public sealed class IdempotencyTests(ApiServer api) : IClassFixture<ApiServer>
+{
+    [Fact]
+    public async Task A_repeat_gets_the_original_answer_byte_for_byte_whatever_has_become_of_the_job()
+    {
+        const string Body = """
+            {"type":"chat","feature":"f","priority":"batch","max_attempts":2,"deadline":"2999-01-01T00:00:00.1234567Z",
+             "metadata":{"b":"2","a":"1"},"user":"u","input":{"messages":[{"role":"user","content":"Grüße"}],"temperature":0.5}}
+            """;
+        using var first = await api.PostAsync(Body, Key("original"));
+        var job = await ApiServer.ReadJobAsync(first);
+        await CompleteAsync(job.Id);
+
+        using var repeat = await api.PostAsync(Body, Key("original"));
+
+        Assert.Equal(HttpStatusCode.Accepted, repeat.StatusCode);
+        Assert.Equal(await TextAsync(first), await TextAsync(repeat));
+        Assert.Equal(first.Headers.Location, repeat.Headers.Location);
+        Assert.False(first.Headers.Contains("Idempotent-Replayed"));
+        Assert.Equal(["true"], repeat.Headers.GetValues("Idempotent-Replayed"));
+    }
+
+    [Fact]
+    public async Task A_repeat_of_a_scheduled_job_still_says_scheduled_when_it_has_become_due()
+    {
+        var body = ApiServer.Chat.Insert(1, $"\"not_before\":\"{TimeProvider.System.GetUtcNow().AddHours(1):O}\",");
+        using var first = await api.PostAsync(body, Key("scheduled"));
+        var job = await ApiServer.ReadJobAsync(first);
+        await ExecuteAsync("UPDATE jobs SET due_at = now() WHERE id = $1", job.Id);
+        await (await api.WorkerAsync()).Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
+
+        using var repeat = await api.PostAsync(body, Key("scheduled"));
+
+        Assert.Equal((JobStatuses.Scheduled, "scheduled"), (job.Status, job.Queue!.WaitingReason));
+        Assert.Equal(await TextAsync(first), await TextAsync(repeat));
+        Assert.Equal(JobStatuses.Queued, (await api.GetJobAsync(job.Id)).Status);
+    }
+
+    [Fact]
+    public async Task I_3_and_f_30_fifty_parallel_submits_of_one_key_make_one_job()
+    {
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => api.PostAsync(ApiServer.Chat, Key("parallel"))));
+
+        Assert.All(answers, answer => Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode));
+        Assert.Single((await Task.WhenAll(answers.Select(TextAsync))).Distinct(StringComparer.Ordinal));
+        Assert.Equal(49, answers.Count(answer => answer.Headers.Contains("Idempotent-Replayed")));
+        Array.ForEach(answers, answer => answer.Dispose());
+    }
+
+    [Theory]
+    [InlineData("""{ "input": { "messages": [ { "content": "Hello", "role": "user" } ] }, "type": "chat" }""")]
+    [InlineData(
+        """{"type":"chat","model":"default","priority":"standard","max_attempts":5,"input":{"messages":[{"role":"user","content":"\u0048ello"}]}}"""
+    )]
+    [InlineData(
+        """{"type":"chat","metadata":{},"feature":null,"input":{"messages":[{"role":"user","content":"Hello"}],"temperature":null}}"""
+    )]
+    public async Task The_same_meaning_in_another_spelling_is_the_same_request(string body)
+    {
+        var key = Guid.CreateVersion7().ToString();
+        var first = await api.SubmitAsync(ApiServer.Chat, Key(key));
+
+        Assert.Equal(first.Id, (await api.SubmitAsync(body, Key(key))).Id);
+    }
+
+    [Theory]
+    [InlineData("""{"type":"chat","input":{"messages":[{"role":"user","content":"Hello!"}]}}""")]
+    [InlineData("""{"type":"chat","input":{"messages":[{"role":"system","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","feature":"f","input":{"messages":[{"role":"user","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","user":"f","input":{"messages":[{"role":"user","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","model":"sim","input":{"messages":[{"role":"user","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","priority":"batch","input":{"messages":[{"role":"user","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","max_attempts":4,"input":{"messages":[{"role":"user","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","metadata":{"a":"b"},"input":{"messages":[{"role":"user","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","deadline":"2999-01-01T00:00:00Z","input":{"messages":[{"role":"user","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","not_before":"2020-01-01T00:00:00Z","input":{"messages":[{"role":"user","content":"Hello"}]}}""")]
+    [InlineData("""{"type":"chat","input":{"messages":[{"role":"user","content":"Hello"}],"temperature":0}}""")]
+    [InlineData("""{"type":"chat","input":{"messages":[{"role":"user","content":"Hello"}],"max_output_tokens":1}}""")]
+    public async Task A_28_the_same_key_with_another_meaning_is_refused_and_names_the_job(string body)
+    {
+        var key = Guid.CreateVersion7().ToString();
+        var first = await api.SubmitAsync(ApiServer.Chat, Key(key));
+
+        using var response = await api.PostAsync(body, Key(key));
+
+        var problem = await ApiServer.ReadProblemAsync(response);
+        Assert.Equal("/problems/idempotency-key-reused", problem.Type);
+        Assert.Contains(first.Id.ToString(), problem.Detail, StringComparison.Ordinal);
+        Assert.Contains(key, problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_28_keys_of_two_tenants_are_apart()
+    {
+        var other = api.Client(await api.AddTenantAsync());
+        var ours = await api.SubmitAsync(ApiServer.Chat, Key("tenants"));
+
+        using var theirs = await ApiServer.PostAsync(other, Encoding.UTF8.GetBytes(ApiServer.Chat), Key("tenants"));
+
+        Assert.NotEqual(ours.Id, (await ApiServer.ReadJobAsync(theirs)).Id);
+    }
+
+    [Fact]
+    public async Task A_28_an_expired_key_makes_a_new_job_once()
+    {
+        var first = await api.SubmitAsync(ApiServer.Chat, Key("expired"));
+        await ExecuteAsync("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE job_id = $1", first.Id);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => api.SubmitAsync(ApiServer.Chat, Key("expired"))));
+
+        Assert.NotEqual(first.Id, Assert.Single(answers.Select(job => job.Id).Distinct()));
+    }
+
+    [Fact]
+    public async Task A_key_bare_and_in_quotes_is_the_same_key()
+    {
+        var bare = await api.SubmitAsync(ApiServer.Chat, Key("a\"b\\c"));
+
+        Assert.Equal(bare.Id, (await api.SubmitAsync(ApiServer.Chat, Key("\"a\\\"b\\\\c\""))).Id);
+    }
+
+    [Fact]
+    public async Task What_was_accepted_is_still_answered_when_its_deadline_has_passed_since()
+    {
+        var soon = TimeProvider.System.GetUtcNow().AddSeconds(1.5);
+        var body = ApiServer.Chat.Insert(1, $"\"deadline\":\"{soon:O}\",");
+        var first = await api.SubmitAsync(body, Key("deadline"));
+
+        using var refused = await Eventually.GetAsync(
+            _ => api.PostAsync(body),
+            response => response.StatusCode == HttpStatusCode.BadRequest,
+            "the deadline passes"
+        );
+        var repeat = await api.SubmitAsync(body, Key("deadline"));
+
+        Assert.Equal(first, repeat with { Metadata = first.Metadata });
+        using var reused = await api.PostAsync(body.Replace("Hello", "Other", StringComparison.Ordinal), Key("deadline"));
+        Assert.Equal("/problems/idempotency-key-reused", (await ApiServer.ReadProblemAsync(reused)).Type);
+        using var fresh = await api.PostAsync(body, Key("deadline-fresh"));
+        Assert.Equal("/problems/invalid-value", (await ApiServer.ReadProblemAsync(fresh)).Type);
+    }
+
+    [Fact]
+    public async Task How_long_to_wait_is_no_part_of_the_request()
+    {
+        var first = await api.SubmitAsync(ApiServer.Chat, Key("prefer"));
+        await CompleteAsync(first.Id);
+
+        using var repeat = await api.PostAsync(ApiServer.Chat, Key("prefer"), ("Prefer", "wait=5"));
+
+        Assert.Equal(HttpStatusCode.OK, repeat.StatusCode);
+        var ended = await ApiServer.ReadJobAsync(repeat);
+        Assert.Equal((first.Id, JobStatuses.Completed), (ended.Id, ended.Status));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\"")]
+    [InlineData("\"open")]
+    [InlineData("\"a\"b")]
+    [InlineData("\"a\\b\"")]
+    [InlineData("\"\"")]
+    [InlineData("tab\there")]
+    [InlineData("ümlaut")]
+    public async Task A_malformed_key_is_refused(string key)
+    {
+        using var response = await api.PostAsync(ApiServer.Chat, Key(key));
+
+        Assert.Equal("/problems/malformed-idempotency-key", (await ApiServer.ReadProblemAsync(response)).Type);
+    }
+
+    [Fact]
+    public async Task A_28_a_key_of_255_characters_is_taken_and_one_of_256_is_refused()
+    {
+        await api.SubmitAsync(ApiServer.Chat, Key(new string('k', 255)));
+        await api.SubmitAsync(ApiServer.Chat, Key($"\"{new string('q', 255)}\""));
+        using var bare = await api.PostAsync(ApiServer.Chat, Key(new string('k', 256)));
+        using var quoted = await api.PostAsync(ApiServer.Chat, Key($"\"{new string('q', 256)}\""));
+
+        Assert.Equal("/problems/malformed-idempotency-key", (await ApiServer.ReadProblemAsync(bare)).Type);
+        Assert.Equal("/problems/malformed-idempotency-key", (await ApiServer.ReadProblemAsync(quoted)).Type);
+    }
+
+    [Fact]
+    public async Task Two_keys_in_one_request_are_refused()
+    {
+        using var response = await api.PostAsync(ApiServer.Chat, Key("one"), Key("two"));
+
+        Assert.Equal("/problems/malformed-idempotency-key", (await ApiServer.ReadProblemAsync(response)).Type);
+    }
+
+    private static (string, string) Key(string key) => ("Idempotency-Key", key);
+
+    private static Task<string> TextAsync(HttpResponseMessage response) => response.Content.ReadAsStringAsync(TestRun.Cancel);
+
+    private async Task CompleteAsync(Guid jobId)
+    {
+        var worker = await api.WorkerAsync();
+        var running = await worker.ClaimAsync(jobId);
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("done")));
+    }
+
+    private async Task ExecuteAsync(string sql, Guid id)
+    {
+#pragma warning disable CA2100 // Constants of this file.
+        await using var command = api.Db.Source.CreateCommand(sql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue(id);
+        await command.ExecuteNonQueryAsync(TestRun.Cancel);
+    }
+}
