@@ -14,7 +14,14 @@ internal static class ApiRegistration
         builder
             .Services.AddHttpClient(ApiClient.Name, client => client.BaseAddress = address)
             .AddHttpMessageHandler<ApiKeyHandler>()
-            .AddStandardResilience();
+            // A page that waits for its Api must say so before its reader gives up.
+            .AddStandardResilience(options =>
+                (options.AttemptTimeout, options.TotalTimeout, options.MaxRetryCount) = (
+                    TimeSpan.FromSeconds(3),
+                    TimeSpan.FromSeconds(6),
+                    2
+                )
+            );
         builder
             .Services.AddHttpClient(
                 ApiEventStream.Name,

@@ -7,6 +7,9 @@ namespace AiBackend.Web.Runs;
 /// <summary>States, waits and numbers in the words of the pages.</summary>
 internal static class RunWords
 {
+    /// <summary>Longest title the Api sends.</summary>
+    private const int CutAt = 80;
+
     /// <summary>The status as a person would say it.</summary>
     public static string Status(string status) =>
         status switch
@@ -102,6 +105,15 @@ internal static class RunWords
             < 0.1m => Invariant($"${usd:0.0000}"),
             _ => Invariant($"${usd:#,0.00}"),
         };
+
+    /// <summary>Money for an answer; what nobody would bill is no cost rather than an unknown one.</summary>
+    public static string Cost(decimal? usd, ServedBy? servedBy) => usd is null && servedBy is { Simulated: true } ? "none" : Cost(usd);
+
+    /// <summary>The first words of a request; what the Api cut in a word ends before it.</summary>
+    public static string Title(string title) =>
+        title.Length < CutAt ? title
+        : title.LastIndexOf(' ') is > CutAt / 2 and var space ? title[..space] + " …"
+        : title + "…";
 
     public static string Number(long number) => number.ToString("#,0", CultureInfo.InvariantCulture).Replace(',', ' ');
 

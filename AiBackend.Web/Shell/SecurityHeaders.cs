@@ -13,7 +13,7 @@ internal static class SecurityHeaders
         app.Use(
             (context, next) =>
             {
-                var nonce = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
+                var nonce = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
                 context.Items[NonceKey] = nonce;
                 var headers = context.Response.Headers;
                 headers.ContentSecurityPolicy = Policy(nonce);

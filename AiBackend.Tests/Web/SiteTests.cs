@@ -1,0 +1,136 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.RegularExpressions;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Web;
+
+/// <summary>What the site answers before any script runs, here with no Api to talk to.</summary>
+public sealed class SiteTests(SiteAlone alone) : IClassFixture<SiteAlone>
+{
+    private readonly SiteProcess _site = alone.Site;
+
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/ask")]
+    [InlineData("/runs")]
+    [InlineData("/runs/none")]
+    [InlineData("/ops")]
+    [InlineData("/nowhere")]
+    [InlineData("/css/tokens.css")]
+    [InlineData("/_framework/blazor.web.js")]
+    public async Task A_72_every_answer_carries_the_security_headers(string path)
+    {
+        using var response = await _site.Http.GetAsync(path, TestRun.Cancel);
+
+        var policy = Assert.Single(response.Headers.GetValues("Content-Security-Policy"));
+        Assert.StartsWith("default-src 'none'; script-src 'self' 'nonce-", policy, StringComparison.Ordinal);
+        Assert.Contains("frame-ancestors 'none'", policy, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "unsafe-inline'; img",
+            policy.Replace("style-src-attr 'unsafe-inline'", "", StringComparison.Ordinal),
+            StringComparison.Ordinal
+        );
+        Assert.DoesNotContain("unsafe-eval", policy, StringComparison.Ordinal);
+        Assert.Equal("nosniff", Assert.Single(response.Headers.GetValues("X-Content-Type-Options")));
+        Assert.Equal("DENY", Assert.Single(response.Headers.GetValues("X-Frame-Options")));
+        Assert.Equal("no-referrer", Assert.Single(response.Headers.GetValues("Referrer-Policy")));
+    }
+
+    [Fact]
+    public async Task The_one_inline_script_has_the_nonce_of_its_answer_and_no_two_answers_share_it()
+    {
+        var (first, second) = (await NonceAsync(), await NonceAsync());
+
+        Assert.NotEqual(first, second);
+
+        async Task<string> NonceAsync()
+        {
+            using var response = await _site.Http.GetAsync("/ask", TestRun.Cancel);
+            var html = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+            var nonce = Assert.Single(Regex.Matches(html, "<script(?![^>]*src=)[^>]*nonce=\"([^\"]+)\"")).Groups[1].Value;
+            Assert.Contains($"'nonce-{nonce}'", response.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+            Assert.Single(Regex.Matches(html, "<script(?![^>]*src=)"));
+            return nonce;
+        }
+    }
+
+    [Fact]
+    public async Task Pages_are_not_kept_by_shared_browsers()
+    {
+        using var response = await _site.Http.GetAsync("/ask", TestRun.Cancel);
+
+        Assert.True(response.Headers.CacheControl?.NoStore);
+    }
+
+    [Fact]
+    public async Task The_root_leads_to_the_ask_page()
+    {
+        using var response = await _site.Http.GetAsync("/", TestRun.Cancel);
+
+        Assert.Equal((HttpStatusCode.Redirect, "/ask"), (response.StatusCode, response.Headers.Location?.ToString()));
+    }
+
+    [Theory]
+    [InlineData("/nowhere", "There is nothing at this address")]
+    [InlineData("/runs/none", "There is no such run here")]
+    public async Task U_39_an_address_with_nothing_behind_it_says_so_and_leads_on(string path, string words)
+    {
+        using var response = await _site.Http.GetAsync(path, TestRun.Cancel);
+        var html = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+
+        Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+        Assert.Contains(words, html, StringComparison.Ordinal);
+        Assert.Contains("href=\"runs\"", html, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/ask")]
+    [InlineData("/runs")]
+    [InlineData("/runs/019aa000-0000-7000-8000-000000000000")]
+    [InlineData("/ops")]
+    public async Task A_page_whose_service_is_away_says_so_soon(string path)
+    {
+        var watch = Stopwatch.StartNew();
+
+        using var response = await _site.Http.GetAsync(path, TestRun.Cancel);
+        var html = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Contains("cannot be reached right now", html, StringComparison.Ordinal);
+        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(15));
+    }
+
+    [Theory]
+    [InlineData("theme=dark", "data-theme=\"dark\"")]
+    [InlineData("theme=light", "data-theme=\"light\"")]
+    [InlineData("theme=nonsense", "data-theme=\"system\"")]
+    [InlineData("other=1", "data-theme=\"system\"")]
+    public async Task U_18_the_chosen_theme_is_in_the_first_bytes(string cookie, string attribute)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/nowhere");
+        request.Headers.Add("Cookie", cookie);
+
+        using var response = await _site.Http.SendAsync(request, TestRun.Cancel);
+
+        Assert.Contains(
+            "<html lang=\"en\" " + attribute,
+            await response.Content.ReadAsStringAsync(TestRun.Cancel),
+            StringComparison.Ordinal
+        );
+    }
+}
+
+/// <summary>One site without an Api for all tests of a class.</summary>
+public sealed class SiteAlone : IAsyncLifetime
+{
+    internal SiteProcess Site { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => Site = await SiteProcess.StartAsync("Development");
+
+    public ValueTask DisposeAsync()
+    {
+        Site.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
