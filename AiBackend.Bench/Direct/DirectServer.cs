@@ -27,7 +27,7 @@ internal static class DirectServer
     {
         using var reader = new StreamReader(request.Body, Encoding.UTF8);
         await reader.ReadToEndAsync(cancellationToken);
-        return Results.Json(new { id = Guid.CreateVersion7() }, statusCode: StatusCodes.Status202Accepted);
+        return Results.Text($$"""{"id":"{{Guid.CreateVersion7()}}"}""", "application/json", statusCode: StatusCodes.Status202Accepted);
     }
 
     /// <summary>The floor of <c>llm</c>: the same calls, as many at a time, from a list in memory.</summary>

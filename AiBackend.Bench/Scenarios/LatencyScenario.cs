@@ -15,7 +15,6 @@ namespace AiBackend.Bench.Scenarios;
 internal static class LatencyScenario
 {
     private const int PerSecond = 100;
-    private const int Connections = 16;
 
     public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchOptions options, CancellationToken cancellationToken)
     {
@@ -41,13 +40,6 @@ internal static class LatencyScenario
     {
         var sent = new List<SentJob>();
         var idle = new Queue<RawConnection>();
-        for (var i = 0; i < Connections; i++)
-        {
-            var connection = new RawConnection();
-            await connection.ConnectAsync(stack.Api, cancellationToken);
-            idle.Enqueue(connection);
-        }
-
         // An open loop: requests leave on time whether or not earlier ones were answered.
         using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1) / PerSecond);
         var watch = Stopwatch.StartNew();
@@ -67,10 +59,16 @@ internal static class LatencyScenario
 
         async Task SendOneAsync()
         {
-            RawConnection connection;
+            RawConnection? connection;
             lock (idle)
             {
-                connection = idle.Dequeue();
+                idle.TryDequeue(out connection);
+            }
+
+            if (connection is null)
+            {
+                connection = new RawConnection();
+                await connection.ConnectAsync(stack.Api, cancellationToken);
             }
 
             var request = Requests.Post(stack.Api, "/api/v1/jobs", stack.Key, Requests.NoopBody);

@@ -8,6 +8,8 @@ namespace AiBackend.Bench.Stack;
 /// <summary>The product's processes and their servers on loopback, started for one measurement and gone afterwards.</summary>
 internal sealed class BenchStack : IAsyncDisposable
 {
+    private static readonly TimeSpan StartPatience = TimeSpan.FromMinutes(1);
+
     public const string WorkerName = "worker";
     public const string DirectName = "direct";
 
@@ -44,10 +46,17 @@ internal sealed class BenchStack : IAsyncDisposable
         var keyFile = Path.Combine(state, "dev-api-key");
         BenchTopology.Describe(builder, options, settings, keyFile);
         var app = builder.Build();
-        await app.StartAsync(cancellationToken);
-        foreach (var name in new[] { "api", DirectName, WorkerName, "simulator" }.Concat(settings.WithWeb ? ["web"] : []))
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(StartPatience);
+        try
         {
-            await app.ResourceNotifications.WaitForResourceHealthyAsync(name, cancellationToken);
+            await app.StartAsync(patience.Token);
+            await WaitUntilHealthyAsync(app, settings, patience.Token);
+        }
+        catch (OperationCanceledException timeUp) when (!cancellationToken.IsCancellationRequested)
+        {
+            await app.StopAsync(CancellationToken.None);
+            throw new TimeoutException($"Not everything was healthy after {StartPatience}. Logs: {state}/logs", timeUp);
         }
 
         var database = options.Postgres ?? (await app.GetConnectionStringAsync("aibackend", cancellationToken))!;
@@ -58,6 +67,14 @@ internal sealed class BenchStack : IAsyncDisposable
         }
 
         return stack;
+    }
+
+    private static async Task WaitUntilHealthyAsync(DistributedApplication app, StackSettings settings, CancellationToken cancellationToken)
+    {
+        foreach (var name in new[] { "api", DirectName, WorkerName, "simulator" }.Concat(settings.WithWeb ? ["web"] : []))
+        {
+            await app.ResourceNotifications.WaitForResourceHealthyAsync(name, cancellationToken);
+        }
     }
 
     public Task StopWorkerAsync(CancellationToken cancellationToken) => _app.Processes().StopAsync(WorkerName, cancellationToken);

@@ -42,11 +42,18 @@ internal static class BenchTopology
                 .WaitFor(api);
         }
 
-        builder
-            .AddExecutable(BenchStack.DirectName, Environment.ProcessPath!, AppContext.BaseDirectory, "serve-direct")
+        var direct = builder
+            .AddExecutable(
+                BenchStack.DirectName,
+                Path.Combine(AppContext.BaseDirectory, "AiBackend.Bench"),
+                AppContext.BaseDirectory,
+                "serve-direct"
+            )
             .WithHttpEndpoint()
             .WithHttpHealthCheck("/")
+            .WithEnvironment("ASPNETCORE_ENVIRONMENT", "Development")
             .WithEnvironment("services__simulator__http__0", simulator.GetEndpoint("http"));
+        direct.WithEnvironment("ASPNETCORE_URLS", direct.GetEndpoint("http"));
         foreach (var program in new[] { api, worker })
         {
             // Fewer spinning threads: halves the CPU of an almost idle process, see docs/operations.md.

@@ -48,7 +48,9 @@ internal sealed class PostgresServer(PostgresServerResource postgres, StateDirec
             "full_page_writes=on",
             "log_line_prefix=",
         ];
-        return Task.FromResult(Spec("postgres", ["-D", _data, .. settings.SelectMany(s => (string[])["-c", s])]));
+        // As in Aspire, WithArgs adds to the server's command line, where the last word counts.
+        var given = postgres.Annotations.OfType<ArgumentsAnnotation>().SelectMany(a => a.Arguments);
+        return Task.FromResult(Spec("postgres", ["-D", _data, .. settings.SelectMany(s => (string[])["-c", s]), .. given]));
     }
 
     public async Task<bool> IsHealthyAsync(CancellationToken cancellationToken)
