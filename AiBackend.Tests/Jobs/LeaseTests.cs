@@ -207,37 +207,6 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
     }
 
     [Fact]
-    public async Task A_waiting_job_is_cancelled_at_once_and_an_ended_one_is_not()
-    {
-        var id = await Core.SubmitAsync();
-        var tenant = CoreHost.Draft().TenantId;
-        var cancel = Core.Get<CancelJob>();
-
-        Assert.IsType<CancelOutcome.NotFound>(await cancel.RunAsync(Guid.CreateVersion7(), id, TestRun.Cancel));
-        Assert.IsType<CancelOutcome.Accepted>(await cancel.RunAsync(tenant, id, TestRun.Cancel));
-        Assert.Equal(new CancelOutcome.AlreadyEnded(JobStatus.Cancelled), await cancel.RunAsync(tenant, id, TestRun.Cancel));
-        Assert.Equal(JobEventKind.Final, (await Core.EventsAsync(id))[^1].Kind);
-    }
-
-    [Fact]
-    public async Task I_20_of_a_cancel_and_a_result_that_race_one_wins_and_the_job_ends_once()
-    {
-        for (var round = 0; round < 20; round++)
-        {
-            var id = await Core.SubmitAsync();
-            using var running = await Core.ClaimAsync(id);
-
-            await Task.WhenAll(
-                Core.Get<CancelJob>().RunAsync(CoreHost.Draft().TenantId, id, TestRun.Cancel),
-                running.EndAsync(AttemptEnd.Succeeded("done"))
-            );
-
-            Assert.Equal(JobStatus.Completed, await Core.StatusAsync(id));
-            Assert.Single(await Core.EventsAsync(id), record => record.Kind == JobEventKind.Final);
-        }
-    }
-
-    [Fact]
     public async Task Five_hundred_jobs_streaming_at_once_keep_every_character()
     {
         var ids = new List<Guid>();
@@ -268,6 +237,22 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
             var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
             Assert.Equal(job!.Output!.Text, Fold(await Core.EventsAsync(id)));
         }
+    }
+
+    [Fact]
+    public async Task A_write_whose_reply_was_lost_is_recognised_and_not_made_twice()
+    {
+        var id = await Core.SubmitAsync();
+        using var running = await Core.ClaimAsync(id);
+        var statement = new WriteLeasedJobs(Core.Database);
+        var delta = new PendingEvent(JobEventKind.Delta, JobEventPayload.Of(new DeltaEvent(1, "once")));
+        LeasedWrite[] writes = [new LeasedWrite(running, running.LastSeq, [delta], null)];
+        Assert.Contains(id, await statement.RunAsync(writes, mayHaveBeenApplied: false));
+
+        Assert.Contains(id, await statement.RunAsync(writes, mayHaveBeenApplied: true));
+        Assert.DoesNotContain(id, await statement.RunAsync(writes, mayHaveBeenApplied: false));
+
+        Assert.Equal("once", Fold(await Core.EventsAsync(id)));
     }
 
     private static string Fold(IEnumerable<(int Seq, JobEventKind Kind, string Data)> events)
