@@ -32,19 +32,18 @@ public sealed class LeftoverTests : IDisposable
     [Fact]
     public async Task What_a_dead_child_left_behind_is_ended()
     {
-        // The grandchild is detached from the pipes and outlives its parent as it would outlive a killed host's child.
-        using var child = Start("setsid --fork sh -c 'echo $$ > survivor; exec sleep 1000' </dev/null >/dev/null 2>&1; kill -9 $$");
+        // Job control gives the grandchild a group of its own in its parent's session, so that it outlives the parent.
+        using var child = Start("set -m; sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > survivor; kill -9 $$");
         var pid = int.Parse(
             await Eventually.GetAsync(c => File.ReadAllTextAsync(Path.Combine(_folder, "survivor"), c), t => t.EndsWith('\n'), "it runs"),
             System.Globalization.CultureInfo.InvariantCulture
         );
         await child.Exited.WaitAsync(TestRun.Cancel);
-        var survivor = ProcessEntry.Read(pid)!;
-        await File.AppendAllTextAsync(_ledger.Path, $"{survivor.Session} {survivor.Identity.StartTime} child\n", TestRun.Cancel);
+        var survivor = ProcessIdentity.Of(pid);
 
         await _ledger.ReapAsync(TestRun.Cancel);
 
-        Assert.False(survivor.Identity.IsAlive);
+        Assert.False(survivor!.Value.IsAlive);
     }
 
     [Fact]
@@ -91,7 +90,7 @@ public sealed class LeftoverTests : IDisposable
 
     private ManagedProcess Start(string script) =>
         ManagedProcess.Start(
-            new("/bin/sh", ["-c", script], _folder, new Dictionary<string, string> { ["PATH"] = "/usr/bin:/bin" }),
+            new("/bin/bash", ["-c", script], _folder, new Dictionary<string, string> { ["PATH"] = "/usr/bin:/bin" }),
             "child",
             _ledger,
             _ => { }
