@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Reflection;
 using AiBackend.LocalHost.Supervision;
 using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.LocalHost;
 
 namespace AiBackend.Tests.EndToEnd;
 
@@ -13,7 +14,7 @@ internal sealed class RunScript : IAsyncDisposable
 {
     private static readonly string Root = Path.GetFullPath("..", Projects.AiBackend_AppHost.ProjectPath);
 
-    private readonly string _folder = TestFolder.Create("run");
+    private readonly string _folder = LocalApp.CreateFolder();
 
     public int ApiPort { get; init; } = FreePorts.Take();
 

@@ -3,6 +3,7 @@ using AiBackend.LocalHost.Supervision;
 using AiBackend.Tests.Fixtures;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
 
 namespace AiBackend.Tests.LocalHost;
 
@@ -15,7 +16,8 @@ internal sealed class LocalApp : IAsyncDisposable
     public LocalApp(string? folder = null, params string[] args)
     {
         _ownsFolder = folder is null;
-        Folder = folder ?? TestFolder.Create("localhost");
+        Folder = folder ?? CreateFolder();
+        StateDirectory = _ownsFolder ? TemporaryState.NewPath() : Path.Combine(Folder, "state");
         Builder = new DistributedApplicationBuilder(
             new()
             {
@@ -29,6 +31,14 @@ internal sealed class LocalApp : IAsyncDisposable
         );
     }
 
+    /// <summary>A folder that others may pass through, as most checkouts are, so that postgres can have its data below.</summary>
+    public static string CreateFolder()
+    {
+        var folder = TestFolder.Create("localhost");
+        File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        return folder;
+    }
+
     /// <summary>What every script starts with: runs until asked to end.</summary>
     public const string Idle = "while :; do sleep 0.05; done";
 
@@ -36,7 +46,8 @@ internal sealed class LocalApp : IAsyncDisposable
 
     public string Folder { get; }
 
-    public string StateDirectory => Path.Combine(Folder, "state");
+    /// <summary>A temporary one goes with the application, or with the next run when this one is killed.</summary>
+    public string StateDirectory { get; }
 
     public DistributedApplication App => _app ??= Builder.Build();
 

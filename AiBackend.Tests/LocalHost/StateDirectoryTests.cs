@@ -12,11 +12,12 @@ public sealed class StateDirectoryTests
     [Fact]
     public async Task Two_hosts_cannot_share_a_state_directory()
     {
-        await using var first = new LocalApp();
+        var folder = LocalApp.CreateFolder();
+        await using var first = new LocalApp(folder);
         first.AddScript("one", LocalApp.Idle);
         await first.StartAsync();
         await first.HealthyAsync("one");
-        await using var second = new LocalApp(first.Folder);
+        await using var second = new LocalApp(folder);
 
         var refusal = await Assert.ThrowsAsync<DistributedApplicationException>(second.StartAsync);
 
@@ -44,7 +45,7 @@ public sealed class StateDirectoryTests
     public async Task Postgres_keeps_password_and_data_over_a_kill_and_a_new_run()
     {
         StackFixture.RequireServers();
-        var folder = TestFolder.Create("state");
+        var folder = LocalApp.CreateFolder();
         await using (var first = new LocalApp(folder))
         {
             var database = first.Builder.AddPostgres("postgres").AddDatabase("shop");

@@ -41,7 +41,7 @@ public sealed class StopTests
         await app.App.StopAsync(TestRun.Cancel);
 
         Assert.False(pid!.Value.IsAlive);
-        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(9));
+        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(2.5), TimeSpan.FromSeconds(6));
     }
 
     [Fact]
