@@ -14,12 +14,10 @@ internal sealed class BenchStack : IAsyncDisposable
     public const string DirectName = "direct";
 
     private readonly DistributedApplication _app;
-    private readonly string _stateDirectory;
 
-    private BenchStack(DistributedApplication app, string stateDirectory, string database, string key)
+    private BenchStack(DistributedApplication app, string database, string key)
     {
         _app = app;
-        _stateDirectory = stateDirectory;
         Key = key;
         Database = NpgsqlDataSource.Create(database);
     }
@@ -37,7 +35,9 @@ internal sealed class BenchStack : IAsyncDisposable
     /// <summary>Starts everything; the worker is stopped again when the measurement begins without one.</summary>
     public static async Task<BenchStack> StartAsync(BenchOptions options, StackSettings settings, CancellationToken cancellationToken)
     {
-        var state = Directory.CreateTempSubdirectory("aibackend-bench-").FullName;
+        // What a killed bench left behind would run beside this measurement.
+        await TemporaryState.SweepAsync(cancellationToken);
+        var state = TemporaryState.NewPath();
         var builder = DistributedApplication.CreateBuilder([
             $"--AIBACKEND_STATE_DIR={state}",
             "--DcpPublisher:RandomizePorts=true",
@@ -60,7 +60,7 @@ internal sealed class BenchStack : IAsyncDisposable
         }
 
         var database = options.Postgres ?? (await app.GetConnectionStringAsync("aibackend", cancellationToken))!;
-        var stack = new BenchStack(app, state, database, (await File.ReadAllTextAsync(keyFile, cancellationToken)).Trim());
+        var stack = new BenchStack(app, database, (await File.ReadAllTextAsync(keyFile, cancellationToken)).Trim());
         if (settings.WorkerStopped)
         {
             await stack.StopWorkerAsync(cancellationToken);
@@ -117,7 +117,6 @@ internal sealed class BenchStack : IAsyncDisposable
         await Database.DisposeAsync();
         await _app.StopAsync();
         await _app.DisposeAsync();
-        Directory.Delete(_stateDirectory, recursive: true);
     }
 }
 
