@@ -63,6 +63,14 @@ internal sealed class ManagedProcess : IDisposable
         }
     }
 
+    public void KillWithAllItStarted()
+    {
+        if (!Exited.IsCompleted)
+        {
+            Signals.SendToGroup(Pid, Signal.Kill);
+        }
+    }
+
     /// <summary>Asks the process to end, and ends it and all it started when it has not by the time the token fires.</summary>
     public async Task StopAsync(Signal signal, CancellationToken patience)
     {
@@ -76,7 +84,7 @@ internal sealed class ManagedProcess : IDisposable
         }
         catch (OperationCanceledException) when (patience.IsCancellationRequested)
         {
-            Signals.SendToGroup(Pid, Signal.Kill);
+            KillWithAllItStarted();
             await Exited;
         }
     }

@@ -50,6 +50,16 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
         await _supervision;
     }
 
+    /// <summary>Kills the process and lets no other take its place; for when there is no time to wait.</summary>
+    public void KillForGood()
+    {
+        lock (_lock)
+        {
+            _stopping.Cancel();
+            _process?.KillWithAllItStarted();
+        }
+    }
+
     /// <summary>Ends the process and keeps it down until <see cref="Release"/>.</summary>
     public async Task HoldDownAsync(CancellationToken cancellationToken)
     {

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
-using Aspire.Hosting.Testing;
 
 namespace AiBackend.LocalHost.Supervision;
 
@@ -59,6 +58,7 @@ internal sealed class Supervisor(
             Declare(resource, recipeFor(resource, state, context), context);
         }
 
+        AppDomain.CurrentDomain.ProcessExit += OnProcessExit;
         _status = new(state.StatusFile, notifications);
         notifications.Changed += OnChanged;
         OnChanged();
@@ -102,6 +102,7 @@ internal sealed class Supervisor(
             return;
         }
 
+        AppDomain.CurrentDomain.ProcessExit -= OnProcessExit;
         notifications.Changed -= OnChanged;
         await StopAsync(CancellationToken.None);
         if (_status is { } status)
@@ -180,6 +181,17 @@ internal sealed class Supervisor(
             replicas.Add(new(id, resource, recipe, runsToCompletion, context));
         }
     }
+
+    /// <summary>For a program that ends without having stopped its application: it still leaves nothing behind.</summary>
+    internal void KillAll()
+    {
+        foreach (var replica in _replicas.Values.SelectMany(r => r))
+        {
+            replica.KillForGood();
+        }
+    }
+
+    private void OnProcessExit(object? sender, EventArgs e) => KillAll();
 
     private void OnChanged()
     {

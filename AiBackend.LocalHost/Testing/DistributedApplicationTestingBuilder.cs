@@ -1,3 +1,4 @@
+using AiBackend.LocalHost;
 using Microsoft.Extensions.Hosting;
 
 namespace Aspire.Hosting.Testing;

@@ -1,6 +1,5 @@
 using System.Collections;
 using System.Net.Http.Headers;
-using AiBackend.LocalHost;
 using AiBackend.Tests.Fixtures;
 using Aspire.Hosting;
 using Aspire.Hosting.Testing;
@@ -11,7 +10,7 @@ namespace AiBackend.Tests.EndToEnd;
 /// The whole application, started through its AppHost on free ports with a state directory of its own. It talks to the simulator
 /// whatever the environment of the test run says, unless its arguments name a provider.
 /// </summary>
-public sealed class Stack : IAsyncDisposable
+public sealed partial class Stack : IAsyncDisposable
 {
     public const int WorkerCount = 2;
 
@@ -74,14 +73,15 @@ public sealed class Stack : IAsyncDisposable
     /// <summary>Connection string of Redis.</summary>
     public string Redis { get; }
 
-    /// <summary>The processes: pids, kill -9, SIGSTOP and SIGCONT, orderly stop and start of any resource, last lines of output.</summary>
-    public ResourceProcesses Processes => _app.Processes();
-
     /// <param name="args">Arguments of the AppHost, for example <c>--OPENAI_BASE_URL=http://localhost:1234/v1</c>.</param>
     public static async Task<Stack> StartAsync(params string[] args)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
         patience.CancelAfter(StartPatience);
+#if REAL_ASPIRE
+        // The local host makes one by itself, and removes it.
+        args = [$"--AIBACKEND_STATE_DIR={TestFolder.Create("stack")}", .. args];
+#endif
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AiBackend_AppHost>(args, patience.Token);
         var stateDirectory = builder.Configuration["AIBACKEND_STATE_DIR"]!;
         var app = await builder.BuildAsync(patience.Token);
@@ -95,26 +95,12 @@ public sealed class Stack : IAsyncDisposable
         }
         catch (Exception e)
         {
-            var lines = string.Join('\n', LinesOf(app, ["host", "migrations", "api", "worker-1", "web"]));
+            var lines = "";
+            DescribeFailure(app, ref lines);
             await app.DisposeAsync();
             throw new InvalidOperationException($"The stack did not start: {e.Message}\n{lines}", e);
         }
     }
-
-    /// <summary>Kills a worker as by <c>kill -9</c>; it is started again at once.</summary>
-    /// <returns>Its pid.</returns>
-    public int KillWorker(int replica = 0) => Processes.Kill("worker", replica);
-
-    /// <summary>Stops a worker from running at all (SIGSTOP), leases, sockets and all, until <see cref="ThawWorker"/>.</summary>
-    public int FreezeWorker(int replica = 0) => Processes.Freeze("worker", replica);
-
-    public int ThawWorker(int replica = 0) => Processes.Thaw("worker", replica);
-
-    /// <summary>Stops Redis in an orderly way and starts it again on the same port with its data.</summary>
-    public Task RestartRedisAsync() => Processes.RestartAsync("redis", TestRun.Cancel);
-
-    /// <summary>Stops Postgres in an orderly way and starts it again on the same port with its data.</summary>
-    public Task RestartPostgresAsync() => Processes.RestartAsync("postgres", TestRun.Cancel);
 
     public async ValueTask DisposeAsync()
     {
@@ -126,12 +112,9 @@ public sealed class Stack : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
+    static partial void DescribeFailure(DistributedApplication app, ref string lines);
+
     private static bool NamesProvider(string variable) =>
         variable.StartsWith("AIBACKEND_PROVIDERS", StringComparison.OrdinalIgnoreCase)
         || variable is "OPENAI_API_KEY" or "OPENAI_BASE_URL" or "OPENAI_MODEL";
-
-    private static IEnumerable<string> LinesOf(DistributedApplication app, string[] replicas) =>
-        from replica in replicas
-        from line in app.Processes().LastLines(replica, 15)
-        select $"{replica} | {line}";
 }

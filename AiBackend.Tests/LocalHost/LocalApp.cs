@@ -3,7 +3,6 @@ using AiBackend.LocalHost.Supervision;
 using AiBackend.Tests.Fixtures;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
-using Aspire.Hosting.Testing;
 
 namespace AiBackend.Tests.LocalHost;
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using AiBackend.LocalHost.Supervision;
 using AiBackend.Tests.Fixtures;
 using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
 
 namespace AiBackend.Tests.LocalHost;
 
@@ -99,6 +100,21 @@ public sealed class StopTests
 
         Assert.False(pid!.Value.IsAlive);
         Assert.False(File.Exists(Path.Combine(app.Folder, "ran")));
+    }
+
+    [Fact]
+    public async Task A_program_that_ends_without_stopping_its_application_leaves_nothing()
+    {
+        await using var app = new LocalApp();
+        app.AddScript("parent", "sleep 1000 & echo $! > child; wait");
+        await app.StartAsync();
+        await app.FileAsync("child");
+        var pid = ProcessIdentity.Of(app.PidOf("parent"))!.Value;
+
+        app.App.Services.GetRequiredService<Supervisor>().KillAll();
+
+        await app.App.ResourceNotifications.WaitForResourceAsync("parent", KnownResourceStates.Exited, TestRun.Cancel);
+        Assert.False(pid.IsAlive);
     }
 
     private static string NotesItsEnd(string name) => $"trap 'echo {name} >> order; exit 0' TERM; echo up > {name}.up; {LocalApp.Idle}";

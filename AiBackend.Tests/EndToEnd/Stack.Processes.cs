@@ -1,0 +1,35 @@
+using AiBackend.LocalHost;
+using AiBackend.Tests.Fixtures;
+using Aspire.Hosting;
+
+namespace AiBackend.Tests.EndToEnd;
+
+/// <summary>What the local host can do to a stack's processes, and Aspire has no API for.</summary>
+public sealed partial class Stack
+{
+    /// <summary>The processes: pids, kill -9, SIGSTOP and SIGCONT, orderly stop and start of any resource, last lines of output.</summary>
+    public ResourceProcesses Processes => _app.Processes();
+
+    /// <summary>Kills a worker as by <c>kill -9</c>; it is started again at once.</summary>
+    /// <returns>Its pid.</returns>
+    public int KillWorker(int replica = 0) => Processes.Kill("worker", replica);
+
+    /// <summary>Stops a worker from running at all (SIGSTOP), leases, sockets and all, until <see cref="ThawWorker"/>.</summary>
+    public int FreezeWorker(int replica = 0) => Processes.Freeze("worker", replica);
+
+    public int ThawWorker(int replica = 0) => Processes.Thaw("worker", replica);
+
+    /// <summary>Stops Redis in an orderly way and starts it again on the same port with its data.</summary>
+    public Task RestartRedisAsync() => Processes.RestartAsync("redis", TestRun.Cancel);
+
+    /// <summary>Stops Postgres in an orderly way and starts it again on the same port with its data.</summary>
+    public Task RestartPostgresAsync() => Processes.RestartAsync("postgres", TestRun.Cancel);
+
+    static partial void DescribeFailure(DistributedApplication app, ref string lines) =>
+        lines = string.Join(
+            '\n',
+            from replica in (string[])["host", "migrations", "api", "worker-1", "web"]
+            from line in app.Processes().LastLines(replica, 15)
+            select $"{replica} | {line}"
+        );
+}
