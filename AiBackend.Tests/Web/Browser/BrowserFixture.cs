@@ -1,0 +1,52 @@
+using AiBackend.Tests.Fixtures;
+using Microsoft.Playwright;
+
+namespace AiBackend.Tests.Web.Browser;
+
+/// <summary>Debian's chromium without a screen. Missing, the tests are skipped at a desk and fail in continuous integration.</summary>
+public sealed class BrowserFixture : IAsyncLifetime
+{
+    private static readonly string[] Quiet =
+    [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ];
+
+    private IPlaywright? _playwright;
+    private IBrowser? _browser;
+
+    public IBrowser Browser
+    {
+        get
+        {
+            TestRun.Require("chromium");
+            return _browser ?? throw new InvalidOperationException("The browser was not started.");
+        }
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        if (TestRun.Find("chromium") is not { } chromium)
+        {
+            return;
+        }
+
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = Quiet });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_browser is not null)
+        {
+            await _browser.DisposeAsync();
+        }
+
+        _playwright?.Dispose();
+    }
+}

@@ -1,0 +1,230 @@
+using AiBackend.Tests.EndToEnd;
+using AiBackend.Tests.Fixtures;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+
+namespace AiBackend.Tests.Web.Browser;
+
+/// <summary>Every page in every dress: contrast, names, widths, motion.</summary>
+[Collection(StackCollection.Name)]
+public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : IClassFixture<BrowserFixture>
+{
+    private static readonly AxeRunOptions Wcag = new()
+    {
+        RunOnly = new RunOnlyOptions { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] },
+    };
+
+    private readonly JobClient _jobs = new(stack.Stack);
+
+    public static TheoryData<string> Pages { get; } =
+    ["/ask", "/runs", "/runs?status=stopped", "done", "writing", "failed", "/ops", "/nowhere"];
+
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public async Task U_10_axe_finds_nothing_on_any_page_in_light_and_dark(string page)
+    {
+        var path = await PathOfAsync(page);
+        foreach (var scheme in (ColorScheme[])[ColorScheme.Light, ColorScheme.Dark])
+        {
+            await using var visit = await BeginAsync(options => options.ColorScheme = scheme);
+            await visit.OpenAsync(path);
+            await SettleAsync(visit.Page, page);
+
+            var result = await visit.Page.RunAxe(Wcag);
+
+            Assert.Empty(
+                result.Violations.Select(found => $"{scheme}: {found.Id}: {string.Join(" | ", found.Nodes.Select(node => node.Html))}")
+            );
+            visit.AssertClean();
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public async Task U_15_no_page_is_wider_than_its_window(string page)
+    {
+        var path = await PathOfAsync(page);
+        await using var visit = await BeginAsync();
+        await visit.OpenAsync(path);
+        await SettleAsync(visit.Page, page);
+
+        foreach (var width in (int[])[320, 375, 768, 1280, 1920])
+        {
+            await visit.Page.SetViewportSizeAsync(width, 800);
+
+            var wide = await visit.Page.EvaluateAsync<int>("document.documentElement.scrollWidth");
+            Assert.True(wide <= width, $"{path} is {wide} px wide in a window of {width} px");
+        }
+
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task U_15_on_a_phone_the_navigation_is_a_drawer_that_takes_and_returns_the_focus()
+    {
+        await using var visit = await BeginAsync(options => options.ViewportSize = new() { Width = 375, Height = 740 });
+        await visit.OpenAsync("/runs");
+        var open = visit.Page.GetByRole(AriaRole.Button, new() { Name = "Open navigation" });
+        Assert.False(await visit.Page.Locator("#nav").IsVisibleAsync());
+
+        await open.ClickAsync();
+        await visit.Page.Locator("#nav").WaitForAsync();
+        Assert.True(await visit.Page.EvaluateAsync<bool>("document.getElementById('nav').contains(document.activeElement)"));
+        await visit.Page.Keyboard.PressAsync("Escape");
+
+        await visit.Page.Locator("#nav").WaitForAsync(new() { State = WaitForSelectorState.Hidden });
+        Assert.Equal("open", await visit.Page.EvaluateAsync<string>("document.activeElement.dataset.drawer"));
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task U_17_who_asks_for_less_motion_gets_none()
+    {
+        var path = await PathOfAsync("writing");
+        await using var visit = await BeginAsync(options => options.ReducedMotion = ReducedMotion.Reduce);
+        await visit.OpenAsync(path);
+        await SettleAsync(visit.Page, "writing");
+
+        Assert.Empty(
+            await visit.Page.EvaluateAsync<string[]>(
+                """
+                [...document.querySelectorAll('*')].flatMap(element => [null, '::before', '::after'].map(part => {
+                  const style = getComputedStyle(element, part);
+                  const moves = style.animationName !== 'none' || style.transitionDuration.split(', ').some(time => parseFloat(time) > 0);
+                  return moves ? element.localName + '.' + element.className + (part ?? '') : null;
+                })).filter(Boolean)
+                """
+            )
+        );
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task U_18_the_chosen_theme_survives_a_reload_from_the_first_paint()
+    {
+        await using var visit = await BeginAsync(options => options.ColorScheme = ColorScheme.Light);
+        await visit.OpenAsync("/runs");
+        Assert.Equal("light", await SchemeAsync(visit.Page));
+
+        await visit.Page.GetByRole(AriaRole.Radio, new() { Name = "Dark" }).CheckAsync(new() { Force = true });
+        Assert.Equal("dark", await SchemeAsync(visit.Page));
+        await visit.Page.ReloadAsync(new() { WaitUntil = WaitUntilState.Commit });
+        await visit.Page.Locator("body").WaitForAsync();
+
+        Assert.Equal("dark", await SchemeAsync(visit.Page));
+        await visit.Page.Locator("main[data-interactive]").WaitForAsync();
+        Assert.True(await visit.Page.GetByRole(AriaRole.Radio, new() { Name = "Dark" }).IsCheckedAsync());
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task U_19_times_are_those_of_the_readers_zone()
+    {
+        var path = await PathOfAsync("done");
+        await using var visit = await BeginAsync(options => options.TimezoneId = "Asia/Tokyo");
+        await visit.OpenAsync(path);
+        await visit.OpenAsync(path);
+
+        var time = visit.Page.Locator(".facts time");
+        var instant = DateTimeOffset.Parse((await time.GetAttributeAsync("datetime"))!, System.Globalization.CultureInfo.InvariantCulture);
+
+        Assert.StartsWith(
+            instant.ToOffset(TimeSpan.FromHours(9)).ToString("yyyy-MM-dd HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture),
+            await time.GetAttributeAsync("title"),
+            StringComparison.Ordinal
+        );
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task The_overview_shows_every_part_of_the_stack_healthy()
+    {
+        await using var visit = await BeginAsync();
+        await visit.OpenAsync("/ops");
+
+        foreach (var resource in (string[])["web", "api", "postgres", "redis", "worker"])
+        {
+            await visit.Page.Locator($"[data-resource={resource}] [data-status=healthy]").WaitForAsync();
+        }
+
+        Assert.StartsWith("Live", await visit.Page.Locator("[data-live]").InnerTextAsync(), StringComparison.Ordinal);
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task U_55_a_hidden_overview_asks_nothing_and_catches_up_when_it_is_seen()
+    {
+        await using var visit = await BeginAsync();
+        await visit.OpenAsync("/ops");
+        await visit.Page.Locator("[data-live]").GetByText("Live").WaitForAsync();
+
+        await SetVisibilityAsync(visit.Page, "hidden");
+        await visit.Page.Locator("[data-live]").GetByText("Paused").WaitForAsync();
+        await SetVisibilityAsync(visit.Page, "visible");
+
+        await visit.Page.Locator("[data-live]").GetByText("Live").WaitForAsync();
+        visit.AssertClean();
+    }
+
+    private Task<Visit> BeginAsync(Action<BrowserNewContextOptions>? configure = null) =>
+        Visit
+            .BeginAsync(browser.Browser, stack.Stack.WebAddress, configure)
+            .ContinueWith(
+                begun =>
+                {
+                    // The page that is not there is one of the pages.
+                    begun.Result.ExpectedStatuses.Add(404);
+                    return begun.Result;
+                },
+                TaskScheduler.Default
+            );
+
+    private async Task<string> PathOfAsync(string page) =>
+        page switch
+        {
+            "done" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync("sim-fast", "Everything a page can show."))).Id}",
+            "failed" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync(await TeachRefusalAsync()))).Id}",
+            "writing" => $"/runs/{await _jobs.SubmitAsync(await _jobs.TeachWordsAsync(4000, intervalMs: 20))}",
+            _ => page,
+        };
+
+    private static async Task SettleAsync(IPage page, string which)
+    {
+        if (which is "done" or "failed")
+        {
+            await Visit.CompleteAsync(page);
+        }
+        else if (which is "writing")
+        {
+            await page.Locator(".writing").WaitForAsync();
+        }
+    }
+
+    /// <summary>A model whose provider refuses every request for good.</summary>
+    private async Task<string> TeachRefusalAsync()
+    {
+        var model = $"sim-{Guid.CreateVersion7():N}";
+        using var response = await stack.Stack.Simulator.PutAsJsonAsync(
+            $"/sim/behaviours/{model}",
+            new Dictionary<string, object>(StringComparer.Ordinal) { ["error_rate"] = 1, ["error_status"] = 400 },
+            TestRun.Cancel
+        );
+        response.EnsureSuccessStatusCode();
+        return model;
+    }
+
+    private static Task<string> SchemeAsync(IPage page) =>
+        page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 128 ? 'dark' : 'light'");
+
+    private static async Task SetVisibilityAsync(IPage page, string state) =>
+        await page.EvaluateAsync(
+            """
+            state => {
+              Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+              document.dispatchEvent(new Event('visibilitychange'));
+            }
+            """,
+            state
+        );
+}

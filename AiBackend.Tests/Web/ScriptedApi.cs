@@ -1,0 +1,135 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Operations;
+using AiBackend.Tests.Fixtures;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+
+namespace AiBackend.Tests.Web;
+
+/// <summary>One job behind an Api whose streams break, repeat and skip as a test says. The real Api never does the last two.</summary>
+internal sealed class ScriptedApi : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly ConcurrentQueue<Func<int, IEnumerable<int>>> _connections = [];
+
+    private ScriptedApi(WebApplication app) => _app = app;
+
+    public Job Job { get; set; } = Jobs.Some(JobStatuses.Processing);
+
+    /// <summary>The whole log; <see cref="Known"/> of it were written before the reader came.</summary>
+    public List<(string Type, string Data)> Log { get; } = [];
+
+    public int Known { get; set; }
+
+    public string Stored { get; set; } = "";
+
+    public int Refusals { get; set; }
+
+    public List<int> StreamedAfter { get; } = [];
+
+    public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+
+    public static async Task<ScriptedApi> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        var api = new ScriptedApi(builder.Build());
+        api.Map();
+        await api._app.StartAsync(TestRun.Cancel);
+        return api;
+    }
+
+    public void Add(params object[] payloads)
+    {
+        foreach (var payload in payloads)
+        {
+            Log.Add(
+                payload switch
+                {
+                    DeltaEvent delta => (JobEventTypes.Delta, JsonSerializer.Serialize(delta, WireJson.Default.DeltaEvent)),
+                    ResetEvent reset => (JobEventTypes.Reset, JsonSerializer.Serialize(reset, WireJson.Default.ResetEvent)),
+                    StateEvent state => (JobEventTypes.State, JsonSerializer.Serialize(state, WireJson.Default.StateEvent)),
+                    FinalEvent final => (JobEventTypes.Final, JsonSerializer.Serialize(final, WireJson.Default.FinalEvent)),
+                    _ => ("something_new", "{\"a\":1}"),
+                }
+            );
+        }
+    }
+
+    /// <summary>Ends the log.</summary>
+    public void Finish(string stored)
+    {
+        Stored = stored;
+        Add(new FinalEvent(Ended));
+    }
+
+    /// <summary>The next connection sends these events, given the number it was asked to start after, and then breaks. Later ones are good.</summary>
+    public void NextConnection(Func<int, IEnumerable<int>> sends) => _connections.Enqueue(sends);
+
+    public async ValueTask DisposeAsync() => await _app.DisposeAsync();
+
+    private Job Ended =>
+        Job with
+        {
+            Status = JobStatuses.Completed,
+            FinishedAt = Jobs.CreatedAt.AddSeconds(9),
+            Output = new JobOutput(Stored, null, []),
+        };
+
+    private void Map()
+    {
+        var job = $"/api/v1/jobs/{{id}}";
+        _app.MapGet("/api/v1/providers", () => Results.Text(Json(new ProviderList([]), WireJson.Default.ProviderList), "application/json"));
+        _app.MapGet(
+            job,
+            (Guid id) =>
+                id != Job.Id ? Results.NotFound()
+                : Refusals-- > 0 ? Results.Unauthorized()
+                : Answer()
+        );
+        _app.MapGet(job + "/trace", () => Results.NotFound());
+        _app.MapGet(job + "/events", EventsAsync);
+    }
+
+    private IResult Answer() =>
+        Results.Text(Json(StreamedAfter.Count > 0 || Known == Log.Count ? Ended : Job, WireJson.Default.Job), "application/json");
+
+    private async Task EventsAsync(HttpContext context, int after)
+    {
+        if (context.Request.Headers.Accept.ToString().Contains("json", StringComparison.Ordinal))
+        {
+            var entries = Enumerable.Range(after + 1, Math.Max(Known - after, 0)).Select(Entry).ToList();
+            int? next = Known == Log.Count ? null : Math.Max(after, Known);
+            await context.Response.WriteAsync(Json(new JobEventPage(entries, next), WireJson.Default.JobEventPage), context.RequestAborted);
+            return;
+        }
+
+        StreamedAfter.Add(after);
+        context.Response.ContentType = "text/event-stream";
+        var isScripted = _connections.TryDequeue(out var script);
+        await context.Response.WriteAsync(": hello\n\n", context.RequestAborted);
+        foreach (var seq in isScripted ? script!(after) : Enumerable.Range(after + 1, Log.Count - after))
+        {
+            await context.Response.WriteAsync(
+                string.Create(CultureInfo.InvariantCulture, $"id: {seq}\nevent: {Log[seq - 1].Type}\ndata: {Log[seq - 1].Data}\n\n"),
+                context.RequestAborted
+            );
+        }
+
+        if (isScripted)
+        {
+            // The line breaks in the middle of the next event.
+            await context.Response.WriteAsync("id: 99\nevent: delta\ndata: {\"attempt\":1,\"te", context.RequestAborted);
+        }
+    }
+
+    private JobEvent Entry(int seq) => new(seq, Log[seq - 1].Type, JsonDocument.Parse(Log[seq - 1].Data).RootElement);
+
+    private static string Json<T>(T value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type) =>
+        JsonSerializer.Serialize(value, type);
+}
