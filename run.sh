@@ -49,9 +49,20 @@ not_well() {
   done
 }
 
+# changed_since FILE: whether a source of the stack is newer. A folder is, when something in it was added or removed.
+changed_since() {
+  [ -n "$(find "$root"/AiBackend.* "$root"/build "$root"/Directory.*.props "$root"/global.json "$root"/.editorconfig \
+    \( -name bin -o -name obj -o -name AiBackend.Tests -o -name AiBackend.Bench \) -prune -o -newer "$1" -print -quit)" ]
+}
+
 build() {
-  local output
+  local output stamp=$root/AiBackend.AppHost/bin/local/Release/built
+  if [ -e "$stamp" ] && [ -e "$program" ] && ! changed_since "$stamp"; then
+    return
+  fi
   say "Building (Release)…"
+  mkdir -p "${stamp%/*}"
+  touch "$stamp.new"
   # Without build servers, which would outlive this script by minutes, and without analyzers, which are ./test.sh's concern.
   output=$(
     cd "$root"
@@ -59,6 +70,7 @@ build() {
     dotnet build AiBackend.AppHost -c Release --nologo -v quiet \
       -p:RestoreLockedMode=true -p:RunAnalyzers=false -p:UseSharedCompilation=false 2>&1
   ) || fail "the build failed:"$'\n'"$output"
+  mv "$stamp.new" "$stamp"
 }
 
 prepare() {
