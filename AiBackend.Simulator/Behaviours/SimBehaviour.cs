@@ -20,6 +20,7 @@ internal sealed record SimBehaviour
     public double ErrorRate { get; init; }
     public int ErrorStatus { get; init; } = StatusCodes.Status500InternalServerError;
     public string? ErrorCode { get; init; }
+    public string? ErrorLocation { get; init; }
     public int FailFirst { get; init; }
     public TimeSpan? RetryAfter { get; init; }
 

@@ -57,6 +57,7 @@ internal static class SimControls
         new("error_rate", "Share of calls that fail with error_status, 0 to 1.", (b, v) => b with { ErrorRate = Number(v, 0, 1) }),
         new("error_status", "HTTP status of failures, 300 to 599.", (b, v) => b with { ErrorStatus = Status(v) }),
         new("error_code", "error.code of failures; the usual one of the status when not set.", (b, v) => b with { ErrorCode = v }),
+        new("error_location", "Location header of failures, for redirects.", (b, v) => b with { ErrorLocation = v }),
         new(
             "fail_first",
             "The first n calls of this model fail with error_status.",

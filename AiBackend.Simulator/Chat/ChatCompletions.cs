@@ -116,6 +116,7 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
             LimitHeaders.WriteRetryAfter(response.Headers, wait);
         }
 
+        response.Headers.Location = behaviour.ErrorLocation;
         var status = behaviour.ErrorStatus;
         await SimErrors.WriteAsync(response, status, SimErrors.Sentence(status), behaviour.ErrorCode, cancellationToken);
         return SimOutcomes.Failed;

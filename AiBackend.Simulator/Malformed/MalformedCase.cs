@@ -14,6 +14,8 @@ internal sealed record MalformedCase(string Name, bool Legal, string Help, Func<
 
     public string? ContentEncoding { get; init; }
 
+    public int Status { get; init; } = StatusCodes.Status200OK;
+
     /// <summary>Break the connection after the last piece, instead of ending the answer properly.</summary>
     public bool Cut { get; init; }
 
@@ -22,6 +24,7 @@ internal sealed record MalformedCase(string Name, bool Legal, string Help, Func<
 
     public async Task WriteAsync(HttpContext context)
     {
+        context.Response.StatusCode = Status;
         context.Response.ContentType = ContentType;
         context.Response.Headers.ContentEncoding = ContentEncoding;
         await context.Response.StartAsync(context.RequestAborted);

@@ -90,6 +90,20 @@ internal static class MalformedCases
             Stream([Role, .. Deltas.SkipLast(1), Chunk("""{"content":" \ud83c"}"""), Chunk("""{"content":"\udf89!"}"""), Finish, Done])
         ),
         new(
+            "reasoning",
+            true,
+            "The model thinks aloud first.",
+            Stream([
+                Role,
+                Chunk("""{"reasoning_content":"let me see","content":null}"""),
+                Chunk("""{"reasoning":"hm"}"""),
+                .. Deltas,
+                Finish,
+                Done,
+            ])
+        ),
+        new("json_content_type", true, "Events that call themselves JSON.", Proper) { ContentType = "application/json" },
+        new(
             "one_big_event",
             true,
             "The whole text in one event.",
@@ -157,6 +171,7 @@ internal static class MalformedCases
             "An event of type error.",
             Started + "event: error\ndata: {\"message\":\"simulated overload\"}\n\n"
         ),
+        new("huge_error", false, "Status 500 with a body of 10 MB.", BigLine) { ContentType = "application/json", Status = 500 },
         new("cut_in_event", false, "The connection breaks inside an event.", Started + "data: " + Finish[..20]) { Cut = true },
         new("cut_before_event", false, "The connection breaks before any event.", ": hello\n\n") { Cut = true },
     ];

@@ -128,6 +128,6 @@ public sealed class AimockTests(Aimock aimock, SimulatorServer simulator) : ICla
     private static ProviderHost Limited(Uri address, Uri? second = null, string model = "gpt-x") =>
         new([
             .. ProviderHost.Entries(second is null ? [address] : [address, second], _ => model),
-            new("AIBACKEND_PROVIDER_FIRST_TOKEN_TIMEOUT_SECONDS", "0.5"),
+            new("AIBACKEND_PROVIDERS__DEFAULTS__FIRST_TOKEN_TIMEOUT_SECONDS", "0.5"),
         ]);
 }

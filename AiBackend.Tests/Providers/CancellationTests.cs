@@ -30,19 +30,21 @@ public sealed class CancellationTests(SimulatorServer simulator) : IClassFixture
         );
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
 
-        var reading = ReadAsync(providers.Chat.StreamAsync("default", Question, null, cancel.Token));
+        var seen = new List<ChatProgress>();
+        var reading = ReadAsync(providers.Chat.StreamAsync("default", Question, null, cancel.Token), seen);
         await Eventually.TrueAsync(async token => (await simulator.CallsAsync(slow, token)).Count == 1, "the call arrived");
         await cancel.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
         await AssertAbortedAsync(slow);
+        Assert.DoesNotContain(seen, step => step is ChatProgress.FailedOver);
         Assert.Empty(await simulator.CallsAsync(other, TestRun.Cancel));
     }
 
     [Fact]
     public async Task Leaving_the_enumeration_aborts_the_call()
     {
-        var slow = await simulator.ModelAsync(new { output_tokens = 100_000, interval_ms = 5 });
+        var slow = await simulator.ModelAsync(new { output_tokens = 100_000, interval_ms = 20 });
         using var providers = ProviderHost.For(slow, simulator.Address);
 
         await foreach (var step in providers.StreamAsync().WithCancellation(TestRun.Cancel))
@@ -53,7 +55,12 @@ public sealed class CancellationTests(SimulatorServer simulator) : IClassFixture
             }
         }
 
-        await AssertAbortedAsync(slow);
+        // The connection must not be drained first: that is two seconds of text that somebody pays for.
+        await Eventually.TrueAsync(
+            async token => (await simulator.CallsAsync(slow, token)).Single().GetProperty("outcome").GetString() == "client_aborted",
+            "the provider noticed",
+            TimeSpan.FromSeconds(1.5)
+        );
     }
 
     [Fact]
@@ -75,8 +82,11 @@ public sealed class CancellationTests(SimulatorServer simulator) : IClassFixture
         Assert.Equal("client_aborted", call.GetProperty("outcome").GetString());
     }
 
-    private static async Task ReadAsync(IAsyncEnumerable<ChatProgress> progress)
+    private static async Task ReadAsync(IAsyncEnumerable<ChatProgress> progress, List<ChatProgress> seen)
     {
-        await foreach (var _ in progress.WithCancellation(TestRun.Cancel)) { }
+        await foreach (var step in progress.WithCancellation(TestRun.Cancel))
+        {
+            seen.Add(step);
+        }
     }
 }

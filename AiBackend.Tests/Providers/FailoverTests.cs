@@ -170,6 +170,39 @@ public sealed class FailoverTests(SimulatorServer simulator) : IClassFixture<Sim
     }
 
     [Fact]
+    public async Task Each_model_of_a_provider_is_asked_for_by_its_own_name()
+    {
+        var small = await simulator.ModelAsync(new { words = 1 });
+        var large = await simulator.ModelAsync(new { words = 2 });
+        using var providers = new ProviderHost([
+            .. ProviderHost.Entries([simulator.Address], _ => small),
+            new("AIBACKEND_PROVIDERS__0__MODELS", large),
+        ]);
+
+        Assert.Equal("word1 word2", (await providers.StreamAsync(large).ReadAllAsync()).Text());
+        Assert.Equal("word1", (await providers.StreamAsync().ReadAllAsync()).Text());
+    }
+
+    [Fact]
+    public async Task A_redirect_is_not_followed_because_it_would_carry_the_key_along()
+    {
+        var moved = await simulator.ModelAsync(
+            new
+            {
+                error_rate = 1,
+                error_status = 307,
+                error_location = new Uri(simulator.Address, "/v1/chat/completions").ToString(),
+            }
+        );
+        using var providers = ProviderHost.For(moved, simulator.Address);
+
+        var failure = await Failure.OfAsync(providers.StreamAsync());
+
+        Assert.Equal("provider_protocol_error", failure.Code);
+        await simulator.EndedCallAsync(moved);
+    }
+
+    [Fact]
     public async Task A_model_nobody_has_is_the_callers_error_with_the_choices()
     {
         using var providers = Two("m-one", "m-two");
@@ -187,8 +220,8 @@ public sealed class FailoverTests(SimulatorServer simulator) : IClassFixture<Sim
     private ProviderHost Of(params string[] models) =>
         new([
             .. ProviderHost.Entries(models.Select(_ => simulator.Address), index => models[index]),
-            new("AIBACKEND_PROVIDER_FIRST_TOKEN_TIMEOUT_SECONDS", "0.5"),
-            new("AIBACKEND_PROVIDER_IDLE_TIMEOUT_SECONDS", "0.5"),
+            new("AIBACKEND_PROVIDERS__DEFAULTS__FIRST_TOKEN_TIMEOUT_SECONDS", "0.5"),
+            new("AIBACKEND_PROVIDERS__DEFAULTS__IDLE_TIMEOUT_SECONDS", "0.5"),
         ]);
 
     private Task<string> FailingAsync(int status) => simulator.ModelAsync(new { error_rate = 1, error_status = status });

@@ -107,7 +107,7 @@ public sealed class ProvidersConfigurationTests
     {
         var options = Options([
             .. ProviderHost.Entries([new("http://a"), new("http://b")], _ => "m"),
-            new("AIBACKEND_PROVIDER_IDLE_TIMEOUT_SECONDS", "7"),
+            new("AIBACKEND_PROVIDERS__DEFAULTS__IDLE_TIMEOUT_SECONDS", "7"),
             new("AIBACKEND_PROVIDERS__1__IDLE_TIMEOUT_SECONDS", "2.5"),
         ]);
 
@@ -149,14 +149,22 @@ public sealed class ProvidersConfigurationTests
     public void A_time_limit_that_is_none_is_refused(string seconds)
     {
         using var providers = new ProviderHost([
-            KeyValuePair.Create<string, string?>("AIBACKEND_PROVIDER_TOTAL_TIMEOUT_SECONDS", seconds),
+            KeyValuePair.Create<string, string?>("AIBACKEND_PROVIDERS__DEFAULTS__TOTAL_TIMEOUT_SECONDS", seconds),
             Simulator,
         ]);
 
         Assert.Equal(
-            $"AIBACKEND_PROVIDER_TOTAL_TIMEOUT_SECONDS is '{seconds}'. Set it to a number of seconds from 0.05 to 86400.",
+            $"AIBACKEND_PROVIDERS__DEFAULTS__TOTAL_TIMEOUT_SECONDS is '{seconds}'. Set it to a number of seconds from 0.05 to 86400.",
             Assert.Single(Problems(providers))
         );
+    }
+
+    [Fact]
+    public void Limits_for_all_are_no_provider_and_hold_for_the_simulator_too()
+    {
+        var simulator = Options(new("AIBACKEND_PROVIDERS__DEFAULTS__TOTAL_TIMEOUT_SECONDS", "9"), Simulator).Single();
+
+        Assert.Equal(("simulator", TimeSpan.FromSeconds(9)), (simulator.Name, simulator.Timeouts.Total));
     }
 
     [Fact]

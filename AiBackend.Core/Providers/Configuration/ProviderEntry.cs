@@ -6,6 +6,9 @@ namespace AiBackend.Core.Providers.Configuration;
 /// <summary>One entry of <c>AIBACKEND_PROVIDERS</c>; every problem is noted with the variable's full name.</summary>
 internal sealed class ProviderEntry(IConfigurationSection section, IConfiguration root, List<string> problems)
 {
+    /// <summary>In place of a name or number: what holds for every provider, also for one that is not in the list.</summary>
+    public const string Defaults = "DEFAULTS";
+
     private static readonly string[] Known =
     [
         "NAME",
@@ -90,7 +93,7 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
         return null;
     }
 
-    /// <summary>A provider's own limits over those for all (<c>AIBACKEND_PROVIDER_…_TIMEOUT_SECONDS</c>) over the defaults.</summary>
+    /// <summary>A provider's own limits over those for all (<c>AIBACKEND_PROVIDERS__DEFAULTS__…</c>) over the defaults.</summary>
     public static ProviderTimeouts Timeouts(IConfigurationSection? section, IConfiguration root, List<string> problems)
     {
         var defaults = new ProviderTimeouts();
@@ -105,11 +108,10 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
 
         TimeSpan? Limit(string which)
         {
-            var own = section?[$"{which}_TIMEOUT_SECONDS"];
-            var variable = own is null
-                ? $"AIBACKEND_PROVIDER_{which}_TIMEOUT_SECONDS"
-                : $"{section!.Path.Replace(":", "__", StringComparison.Ordinal)}__{which}_TIMEOUT_SECONDS";
-            var text = own ?? root[variable];
+            var member = $"{which}_TIMEOUT_SECONDS";
+            var own = section?[member] is null ? root.GetSection($"AIBACKEND_PROVIDERS:{Defaults}") : section;
+            var variable = $"{own.Path.Replace(":", "__", StringComparison.Ordinal)}__{member}";
+            var text = own[member];
             if (string.IsNullOrWhiteSpace(text))
             {
                 return null;

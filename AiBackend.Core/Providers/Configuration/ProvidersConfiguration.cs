@@ -4,7 +4,7 @@ namespace AiBackend.Core.Providers.Configuration;
 
 /// <summary>Reads the environment variables a user expects into <see cref="ProvidersOptions"/>.</summary>
 /// <remarks>
-/// <c>AIBACKEND_PROVIDERS__n__…</c> is a list and wins; then <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c>, <c>OPENAI_MODEL</c>
+/// <c>AIBACKEND_PROVIDERS__n__…</c> is a list and wins (<c>__DEFAULTS__</c> holds time limits for all); then <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c>, <c>OPENAI_MODEL</c>
 /// make one provider; with neither, the simulator is the only one, except in Production. A key found in the environment is
 /// never added to an explicit list: whoever wrote the list decided where their data goes.
 /// </remarks>
@@ -22,6 +22,7 @@ internal static class ProvidersConfiguration
         var entries = configuration
             .GetSection(List)
             .GetChildren()
+            .Where(section => !section.Key.Equals(ProviderEntry.Defaults, StringComparison.OrdinalIgnoreCase))
             .Select(section => new ProviderEntry(section, configuration, problems))
             .ToList();
         if (entries.Count > 0)

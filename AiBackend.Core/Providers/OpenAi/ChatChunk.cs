@@ -8,6 +8,9 @@ internal sealed class ChatChunk
 {
     private readonly DeltaText _text = new();
 
+    /// <summary>Whether any event has been read.</summary>
+    public bool IsUsed { get; private set; }
+
     /// <summary>New text of this event; empty when it has none.</summary>
     public string Text { get; private set; } = "";
 
@@ -37,6 +40,7 @@ internal sealed class ChatChunk
         var reader = new Utf8JsonReader(json);
         reader.Read();
         Expect(ref reader, JsonTokenType.StartObject);
+        IsUsed = true;
         while (NextMember(ref reader))
         {
             if (reader.ValueTextEquals("choices"u8))

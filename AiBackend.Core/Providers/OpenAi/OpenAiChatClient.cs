@@ -70,7 +70,7 @@ internal sealed class OpenAiChatClient : IChatClient
 
         if (chunk.FinishReason is null && (!done || length.IsZero))
         {
-            throw new ProviderProtocolException(_provider.Name, "an answer that ends before its end");
+            throw new ProviderProtocolException(_provider.Name, chunk.IsUsed ? "an answer that ends before its end" : "no answer at all");
         }
 
         if (chunk.TakeRest() is { Length: > 0 } rest)
@@ -133,20 +133,9 @@ internal sealed class OpenAiChatClient : IChatClient
     }
 
     /// <summary>The bytes of the answer, unpacked if the provider packed them unasked.</summary>
+    /// <remarks>What they call themselves does not matter: some servers send events as JSON, some proxies send pages as events.</remarks>
     private Stream Content(PipelineResponse response)
     {
-        var type = Header(response, "Content-Type");
-        if (
-            type is not null
-            && (
-                type.StartsWith("text/html", StringComparison.OrdinalIgnoreCase)
-                || type.StartsWith("application/json", StringComparison.OrdinalIgnoreCase)
-            )
-        )
-        {
-            throw new ProviderProtocolException(_provider.Name, $"'{type.Split(';')[0]}' instead of an event stream");
-        }
-
         var content = response.ContentStream ?? Stream.Null;
         return Header(response, "Content-Encoding")?.ToLowerInvariant() switch
         {
