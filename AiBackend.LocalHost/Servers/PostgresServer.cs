@@ -53,16 +53,8 @@ internal sealed class PostgresServer(PostgresServerResource postgres, StateDirec
         return Task.FromResult(Spec("postgres", ["-D", _data, .. settings.SelectMany(s => (string[])["-c", s]), .. given]));
     }
 
-    public async Task<bool> IsHealthyAsync(CancellationToken cancellationToken)
-    {
-        var result = await OneOffProcess.RunAsync(
-            Spec("pg_isready", ["-q", "-t", "2", .. Address]),
-            "pg_isready",
-            context.Ledger,
-            cancellationToken
-        );
-        return result.ExitCode == 0;
-    }
+    public Task<bool> IsHealthyAsync(CancellationToken cancellationToken) =>
+        PostgresProbe.IsReadyAsync(postgres.Host, postgres.Port, PostgresServerResource.UserName, cancellationToken);
 
     public async Task BecameHealthyAsync(CancellationToken cancellationToken)
     {
