@@ -30,6 +30,30 @@ public sealed class RunStepTests
         Assert.Equal(["done Accepted", "done Waited", "failed First try did not finish", "now Writing", "todo Done"], steps);
     }
 
+    [Theory]
+    [InlineData(1, "failed Tried once")]
+    [InlineData(5, "failed Tried 5 times")]
+    public void A_failed_run_counts_its_tries_once(int attempts, string tried)
+    {
+        var job = Jobs.Some(JobStatuses.Failed) with
+        {
+            StartedAt = Jobs.CreatedAt.AddSeconds(1),
+            FinishedAt = Jobs.CreatedAt.AddSeconds(5),
+        };
+
+        Assert.Equal(
+            ["done Accepted", "done Waited", tried, "failed Failed"],
+            Steps(
+                new RunView
+                {
+                    Job = job,
+                    Status = job.Status,
+                    Attempt = attempts,
+                }
+            )
+        );
+    }
+
     [Fact]
     public void A_finished_run_says_how_long_each_part_took()
     {

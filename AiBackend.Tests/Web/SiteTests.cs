@@ -56,6 +56,17 @@ public sealed class SiteTests(SiteAlone alone) : IClassFixture<SiteAlone>
     }
 
     [Fact]
+    public async Task A_foreign_name_for_this_machine_gets_nothing()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/ask");
+        request.Headers.Host = "rebound.example";
+
+        using var response = await _site.Http.SendAsync(request, TestRun.Cancel);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+    }
+
+    [Fact]
     public async Task Pages_are_not_kept_by_shared_browsers()
     {
         using var response = await _site.Http.GetAsync("/ask", TestRun.Cancel);

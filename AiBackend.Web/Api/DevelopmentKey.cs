@@ -6,6 +6,7 @@ internal sealed class DevelopmentKey(IConfiguration configuration, IHostEnvironm
     public const string FileSetting = "AIBACKEND_DEV_KEY_FILE";
 
     private string? _key;
+    private string? _told;
 
     /// <summary>Null until the file exists: it is written by the migrations, which may finish after this process started.</summary>
     public string? Current => environment.IsDevelopment() ? _key ??= Read() : null;
@@ -28,7 +29,12 @@ internal sealed class DevelopmentKey(IConfiguration configuration, IHostEnvironm
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            logger.DevelopmentKeyUnreadable(file, failure.Message);
+            // Every request asks; the same news is told once.
+            if (!string.Equals(Interlocked.Exchange(ref _told, failure.Message), failure.Message, StringComparison.Ordinal))
+            {
+                logger.DevelopmentKeyUnreadable(file, failure.Message);
+            }
+
             return null;
         }
     }

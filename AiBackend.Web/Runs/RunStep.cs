@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using static System.FormattableString;
 
 namespace AiBackend.Web.Runs;
 
@@ -17,16 +18,18 @@ internal sealed record RunStep(string State, string Text, TimeSpan? Time)
         }
 
         List<RunStep> steps = [new("done", "Accepted", null), Wait(run, job, now)];
-        var failedTries = Math.Max(run.Attempt - (run.Status is JobStatuses.Retrying ? 0 : 1), 0);
-        for (var attempt = 1; attempt <= failedTries; attempt++)
+        // A run that failed says so once, with all its tries.
+        if (run.Status is not JobStatuses.Failed && FailedTries(run) is > 0 and var failed)
         {
-            steps.Add(new("failed", RunWords.Try(attempt) + " did not finish", null));
+            steps.Add(new("failed", failed == 1 ? "First try did not finish" : Invariant($"{failed} tries did not finish"), null));
         }
 
         steps.Add(Write(run, job, now));
         steps.Add(End(run, job));
         return steps;
     }
+
+    private static int FailedTries(RunView run) => run.Status is JobStatuses.Retrying ? run.Attempt : run.Attempt - 1;
 
     private static RunStep Wait(RunView run, Job job, DateTimeOffset now)
     {
@@ -42,6 +45,11 @@ internal sealed record RunStep(string State, string Text, TimeSpan? Time)
 
     private static RunStep Write(RunView run, Job job, DateTimeOffset now)
     {
+        if (run.Status is JobStatuses.Failed && run.Attempt > 0)
+        {
+            return new("failed", run.Attempt == 1 ? "Tried once" : Invariant($"Tried {run.Attempt} times"), job.FinishedAt - job.StartedAt);
+        }
+
         if (run.HasEnded)
         {
             return job.StartedAt is null

@@ -66,10 +66,10 @@ internal static class RunWords
     public static string Abandoned(ResetEvent reset) =>
         reset.Reason switch
         {
-            "provider_failure" => $"{Try(reset.Attempt)} broke off at the provider. Its text was dropped; the answer starts again.",
-            "worker_lost" => $"{Try(reset.Attempt)} was interrupted. Its text was dropped; the answer starts again.",
-            "worker_draining" => $"{Try(reset.Attempt)} was moved to another worker. The answer starts again.",
-            _ => $"{Try(reset.Attempt)} was given up. Its text was dropped; the answer starts again.",
+            "provider_failure" => $"{Try(reset.Attempt)} broke off at the provider; its text was dropped.",
+            "worker_lost" => $"{Try(reset.Attempt)} was interrupted; its text was dropped.",
+            "worker_draining" => $"{Try(reset.Attempt)} moved to another worker and began anew.",
+            _ => $"{Try(reset.Attempt)} was given up; its text was dropped.",
         };
 
     public static string Try(int attempt) =>

@@ -9,6 +9,7 @@ internal static class ShellRegistration
 
     public static void AddShell(this IHostApplicationBuilder builder)
     {
+        GuardAutomaticSignIn(builder);
         builder
             .Services.AddRazorComponents()
             .AddInteractiveServerComponents(options =>
@@ -21,6 +22,15 @@ internal static class ShellRegistration
         builder.Services.AddAntiforgery(options => options.SuppressXFrameOptionsHeader = true);
         builder.Services.AddRadzenComponents();
         builder.Services.AddScoped<Browser>();
+    }
+
+    /// <summary>Whoever reaches a site that signs in by itself is signed in: a foreign name that resolves to this machine must not.</summary>
+    private static void GuardAutomaticSignIn(IHostApplicationBuilder builder)
+    {
+        if (builder.Environment.IsDevelopment())
+        {
+            builder.Configuration["AllowedHosts"] ??= "localhost;127.0.0.1;[::1]";
+        }
     }
 
     public static void UseShell(this WebApplication app)

@@ -81,6 +81,37 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
     }
 
     [Fact]
+    public async Task A_run_that_failed_can_be_asked_again_with_its_own_text()
+    {
+        await using var visit = await BeginAsync();
+        await visit.OpenAsync("/ask");
+        await visit.Page.Locator("#prompt").FillAsync("This will fail.");
+        using (
+            var taught = await stack.Stack.Simulator.PutAsJsonAsync(
+                "/sim/behaviours/sim",
+                new Dictionary<string, int>(StringComparer.Ordinal) { ["error_rate"] = 1, ["error_status"] = 400 },
+                TestRun.Cancel
+            )
+        )
+        {
+            taught.EnsureSuccessStatusCode();
+        }
+
+        try
+        {
+            await Send(visit.Page).ClickAsync();
+            await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Ask again" }).ClickAsync(new() { Timeout = 60_000 });
+        }
+        finally
+        {
+            await stack.Stack.Simulator.PostAsync("/sim/reset", null, TestRun.Cancel);
+        }
+
+        await Assertions.Expect(visit.Page.Locator("#prompt")).ToHaveValueAsync("This will fail.");
+        visit.AssertClean();
+    }
+
+    [Fact]
     public async Task An_empty_form_says_what_is_missing_and_sends_nothing()
     {
         await using var visit = await BeginAsync();

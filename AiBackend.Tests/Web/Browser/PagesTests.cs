@@ -78,6 +78,50 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         visit.AssertClean();
     }
 
+    [Theory]
+    [InlineData("/ask")]
+    [InlineData("/runs")]
+    [InlineData("writing")]
+    [InlineData("/ops")]
+    public async Task U_11_every_control_is_reached_by_tab_and_shows_that_it_is(string page)
+    {
+        var path = await PathOfAsync(page);
+        await using var visit = await BeginAsync();
+        await visit.OpenAsync(path);
+        await SettleAsync(visit.Page, page);
+        await visit.Page.EvaluateAsync("document.activeElement.blur()");
+        var controls = await visit.Page.EvaluateAsync<int>(
+            """
+            [...document.querySelectorAll('a[href], button:not(:disabled), select, textarea, [tabindex="0"], input:checked')]
+              .filter(each => each.checkVisibility({ visibilityProperty: true })).map((each, at) => each.dataset.stop = at).length
+            """
+        );
+
+        var reached = new HashSet<string>(StringComparer.Ordinal);
+        for (var tab = 0; tab < controls + 5; tab++)
+        {
+            await visit.Page.Keyboard.PressAsync("Tab");
+            var stop = await visit.Page.EvaluateAsync<string?>(
+                """
+                () => {
+                  const shown = each => { const style = getComputedStyle(each); return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0; };
+                  const at = document.activeElement;
+                  if (!at?.dataset.stop) return null;
+                  return shown(at) || (at.nextElementSibling && shown(at.nextElementSibling)) ? at.dataset.stop : 'no outline: ' + at.outerHTML;
+                }
+                """
+            );
+            Assert.DoesNotContain("no outline", stop ?? "", StringComparison.Ordinal);
+            if (stop is not null)
+            {
+                reached.Add(stop);
+            }
+        }
+
+        Assert.Equal(controls, reached.Count);
+        visit.AssertClean();
+    }
+
     [Fact]
     public async Task U_17_who_asks_for_less_motion_gets_none()
     {
