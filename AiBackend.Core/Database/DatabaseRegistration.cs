@@ -13,8 +13,9 @@ public static class DatabaseRegistration
     public const string ConnectionName = "aibackend";
 
     /// <summary>Adds <see cref="NpgsqlDataSource"/> and <see cref="DatabaseMigrator"/>.</summary>
+    /// <param name="commandTimeout">Longest a statement may take where the connection string does not say; null is 15 s.</param>
     /// <exception cref="InvalidOperationException">The connection string is missing.</exception>
-    public static void AddDatabase(this IHostApplicationBuilder builder)
+    public static void AddDatabase(this IHostApplicationBuilder builder, TimeSpan? commandTimeout = null)
     {
         var connectionString =
             builder.Configuration.GetConnectionString(ConnectionName)
@@ -22,12 +23,12 @@ public static class DatabaseRegistration
                 $"ConnectionStrings__{ConnectionName} is not set. Start the stack with ./run.sh, or set it to a Postgres connection string."
             );
 
-        builder.Services.AddSingleton(services => Open(connectionString, services.GetRequiredService<ILoggerFactory>()));
+        builder.Services.AddSingleton(services => Open(connectionString, services.GetRequiredService<ILoggerFactory>(), commandTimeout));
         builder.Services.AddSingleton<DatabaseMigrator>();
     }
 
     /// <summary>Opens a data source with this product's defaults where the connection string does not say otherwise.</summary>
-    public static NpgsqlDataSource Open(string connectionString, ILoggerFactory? loggers = null)
+    public static NpgsqlDataSource Open(string connectionString, ILoggerFactory? loggers = null, TimeSpan? commandTimeout = null)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         // Npgsql's own default of 100 is all that Postgres has by default: one process could lock out the others.
@@ -35,7 +36,7 @@ public static class DatabaseRegistration
         Default(settings, "Max Auto Prepare", 64);
         Default(settings, "Auto Prepare Min Usages", 2);
         Default(settings, "Timeout", 5);
-        Default(settings, "Command Timeout", 15);
+        Default(settings, "Command Timeout", (int)(commandTimeout?.TotalSeconds ?? 15));
         Default(settings, "Keepalive", 10);
 
         var source = new NpgsqlDataSourceBuilder(settings.ConnectionString);
