@@ -13,22 +13,28 @@ using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Tenancy;
 using AiBackend.ServiceDefaults;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api;
 
 /// <summary>The whole Api as one application, so that a test can host it in its own process.</summary>
 internal static class ApiHost
 {
+    // Callers wait for every statement of this process: better a prompt 503 than an answer nobody is there to read.
+    private static readonly TimeSpan StoragePatience = TimeSpan.FromSeconds(5);
+
     public static WebApplication Create(string[] args)
     {
-        var builder = WebApplication.CreateSlimBuilder(args);
+        var builder = WebApplication.CreateSlimBuilder(
+            new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory }
+        );
         builder.AddServiceDefaults();
         builder.AddKestrelLimits();
         builder.AddProblems();
         builder.AddApiKeys();
         builder.AddReadinessChecks();
 
-        builder.AddDatabase();
+        builder.AddDatabase(StoragePatience);
         builder.AddRedis();
         builder.AddQueue();
         builder.AddTenancy();
@@ -42,6 +48,8 @@ internal static class ApiHost
         builder.AddApiDocument();
 
         var app = builder.Build();
+        // Before anything is built from them, so that every fault of a configuration is told at once and in its own words.
+        app.Services.GetRequiredService<IStartupValidator>().Validate();
         app.UseResponseGuards();
         app.UseProblems();
         app.UseRouting();

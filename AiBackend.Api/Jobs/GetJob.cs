@@ -43,13 +43,11 @@ internal sealed class GetJob(JobReads jobs, JobWait wait)
         }
 
         var tenantId = context.GetTenantId();
-        var job = await jobs.FindAsync(tenantId, id, context.RequestAborted);
-        if (seconds == 0 || job is null || JobStatuses.IsTerminal(job.Status))
+        if (seconds > 0 && await jobs.FindHeadAsync(tenantId, id, context.RequestAborted) is { } head && !head.Status.IsTerminal())
         {
-            return job;
+            await wait.ForEndAsync(id, head.LastSeq, TimeSpan.FromSeconds(seconds), context.RequestAborted);
         }
 
-        await wait.ForEndAsync(id, TimeSpan.FromSeconds(seconds), context.RequestAborted);
         return await jobs.FindAsync(tenantId, id, context.RequestAborted);
     }
 }

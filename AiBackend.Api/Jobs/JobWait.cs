@@ -1,19 +1,30 @@
-using AiBackend.Core.Events;
+using AiBackend.Api.Jobs.Streaming;
+using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.Jobs;
 
 /// <summary>Waits for a job's end on behalf of a long poll.</summary>
-internal sealed class JobWait(JobEventReader events, TimeProvider clock, IHostApplicationLifetime lifetime)
+internal sealed class JobWait(JobEventTail tail, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
+    /// <param name="after">Number of an event that was not the last; the wait reads what comes behind it.</param>
     /// <returns>Whether the job ended in time. A stopping server answers early: its successor can be asked again.</returns>
-    public async Task<bool> ForEndAsync(Guid jobId, TimeSpan limit, CancellationToken cancellationToken)
+    public async Task<bool> ForEndAsync(Guid jobId, int after, TimeSpan limit, CancellationToken cancellationToken)
     {
-        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
+        using var timeUp = new CancellationTokenSource(limit, clock);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, lifetime.ApplicationStopping, cancellationToken);
         try
         {
-            return await events.WaitForEndAsync(jobId, limit, clock, stopping.Token);
+            await foreach (var record in tail.FollowAsync(jobId, after, stop.Token))
+            {
+                if (record.Kind == JobEventKind.Final)
+                {
+                    return true;
+                }
+            }
+
+            return false;
         }
-        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             return false;
         }

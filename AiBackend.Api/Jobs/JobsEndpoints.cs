@@ -1,6 +1,7 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Jobs.Submitting;
+using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs;
@@ -31,6 +32,8 @@ internal static class JobsEndpoints
         read.MapGet("/{id}/trace", services.GetRequiredService<GetJobTrace>().HandleAsync).DescribeTrace();
         write.MapPost("/{id}/cancel", services.GetRequiredService<CancelJobRequest>().HandleAsync).DescribeCancel();
 
-        app.MapHub<JobsHub>("/hubs/jobs").RequireAuthorization(Policies.ReadJobs);
+        // Keys travel in headers only, and the third transport cannot send any.
+        app.MapHub<JobsHub>("/hubs/jobs", hub => hub.Transports = HttpTransportType.WebSockets | HttpTransportType.LongPolling)
+            .RequireAuthorization(Policies.ReadJobs);
     }
 }

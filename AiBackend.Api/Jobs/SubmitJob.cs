@@ -25,6 +25,9 @@ internal sealed class SubmitJob(
     private static readonly TimeSpan CommitPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan OverloadPause = TimeSpan.FromSeconds(2);
 
+    // Says that the job was accepted; nothing ends with it.
+    private const int FirstEvent = 1;
+
     public async Task HandleAsync(HttpContext context)
     {
         var refusal = SubmitHeaders.Check(context.Request, out var idempotencyKey);
@@ -45,7 +48,7 @@ internal sealed class SubmitJob(
 
     private async ValueTask<(Refusal? Refusal, JobDraft Draft)> ReadAsync(HttpContext context, string? idempotencyKey)
     {
-        using var body = await RequestBody.ReadAsync(context.Request, context.RequestAborted);
+        using var body = await RequestBody.ReadAsync(context.Request);
         var refusal = rules.TryRead(body.Bytes.Span, context.GetTenantId(), idempotencyKey, out var draft);
         return (refusal, draft);
     }
@@ -65,7 +68,8 @@ internal sealed class SubmitJob(
         }
         else
         {
-            outcome = await submission.SubmitAsync(draft).WaitAsync(CommitPatience, clock, context.RequestAborted);
+            // None: a caller that leaves has submitted all the same; the patience bounds the wait.
+            outcome = await submission.SubmitAsync(draft).WaitAsync(CommitPatience, clock, CancellationToken.None);
         }
 
         switch (outcome)
@@ -102,7 +106,7 @@ internal sealed class SubmitJob(
             var seconds = ((int)patience.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             context.Response.Headers["Preference-Applied"] = "wait=" + seconds;
             if (
-                await wait.ForEndAsync(job.Id, patience, context.RequestAborted)
+                await wait.ForEndAsync(job.Id, FirstEvent, patience, context.RequestAborted)
                 && await jobs.FindAsync(context.GetTenantId(), job.Id, context.RequestAborted) is { } ended
             )
             {

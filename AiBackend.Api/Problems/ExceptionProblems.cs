@@ -4,9 +4,13 @@ using Npgsql;
 namespace AiBackend.Api.Problems;
 
 /// <summary>What callers are told when something failed that no endpoint expected: never the exception's own words.</summary>
-internal sealed class ExceptionProblems(ILogger<ExceptionProblems> logger) : IExceptionHandler
+internal sealed class ExceptionProblems(TimeProvider clock, ILogger<ExceptionProblems> logger) : IExceptionHandler
 {
+    // An outage fails every request; one line a second says as much as all of them.
+    private static readonly TimeSpan OutageLogPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StoragePause = TimeSpan.FromSeconds(2);
+
+    private long _outageLoggedAt;
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
@@ -40,7 +44,7 @@ internal sealed class ExceptionProblems(ILogger<ExceptionProblems> logger) : IEx
                 logger.RequestFailed(refused, context.Request.Method, context.Request.Path);
                 return Internal();
             case NpgsqlException or TimeoutException:
-                logger.StorageUnavailable(exception, context.Request.Method, context.Request.Path);
+                ReportOutage(context, exception);
                 return ProblemTypes.StorageUnavailable.With(
                     "The database did not answer in time. A job sent just now may or may not exist: send it again with the same Idempotency-Key to have it once."
                 ) with
@@ -50,6 +54,19 @@ internal sealed class ExceptionProblems(ILogger<ExceptionProblems> logger) : IEx
             default:
                 logger.RequestFailed(exception, context.Request.Method, context.Request.Path);
                 return Internal();
+        }
+    }
+
+    private void ReportOutage(HttpContext context, Exception outage)
+    {
+        var now = clock.GetTimestamp();
+        var last = Interlocked.Read(ref _outageLoggedAt);
+        if (
+            (last == 0 || clock.GetElapsedTime(last, now) >= OutageLogPause)
+            && Interlocked.CompareExchange(ref _outageLoggedAt, now, last) == last
+        )
+        {
+            logger.StorageUnavailable(outage, context.Request.Method, context.Request.Path);
         }
     }
 

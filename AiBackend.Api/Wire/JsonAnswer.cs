@@ -52,7 +52,9 @@ internal static class JsonAnswer
 
     private static Task FlushAsync(HttpContext context)
     {
-        var flush = context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+        // None: asking for RequestAborted makes Kestrel allocate a source for every request, and a lost connection ends the
+        // write by itself.
+        var flush = context.Response.BodyWriter.FlushAsync(CancellationToken.None);
         return flush.IsCompletedSuccessfully ? Task.CompletedTask : flush.AsTask();
     }
 }

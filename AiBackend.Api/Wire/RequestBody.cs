@@ -17,7 +17,7 @@ internal readonly struct RequestBody : IDisposable
 
     public ReadOnlyMemory<byte> Bytes => _rented.AsMemory(0, _length);
 
-    public static async ValueTask<RequestBody> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    public static async ValueTask<RequestBody> ReadAsync(HttpRequest request)
     {
         const int FirstGuess = 4096;
         // The announced length sizes the buffer, up to a point: a caller must earn a large one by sending the bytes.
@@ -27,7 +27,9 @@ internal readonly struct RequestBody : IDisposable
         {
             while (true)
             {
-                var read = await request.BodyReader.ReadAsync(cancellationToken);
+                // None: asking for RequestAborted makes Kestrel allocate a source for every request, and a lost connection
+                // ends the read by itself.
+                var read = await request.BodyReader.ReadAsync(CancellationToken.None);
                 foreach (var segment in read.Buffer)
                 {
                     if (length + segment.Length > rented.Length)

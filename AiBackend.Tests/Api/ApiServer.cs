@@ -12,7 +12,7 @@ using Npgsql;
 namespace AiBackend.Tests.Api;
 
 /// <summary>The real Api in this process, on a port of its own, with a database and a Redis of its own; no worker.</summary>
-public class ApiServer(PostgresServer postgres) : IAsyncLifetime
+public class ApiServer : IAsyncLifetime
 {
     public const string Chat = """{"type":"chat","input":{"messages":[{"role":"user","content":"Hello"}]}}""";
 
@@ -21,9 +21,20 @@ public class ApiServer(PostgresServer postgres) : IAsyncLifetime
         // By default the client would refuse to send what the tests want to see refused.
         RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8,
     };
-    private readonly RedisServer _redis = new();
+    private readonly PostgresServer _postgres;
+    private readonly RedisServer _redis;
     private readonly List<HttpClient> _clients = [];
     private CoreHost? _worker;
+
+    public ApiServer(PostgresServer postgres)
+        : this(postgres, new RedisServer()) { }
+
+    /// <summary>With servers that the test stops and starts.</summary>
+    internal ApiServer(PostgresServer postgres, RedisServer redis)
+    {
+        _postgres = postgres;
+        _redis = redis;
+    }
 
     public WebApplication App { get; private set; } = null!;
 
@@ -45,7 +56,7 @@ public class ApiServer(PostgresServer postgres) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Db = await postgres.CreateDatabaseAsync();
+        Db = await _postgres.CreateDatabaseAsync();
         await _redis.StartAsync();
         App = Create([
             ("ConnectionStrings:aibackend", Db.ConnectionString),

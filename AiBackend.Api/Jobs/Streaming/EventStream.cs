@@ -32,6 +32,11 @@ internal sealed class EventStream(
         {
             // The reader left, or it will find another server to resume from.
         }
+        catch (Exception) when (response.HasStarted)
+        {
+            // Logged by who failed. A cut connection tells the reader to resume; a proper end would look like a whole answer.
+            response.HttpContext.Abort();
+        }
     }
 
     private async Task SendAsync(PipeWriter output, Guid jobId, int after, CancellationTokenSource stop)

@@ -34,6 +34,12 @@ internal sealed class JobEventTail(JobEventReader events, TimeProvider clock, IL
                     logger.StreamInterrupted(outage, jobId, after);
                     break;
                 }
+                catch (Exception failure) when (failure is not OperationCanceledException)
+                {
+                    // Logged here, because both kinds of readers have begun to answer and can only hang up.
+                    logger.StreamFailed(failure, jobId, after);
+                    throw;
+                }
 
                 after = reader.Current.Seq;
                 yield return reader.Current;

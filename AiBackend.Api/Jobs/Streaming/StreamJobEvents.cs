@@ -33,7 +33,7 @@ internal sealed class StreamJobEvents(JobReads jobs, JobEventReader events, Even
         }
         else if (WantsPage(context.Request))
         {
-            await AnswerPageAsync(context, id, after);
+            await AnswerPageAsync(context, id, after, hasEnded: after == head.LastSeq && head.Status.IsTerminal());
         }
         else if (after == head.LastSeq && head.Status.IsTerminal())
         {
@@ -65,14 +65,16 @@ internal sealed class StreamJobEvents(JobReads jobs, JobEventReader events, Even
         return page > stream;
     }
 
-    private async Task AnswerPageAsync(HttpContext context, Guid id, int after)
+    private async Task AnswerPageAsync(HttpContext context, Guid id, int after, bool hasEnded)
     {
         var page = await events.ReadPageAsync(id, after, PageSize, context.RequestAborted);
         var data = page.Select(record => record.ToWire()).ToList();
-        int? next =
-            page is [.., { Kind: JobEventKind.Final }] ? null
-            : page is [.., var last] ? last.Seq
-            : after;
+        int? next = page switch
+        {
+            [.., { Kind: JobEventKind.Final }] => null,
+            [.., var last] => last.Seq,
+            [] => hasEnded ? null : after,
+        };
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, new JobEventPage(data, next), WireJson.Default.JobEventPage);
     }
 }

@@ -17,6 +17,8 @@ internal static class StreamingRegistration
             .ValidateOnStart();
         builder.Services.AddSingleton<JobEventTail>().AddSingleton<EventStream>().AddSingleton<StreamJobEvents>();
 
+        // It logs every refusal of a caller as an error; what callers are not to blame for, the hub logs itself.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.SignalR.Internal.DefaultHubDispatcher", LogLevel.Critical);
         builder
             .Services.AddSignalR(hub =>
             {

