@@ -1,3 +1,4 @@
+using System.Data;
 using System.Reflection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -43,7 +44,10 @@ public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<Database
         finally
         {
             // The lock belongs to the session, and a pooled session outlives this method. None: it must go back even on cancellation.
-            await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({AdvisoryLock})", CancellationToken.None);
+            if (connection.State == ConnectionState.Open)
+            {
+                await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({AdvisoryLock})", CancellationToken.None);
+            }
         }
     }
 
@@ -89,7 +93,8 @@ public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<Database
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
     {
 #pragma warning disable CA2100 // Only constants and the files compiled into this assembly reach this method.
-        await using var command = new NpgsqlCommand(sql, connection);
+        // No time-out: another process may hold the lock, and an index takes as long as it takes.
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
 #pragma warning restore CA2100
         await command.ExecuteNonQueryAsync(cancellationToken);
     }

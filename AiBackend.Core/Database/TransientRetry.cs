@@ -8,13 +8,8 @@ internal static class TransientRetry
 {
     private const int MaxRetries = 3;
 
-    public static async Task<T> RetryTransientAsync<T>(
-        this NpgsqlDataSource database,
-        Func<CancellationToken, Task<T>> statement,
-        CancellationToken cancellationToken
-    )
+    public static async Task<T> RunAsync<T>(Func<CancellationToken, Task<T>> statement, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(database);
         for (var retry = 0; ; retry++)
         {
             try

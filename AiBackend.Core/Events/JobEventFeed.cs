@@ -60,9 +60,14 @@ public sealed class JobEventFeed(
         {
             if (_subscriptions.TryGetValue(record.JobId, out var subscriptions))
             {
+                // A copy of its own: a reader's buffer must not keep the message with everybody else's events alive.
+                var own = record with
+                {
+                    Data = record.Data.ToArray(),
+                };
                 foreach (var subscription in subscriptions)
                 {
-                    subscription.Offer(record);
+                    subscription.Offer(own);
                 }
             }
         }

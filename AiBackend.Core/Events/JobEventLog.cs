@@ -22,6 +22,15 @@ public sealed class JobEventLog(NpgsqlDataSource database)
         return await command.ReadEventsAsync(cancellationToken);
     }
 
+    /// <returns>Whether the job has ended and its last event is at most <paramref name="after"/>: nothing can follow.</returns>
+    public async Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand("SELECT 1 FROM jobs WHERE id = @id AND status::int >= 6 AND last_seq <= @after");
+        command.Parameters.AddWithValue("id", jobId);
+        command.Parameters.AddWithValue("after", after);
+        return await command.ExecuteScalarAsync(cancellationToken) is not null;
+    }
+
     /// <returns>The number of the latest event of each of these jobs.</returns>
     public async Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken)
     {

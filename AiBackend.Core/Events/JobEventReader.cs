@@ -23,6 +23,11 @@ public sealed class JobEventReader(JobEventFeed feed, JobEventLog log, JobReads 
     )
     {
         using var subscription = feed.Subscribe(jobId);
+        if (after > 0 && await log.HasEndedByAsync(jobId, after, cancellationToken))
+        {
+            yield break;
+        }
+
         var behind = true;
         while (true)
         {

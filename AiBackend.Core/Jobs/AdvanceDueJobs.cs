@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace AiBackend.Core.Jobs;
 
-/// <summary>What time alone does to jobs: scheduled and retrying ones become due, waiting ones pass their deadline.</summary>
+/// <summary>What time alone does to jobs: scheduled and retrying ones become due, waiting ones pass their deadline or were cancelled.</summary>
 public sealed class AdvanceDueJobs(NpgsqlDataSource database, IJobSignals signals)
 {
     private const int MaxBatch = 500;
@@ -39,15 +39,32 @@ public sealed class AdvanceDueJobs(NpgsqlDataSource database, IJobSignals signal
         RETURNING job_id, seq, kind, data
         """;
 
+    // A cancel that was acknowledged while an attempt ran, which then ended with another one to follow: nothing follows.
+    private const string CancelSql = """
+        WITH cancelled AS (
+            UPDATE jobs
+               SET status = 9, last_seq = last_seq + 1, finished_at = now(), error_code = NULL, error_class = NULL, error_message = NULL
+             WHERE id IN (SELECT id FROM jobs WHERE cancel_requested AND status < 6 AND status <> 2
+                           ORDER BY id LIMIT @limit FOR UPDATE SKIP LOCKED)
+               AND cancel_requested AND status < 6 AND status <> 2
+            RETURNING id, tenant_id, last_seq
+        )
+        INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+        SELECT id, last_seq, 7, tenant_id, '{}' FROM cancelled
+        RETURNING job_id, seq, kind, data
+        """;
+
     /// <returns>How many jobs moved; as many as the batch limit means there may be more.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
+        await using var cancel = database.CreateCommand(CancelSql);
+        var cancelled = await RunAsync(cancel, cancellationToken);
         await using var due = database.CreateCommand(BecomeDueSql);
         var queued = await RunAsync(due, cancellationToken);
         signals.Queued([.. queued.Select(record => record.JobId)]);
         await using var expire = database.CreateCommand(ExpireSql);
         var expired = await RunAsync(expire, cancellationToken);
-        return queued.Count + expired.Count;
+        return cancelled.Count + queued.Count + expired.Count;
     }
 
     private async Task<IReadOnlyList<JobEventRecord>> RunAsync(NpgsqlCommand command, CancellationToken cancellationToken)

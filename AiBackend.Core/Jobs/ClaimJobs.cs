@@ -56,7 +56,8 @@ public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals)
                    attempt = j.attempt + 1, claimed_at = now(), started_at = coalesce(j.started_at, now()),
                    last_seq = j.last_seq + 1, error_code = NULL, error_class = NULL, error_message = NULL
               FROM unnest(@ids) AS i (id)
-             WHERE j.id = i.id AND j.status::int = 1 AND (j.deadline IS NULL OR j.deadline > now())
+             WHERE j.id = i.id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
+               AND (j.deadline IS NULL OR j.deadline > now())
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, j.last_seq
         ), events AS (
@@ -68,6 +69,9 @@ public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals)
           FROM claimed c JOIN job_payloads p ON p.job_id = c.id
         """;
 
+    // During an upgrade a newer Api may accept work that this build cannot do: it waits for a worker that can.
+    private static readonly short[] KnownTypes = [.. Enum.GetValues<JobType>().Select(type => (short)type)];
+
     /// <returns>The jobs that are now this worker's; those missing were taken, ended or expired meanwhile.</returns>
     public async Task<IReadOnlyList<ClaimedJob>> RunAsync(
         Guid workerId,
@@ -76,12 +80,13 @@ public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals)
         CancellationToken cancellationToken
     )
     {
-        var claimed = await database.RetryTransientAsync(
+        var claimed = await TransientRetry.RunAsync(
             async token =>
             {
                 await using var command = database.CreateCommand(Sql);
                 // Sorted: two workers with overlapping lists lock rows in the same order.
                 command.Parameters.Add(Parameter.Of("ids", NpgsqlDbType.Uuid, jobIds.Order().ToArray()));
+                command.Parameters.Add(Parameter.Of("types", NpgsqlDbType.Smallint, KnownTypes));
                 command.Parameters.AddWithValue("worker_id", workerId);
                 command.Parameters.AddWithValue("lease", lease);
                 await using var reader = await command.ExecuteReaderAsync(token);

@@ -64,6 +64,13 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
         return ReadResult(reader);
     }
 
+    public async Task<DateTimeOffset> ReadCreatedAtAsync(Guid jobId)
+    {
+        await using var command = database.CreateCommand("SELECT created_at FROM jobs WHERE id = @id");
+        command.Parameters.AddWithValue("id", jobId);
+        return new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync())!);
+    }
+
     /// <summary>Answers submissions whose key exists: the job of then, a clash, or, when the key has expired, a new job.</summary>
     public async Task ResolveRepeatsAsync(IReadOnlyList<PendingSubmission> repeats)
     {

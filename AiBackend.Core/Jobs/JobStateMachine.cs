@@ -50,7 +50,7 @@ public enum JobTrigger
 }
 
 /// <summary>Says which status a trigger leads to. Pure; the diagram in ARCHITECTURE.md shows the same edges.</summary>
-/// <remarks>Every SQL statement that changes a status repeats its edge's guard; JobTransitionSqlTests compares the two.</remarks>
+/// <remarks>Every SQL statement that changes a status repeats its edge's guard.</remarks>
 public static class JobStateMachine
 {
     /// <returns>The next status, or null when <paramref name="trigger"/> is not allowed in <paramref name="from"/>.</returns>

@@ -33,10 +33,15 @@ public sealed class JobSubmission : IAsyncDisposable
     // Two seconds of work at the goal's rate: beyond that the caller is better served by an immediate 503.
     private const int MaxWaiting = 20_000;
 
+    // Inputs of up to 1 MiB each: a count alone would let a stalled Postgres fill the memory.
+    private const long MaxWaitingCharacters = 64 * 1024 * 1024;
+    private const long MaxBatchCharacters = 4 * 1024 * 1024;
+
     private readonly InsertJobs _insert;
     private readonly IJobSignals _signals;
     private readonly ILogger<JobSubmission> _logger;
     private readonly CommitLoop<PendingSubmission> _loop;
+    private long _waitingCharacters;
 
     /// <summary>Starts the loop that commits.</summary>
     public JobSubmission(NpgsqlDataSource database, IJobSignals signals, ILogger<JobSubmission> logger)
@@ -54,7 +59,13 @@ public sealed class JobSubmission : IAsyncDisposable
     public Task<SubmitOutcome> SubmitAsync(JobDraft draft)
     {
         var pending = new PendingSubmission(draft);
-        return _loop.TryAdd(pending) ? pending.Task : Task.FromResult<SubmitOutcome>(new SubmitOutcome.Overloaded());
+        if (Interlocked.Add(ref _waitingCharacters, draft.Input.Length) <= MaxWaitingCharacters && _loop.TryAdd(pending))
+        {
+            return pending.Task;
+        }
+
+        Interlocked.Add(ref _waitingCharacters, -draft.Input.Length);
+        return Task.FromResult<SubmitOutcome>(new SubmitOutcome.Overloaded());
     }
 
     /// <summary>For a request that would be refused if it were new: whether it is the repeat of one that was accepted.</summary>
@@ -67,6 +78,39 @@ public sealed class JobSubmission : IAsyncDisposable
     public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
     private async Task CommitAsync(IReadOnlyList<PendingSubmission> batch)
+    {
+        foreach (var part in Split(batch))
+        {
+            await CommitPartAsync(part);
+            Interlocked.Add(ref _waitingCharacters, -part.Sum(submission => (long)submission.Draft.Input.Length));
+        }
+    }
+
+    private static IEnumerable<IReadOnlyList<PendingSubmission>> Split(IReadOnlyList<PendingSubmission> batch)
+    {
+        if (batch.Sum(submission => (long)submission.Draft.Input.Length) <= MaxBatchCharacters)
+        {
+            yield return batch;
+            yield break;
+        }
+
+        var (part, characters) = (new List<PendingSubmission>(), 0L);
+        foreach (var submission in batch)
+        {
+            if (part.Count > 0 && characters + submission.Draft.Input.Length > MaxBatchCharacters)
+            {
+                yield return part;
+                (part, characters) = ([], 0);
+            }
+
+            part.Add(submission);
+            characters += submission.Draft.Input.Length;
+        }
+
+        yield return part;
+    }
+
+    private async Task CommitPartAsync(IReadOnlyList<PendingSubmission> batch)
     {
         try
         {
@@ -99,6 +143,12 @@ public sealed class JobSubmission : IAsyncDisposable
                 {
                     submission.Fail(outage);
                 }
+            }
+            catch (PostgresException twice) when (twice is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "jobs_pkey" })
+            {
+                // The batch was committed and only its reply was lost: nobody else makes this id.
+                submission.Complete(new SubmitOutcome.Accepted(await _insert.ReadCreatedAtAsync(submission.Draft.Id)));
+                _signals.Queued([submission.Draft.Id]);
             }
             catch (PostgresException failure)
             {
@@ -143,6 +193,10 @@ public sealed class JobSubmission : IAsyncDisposable
         if (repeats is not null)
         {
             await _insert.ResolveRepeatsAsync(repeats);
+            // An expired key makes a new job, and a new job wants a worker.
+            _signals.Queued([
+                .. repeats.Where(repeat => repeat.IsAccepted && repeat.Draft.NotBefore is null).Select(repeat => repeat.Draft.Id),
+            ]);
         }
     }
 }
@@ -158,7 +212,14 @@ internal sealed class PendingSubmission(JobDraft draft)
 
     public bool IsDone => _done.Task.IsCompleted;
 
-    public void Complete(SubmitOutcome outcome) => _done.TrySetResult(outcome);
+    /// <summary>It became a new job.</summary>
+    public bool IsAccepted { get; private set; }
+
+    public void Complete(SubmitOutcome outcome)
+    {
+        IsAccepted = outcome is SubmitOutcome.Accepted;
+        _done.TrySetResult(outcome);
+    }
 
     public void Fail(Exception failure) => _done.TrySetException(failure);
 }

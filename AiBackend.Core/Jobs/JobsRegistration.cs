@@ -24,6 +24,7 @@ public static class JobsRegistration
             .AddSingleton<LeasedWrites>()
             .AddSingleton<RescueJobs>()
             .AddSingleton<AdvanceDueJobs>()
-            .AddSingleton<PruneKeys>();
+            .AddSingleton<PruneKeys>()
+            .AddSingleton<PruneWorkers>();
     }
 }

@@ -25,6 +25,7 @@ public sealed class LeasedWrites : IAsyncDisposable
     private readonly Task _loop;
     private TaskCompletionSource _urgent = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _fencedCount;
+    private volatile bool _stopping;
 
     /// <summary>Starts the loop that writes.</summary>
     public LeasedWrites(NpgsqlDataSource database, IJobSignals signals, TimeProvider clock, ILogger<LeasedWrites> logger)
@@ -45,6 +46,7 @@ public sealed class LeasedWrites : IAsyncDisposable
     /// <summary>Writes what waits, then stops.</summary>
     public async ValueTask DisposeAsync()
     {
+        _stopping = true;
         _dirty.Writer.TryComplete();
         Volatile.Read(ref _urgent).TrySetResult();
         await _loop;
@@ -112,55 +114,61 @@ public sealed class LeasedWrites : IAsyncDisposable
         return writes;
     }
 
-    private async Task FlushAsync(List<LeasedWrite> writes)
+    /// <param name="writes">What to write, sorted by job.</param>
+    /// <param name="unsure">Whether an earlier try may have been committed.</param>
+    private async Task FlushAsync(List<LeasedWrite> writes, bool unsure = false)
     {
         var delay = MinTick;
-        var unsure = false;
         while (writes.Count > 0)
         {
+            IReadOnlySet<Guid> written;
             try
             {
-                Settle(writes, await _statement.RunAsync(writes, unsure));
-                return;
+                written = await _statement.RunAsync(writes, unsure);
             }
-            catch (PostgresException refusal) when (!refusal.IsTransient)
+            catch (Exception failure)
             {
-                await RefuseAsync(writes, refusal);
-                return;
-            }
-            catch (Exception outage) when (outage is NpgsqlException or TimeoutException or IOException)
-            {
+                if (failure is PostgresException { IsTransient: false } || !IsOutage(failure) || _stopping)
+                {
+                    await RefuseAsync(writes, failure, unsure);
+                    return;
+                }
+
                 // The commit may have happened: the next try asks before it writes again.
                 unsure = true;
-                _logger.LeasedWritesDelayed(outage, writes.Count);
+                _logger.LeasedWritesDelayed(failure, writes.Count);
                 await Task.Delay(delay, _clock);
                 delay = delay * 2 < MaxRetryDelay ? delay * 2 : MaxRetryDelay;
                 writes.RemoveAll(write => write.Running.IsLost);
+                continue;
             }
-            catch (Exception bug)
-            {
-                // Safe to go on: the leases expire and the rescuer takes these jobs; the others must keep their writer.
-                await RefuseAsync(writes, bug);
-                return;
-            }
+
+            Settle(writes, written);
+            return;
         }
     }
 
-    /// <summary>One row that Postgres refuses must not take its neighbours with it.</summary>
-    private async Task RefuseAsync(List<LeasedWrite> writes, Exception refusal)
+    private static bool IsOutage(Exception failure) => failure is NpgsqlException or TimeoutException or IOException;
+
+    /// <summary>One row that Postgres refuses must not take its neighbours with it; and a worker that stops does not wait for Postgres.</summary>
+    private async Task RefuseAsync(List<LeasedWrite> writes, Exception refusal, bool unsure)
     {
-        if (writes.Count == 1)
+        if (writes.Count == 1 || _stopping)
         {
-            var running = writes[0].Running;
-            _logger.LeasedWriteRefused(refusal, running.Job.Lease.JobId, running.Job.Attempt);
-            running.FailEnd(refusal);
-            running.Lose();
+            foreach (var running in writes.Select(write => write.Running))
+            {
+                // Safe to go on: the lease expires and the rescuer takes the job; the others keep their writer.
+                _logger.LeasedWriteRefused(refusal, running.Job.Lease.JobId, running.Job.Attempt);
+                running.FailEnd(refusal);
+                running.Lose();
+            }
+
             return;
         }
 
         foreach (var write in writes)
         {
-            await FlushAsync([write]);
+            await FlushAsync([write], unsure);
         }
     }
 

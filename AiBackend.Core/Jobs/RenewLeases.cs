@@ -49,10 +49,10 @@ public sealed class RenewLeases(NpgsqlDataSource database)
         return held;
     }
 
-    /// <summary>Forgets a worker that stopped cleanly.</summary>
-    public async Task ForgetAsync(Guid workerId, CancellationToken cancellationToken)
+    /// <summary>Records that a worker stopped cleanly; its name stays for traces.</summary>
+    public async Task RecordStopAsync(Guid workerId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("DELETE FROM workers WHERE id = @worker_id");
+        await using var command = database.CreateCommand("UPDATE workers SET stopped_at = now() WHERE id = @worker_id");
         command.Parameters.AddWithValue("worker_id", workerId);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }

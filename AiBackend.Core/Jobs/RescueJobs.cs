@@ -17,6 +17,8 @@ public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals)
         SELECT id FROM jobs WHERE status = 2 AND lease_until < now() AND id > @after ORDER BY id LIMIT @limit
         """;
 
+    // From the second crash on jobs come back at different times: together again, a job that kills its process would take the
+    // same neighbours with it until all of them look guilty.
     // The guard repeats status and lease: a worker that ends or renews the job between the two statements wins.
     private static readonly string Sql = string.Create(
         CultureInfo.InvariantCulture,
@@ -26,9 +28,10 @@ public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals)
                SET status = CASE WHEN j.cancel_requested THEN 9
                                  WHEN j.crash_count + 1 >= {{MaxCrashes}} THEN 8
                                  WHEN j.attempt - j.excused >= j.max_attempts THEN 8
+                                 WHEN j.crash_count >= 1 THEN 5
                                  ELSE 1 END,
                    crash_count = j.crash_count + 1, last_seq = j.last_seq + 2, lease_until = NULL,
-                   due_at = now(),
+                   due_at = now() + CASE WHEN j.crash_count >= 1 THEN random() * interval '10 seconds' ELSE interval '0' END,
                    finished_at = CASE WHEN j.cancel_requested OR j.crash_count + 1 >= {{MaxCrashes}}
                                         OR j.attempt - j.excused >= j.max_attempts THEN now() END,
                    error_code = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{MaxCrashes}} THEN 'poison' ELSE 'worker_lost' END,
@@ -52,8 +55,10 @@ public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals)
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq - 1, 4, tenant_id, '{"attempt":' || attempt || ',"reason":"worker_lost"}' FROM rescued
             UNION ALL
-            SELECT id, last_seq, CASE WHEN status = 1 THEN 1 ELSE 7 END, tenant_id,
-                   CASE WHEN status = 1 THEN '{"status":"queued","attempt":' || attempt || '}' ELSE '{}' END
+            SELECT id, last_seq, CASE WHEN status IN (1, 5) THEN 1 ELSE 7 END, tenant_id,
+                   CASE status WHEN 1 THEN '{"status":"queued","attempt":' || attempt || '}'
+                               WHEN 5 THEN '{"status":"retrying","attempt":' || attempt || ',"waiting_reason":"backoff"}'
+                               ELSE '{}' END
               FROM rescued
             RETURNING job_id, seq, kind, data
         )
@@ -75,8 +80,9 @@ public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals)
             }
 
             after = ids[^1];
-            var events = await database.RetryTransientAsync(token => RescueAsync(ids, token), cancellationToken);
+            var events = await TransientRetry.RunAsync(token => RescueAsync(ids, token), cancellationToken);
             signals.Committed(events);
+            // Those that wait for their time are among them; their claim refuses them.
             var queued = events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId).ToList();
             signals.Queued(queued);
             rescued += events.Count / 2;
@@ -91,7 +97,7 @@ public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals)
         return await command.ReadIdsAsync(cancellationToken);
     }
 
-    private async Task<IReadOnlyList<JobEventRecord>> RescueAsync(Guid[] ids, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<JobEventRecord>> RescueAsync(Guid[] ids, CancellationToken cancellationToken)
     {
 #pragma warning disable CA2100 // The text is built from constants of this class.
         await using var command = database.CreateCommand(Sql);

@@ -7,8 +7,8 @@ namespace AiBackend.Core.Jobs;
 /// </remarks>
 public static class RetryPolicy
 {
-    /// <summary>Bound of the first delay. 1 s.</summary>
-    public static readonly TimeSpan Base = TimeSpan.FromSeconds(1);
+    /// <summary>Bound of the first delay. 4 s: five attempts then span up to a minute, longer than most blips of a provider.</summary>
+    public static readonly TimeSpan Base = TimeSpan.FromSeconds(4);
 
     /// <summary>Bound of every delay. 5 minutes.</summary>
     public static readonly TimeSpan Cap = TimeSpan.FromMinutes(5);

@@ -83,14 +83,14 @@ public sealed class RunningJob : IDisposable
     {
         IsLost = true;
         _ended.TrySetResult(false);
-        _stop.Cancel();
+        StopAttempt();
     }
 
     /// <summary>Stops the attempt because a caller cancelled the job.</summary>
     public void RequestCancel()
     {
         CancelRequested = true;
-        _stop.Cancel();
+        StopAttempt();
     }
 
     /// <inheritdoc />
@@ -122,6 +122,18 @@ public sealed class RunningJob : IDisposable
     internal void CompleteEnd() => _ended.TrySetResult(true);
 
     internal void FailEnd(Exception failure) => _ended.TrySetException(failure);
+
+    private void StopAttempt()
+    {
+        try
+        {
+            _stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The attempt has ended; whoever tells it to stop cannot know that yet.
+        }
+    }
 
     private void SettleText()
     {

@@ -40,7 +40,7 @@ internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL,
                    finished_at = CASE WHEN i.status >= 6 THEN now() END,
                    due_at = CASE WHEN i.status >= 6 THEN j.due_at ELSE now() + coalesce(i.retry_delay, interval '0') END,
-                   excused = j.excused + CASE WHEN i.outcome = 5 THEN 1 ELSE 0 END,
+                   excused = j.excused + CASE WHEN i.outcome = 5 OR i.status = 5 AND i.error_class = 'rate_limited' THEN 1 ELSE 0 END,
                    error_code = i.error_code, error_class = i.error_class, error_message = i.error_message
               FROM input i
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_epoch = i.epoch AND j.last_seq = i.after_seq
@@ -89,37 +89,25 @@ internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
             writes = [.. writes.Where(write => !written.Contains(write.Lease.JobId))];
         }
 
-        // One batch is one transaction and one round trip.
-        await using var batch = database.CreateBatch();
+        // Two transactions, each locking its rows in id order. One for both would lock the ends after all appends, out of order
+        // with the renewal of the same leases, and the two would deadlock.
         var appends = writes.Where(write => write.End is null).ToList();
         if (appends.Count > 0)
         {
-            var command = new NpgsqlBatchCommand(AppendSql);
-            AddLease(command.Parameters, appends);
-            AddEvents(command.Parameters, appends);
-            batch.BatchCommands.Add(command);
+            await using var append = database.CreateCommand(AppendSql);
+            AddLease(append.Parameters, appends);
+            AddEvents(append.Parameters, appends);
+            await ReadIdsAsync(append, written);
         }
 
         var ends = writes.Where(write => write.End is not null).ToList();
         if (ends.Count > 0)
         {
-            var command = new NpgsqlBatchCommand(EndSql);
-            AddLease(command.Parameters, ends);
-            AddEvents(command.Parameters, ends);
-            AddEnds(command.Parameters, ends);
-            batch.BatchCommands.Add(command);
-        }
-
-        if (batch.BatchCommands.Count > 0)
-        {
-            await using var reader = await batch.ExecuteReaderAsync();
-            do
-            {
-                while (await reader.ReadAsync())
-                {
-                    written.Add(reader.GetGuid(0));
-                }
-            } while (await reader.NextResultAsync());
+            await using var end = database.CreateCommand(EndSql);
+            AddLease(end.Parameters, ends);
+            AddEvents(end.Parameters, ends);
+            AddEnds(end.Parameters, ends);
+            await ReadIdsAsync(end, written);
         }
 
         return written;

@@ -6,8 +6,7 @@ namespace AiBackend.Core.Operations;
 
 /// <summary>The numbers an operator looks at, from the tables themselves.</summary>
 /// <remarks>
-/// Percentiles cover jobs accepted within the window, at most the newest 20 000 of them, so that the cost of asking does not
-/// grow with the load.
+/// Percentiles cover jobs accepted within the window, at most the newest 20 000 of them; the counts cover all of them.
 /// </remarks>
 public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
 {

@@ -10,7 +10,7 @@ public sealed class WorkerReads(NpgsqlDataSource database)
     private const string Sql = """
         SELECT id, name, slots, busy, started_at, last_seen_at, fenced_writes,
                CASE WHEN last_seen_at < now() - interval '10 seconds' THEN 'lost' WHEN draining THEN 'draining' ELSE 'alive' END
-          FROM workers WHERE last_seen_at > now() - interval '15 minutes' ORDER BY last_seen_at DESC LIMIT 200
+          FROM workers WHERE stopped_at IS NULL AND last_seen_at > now() - interval '15 minutes' ORDER BY last_seen_at DESC LIMIT 200
         """;
 
     /// <returns>Newest heartbeat first.</returns>

@@ -35,18 +35,25 @@ public sealed class DispatchBacklog(
         var room = queue.Limit - waiting.Count;
         if (room <= 0)
         {
-            return true;
+            return false; // Full: what workers take makes room, and the next round is soon enough.
         }
 
         // Cleared before looking: a job that was refused the fast path until now is committed, so this look finds it.
         var backlog = await queue.ClearBacklogAsync();
         var limit = waiting.Count + _offered.Count + room + 1;
-        var queued = await FindQueuedAsync(backlog, limit, cancellationToken);
+        var queued = await FindAsync(backlog, limit, cancellationToken);
         var fresh = queued.Where(id => !waiting.Contains(id) && !_offered.ContainsKey(id)).Take(room).ToList();
-        var more = backlog && (queued.Length == limit || fresh.Count == room);
+        var more = queued.Length == limit || fresh.Count == room;
         if (more)
         {
             await queue.NoteBacklogAsync();
+        }
+
+        // Claimed since: remembering them would only make the next look longer.
+        var stillQueued = queued.ToHashSet();
+        foreach (var id in _offered.Keys.Where(id => !stillQueued.Contains(id)).ToList())
+        {
+            _offered.Remove(id);
         }
 
         var taken = await queue.OfferOrderedAsync(fresh);
@@ -72,6 +79,20 @@ public sealed class DispatchBacklog(
             {
                 _offered.Remove(id);
             }
+        }
+    }
+
+    private async Task<Guid[]> FindAsync(bool backlog, int limit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await FindQueuedAsync(backlog, limit, cancellationToken);
+        }
+        catch (NpgsqlException) when (backlog)
+        {
+            // The look did not happen, so the note must not be lost with it.
+            await queue.NoteBacklogAsync();
+            throw;
         }
     }
 

@@ -44,6 +44,16 @@ public sealed class ReadyQueue
         return #ARGV - 1
         """;
 
+    // Deleting a consumer forgets what it had read but leaves the entries in the stream, where nobody would ever see them again.
+    private const string RemoveConsumerScript = """
+        local left = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, ARGV[2])
+        for _, entry in ipairs(left) do
+            redis.call('XACK', KEYS[1], ARGV[1], entry[1])
+            redis.call('XDEL', KEYS[1], entry[1])
+        end
+        return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+        """;
+
     private readonly RedisConnection _redis;
     private readonly ILogger<ReadyQueue> _logger;
     private readonly int _limit;
@@ -145,7 +155,7 @@ public sealed class ReadyQueue
     public async Task<bool> HasBacklogAsync() => (long)await _redis.ExecuteAsync("EXISTS", _backlog) > 0;
 
     /// <summary>Forgets a consumer that stopped cleanly.</summary>
-    public Task RemoveConsumerAsync(string consumer) => _redis.ExecuteAsync("XGROUP", "DELCONSUMER", _stream, Group, consumer);
+    public Task RemoveConsumerAsync(string consumer) => _redis.EvaluateAsync(RemoveConsumerScript, [_stream], [Group, consumer]);
 
     private async Task<int> OfferAsync(IReadOnlyList<Guid> jobIds, bool ordered)
     {

@@ -125,14 +125,14 @@ public sealed class RedisConnection : IAsyncDisposable
 
     private async Task<T> WithTimeLimitAsync<T>(Func<IDatabase, Task<T>> command)
     {
-        var connection = Volatile.Read(ref _connection) ?? await ConnectAsync();
+        var connection = Volatile.Read(ref _connection) ?? await ConnectAsync().WaitAsync(_timeout, _clock);
         try
         {
             return await command(connection.GetDatabase()).WaitAsync(_timeout, _clock);
         }
         catch (TimeoutException)
         {
-            await ReplaceAsync(connection);
+            Replace(connection);
             throw;
         }
     }
@@ -170,6 +170,19 @@ public sealed class RedisConnection : IAsyncDisposable
         }
     }
 
+    private async Task ReconnectAsync()
+    {
+        try
+        {
+            await ConnectAsync();
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            // The next command tries again.
+            ReportFailure(failure);
+        }
+    }
+
     private async Task SubscribeAsync(ConnectionMultiplexer connection, (RedisChannel Channel, Action<RedisValue> Handler) subscription)
     {
         try
@@ -186,7 +199,7 @@ public sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    private async Task ReplaceAsync(ConnectionMultiplexer frozen)
+    private void Replace(ConnectionMultiplexer frozen)
     {
         if (Interlocked.CompareExchange(ref _connection, null, frozen) != frozen)
         {
@@ -196,6 +209,6 @@ public sealed class RedisConnection : IAsyncDisposable
         _logger.RedisReplaced(_timeout.TotalSeconds);
         // Closing waits for a server that does not answer; nobody needs to wait with it.
         _ = Task.Run(frozen.Dispose);
-        await ConnectAsync();
+        _ = ReconnectAsync();
     }
 }

@@ -64,38 +64,6 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
     }
 
     [Fact]
-    public async Task F_42_a_job_that_ends_while_the_rescuer_looks_stays_ended()
-    {
-        var id = await Core.SubmitAsync();
-        using var running = await Core.ClaimAsync(id);
-        await Core.ExpireLeaseAsync(id);
-
-        // An expired lease that nobody has taken over is still the worker's.
-        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("done")));
-        await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel);
-
-        Assert.Equal(JobStatus.Completed, await Core.StatusAsync(id));
-    }
-
-    [Fact]
-    public async Task F_43_jobs_with_a_good_lease_do_not_hide_expired_ones_from_the_rescuer()
-    {
-        var ids = new List<Guid>();
-        for (var i = 0; i < 600; i++)
-        {
-            ids.Add(await Core.SubmitAsync());
-        }
-
-        await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, ids, CoreHost.Lease, TestRun.Cancel);
-        foreach (var id in ids.TakeLast(10))
-        {
-            await Core.ExpireLeaseAsync(id);
-        }
-
-        Assert.Equal(10, await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel));
-    }
-
-    [Fact]
     public async Task A_retryable_failure_waits_then_runs_again_and_earlier_text_is_reset()
     {
         var id = await Core.SubmitAsync();
@@ -151,18 +119,32 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
     }
 
     [Fact]
-    public async Task I_13_a_job_that_keeps_losing_its_worker_fails_as_poison_after_the_third_time()
+    public async Task A_provider_s_rate_limit_does_not_use_up_an_attempt()
     {
-        var id = await Core.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 20 });
-        for (var crash = 1; crash <= RescueJobs.MaxCrashes; crash++)
+        var id = await Core.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 1 });
+        using (var limited = await Core.ClaimAsync(id))
         {
-            using var running = await Core.ClaimAsync(id);
-            await Core.ExpireLeaseAsync(id);
-            await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel);
+            await limited.EndAsync(AttemptEnd.FailedForNow(new("rate_limited", "rate_limited", "Too many.", true), TimeSpan.Zero));
         }
 
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
-        Assert.Equal(("failed", "poison"), (job!.Status, job.Error!.Code));
+        await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
+
+        using var second = await Core.ClaimAsync(id);
+        Assert.Equal((2, 1), (second.Job.Attempt, second.Job.CountedAttempts));
+    }
+
+    [Fact]
+    public async Task A_job_that_has_ended_may_still_be_told_to_stop()
+    {
+        var id = await Core.SubmitAsync();
+        var running = await Core.ClaimAsync(id);
+        await running.EndAsync(AttemptEnd.Succeeded("done"));
+        running.Dispose();
+
+        running.Lose();
+        running.RequestCancel();
+
+        Assert.True(running.IsLost);
     }
 
     [Fact]

@@ -47,9 +47,9 @@ public sealed class RetryPolicyTests
     {
         static TimeSpan Bound(int failures) => RetryPolicy.NextDelay(failures, null, null, 1)!.Value;
 
-        Assert.Equal(TimeSpan.FromSeconds(1), Bound(1));
-        Assert.Equal(TimeSpan.FromSeconds(2), Bound(2));
-        Assert.Equal(TimeSpan.FromSeconds(16), Bound(5));
+        Assert.Equal(TimeSpan.FromSeconds(4), Bound(1));
+        Assert.Equal(TimeSpan.FromSeconds(8), Bound(2));
+        Assert.Equal(TimeSpan.FromSeconds(64), Bound(5));
         Assert.Equal(RetryPolicy.Cap, Bound(60));
     }
 

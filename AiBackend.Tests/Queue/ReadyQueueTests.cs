@@ -46,7 +46,8 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
         var standard = await Core.SubmitAsync();
         var interactive = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Interactive });
         await Eventually.TrueAsync(async _ => await Queue.HasBacklogAsync(), "the refused offer is noted as a backlog");
-        Assert.True(await Dispatch.RunAsync(TestRun.Cancel), "Nothing fits yet.");
+        await Dispatch.RunAsync(TestRun.Cancel);
+        Assert.True(await Queue.HasBacklogAsync(), "Nothing fits yet.");
 
         await Queue.ReadAsync("a", Queue.Limit);
         await Dispatch.RunAsync(TestRun.Cancel);
@@ -109,6 +110,18 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
             .RunAsync(Core.WorkerId, entries.Select(entry => entry.JobId), CoreHost.Lease, TestRun.Cancel);
 
         Assert.Equal(id, Assert.Single(claimed).Lease.JobId);
+    }
+
+    [Fact]
+    public async Task A_consumer_that_leaves_takes_the_entries_it_had_read_with_it()
+    {
+        await Core.SubmitAsync();
+        await ReadAllAsync("leaving");
+
+        await Queue.RemoveConsumerAsync("leaving");
+
+        // What stayed would count against the limit for ever and be delivered to nobody.
+        Assert.Equal(0, (long)await Core.Get<RedisConnection>().ExecuteAsync("XLEN", "aib:{default}:ready"));
     }
 
     [Fact]

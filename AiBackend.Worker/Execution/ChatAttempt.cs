@@ -12,14 +12,12 @@ namespace AiBackend.Worker.Execution;
 /// <summary>One try at a chat job: streams the model's text into the job's log and says how it ended.</summary>
 internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<ChatAttempt> logger)
 {
+    private static readonly TimeSpan LongestPatience = TimeSpan.FromDays(30);
+
     public async Task<AttemptEnd> RunAsync(RunningJob running, CancellationToken graceOver)
     {
         var job = running.Job;
-        using var deadline = new CancellationTokenSource();
-        if (job.TimeLeft is { } left)
-        {
-            deadline.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
-        }
+        using var deadline = new CancellationTokenSource(PatienceUntil(job.TimeLeft), clock);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
         var answer = new Answer(clock);
@@ -31,22 +29,23 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<C
                 answer.Apply(progress, running);
             }
 
-            return answer.Describe(AttemptEnd.Succeeded(answer.Text));
+            return answer.Describe(answer.Finish());
         }
-        catch (OperationCanceledException) when (running.IsLost)
+        // An aborted call may also end with an error of the connection, so the reason to stop decides and not the exception.
+        catch (Exception) when (running.IsLost)
         {
             // Whatever is returned is refused by the fence; the lease has a new holder.
             return AttemptEnd.GivenBack();
         }
-        catch (OperationCanceledException) when (running.CancelRequested)
+        catch (Exception) when (running.CancelRequested)
         {
             return answer.Describe(AttemptEnd.Cancelled(answer.HasText ? answer.Text : null));
         }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        catch (Exception) when (deadline.IsCancellationRequested)
         {
             return answer.Describe(AfterDeadline(answer));
         }
-        catch (OperationCanceledException) when (graceOver.IsCancellationRequested)
+        catch (Exception) when (graceOver.IsCancellationRequested)
         {
             return answer.Describe(AttemptEnd.GivenBack());
         }
@@ -62,6 +61,16 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<C
         var messages = input.Messages!.Select(message => new ChatMessage(new ChatRole(message.Role!), message.Content)).ToList();
         return (messages, new ChatOptions { MaxOutputTokens = input.MaxOutputTokens, Temperature = (float?)input.Temperature });
     }
+
+    /// <summary>A timer cannot wait for more than 49 days, and no attempt lasts that long.</summary>
+    private static TimeSpan PatienceUntil(TimeSpan? deadline) =>
+        deadline switch
+        {
+            null => Timeout.InfiniteTimeSpan,
+            { } left when left > LongestPatience => LongestPatience,
+            { } left when left > TimeSpan.Zero => left,
+            _ => TimeSpan.Zero,
+        };
 
     private static AttemptEnd AfterDeadline(Answer answer) =>
         answer.HasText
@@ -81,10 +90,9 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<C
         var error = new JobError(failure.Code, failure.Class, failure.Message, failure.Retryable);
         logger.AttemptFailed(failure is ProviderFailure.Unknown ? exception : null, job.Lease.JobId, job.Attempt, error.Code);
         var timeLeft = job.TimeLeft - clock.GetElapsedTime(answer.StartedAt);
-        return
-            error.Retryable
-            && job.CountedAttempts < job.MaxAttempts
-            && RetryPolicy.NextDelay(job.CountedAttempts, failure.RetryAfter, timeLeft, Random.Shared.NextDouble()) is { } delay
+        // A provider's rate limit is nobody's fault: waiting for it does not use up a try.
+        var mayRetry = error.Retryable && (failure is ProviderFailure.RateLimited || job.CountedAttempts < job.MaxAttempts);
+        return mayRetry && RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, Random.Shared.NextDouble()) is { } delay
             ? AttemptEnd.FailedForNow(error, delay)
             : AttemptEnd.FailedForGood(error);
     }
@@ -97,6 +105,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<C
         private ServedBy? _servedBy;
         private JobUsage? _usage;
         private int _fallbacks;
+        private string? _finishReason;
 
         public long StartedAt { get; } = clock.GetTimestamp();
 
@@ -121,10 +130,18 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<C
                     running.AppendNotice("provider_failover", $"{from} failed ({failure.Code}), asked {to} instead.");
                     break;
                 case ChatProgress.Finished finished:
-                    (_servedBy, _usage) = (finished.ServedBy, finished.Usage);
+                    (_servedBy, _usage, _finishReason) = (finished.ServedBy, finished.Usage, finished.FinishReason);
                     break;
             }
         }
+
+        public AttemptEnd Finish() =>
+            _finishReason switch
+            {
+                "length" => AttemptEnd.Partial(Text, "The answer reached the limit of output tokens and was cut off."),
+                "content_filter" => AttemptEnd.Partial(Text, "The provider's content filter cut the answer off."),
+                _ => AttemptEnd.Succeeded(Text),
+            };
 
         public AttemptEnd Describe(AttemptEnd end) => end with { ServedBy = _servedBy, Usage = _usage, FirstTokenAfter = _firstTokenAfter };
     }

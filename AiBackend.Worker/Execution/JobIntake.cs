@@ -3,7 +3,6 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using StackExchange.Redis;
 
 namespace AiBackend.Worker.Execution;
@@ -23,6 +22,7 @@ internal sealed class JobIntake(
 ) : BackgroundService
 {
     private const int MaxClaim = 256;
+    private static readonly TimeSpan MissedAfter = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan PollWithoutRedis = TimeSpan.FromMilliseconds(250);
 
     // Holds at most one nudge: new work or a free slot, whichever, means "look again".
@@ -31,9 +31,12 @@ internal sealed class JobIntake(
     );
 
     private int _running;
+    private long _lastLookAt;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        // From here on the clock of the grace period runs, whatever this loop waits for.
+        await using var draining = stoppingToken.Register(drain.Begin);
         await redis.SubscribeAsync(queue.WakeChannel, _ => Nudge());
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -48,7 +51,7 @@ internal sealed class JobIntake(
             {
                 break;
             }
-            catch (Exception failure) when (failure is NpgsqlException or RedisException or TimeoutException)
+            catch (Exception failure)
             {
                 // Safe to go on: nothing was claimed, or the claim's lease expires and the rescuer returns the jobs.
                 logger.IntakeFailed(failure);
@@ -75,11 +78,12 @@ internal sealed class JobIntake(
         }
 
         var sentAt = clock.GetTimestamp();
+        // None: a claim that was sent may be committed, and then its jobs are ours to run or to give back; its time-out bounds it.
         var claimed = await claimJobs.RunAsync(
             identity.Id,
             entries.Select(entry => entry.JobId),
             options.Value.LeaseDuration,
-            cancellationToken
+            CancellationToken.None
         );
         Start(claimed, entries, sentAt);
         return entries.Count == free;
@@ -87,19 +91,28 @@ internal sealed class JobIntake(
 
     private async Task<IReadOnlyList<ReadyEntry>> ReadAsync(int count, CancellationToken cancellationToken)
     {
+        var missedBy = TimeSpan.Zero;
         if (redis.IsConnected)
         {
             try
             {
-                return await queue.ReadAsync(identity.Consumer, count);
+                var entries = await queue.ReadAsync(identity.Consumer, count);
+                if (entries.Count > 0 || clock.GetElapsedTime(_lastLookAt) < options.Value.PollInterval)
+                {
+                    return entries;
+                }
+
+                // Redis answers and has nothing. Should it have (it may refuse writes, or the dispatcher may be gone), jobs grow old.
+                missedBy = MissedAfter;
             }
-            catch (Exception failure) when (failure is RedisException or TimeoutException)
+            catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
             {
                 redis.ReportFailure(failure);
             }
         }
 
-        var ids = await findQueued.RunAsync(count, cancellationToken);
+        _lastLookAt = clock.GetTimestamp();
+        var ids = await findQueued.RunAsync(count, missedBy, cancellationToken);
         return [.. ids.Select(id => new ReadyEntry("", id))];
     }
 
@@ -132,17 +145,21 @@ internal sealed class JobIntake(
 
     private async Task RunOneAsync(ClaimedJob job, List<string> entryIds, long sentAt)
     {
+        var recorded = false;
         try
         {
-            if (await runner.RunAsync(job, sentAt, drain.GraceOver))
-            {
-                await AcknowledgeAsync(entryIds);
-            }
+            recorded = await runner.RunAsync(job, sentAt, drain.GraceOver);
         }
         finally
         {
+            // The slot is free now; the acknowledgement must not hold it while Redis is slow.
             Interlocked.Decrement(ref _running);
             Nudge();
+        }
+
+        if (recorded)
+        {
+            await AcknowledgeAsync(entryIds);
         }
     }
 
@@ -152,7 +169,7 @@ internal sealed class JobIntake(
         {
             await queue.AcknowledgeAsync(entryIds);
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {
             // Safe: the entry stays pending until the dispatcher drops it, and claims nothing meanwhile.
             redis.ReportFailure(failure);
@@ -177,7 +194,6 @@ internal sealed class JobIntake(
 
     private async Task DrainAsync()
     {
-        drain.Begin();
         logger.Draining(Volatile.Read(ref _running), drain.GracePeriod.TotalSeconds);
         while (Volatile.Read(ref _running) > 0)
         {
@@ -189,7 +205,7 @@ internal sealed class JobIntake(
         {
             await queue.RemoveConsumerAsync(identity.Consumer);
         }
-        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
         {
             // Safe: a consumer without entries costs a few bytes.
             redis.ReportFailure(failure);

@@ -40,7 +40,7 @@ internal sealed class LeaseKeeper(
         }
 
         await watching;
-        await ForgetAsync();
+        await RecordStopAsync();
     }
 
     private async Task RenewAsync(CancellationToken cancellationToken)
@@ -109,16 +109,16 @@ internal sealed class LeaseKeeper(
         }
     }
 
-    private async Task ForgetAsync()
+    private async Task RecordStopAsync()
     {
         try
         {
             // None: the process is ending; the short command time-out of the data source bounds it.
-            await renewLeases.ForgetAsync(identity.Id, CancellationToken.None);
+            await renewLeases.RecordStopAsync(identity.Id, CancellationToken.None);
         }
         catch (NpgsqlException failure)
         {
-            // Safe: without a heartbeat the row soon reads "lost" and then disappears from lists.
+            // Safe: without a heartbeat the row soon reads "lost".
             logger.RenewalFailed(failure, 0);
         }
     }

@@ -37,7 +37,7 @@ internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity ident
                     term = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
                     work = lead(term.Token);
                 }
-                else if (!leads && term is not null)
+                else if (term is not null && (!leads || work.IsCompleted))
                 {
                     await EndAsync(term, work);
                     term = null;

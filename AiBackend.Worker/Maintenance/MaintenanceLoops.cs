@@ -3,7 +3,6 @@ using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Worker.Execution;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using StackExchange.Redis;
 
 namespace AiBackend.Worker.Maintenance;
@@ -16,6 +15,7 @@ internal sealed class MaintenanceLoops(
     RescueJobs rescue,
     AdvanceDueJobs advanceDue,
     PruneKeys pruneKeys,
+    PruneWorkers pruneWorkers,
     RedisConnection redis,
     IOptions<WorkerOptions> options,
     TimeProvider clock,
@@ -77,6 +77,7 @@ internal sealed class MaintenanceLoops(
     private async Task<TimeSpan> PruneAsync(CancellationToken cancellationToken)
     {
         await pruneKeys.RunAsync(cancellationToken);
+        await pruneWorkers.RunAsync(cancellationToken);
         await queue.DropStaleAsync("maintenance", StaleAfter);
         return PruneInterval;
     }
@@ -102,9 +103,9 @@ internal sealed class MaintenanceLoops(
                 redis.ReportFailure(failure);
                 pause = RescueInterval;
             }
-            catch (NpgsqlException failure)
+            catch (Exception failure)
             {
-                // Safe to go on: every round starts from what Postgres says.
+                // Safe to go on: every round starts from what Postgres says; and a loop that ended would leave the others leading without it.
                 logger.MaintenanceFailed(failure);
                 pause = RescueInterval;
             }

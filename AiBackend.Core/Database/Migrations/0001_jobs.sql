@@ -54,6 +54,7 @@ CREATE INDEX jobs_queued ON jobs (priority, id) WHERE status = 1;            -- 
 CREATE INDEX jobs_processing ON jobs (id) WHERE status = 2;                  -- the rescuer; without lease_until, so that renewals stay HOT
 CREATE INDEX jobs_due ON jobs (due_at) WHERE status IN (0, 5);               -- scheduled and retrying jobs that become due
 CREATE INDEX jobs_deadline ON jobs (deadline) WHERE status < 6 AND deadline IS NOT NULL; -- deadlines that pass while nobody works
+CREATE INDEX jobs_cancel ON jobs (id) WHERE cancel_requested AND status < 6;             -- cancels that an attempt's end overtook
 CREATE INDEX jobs_rare_ends ON jobs (tenant_id, id) WHERE status IN (7, 8, 9);           -- lists filtered to the rare final states
 
 -- Terminal states are immutable, whoever writes. The WHEN clause keeps the cost off every other update.
@@ -155,6 +156,7 @@ CREATE TABLE workers (
     fenced_writes   bigint      NOT NULL DEFAULT 0,
     draining        boolean     NOT NULL DEFAULT false,
     started_at      timestamptz NOT NULL DEFAULT now(),
+    stopped_at      timestamptz,
     last_seen_at    timestamptz NOT NULL DEFAULT now()
 );
 

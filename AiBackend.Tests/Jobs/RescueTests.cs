@@ -1,0 +1,61 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Jobs;
+
+public sealed class RescueTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    [Fact]
+    public async Task F_42_a_job_that_ends_or_is_renewed_between_the_rescuers_two_statements_is_left_alone()
+    {
+        var ended = await Core.SubmitAsync();
+        var renewed = await Core.SubmitAsync();
+        using var ending = await Core.ClaimAsync(ended);
+        using var renewing = await Core.ClaimAsync(renewed);
+        await Core.ExpireLeaseAsync(ended);
+
+        // An expired lease that nobody has taken over is still the worker's.
+        Assert.True(await ending.EndAsync(AttemptEnd.Succeeded("done")));
+        Assert.Empty(await Core.Get<RescueJobs>().RescueAsync([ended, renewed], TestRun.Cancel));
+
+        Assert.Equal(JobStatus.Completed, await Core.StatusAsync(ended));
+        Assert.Equal(JobStatus.Processing, await Core.StatusAsync(renewed));
+    }
+
+    [Fact]
+    public async Task F_43_jobs_with_a_good_lease_do_not_hide_expired_ones_from_the_rescuer()
+    {
+        var ids = new List<Guid>();
+        for (var i = 0; i < 600; i++)
+        {
+            ids.Add(await Core.SubmitAsync());
+        }
+
+        await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, ids, CoreHost.Lease, TestRun.Cancel);
+        foreach (var id in ids.TakeLast(10))
+        {
+            await Core.ExpireLeaseAsync(id);
+        }
+
+        Assert.Equal(10, await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task I_13_a_job_that_keeps_losing_its_worker_fails_as_poison_after_the_third_time()
+    {
+        var id = await Core.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 20 });
+        for (var crash = 1; crash <= RescueJobs.MaxCrashes; crash++)
+        {
+            using var running = await Core.ClaimAsync(id);
+            await Core.ExpireLeaseAsync(id);
+            await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel);
+            // From the second crash on it comes back later than at once.
+            Assert.Equal(crash == 2, await Core.StatusAsync(id) == JobStatus.Retrying);
+            await Core.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE id = @id AND status = 5", id);
+            await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
+        }
+
+        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        Assert.Equal(("failed", "poison"), (job!.Status, job.Error!.Code));
+    }
+}
