@@ -31,6 +31,7 @@ case $state in /*) ;; *) state=$PWD/$state ;; esac
 status_file=$state/status.json
 # Tests run what they were built with: AIBACKEND_BUILT names that configuration, and nothing is built then.
 program=$root/AiBackend.AppHost/bin/local/${AIBACKEND_BUILT:-Release}/net10.0/AiBackend.AppHost.dll
+built=$root/AiBackend.AppHost/bin/local/Release/built
 
 # What a host says about itself; see StatusFile.cs for the form.
 stack_state() { sed -n "s/^\"state\":\"\([a-z]*\)\",\"pid\":$1,\$/\1/p" "$status_file" 2>/dev/null || true; }
@@ -49,20 +50,24 @@ not_well() {
   done
 }
 
-# changed_since FILE: whether a source of the stack is newer. A folder is, when something in it was added or removed.
-changed_since() {
-  [ -n "$(find "$root"/AiBackend.* "$root"/build "$root"/Directory.*.props "$root"/global.json "$root"/.editorconfig \
-    \( -name bin -o -name obj -o -name AiBackend.Tests -o -name AiBackend.Bench \) -prune -o -newer "$1" -print -quit)" ]
+# is_current: whether no source is newer than the start of the last build, and no folder of sources newer than its end, which
+# is when the build has made its own folders in them.
+is_current() {
+  [ -e "$program" ] && [ -e "$built.from" ] && [ -e "$built" ] &&
+    [ -z "$(find "$root"/AiBackend.* "$root"/build "$root"/Directory.*.props "$root"/global.json "$root"/.editorconfig \
+      \( -name bin -o -name obj -o -name AiBackend.Tests -o -name AiBackend.Bench \) -prune -o \
+      -type f -newer "$built.from" -print -quit -o -type d -newer "$built" -print -quit)" ]
 }
 
 build() {
-  local output stamp=$root/AiBackend.AppHost/bin/local/Release/built
-  if [ -e "$stamp" ] && [ -e "$program" ] && ! changed_since "$stamp"; then
+  local output
+  if is_current; then
     return
   fi
   say "Building (Release)…"
-  mkdir -p "${stamp%/*}"
-  touch "$stamp.new"
+  mkdir -p "${built%/*}"
+  rm -f "$built"
+  touch "$built.from"
   # Without build servers, which would outlive this script by minutes, and without analyzers, which are ./test.sh's concern.
   output=$(
     cd "$root"
@@ -70,7 +75,7 @@ build() {
     dotnet build AiBackend.AppHost -c Release --nologo -v quiet \
       -p:RestoreLockedMode=true -p:RunAnalyzers=false -p:UseSharedCompilation=false 2>&1
   ) || fail "the build failed:"$'\n'"$output"
-  mv "$stamp.new" "$stamp"
+  touch "$built"
 }
 
 prepare() {
