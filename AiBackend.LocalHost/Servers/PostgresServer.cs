@@ -36,6 +36,7 @@ internal sealed class PostgresServer(PostgresServerResource postgres, StateDirec
 
     public Task<ProcessSpec> DescribeAsync(string replicaId, CancellationToken cancellationToken)
     {
+        PostgresLock.RemoveIfTakenOver(_data);
         string[] settings =
         [
             "listen_addresses=127.0.0.1",

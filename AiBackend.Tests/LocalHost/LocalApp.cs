@@ -9,6 +9,8 @@ namespace AiBackend.Tests.LocalHost;
 /// <summary>An application of small shell scripts, each with the scratch folder as its working directory.</summary>
 internal sealed class LocalApp : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
     private readonly bool _ownsFolder;
     private DistributedApplication? _app;
 
@@ -57,7 +59,8 @@ internal sealed class LocalApp : IAsyncDisposable
 
     public Task StartAsync() => App.StartAsync(TestRun.Cancel);
 
-    public Task HealthyAsync(string resource) => App.ResourceNotifications.WaitForResourceHealthyAsync(resource, TestRun.Cancel);
+    public Task HealthyAsync(string resource) =>
+        App.ResourceNotifications.WaitForResourceHealthyAsync(resource, TestRun.Cancel).WaitAsync(Patience, TestRun.Cancel);
 
     public int PidOf(string resource) => Processes.Of(resource)[0].ProcessId ?? throw new InvalidOperationException($"{resource} is down.");
 

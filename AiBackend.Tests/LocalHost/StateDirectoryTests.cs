@@ -75,6 +75,36 @@ public sealed class StateDirectoryTests
     }
 
     [Fact]
+    public async Task Postgres_starts_although_another_program_has_the_pid_of_a_killed_server()
+    {
+        StackFixture.RequireServers();
+        var folder = LocalApp.CreateFolder();
+        await using (var first = new LocalApp(folder))
+        {
+            first.Builder.AddPostgres("postgres");
+            await first.StartAsync();
+            await first.HealthyAsync("postgres");
+        }
+
+        // As root the server runs as postgres, and so must the program in its way.
+        var way = Environment.IsPrivilegedProcess ? "postgres" : null;
+        using var other = await ChildProcess.StartAsync("/bin/sleep", ["1000"], user: way);
+        var lockFile = Path.Combine(folder, "state", "postgres", "postmaster.pid");
+        await File.WriteAllTextAsync(lockFile, $"{other.Id}\n{Path.GetDirectoryName(lockFile)}\n", TestRun.Cancel);
+        await ChildProcess.RunAsync("/bin/chown", ["--reference", Path.GetDirectoryName(lockFile)!, lockFile]);
+
+        await using (var second = new LocalApp(folder))
+        {
+            second.Builder.AddPostgres("postgres");
+            await second.StartAsync();
+            await second.HealthyAsync("postgres");
+            Assert.Equal(0, second.Processes.Of("postgres")[0].RestartCount);
+        }
+
+        TestFolder.Remove(folder);
+    }
+
+    [Fact]
     public async Task Postgres_is_durable_and_only_on_this_machine()
     {
         StackFixture.RequireServers();
