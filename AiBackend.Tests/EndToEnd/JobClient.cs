@@ -34,7 +34,7 @@ public sealed class JobClient(Stack stack)
     public static string Words(int count) => string.Join(' ', Enumerable.Range(1, count).Select(i => $"word{i}"));
 
     /// <summary>Submits; an answer that never came is asked for again with the same key, as a careful client does.</summary>
-    public async Task<Guid> SubmitAsync(string model, string? deadline = null, int? maxOutputTokens = null)
+    public async Task<Guid> SubmitAsync(string model, string content = "Go on.", string? deadline = null, int? maxOutputTokens = null)
     {
         var key = $"{Guid.CreateVersion7():N}";
         var job = await Eventually.GetAsync(
@@ -48,7 +48,7 @@ public sealed class JobClient(Stack stack)
                         type = "chat",
                         model,
                         deadline,
-                        input = new { messages = new[] { new { role = "user", content = "Go on." } }, max_output_tokens = maxOutputTokens },
+                        input = new { messages = new[] { new { role = "user", content } }, max_output_tokens = maxOutputTokens },
                     }
                 );
                 using var response = await stack.Api.SendAsync(request, cancellationToken);
