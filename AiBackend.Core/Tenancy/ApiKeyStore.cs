@@ -20,6 +20,7 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
 
     // A revoked key must stop working everywhere within 5 s.
     private static readonly TimeSpan CacheTime = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan StaleTime = TimeSpan.FromSeconds(4.8);
     private const int MaxCached = 10_000;
 
     private const string FindSql = """
@@ -39,9 +40,15 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
     public async ValueTask<Caller?> FindCallerAsync(string text, CancellationToken cancellationToken)
     {
         // The cache is keyed by the whole text, so a hit needs no hash; it lives in this process' memory only.
-        if (_cache.TryGetValue(text, out var cached) && clock.GetElapsedTime(cached.At) < CacheTime)
+        if (_cache.TryGetValue(text, out var cached))
         {
-            return cached.Caller;
+            var age = clock.GetElapsedTime(cached.At);
+            // One request asks Postgres again while the others of a busy key go on; sixty-four questions at once would be
+            // a pause for all of them, every few seconds.
+            if (age < CacheTime || (age < StaleTime && !cached.TryBeginRefresh()))
+            {
+                return cached.Caller;
+            }
         }
 
         if (ApiKey.TryParse(text) is not { } key)
@@ -92,5 +99,14 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
             ? new Caller(row.GetGuid(1), key.Id, row.GetFieldValue<string[]>(2))
             : null;
 
-    private sealed record Cached(Caller Caller, long At);
+    private sealed class Cached(Caller caller, long at)
+    {
+        private bool _refreshing;
+
+        public Caller Caller { get; } = caller;
+
+        public long At { get; } = at;
+
+        public bool TryBeginRefresh() => !Interlocked.Exchange(ref _refreshing, true);
+    }
 }
