@@ -20,16 +20,19 @@ internal sealed class ApiKeyHandler(
 
     private const string Prefix = "Bearer ";
 
+    /// <returns>What the one header claims to be a key, or null.</returns>
+    public static string? KeyOf(HttpRequest request) =>
+        // Two headers: which one counts would depend on who reads them, so neither does.
+        request.Headers.Authorization
+            is [{ } header]
+        && header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)
+            ? header[Prefix.Length..]
+            : null;
+
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
-        // Two headers: which one counts would depend on who reads them, so neither does.
-        if (Request.Headers.Authorization is not [{ } header] || !header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
-        {
-            return AuthenticateResult.NoResult();
-        }
-
-        var caller = await keys.FindCallerAsync(header[Prefix.Length..], Context.RequestAborted);
-        return caller is null
+        // None: asking for RequestAborted makes Kestrel allocate a source for every request, and the command timeout bounds the look-up.
+        return KeyOf(Request) is not { } key || await keys.FindCallerAsync(key, CancellationToken.None) is not { } caller
             ? AuthenticateResult.NoResult()
             : AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller)), SchemeName));
     }

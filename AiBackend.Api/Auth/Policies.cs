@@ -25,6 +25,8 @@ internal static class Policies
             .Services.AddAuthentication(ApiKeyHandler.SchemeName)
             .AddScheme<AuthenticationSchemeOptions, ApiKeyHandler>(ApiKeyHandler.SchemeName, null);
 
+        builder.Services.AddSingleton<LiveKeys>().AddHostedService(services => services.GetRequiredService<LiveKeys>());
+
         var anyKey = new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build();
         var authorization = builder.Services.AddAuthorizationBuilder();
         // An endpoint that forgot its policy, and an address that does not exist, are closed too.

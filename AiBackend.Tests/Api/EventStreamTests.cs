@@ -6,6 +6,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Api;
@@ -13,7 +14,8 @@ namespace AiBackend.Tests.Api;
 /// <summary>A server whose streams beat fast enough for a test.</summary>
 public sealed class QuicklyBeatingApi(PostgresServer postgres) : ApiServer(postgres)
 {
-    protected override IEnumerable<(string, string)> Settings => [("Streaming:Heartbeat", "00:00:00.1")];
+    protected override IEnumerable<(string, string)> Settings =>
+        [("Streaming:Heartbeat", "00:00:00.1"), ("Streaming:KeyCheck", "00:00:00.1")];
 }
 
 /// <summary>The event log over server-sent events.</summary>
@@ -188,6 +190,27 @@ public sealed class EventStreamTests(QuicklyBeatingApi api) : IClassFixture<Quic
         {
             Assert.Equal(string.Concat(Story), Fold(await reading));
         }
+    }
+
+    [Fact]
+    public async Task A_14_a_stream_ends_when_its_key_is_revoked_and_others_of_the_tenant_go_on()
+    {
+        var job = await api.SubmitAsync();
+        var key = await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "jobs:read");
+        using var ours = await OpenAsync(job.Id);
+        using var theirs = await api.Client(key)
+            .GetAsync($"/api/v1/jobs/{job.Id}/events", HttpCompletionOption.ResponseHeadersRead, TestRun.Cancel);
+        var reading = ReadToEndAsync(ours);
+
+        await using var revoke = api.Db.Source.CreateCommand("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1");
+        revoke.Parameters.AddWithValue(ApiKey.TryParse(key)!.Id);
+        await revoke.ExecuteNonQueryAsync(TestRun.Cancel);
+
+        var seen = await ReadToEndAsync(theirs);
+        Assert.DoesNotContain(JobEventTypes.Final, seen.Select(item => item.EventType));
+        Assert.False(reading.IsCompleted);
+        await TellStoryAsync(job.Id);
+        Assert.Equal(JobEventTypes.Final, (await reading)[^1].EventType);
     }
 
     private async Task<HttpResponseMessage> OpenAsync(Guid jobId, string query = "", params (string Name, string Value)[] headers)

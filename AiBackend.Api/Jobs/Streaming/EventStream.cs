@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using AiBackend.Api.Auth;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs.Streaming;
@@ -8,6 +9,7 @@ namespace AiBackend.Api.Jobs.Streaming;
 /// <remarks>Nothing is buffered beyond the response's own pipe: a slow reader falls back to the log, and a stuck one is cut by Kestrel's minimum rate.</remarks>
 internal sealed class EventStream(
     JobEventTail tail,
+    LiveKeys keys,
     IOptions<StreamingOptions> options,
     IHostApplicationLifetime lifetime,
     TimeProvider clock
@@ -23,14 +25,19 @@ internal sealed class EventStream(
         // Proxies of the nginx family hold back what they are not told to pass on.
         response.Headers["X-Accel-Buffering"] = "no";
 
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(response.HttpContext.RequestAborted, lifetime.ApplicationStopping);
+        using var key = keys.Watch(response.HttpContext.Request);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(
+            response.HttpContext.RequestAborted,
+            lifetime.ApplicationStopping,
+            key.Revoked
+        );
         try
         {
             await SendAsync(response.BodyWriter, jobId, after, stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // The reader left, or it will find another server to resume from.
+            // The reader left, or it will find another server to resume from, or its key no longer counts.
         }
         catch (Exception) when (response.HasStarted)
         {

@@ -11,7 +11,7 @@ namespace AiBackend.Api.Jobs.Streaming;
 
 /// <summary><c>/hubs/jobs</c>: the same numbered events over SignalR.</summary>
 [Authorize(Policies.ReadJobs)]
-internal sealed class JobsHub(JobReads jobs, JobEventTail tail, ILogger<JobsHub> logger) : Hub
+internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, ILogger<JobsHub> logger) : Hub
 {
     /// <summary>Streams a job's events after a number, and ends after <c>final</c>.</summary>
     /// <param name="jobId">The job.</param>
@@ -20,7 +20,9 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, ILogger<JobsHub>
     public async IAsyncEnumerable<JobEvent> Watch(string jobId, int after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var id = await FindAsync(jobId, after, cancellationToken);
-        await foreach (var record in tail.FollowAsync(id, after, cancellationToken))
+        using var key = keys.Watch(Context.GetHttpContext()!.Request);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, key.Revoked);
+        await foreach (var record in tail.FollowAsync(id, after, stop.Token))
         {
             yield return record.ToWire();
         }
