@@ -47,6 +47,7 @@ finish() {
   trap - EXIT INT TERM HUP
   end_forgotten || true
   local passed failed skipped
+  [ -e "$results/results.trx" ] || say "error: no results were written; the run did not come to its end."
   passed=$(count Passed) failed=$(count Failed) skipped=$(count NotExecuted)
   rm -rf "$results"
   if [ "$skipped" = 0 ]; then
