@@ -70,11 +70,12 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
 
         await open.ClickAsync();
         await visit.Page.Locator("#nav").WaitForAsync();
-        Assert.True(await visit.Page.EvaluateAsync<bool>("document.getElementById('nav').contains(document.activeElement)"));
+        // The focus follows the drawer; it does not move in the same instant.
+        await visit.Page.WaitForFunctionAsync("document.getElementById('nav').contains(document.activeElement)");
         await visit.Page.Keyboard.PressAsync("Escape");
 
         await visit.Page.Locator("#nav").WaitForAsync(new() { State = WaitForSelectorState.Hidden });
-        Assert.Equal("open", await visit.Page.EvaluateAsync<string>("document.activeElement.dataset.drawer"));
+        await visit.Page.WaitForFunctionAsync("document.activeElement?.dataset.drawer === 'open'");
         visit.AssertClean();
     }
 
