@@ -21,6 +21,8 @@ internal static class ProblemAnswer
             Errors = refusal.Errors,
             RetryAfter = refusal.RetryAfter?.TotalSeconds,
         };
+        // Again: the exception handler starts an answer from nothing.
+        context.Response.Headers.XContentTypeOptions = "nosniff";
         if (refusal.RetryAfter is { } wait)
         {
             // The header knows whole seconds only, and less than asked for would be a promise broken.

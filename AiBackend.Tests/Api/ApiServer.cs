@@ -144,6 +144,7 @@ public class ApiServer : IAsyncLifetime
     public static async Task<Problem> ReadProblemAsync(HttpResponseMessage response)
     {
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.ToString());
+        Assert.Equal(["nosniff"], response.Headers.GetValues("X-Content-Type-Options"));
         var problem = JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(TestRun.Cancel), WireJson.Default.Problem)!;
         Assert.Equal((int)response.StatusCode, problem.Status);
         Assert.Equal(problem.Type, "/problems/" + problem.Code.Replace('_', '-'));
