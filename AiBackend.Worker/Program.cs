@@ -1,6 +1,7 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Operations;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
@@ -23,6 +24,7 @@ builder.AddRedis();
 builder.AddQueue();
 builder.AddJobSignals();
 builder.AddJobLeases();
+builder.AddQueueGauges();
 builder.AddProviders();
 builder.AddMaintenance();
 builder.AddJobExecution();

@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs.Telemetry;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -34,6 +35,12 @@ public sealed record ClaimedJob
     /// <summary>Time left until the deadline when the job was claimed; null when it has none.</summary>
     public TimeSpan? TimeLeft { get; init; }
 
+    /// <summary>Time between the moment it could start and its claim.</summary>
+    public required TimeSpan QueueWait { get; init; }
+
+    /// <summary>Time between its acceptance and its claim.</summary>
+    public required TimeSpan Age { get; init; }
+
     /// <summary>Number of the latest event.</summary>
     public required int LastSeq { get; init; }
 
@@ -45,7 +52,7 @@ public sealed record ClaimedJob
 }
 
 /// <summary>Queued → Processing, for as many of the given jobs as are still free.</summary>
-public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals)
+public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals, JobMetrics metrics)
 {
     // "status::int" in guards here and elsewhere: a plain "status = 1" lets the planner prefer a partial index over the
     // primary key once the table is analysed, at a quarter of the speed.
@@ -59,13 +66,14 @@ public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals)
              WHERE j.id = i.id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
                AND (j.deadline IS NULL OR j.deadline > now())
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
-                      j.max_attempts, j.deadline - now() AS time_left, j.last_seq
+                      j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
+                      j.last_seq
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
-        SELECT c.id, c.lease_epoch, c.type, c.model, c.attempt, c.counted, c.max_attempts, c.time_left, c.last_seq,
-               p.input, p.trace_parent
+        SELECT c.id, c.lease_epoch, c.type, c.model, c.attempt, c.counted, c.max_attempts, c.time_left, c.queue_wait, c.age,
+               c.last_seq, p.input, p.trace_parent
           FROM claimed c JOIN job_payloads p ON p.job_id = c.id
         """;
 
@@ -101,6 +109,7 @@ public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals)
             cancellationToken
         );
 
+        claimed.ForEach(metrics.Claimed);
         signals.Committed([.. claimed.Select(ProcessingEvent)]);
         return claimed;
     }
@@ -115,9 +124,11 @@ public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals)
             CountedAttempts = reader.GetInt32(5),
             MaxAttempts = reader.GetInt16(6),
             TimeLeft = reader.IsDBNull(7) ? null : reader.GetTimeSpan(7),
-            LastSeq = reader.GetInt32(8),
-            Input = reader.GetString(9),
-            TraceParent = reader.IsDBNull(10) ? null : reader.GetString(10),
+            QueueWait = reader.GetTimeSpan(8),
+            Age = reader.GetTimeSpan(9),
+            LastSeq = reader.GetInt32(10),
+            Input = reader.GetString(11),
+            TraceParent = reader.IsDBNull(12) ? null : reader.GetString(12),
         };
 
     private static JobEventRecord ProcessingEvent(ClaimedJob job) =>

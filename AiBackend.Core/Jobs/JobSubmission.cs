@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs.Telemetry;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -39,15 +40,17 @@ public sealed class JobSubmission : IAsyncDisposable
 
     private readonly InsertJobs _insert;
     private readonly IJobSignals _signals;
+    private readonly JobMetrics _metrics;
     private readonly ILogger<JobSubmission> _logger;
     private readonly CommitLoop<PendingSubmission> _loop;
     private long _waitingCharacters;
 
     /// <summary>Starts the loop that commits.</summary>
-    public JobSubmission(NpgsqlDataSource database, IJobSignals signals, ILogger<JobSubmission> logger)
+    public JobSubmission(NpgsqlDataSource database, IJobSignals signals, JobMetrics metrics, ILogger<JobSubmission> logger)
     {
         _insert = new InsertJobs(database);
         _signals = signals;
+        _metrics = metrics;
         _logger = logger;
         _loop = new CommitLoop<PendingSubmission>(MaxWaiting, MaxBatch, CommitAsync);
     }
@@ -147,7 +150,7 @@ public sealed class JobSubmission : IAsyncDisposable
             catch (PostgresException twice) when (twice is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "jobs_pkey" })
             {
                 // The batch was committed and only its reply was lost: nobody else makes this id.
-                submission.Complete(new SubmitOutcome.Accepted(await _insert.ReadCreatedAtAsync(submission.Draft.Id)));
+                Accept(submission, await _insert.ReadCreatedAtAsync(submission.Draft.Id));
                 _signals.Queued([submission.Draft.Id]);
             }
             catch (PostgresException failure)
@@ -182,7 +185,7 @@ public sealed class JobSubmission : IAsyncDisposable
                 queued.Add(submission.Draft.Id);
             }
 
-            submission.Complete(new SubmitOutcome.Accepted(result.CreatedAt));
+            Accept(submission, result.CreatedAt);
         }
 
         if (queued.Count > 0)
@@ -194,10 +197,16 @@ public sealed class JobSubmission : IAsyncDisposable
         {
             await _insert.ResolveRepeatsAsync(repeats);
             // An expired key makes a new job, and a new job wants a worker.
-            _signals.Queued([
-                .. repeats.Where(repeat => repeat.IsAccepted && repeat.Draft.NotBefore is null).Select(repeat => repeat.Draft.Id),
-            ]);
+            var renewed = repeats.Where(repeat => repeat.IsAccepted).Select(repeat => repeat.Draft).ToList();
+            renewed.ForEach(draft => _metrics.Accepted(draft.Type));
+            _signals.Queued([.. renewed.Where(draft => draft.NotBefore is null).Select(draft => draft.Id)]);
         }
+    }
+
+    private void Accept(PendingSubmission submission, DateTimeOffset createdAt)
+    {
+        submission.Complete(new SubmitOutcome.Accepted(createdAt));
+        _metrics.Accepted(submission.Draft.Type);
     }
 }
 

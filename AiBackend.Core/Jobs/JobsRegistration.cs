@@ -1,3 +1,4 @@
+using AiBackend.Core.Jobs.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -11,6 +12,7 @@ public static class JobsRegistration
     public static void AddJobSubmission(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.TryAddSingleton<JobMetrics>();
         builder.Services.AddSingleton<JobSubmission>().AddSingleton<JobReads>().AddSingleton<JobTraces>().AddSingleton<CancelJob>();
     }
 
@@ -18,6 +20,7 @@ public static class JobsRegistration
     public static void AddJobLeases(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.TryAddSingleton<JobMetrics>();
         builder
             .Services.AddSingleton<ClaimJobs>()
             .AddSingleton<RenewLeases>()

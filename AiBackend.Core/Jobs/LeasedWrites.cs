@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -19,6 +20,7 @@ public sealed class LeasedWrites : IAsyncDisposable
 
     private readonly WriteLeasedJobs _statement;
     private readonly IJobSignals _signals;
+    private readonly JobMetrics _metrics;
     private readonly TimeProvider _clock;
     private readonly ILogger<LeasedWrites> _logger;
     private readonly Channel<RunningJob> _dirty = Channel.CreateUnbounded<RunningJob>(new() { SingleReader = true });
@@ -28,10 +30,17 @@ public sealed class LeasedWrites : IAsyncDisposable
     private volatile bool _stopping;
 
     /// <summary>Starts the loop that writes.</summary>
-    public LeasedWrites(NpgsqlDataSource database, IJobSignals signals, TimeProvider clock, ILogger<LeasedWrites> logger)
+    public LeasedWrites(
+        NpgsqlDataSource database,
+        IJobSignals signals,
+        JobMetrics metrics,
+        TimeProvider clock,
+        ILogger<LeasedWrites> logger
+    )
     {
         _statement = new WriteLeasedJobs(database);
         _signals = signals;
+        _metrics = metrics;
         _clock = clock;
         _logger = logger;
         _loop = Task.Run(RunAsync);
@@ -182,6 +191,7 @@ public sealed class LeasedWrites : IAsyncDisposable
             if (!written.Contains(write.Lease.JobId))
             {
                 Interlocked.Increment(ref _fencedCount);
+                _metrics.FencedWrite();
                 _logger.LeaseLost(write.Lease.JobId, running.Job.Attempt);
                 running.Lose();
                 continue;

@@ -1,12 +1,13 @@
 using System.Globalization;
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs.Telemetry;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Jobs;
 
 /// <summary>Processing → Queued, Failed or Cancelled, for jobs whose lease has expired.</summary>
-public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals)
+public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals, JobMetrics metrics)
 {
     private const int MaxBatch = 500;
 
@@ -86,6 +87,7 @@ public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals)
             var queued = events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId).ToList();
             signals.Queued(queued);
             rescued += events.Count / 2;
+            metrics.Rescued(events.Count / 2);
         }
     }
 

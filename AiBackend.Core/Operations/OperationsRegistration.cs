@@ -9,4 +9,8 @@ public static class OperationsRegistration
     /// <summary>Adds <see cref="StatsReads"/> and <see cref="WorkerReads"/>.</summary>
     public static void AddOperationsReads(this IHostApplicationBuilder builder) =>
         builder.Services.AddSingleton<StatsReads>().AddSingleton<WorkerReads>();
+
+    /// <summary>Adds <see cref="QueueGauges"/>: the leading worker's part.</summary>
+    public static void AddQueueGauges(this IHostApplicationBuilder builder) =>
+        builder.Services.AddSingleton<StatsReads>().AddSingleton<QueueGauges>();
 }

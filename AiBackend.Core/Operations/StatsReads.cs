@@ -48,6 +48,18 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
           FROM recent GROUP BY type, model ORDER BY count(*) DESC LIMIT 50
         """;
 
+    /// <summary>Reads only what waits now, cheap enough for every few seconds.</summary>
+    public async Task<QueueReading> ReadQueueAsync(CancellationToken cancellationToken)
+    {
+        await using var batch = database.CreateBatch();
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(TotalsSql));
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        var queue = await ReadAllAsync(reader, ReadDepth, cancellationToken);
+        var totals = await ReadNextAsync(reader, ReadTotals, cancellationToken);
+        return new QueueReading(EveryPriority(queue), totals[0].Processing, totals[0].DeadLetters);
+    }
+
     /// <summary>Reads everything for one window.</summary>
     public async Task<Stats> ReadAsync(TimeSpan window, CancellationToken cancellationToken)
     {
@@ -69,7 +81,7 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
 
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var queue = await ReadAllAsync(reader, ReadDepth, cancellationToken);
-        var totals = await ReadNextAsync(reader, row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken);
+        var totals = await ReadNextAsync(reader, ReadTotals, cancellationToken);
         var attempts = await ReadNextAsync(
             reader,
             row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetDecimal(4)),
@@ -81,14 +93,9 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
         {
             WindowSeconds = (int)window.TotalSeconds,
             AsOf = now,
-            Queue =
-            [
-                .. JobTraitNames.AllPriorities.Select(priority =>
-                    queue.Find(depth => depth.Priority == priority) ?? new QueueDepth(priority, 0, null)
-                ),
-            ],
-            Processing = totals[0].Item1,
-            DeadLetters = totals[0].Item2,
+            Queue = EveryPriority(queue),
+            Processing = totals[0].Processing,
+            DeadLetters = totals[0].DeadLetters,
             Latency = latency,
             Finished = finished.ToDictionary(StringComparer.Ordinal),
             Retries = attempts[0].Item1,
@@ -124,6 +131,15 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
         return rows;
     }
 
+    private static IReadOnlyList<QueueDepth> EveryPriority(List<QueueDepth> queue) =>
+        [
+            .. JobTraitNames.AllPriorities.Select(priority =>
+                queue.Find(depth => depth.Priority == priority) ?? new QueueDepth(priority, 0, null)
+            ),
+        ];
+
+    private static (long Processing, long DeadLetters) ReadTotals(NpgsqlDataReader row) => (row.GetInt64(0), row.GetInt64(1));
+
     private static QueueDepth ReadDepth(NpgsqlDataReader row) =>
         new(((JobPriority)row.GetInt16(0)).ToWire(), row.GetInt64(1), row.IsDBNull(2) ? null : Math.Max(0, row.GetDouble(2)));
 
@@ -143,3 +159,9 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
             ? new Percentiles(p50, p95, p99)
             : null;
 }
+
+/// <summary>What waits and runs now.</summary>
+/// <param name="Queue">Every priority, most urgent first.</param>
+/// <param name="Processing">Jobs leased by a worker.</param>
+/// <param name="DeadLetters">Neither replayed nor discarded.</param>
+public sealed record QueueReading(IReadOnlyList<QueueDepth> Queue, long Processing, long DeadLetters);

@@ -29,7 +29,8 @@ internal sealed class RunScript : IAsyncDisposable
     public Process Start(params string[] arguments)
     {
         StackFixture.RequireServers();
-        var start = new ProcessStartInfo("/bin/bash", [Path.Combine(Root, "run.sh"), .. arguments])
+        // A test run in the background ignores interrupts, and its children inherit that; a person's terminal does not.
+        var start = new ProcessStartInfo("/usr/bin/env", ["--default-signal=INT", "/bin/bash", Path.Combine(Root, "run.sh"), .. arguments])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,

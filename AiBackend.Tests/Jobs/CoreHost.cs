@@ -29,10 +29,15 @@ public sealed class CoreHost : IAsyncDisposable
 
     public Guid WorkerId { get; } = Guid.CreateVersion7();
 
+    /// <param name="databaseConnection">Where Postgres is.</param>
+    /// <param name="redisConnection">Where Redis is.</param>
+    /// <param name="add">What this host has besides the core, for example what a worker runs.</param>
+    /// <param name="settings">Configuration.</param>
     public static async Task<CoreHost> StartAsync(
         string databaseConnection,
         string redisConnection,
-        params (string Key, string Value)[] settings
+        Action<IHostApplicationBuilder>? add = null,
+        params IEnumerable<(string Key, string Value)> settings
     )
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });
@@ -51,6 +56,7 @@ public sealed class CoreHost : IAsyncDisposable
         builder.AddJobLeases();
         builder.AddJobEventReading();
         builder.AddTenancy();
+        add?.Invoke(builder);
         var host = builder.Build();
         await host.StartAsync(TestRun.Cancel);
         return new CoreHost(host);

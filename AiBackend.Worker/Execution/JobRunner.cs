@@ -1,9 +1,17 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
 
 namespace AiBackend.Worker.Execution;
 
 /// <summary>Runs one attempt under its lease and records how it ended.</summary>
-internal sealed class JobRunner(LeasedWrites writes, HeldLeases held, ChatAttempt chat, TimeProvider clock, ILogger<JobRunner> logger)
+internal sealed class JobRunner(
+    LeasedWrites writes,
+    HeldLeases held,
+    ChatAttempt chat,
+    JobMetrics metrics,
+    TimeProvider clock,
+    ILogger<JobRunner> logger
+)
 {
     /// <param name="job">The job as claimed.</param>
     /// <param name="confirmedAt">A timestamp from before the claim was sent.</param>
@@ -11,6 +19,7 @@ internal sealed class JobRunner(LeasedWrites writes, HeldLeases held, ChatAttemp
     /// <returns>Whether Postgres knows how it ended, here or elsewhere, so that its queue entry may go.</returns>
     public async Task<bool> RunAsync(ClaimedJob job, long confirmedAt, CancellationToken graceOver)
     {
+        using var span = AttemptSpan.Start(job);
         using var running = writes.Open(job);
         held.Add(running, confirmedAt);
         try
@@ -24,7 +33,12 @@ internal sealed class JobRunner(LeasedWrites writes, HeldLeases held, ChatAttemp
                     new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: true)
                 ),
             };
-            await running.EndAsync(end);
+            if (await running.EndAsync(end))
+            {
+                metrics.Ended(job, end, clock.GetElapsedTime(confirmedAt));
+                span?.Describe(end);
+            }
+
             return true;
         }
         catch (Exception failure)

@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Worker.Execution;
@@ -16,6 +17,7 @@ internal sealed class MaintenanceLoops(
     AdvanceDueJobs advanceDue,
     PruneKeys pruneKeys,
     PruneWorkers pruneWorkers,
+    QueueGauges gauges,
     RedisConnection redis,
     IOptions<WorkerOptions> options,
     TimeProvider clock,
@@ -28,22 +30,25 @@ internal sealed class MaintenanceLoops(
     private static readonly TimeSpan AdvanceInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan RescueInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PruneInterval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan GaugeInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StaleAfter = TimeSpan.FromMinutes(1);
 
     private long _lastSweep;
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => leadership.RunAsync(LeadAsync, stoppingToken);
 
-    private Task LeadAsync(CancellationToken cancellationToken)
+    private async Task LeadAsync(CancellationToken cancellationToken)
     {
         logger.LeadershipBegan();
         // One full lease before the first rescue: after an outage of Postgres every holder gets the chance to renew first.
-        return Task.WhenAll(
+        await Task.WhenAll(
             RepeatAsync(TimeSpan.Zero, DispatchAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
             RepeatAsync(options.Value.LeaseDuration, RescueAsync, cancellationToken),
-            RepeatAsync(PruneInterval, PruneAsync, cancellationToken)
+            RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken)
         );
+        gauges.Clear();
     }
 
     private async Task<TimeSpan> DispatchAsync(CancellationToken cancellationToken)
@@ -80,6 +85,12 @@ internal sealed class MaintenanceLoops(
         await pruneWorkers.RunAsync(cancellationToken);
         await queue.DropStaleAsync("maintenance", StaleAfter);
         return PruneInterval;
+    }
+
+    private async Task<TimeSpan> MeasureAsync(CancellationToken cancellationToken)
+    {
+        await gauges.RefreshAsync(cancellationToken);
+        return GaugeInterval;
     }
 
     /// <summary>Runs a round, waits as long as it says, and so on; a failed round is logged and followed by the next.</summary>

@@ -1,0 +1,68 @@
+using System.Diagnostics.Metrics;
+using Names = AiBackend.Core.Jobs.Telemetry.JobTelemetryNames;
+
+namespace AiBackend.Core.Jobs.Telemetry;
+
+/// <summary>Measurements of jobs. Tags are closed sets: type, priority, outcome, final status.</summary>
+public sealed class JobMetrics
+{
+    // From a millisecond to an hour: a job may wait for a person or for a batch window.
+    private static readonly InstrumentAdvice<double> Seconds = new()
+    {
+        HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600],
+    };
+
+    private readonly Counter<long> _accepted;
+    private readonly Histogram<double> _queueWait;
+    private readonly Histogram<double> _firstToken;
+    private readonly Histogram<double> _attempt;
+    private readonly Histogram<double> _endToEnd;
+    private readonly Counter<long> _fencedWrites;
+    private readonly Counter<long> _rescued;
+
+    /// <summary>Creates the instruments.</summary>
+    public JobMetrics(IMeterFactory meters)
+    {
+        var meter = meters.Create(Names.Source);
+        _accepted = meter.CreateCounter<long>("aibackend.job.accepted", "{job}", "Jobs committed by this process; repeats do not count.");
+        _queueWait = Histogram("aibackend.job.queue_wait", "Time from when an attempt could start to its claim.");
+        _firstToken = Histogram("aibackend.job.time_to_first_token", "Time from an attempt's claim to its first text.");
+        _attempt = Histogram("aibackend.job.attempt.duration", "Time from an attempt's claim to its recorded end.");
+        _endToEnd = Histogram("aibackend.job.end_to_end", "Time from acceptance to the recorded final state.");
+        _fencedWrites = meter.CreateCounter<long>(
+            "aibackend.job.fenced_writes",
+            "{write}",
+            "Writes refused because the lease had passed on."
+        );
+        _rescued = meter.CreateCounter<long>("aibackend.job.rescued", "{job}", "Jobs taken back from a worker whose lease expired.");
+
+        Histogram<double> Histogram(string name, string description) => meter.CreateHistogram(name, "s", description, advice: Seconds);
+    }
+
+    /// <summary>A job was committed.</summary>
+    public void Accepted(JobType type) => _accepted.Add(1, Tag(type));
+
+    /// <summary>Leases ran out and their jobs were taken back.</summary>
+    public void Rescued(int count) => _rescued.Add(count);
+
+    internal void Claimed(ClaimedJob job) => _queueWait.Record(job.QueueWait.TotalSeconds, Tag(job.Type));
+
+    internal void FencedWrite() => _fencedWrites.Add(1);
+
+    /// <summary>An attempt's end was recorded.</summary>
+    public void Ended(ClaimedJob job, AttemptEnd end, TimeSpan elapsed)
+    {
+        _attempt.Record(elapsed.TotalSeconds, Tag(job.Type), new(Names.Outcome, end.Outcome.ToWire()));
+        if (end.FirstTokenAfter is { } firstToken)
+        {
+            _firstToken.Record(firstToken.TotalSeconds, Tag(job.Type));
+        }
+
+        if (end.Status.IsTerminal())
+        {
+            _endToEnd.Record((job.Age + elapsed).TotalSeconds, Tag(job.Type), new(Names.Status, end.Status.ToWire()));
+        }
+    }
+
+    private static KeyValuePair<string, object?> Tag(JobType type) => new(Names.Type, type.ToWire());
+}

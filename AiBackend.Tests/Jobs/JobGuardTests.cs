@@ -1,0 +1,105 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Jobs;
+
+/// <summary>The guards of the SQL statements allow exactly the edges of <see cref="JobStateMachine"/>, from every status.</summary>
+public sealed class JobGuardTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    private static readonly JobStatus[] All = Enum.GetValues<JobStatus>();
+    private static readonly JobStatus[] Running = [JobStatus.Processing];
+    private static readonly JobStatus[] NotRunning = [.. All.Except(Running)];
+    private static readonly JobError Failure = new("provider_unavailable", "transient", "The provider was away.", true);
+
+    [Fact]
+    public Task A_claim() =>
+        ObeysAsync(JobTrigger.Claim, All, id => Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, [id], CoreHost.Lease, TestRun.Cancel));
+
+    [Fact]
+    public Task A_time_that_has_come() => ObeysAsync(JobTrigger.BecomeDue, All, AdvanceAsync, "due_at = now()");
+
+    [Fact]
+    public Task A_deadline() => ObeysAsync(JobTrigger.Expire, All, AdvanceAsync, "deadline = now(), due_at = now() + interval '1 hour'");
+
+    [Fact]
+    public Task A_cancel_which_for_a_running_job_is_its_workers_to_apply() =>
+        ObeysAsync(JobTrigger.Cancel, NotRunning, id => Core.Get<CancelJob>().RunAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel));
+
+    [Fact]
+    public Task A_cancel_that_an_attempts_end_overtook() =>
+        ObeysAsync(JobTrigger.Cancel, NotRunning, AdvanceAsync, "cancel_requested = true, due_at = now() + interval '1 hour'");
+
+    [Fact]
+    public Task A_rescue() =>
+        ObeysAsync(
+            JobTrigger.GiveBack,
+            Running,
+            id => Core.Get<RescueJobs>().RescueAsync([id], TestRun.Cancel),
+            "lease_until = now() - interval '1 second', claimed_at = now()"
+        );
+
+    [Fact]
+    public Task An_attempts_success() => EndsAsync(JobTrigger.Succeed, AttemptEnd.Succeeded("text"));
+
+    [Fact]
+    public Task An_attempts_partial_success() => EndsAsync(JobTrigger.SucceedPartially, AttemptEnd.Partial("text", "the rest"));
+
+    [Fact]
+    public Task A_failure_that_another_attempt_follows() =>
+        EndsAsync(JobTrigger.FailForNow, AttemptEnd.FailedForNow(Failure, TimeSpan.FromHours(1)));
+
+    [Fact]
+    public Task A_failure_for_good() => EndsAsync(JobTrigger.FailForGood, AttemptEnd.FailedForGood(Failure));
+
+    [Fact]
+    public Task A_job_given_back() => EndsAsync(JobTrigger.GiveBack, AttemptEnd.GivenBack());
+
+    [Fact]
+    public Task A_cancel_applied_by_the_worker() => EndsAsync(JobTrigger.Cancel, AttemptEnd.Cancelled(null));
+
+    private Task AdvanceAsync(Guid id) => Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
+
+    /// <summary>The end of an attempt whose lease the row still names, whatever its status.</summary>
+    private Task EndsAsync(JobTrigger trigger, AttemptEnd end) =>
+        ObeysAsync(
+            trigger,
+            Running,
+            async from =>
+            {
+                var running = await Core.ClaimAsync(await Core.SubmitAsync());
+                await PutAsync(running.Job.Lease.JobId, from, "");
+                await running.EndAsync(end);
+                return running.Job.Lease.JobId;
+            }
+        );
+
+    private Task ObeysAsync(JobTrigger trigger, JobStatus[] appliesTo, Func<Guid, Task> act, string also = "") =>
+        ObeysAsync(
+            trigger,
+            appliesTo,
+            async from =>
+            {
+                var id = await Core.SubmitAsync();
+                await PutAsync(id, from, also);
+                await act(id);
+                return id;
+            }
+        );
+
+    private async Task ObeysAsync(JobTrigger trigger, JobStatus[] appliesTo, Func<JobStatus, Task<Guid>> act)
+    {
+        var (expected, actual) = (new List<(JobStatus From, JobStatus To)>(), new List<(JobStatus From, JobStatus To)>());
+        foreach (var from in All)
+        {
+            expected.Add((from, appliesTo.Contains(from) ? JobStateMachine.Next(from, trigger) ?? from : from));
+            actual.Add((from, await Core.StatusAsync(await act(from))));
+        }
+
+        Assert.Equal(expected, actual);
+    }
+
+    private Task PutAsync(Guid id, JobStatus status, string also) =>
+        Core.ExecuteAsync($"UPDATE jobs SET status = {(short)status}{(also.Length > 0 ? ", " + also : "")} WHERE id = @id", id);
+}

@@ -1,0 +1,60 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Jobs;
+
+/// <summary>What every job pays goes by the primary key, on analysed tables.</summary>
+public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redis) : IClassFixture<RedisServer>
+{
+    private const int Batch = 100;
+
+    private const string FillSql = """
+        INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, last_seq)
+        SELECT gen_random_uuid(), @id, 1, 6, 1, 'default', 3, 1
+          FROM generate_series(1, 20000) n
+        """;
+
+    private const string ScansSql = """
+        SELECT coalesce(string_agg(DISTINCT name, ', ' ORDER BY name), '') FROM (
+            SELECT indexrelname AS name FROM pg_stat_user_indexes WHERE relname = 'jobs' AND idx_scan > 0
+            UNION ALL
+            SELECT 'every row' FROM pg_stat_user_tables WHERE relname = 'jobs' AND seq_scan > 0) scans
+        """;
+
+    [Fact]
+    public async Task A_claim_an_append_a_renewal_and_an_outcome_find_their_rows_by_the_primary_key()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        // One connection: its statistics are then all there are.
+        await using var core = await CoreHost.StartAsync(database.ConnectionString + ";Maximum Pool Size=1", redis.ConnectionString);
+        await core.ExecuteAsync(FillSql, ApiKeyStore.DefaultTenant);
+        var ids = await Task.WhenAll(Enumerable.Range(0, Batch).Select(_ => core.SubmitAsync()));
+        await ForgetScansAsync(core);
+
+        var claimed = await core.Get<ClaimJobs>().RunAsync(core.WorkerId, ids, CoreHost.Lease, TestRun.Cancel);
+        await AssertOnlyPrimaryKeyAsync(core);
+
+        await ForgetScansAsync(core);
+        var running = claimed.Select(core.Writes.Open).ToList();
+        running.ForEach(job => job.AppendText("text"));
+        await core.Get<RenewLeases>().RunAsync(Heartbeat, [.. claimed.Select(job => job.Lease)], CoreHost.Lease, TestRun.Cancel);
+        Assert.DoesNotContain(false, await Task.WhenAll(running.Select(job => job.EndAsync(AttemptEnd.Succeeded("text")))));
+        await AssertOnlyPrimaryKeyAsync(core);
+    }
+
+    /// <summary>Analyses too: on a table the planner knows, a partial index of just the rows in question looks best.</summary>
+    private static async Task ForgetScansAsync(CoreHost core)
+    {
+        await core.ExecuteAsync("ANALYZE jobs", Guid.Empty);
+        await core.ExecuteAsync("SELECT pg_stat_reset()", Guid.Empty);
+    }
+
+    private static async Task AssertOnlyPrimaryKeyAsync(CoreHost core)
+    {
+        await core.ExecuteAsync("SELECT pg_stat_force_next_flush()", Guid.Empty);
+        Assert.Equal("jobs_pkey", await core.ScalarAsync<string>(ScansSql));
+    }
+
+    private static WorkerHeartbeat Heartbeat => new(Guid.CreateVersion7(), "test/1", 1, 1, 0, false);
+}

@@ -1,0 +1,84 @@
+using System.Text.Json;
+using AiBackend.Core.Jobs;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Peers;
+using AiBackend.Tests.Simulator;
+
+namespace AiBackend.Tests.Worker;
+
+/// <summary>What a provider does, as the reader of a job sees it: text, failover, another attempt.</summary>
+public sealed class JobProviderTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator, Aimock aimock)
+    : IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>,
+        IClassFixture<Aimock>
+{
+    [Fact]
+    public async Task A_job_is_answered_by_an_upstream_that_nobody_here_wrote()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (aimock.Address, "gpt-x"));
+
+        var job = await worker.RunJobAsync(Ask("unicode"));
+
+        Assert.Equal(("completed", "Größe \"5\" \\ 世界 🎉\n```js\nlet a;\n```"), (job.Status, job.Output?.Text));
+        Assert.Equal(("gpt-x", false), (job.ServedBy?.Model, job.ServedBy?.Simulated));
+        Assert.True(job.Usage is { InputTokens: > 0, OutputTokens: > 0 });
+        Assert.Equal(job.Output?.Text, await FoldAsync(worker, job.Id));
+    }
+
+    [Fact]
+    public async Task A_failed_provider_is_left_for_the_next_and_the_job_says_so()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            (simulator.Address, await simulator.ModelAsync(new { error_rate = 1, error_status = 503 })),
+            (simulator.Address, await simulator.ModelAsync(new { words = 4 }))
+        );
+
+        var draft = CoreHost.Draft();
+        var job = await worker.RunJobAsync(draft);
+
+        Assert.Equal(("completed", 1, "p1", 1), (job.Status, job.Attempt, job.ServedBy?.Provider, job.ServedBy?.Fallbacks));
+        var notice = Assert.Single(await worker.EventsAsync(draft.Id), record => record.Kind == JobEventKind.Notice);
+        Assert.Contains("p0 failed (provider_unavailable), asked p1 instead.", notice.Data, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_provider_that_recovers_is_asked_again_by_another_attempt()
+    {
+        var model = await simulator.ModelAsync(new { error_rate = 1, error_status = 503 });
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
+        var draft = CoreHost.Draft();
+        await worker.SubmitAsync(draft);
+        await Eventually.TrueAsync(async _ => await worker.StatusAsync(draft.Id) == JobStatus.Retrying, "the first attempt has failed");
+
+        await simulator.BehaveAsync(model, new { words = 4 });
+
+        await Eventually.TrueAsync(
+            async _ => await worker.StatusAsync(draft.Id) == JobStatus.Completed,
+            "another attempt has succeeded",
+            TimeSpan.FromSeconds(20)
+        );
+        Assert.Equal(
+            "failed:1 succeeded:2",
+            await worker.ScalarAsync<string>(
+                "SELECT string_agg((ARRAY['succeeded', 'partial', 'failed'])[outcome] || ':' || attempt, ' ' ORDER BY attempt) FROM job_attempts WHERE job_id = @id",
+                draft.Id
+            )
+        );
+    }
+
+    private static JobDraft Ask(string question) =>
+        CoreHost.Draft(input: JsonSerializer.Serialize(new { messages = new[] { new { role = "user", content = question } } }));
+
+    private static async Task<string> FoldAsync(CoreHost worker, Guid jobId) =>
+        string.Concat(
+            (await worker.EventsAsync(jobId))
+                .Where(record => record.Kind == JobEventKind.Delta)
+                .Select(record => JsonDocument.Parse(record.Data).RootElement.GetProperty("text").GetString())
+        );
+}

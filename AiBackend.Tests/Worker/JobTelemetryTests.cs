@@ -1,0 +1,153 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Operations;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Simulator;
+
+namespace AiBackend.Tests.Worker;
+
+/// <summary>A job's way is one span per attempt, linked to its submission, and measurements in seconds. Never content.</summary>
+public sealed class JobTelemetryTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    private const string TraceId = "0af7651916cd43dd8448eb211c80319c";
+
+    [Fact]
+    public async Task An_attempt_is_a_trace_of_its_own_that_links_to_the_submitting_request()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            (simulator.Address, await simulator.ModelAsync(new { words = 3 }))
+        );
+        var spans = new ConcurrentQueue<Activity>();
+        using var listener = Listen(spans);
+        var draft = CoreHost.Draft() with { TraceParent = $"00-{TraceId}-b7ad6b7169203331-01" };
+
+        await worker.RunJobAsync(draft);
+
+        var span = await Eventually.GetAsync(
+            _ => Task.FromResult(spans.FirstOrDefault(each => Equals(each.GetTagItem("messaging.message.id"), draft.Id.ToString()))),
+            found => found is not null,
+            "the attempt's span has ended"
+        );
+        Assert.Equal((ActivityKind.Consumer, "process chat"), (span!.Kind, span.DisplayName));
+        Assert.Equal(TraceId, Assert.Single(span.Links).Context.TraceId.ToHexString());
+        Assert.NotEqual(TraceId, span.TraceId.ToHexString());
+        Assert.Equal(
+            ("succeeded", "completed", 1),
+            (
+                span.GetTagItem("aibackend.job.attempt.outcome"),
+                span.GetTagItem("aibackend.job.status"),
+                span.GetTagItem("aibackend.job.attempt")
+            )
+        );
+        var call = Assert.Single(spans, each => each.Source.Name == "AiBackend.Providers" && each.TraceId == span.TraceId);
+        Assert.Equal(span.SpanId, call.ParentSpanId);
+        Assert.DoesNotContain("Hello", string.Join('\n', span.TagObjects), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_job_is_measured_from_acceptance_to_its_final_state()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            (simulator.Address, await simulator.ModelAsync(new { words = 3, ttft_ms = 50 }))
+        );
+        using var measured = new JobMeasurements(worker);
+
+        await worker.RunJobAsync(CoreHost.Draft());
+
+        await Eventually.TrueAsync(() => measured.Of("aibackend.job.end_to_end").Count == 1, "the end is measured");
+        Assert.Equal(1, Assert.Single(measured.Of("aibackend.job.accepted")).Value);
+        var wait = Assert.Single(measured.Of("aibackend.job.queue_wait")).Value;
+        var firstToken = Assert.Single(measured.Of("aibackend.job.time_to_first_token")).Value;
+        var (attempt, outcome) = Assert.Single(measured.Of("aibackend.job.attempt.duration"));
+        var (endToEnd, status) = Assert.Single(measured.Of("aibackend.job.end_to_end"));
+        Assert.InRange(wait, 0, endToEnd);
+        Assert.InRange(firstToken, 0.045, attempt);
+        Assert.InRange(endToEnd, attempt, 60);
+        Assert.Equal(("succeeded", "chat"), (outcome["aibackend.job.attempt.outcome"], outcome["aibackend.job.type"]));
+        Assert.Equal("completed", status["aibackend.job.status"]);
+    }
+
+    [Fact]
+    public async Task The_queue_is_a_gauge_of_the_process_that_reads_it()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var core = await CoreHost.StartAsync(
+            database.ConnectionString,
+            redis.ConnectionString,
+            builder => builder.AddQueueGauges()
+        );
+        var gauges = core.Get<QueueGauges>();
+        using var measured = new JobMeasurements(core);
+        await core.SubmitAsync();
+        await core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
+
+        Assert.Empty(measured.Read("aibackend.job.queue.depth"));
+        await gauges.RefreshAsync(TestRun.Cancel);
+
+        Assert.Equal([0, 1, 1], measured.Read("aibackend.job.queue.depth").Select(each => each.Value));
+        Assert.Equal(0, Assert.Single(measured.Read("aibackend.job.dead_letters")).Value);
+        gauges.Clear();
+        Assert.Empty(measured.Read("aibackend.job.queue.depth"));
+    }
+
+    private static ActivityListener Listen(ConcurrentQueue<Activity> ended)
+    {
+        var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name is "AiBackend.Jobs" or "AiBackend.Providers",
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = ended.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        return listener;
+    }
+
+    /// <summary>What one host measures; other tests have meters of the same name.</summary>
+    private sealed class JobMeasurements : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private readonly ConcurrentQueue<(string Name, double Value, Dictionary<string, object?> Tags)> _all = new();
+
+        public JobMeasurements(CoreHost host)
+        {
+            var meter = host.Get<IMeterFactory>().Create("AiBackend.Jobs");
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter == meter)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Note(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Note(instrument, value, tags));
+            _listener.Start();
+        }
+
+        public IReadOnlyList<(double Value, Dictionary<string, object?> Tags)> Of(string name) =>
+            [.. _all.Where(each => each.Name == name).Select(each => (each.Value, each.Tags))];
+
+        /// <summary>Asks the gauges now.</summary>
+        public IReadOnlyList<(double Value, Dictionary<string, object?> Tags)> Read(string name)
+        {
+            _all.Clear();
+            _listener.RecordObservableInstruments();
+            return Of(name);
+        }
+
+        public void Dispose() => _listener.Dispose();
+
+        private void Note(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
+            _all.Enqueue((instrument.Name, value, new Dictionary<string, object?>(tags.ToArray())));
+    }
+}

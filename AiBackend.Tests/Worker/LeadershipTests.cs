@@ -1,0 +1,91 @@
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Worker.Execution;
+using AiBackend.Worker.Maintenance;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace AiBackend.Tests.Worker;
+
+/// <summary>One worker leads; another takes over when it stops, and when it is silent for longer than its term.</summary>
+public sealed class LeadershipTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1.5);
+
+    private readonly FakeTime _clock = new();
+
+    [Fact]
+    public async Task The_successor_of_a_leader_that_stops_need_not_wait_for_its_term()
+    {
+        await using var first = Candidate();
+        await first.UntilLeadingAsync(_clock, Interval);
+        await using var second = Candidate();
+        Assert.False(second.Leads);
+
+        await first.DisposeAsync();
+
+        Assert.False(first.Leads);
+        await second.UntilLeadingAsync(_clock, Interval);
+    }
+
+    [Fact]
+    public async Task A_silent_leader_is_replaced_and_stops_leading_when_it_notices()
+    {
+        await using var first = Candidate();
+        await first.UntilLeadingAsync(_clock, Interval);
+        await Core.ExecuteAsync("UPDATE leadership SET until = now() - interval '1 second', holder = @id", Guid.CreateVersion7());
+
+        await using var second = Candidate();
+        await second.UntilLeadingAsync(_clock, TimeSpan.Zero);
+
+        await Eventually.TrueAsync(
+            () =>
+            {
+                _clock.Advance(Interval);
+                return !first.Leads;
+            },
+            "the first one stops leading"
+        );
+        Assert.True(second.Leads);
+    }
+
+    private Candidacy Candidate() => new(new Leadership(Core.Database, new WorkerIdentity(), _clock, NullLogger<Leadership>.Instance));
+
+    private sealed class Candidacy : IAsyncDisposable
+    {
+        private readonly CancellationTokenSource _stop = new();
+        private readonly Task _run;
+
+        public Candidacy(Leadership leadership) => _run = leadership.RunAsync(LeadAsync, _stop.Token);
+
+        public bool Leads { get; private set; }
+
+        public Task UntilLeadingAsync(FakeTime clock, TimeSpan step) =>
+            Eventually.TrueAsync(
+                () =>
+                {
+                    clock.Advance(step);
+                    return Leads;
+                },
+                "it leads"
+            );
+
+        public async ValueTask DisposeAsync()
+        {
+            await _stop.CancelAsync();
+            await _run;
+        }
+
+        private async Task LeadAsync(CancellationToken term)
+        {
+            Leads = true;
+            try
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, term);
+            }
+            catch (OperationCanceledException) when (term.IsCancellationRequested)
+            {
+                Leads = false;
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Operations;
+using AiBackend.Core.Providers;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Providers;
+using AiBackend.Worker.Execution;
+using AiBackend.Worker.Maintenance;
+
+namespace AiBackend.Tests.Worker;
+
+/// <summary>Everything a worker process runs, in this process.</summary>
+public static class WorkerUnderTest
+{
+    /// <param name="database">Where Postgres is.</param>
+    /// <param name="redis">Where Redis is.</param>
+    /// <param name="providers">Providers p0, p1, … in order, and the model each is asked for.</param>
+    public static Task<CoreHost> StartAsync(TestDatabase database, RedisServer redis, params (Uri Address, string Model)[] providers) =>
+        CoreHost.StartAsync(
+            database.ConnectionString,
+            redis.ConnectionString,
+            builder =>
+            {
+                builder.AddProviders();
+                builder.AddQueueGauges();
+                builder.AddMaintenance();
+                builder.AddJobExecution();
+            },
+            ProviderHost
+                .Entries(providers.Select(provider => provider.Address), index => providers[index].Model)
+                .Select(variable => (variable.Key.Replace("__", ":", StringComparison.Ordinal), variable.Value!))
+        );
+
+    /// <summary>Submits a job, waits for its end, and reads it.</summary>
+    public static async Task<Job> RunJobAsync(this CoreHost worker, JobDraft draft)
+    {
+        await worker.SubmitAsync(draft);
+        Assert.True(
+            await worker.Get<JobEventReader>().WaitForEndAsync(draft.Id, TimeSpan.FromSeconds(30), TimeProvider.System, TestRun.Cancel),
+            "The job has not ended."
+        );
+        return (await worker.Reads.FindForEventAsync(draft.Id, TestRun.Cancel))!;
+    }
+}
