@@ -1,43 +1,104 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 
 namespace AiBackend.Bench.Load;
 
 /// <summary>A fixed number of connections, each sending its next request when it has the answer to the last.</summary>
+/// <remarks>One thread that polls all of them: a scheduler of tasks would cost more of the shared cores than what is measured.</remarks>
 internal static class ClosedLoop
 {
-    public static async Task<LoadResult> RunAsync(
+    private const int PollMicroseconds = 100_000;
+
+    public static Task<LoadResult> RunAsync(
         Uri address,
         int connections,
         TimeSpan duration,
-        Func<byte[]> request,
+        byte[] request,
         CancellationToken cancellationToken
-    )
-    {
-        var watch = Stopwatch.StartNew();
-        var results = await Task.WhenAll(Enumerable.Range(0, connections).Select(_ => Task.Run(RunOneAsync, cancellationToken)));
-        var elapsed = watch.Elapsed;
-        return new LoadResult(
-            results.Sum(result => result.Latencies.Count) / elapsed.TotalSeconds,
-            [.. results.SelectMany(result => result.Latencies)],
-            results.Sum(result => result.Refused)
+    ) =>
+        Task.Factory.StartNew(
+            () => Run(address, connections, duration, request, cancellationToken),
+            cancellationToken,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default
         );
 
-        async Task<(List<double> Latencies, int Refused)> RunOneAsync()
+    private static LoadResult Run(Uri address, int connections, TimeSpan duration, byte[] request, CancellationToken cancellationToken)
+    {
+        var open = new Dictionary<Socket, Exchange>(connections);
+        try
         {
-            using var connection = new RawConnection();
-            await connection.ConnectAsync(address, cancellationToken);
-            var latencies = new List<double>(50_000);
-            var refused = 0;
-            while (watch.Elapsed < duration)
+            for (var i = 0; i < connections; i++)
             {
-                var bytes = request();
-                var sentAt = Stopwatch.GetTimestamp();
-                var (status, _) = await connection.SendAsync(bytes, cancellationToken);
-                latencies.Add(Stopwatch.GetElapsedTime(sentAt).TotalMilliseconds);
-                refused += status is 200 or 202 ? 0 : 1;
+                var exchange = new Exchange(new RawConnection());
+                open.Add(exchange.Connection.Socket, exchange);
+                exchange.Connection.Connect(address);
             }
 
-            return (latencies, refused);
+            return Run(open, duration, request, cancellationToken);
+        }
+        finally
+        {
+            foreach (var exchange in open.Values)
+            {
+                exchange.Connection.Dispose();
+            }
+        }
+    }
+
+    private static LoadResult Run(Dictionary<Socket, Exchange> open, TimeSpan duration, byte[] request, CancellationToken cancellationToken)
+    {
+        var latencies = new List<double>(500_000);
+        var refused = 0;
+        var watch = Stopwatch.StartNew();
+        foreach (var exchange in open.Values)
+        {
+            exchange.Send(request);
+        }
+
+        var waiting = open.Keys.ToList();
+        var readable = new List<Socket>(open.Count);
+        while (waiting.Count > 0)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            readable.Clear();
+            readable.AddRange(waiting);
+            Socket.Select(readable, null, null, PollMicroseconds);
+            foreach (var socket in readable)
+            {
+                var exchange = open[socket];
+                if (exchange.Connection.TryReceive() is not { } answer)
+                {
+                    continue;
+                }
+
+                latencies.Add(Stopwatch.GetElapsedTime(exchange.SentAt).TotalMilliseconds);
+                refused += answer.Status is 200 or 202 ? 0 : 1;
+                if (watch.Elapsed < duration)
+                {
+                    exchange.Send(request);
+                }
+                else
+                {
+                    waiting.Remove(socket);
+                }
+            }
+        }
+
+        return new LoadResult(latencies.Count / watch.Elapsed.TotalSeconds, latencies, refused);
+    }
+
+    private sealed class Exchange(RawConnection connection)
+    {
+        public RawConnection Connection { get; } = connection;
+
+        public long SentAt { get; private set; }
+
+        public void Send(byte[] request)
+        {
+            Requests.Renew(request);
+            SentAt = Stopwatch.GetTimestamp();
+            Connection.Send(request);
         }
     }
 }

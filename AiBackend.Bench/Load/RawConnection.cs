@@ -12,9 +12,19 @@ internal sealed class RawConnection : IDisposable
 
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly byte[] _buffer = new byte[16 * 1024];
+    private int _filled;
+
+    /// <summary>To wait for answers on many connections at once.</summary>
+    public Socket Socket => _socket;
 
     public Task ConnectAsync(Uri address, CancellationToken cancellationToken) =>
         _socket.ConnectAsync(address.Host, address.Port, cancellationToken).AsTask();
+
+    /// <summary>
+    /// Connects for <see cref="Send"/> and <see cref="TryReceive"/>: one asynchronous call would make the runtime watch the socket
+    /// for ever after, and wake a thread for every answer.
+    /// </summary>
+    public void Connect(Uri address) => _socket.Connect(address.Host, address.Port);
 
     /// <summary>Sends a prepared request and reads the whole answer.</summary>
     /// <returns>The status code, and the body as it lies in the buffer until the next call.</returns>
@@ -24,24 +34,41 @@ internal sealed class RawConnection : IDisposable
     )
     {
         await _socket.SendAsync(request, SocketFlags.None, cancellationToken);
-        var filled = 0;
+        _filled = 0;
         while (true)
         {
-            var read = await _socket.ReceiveAsync(_buffer.AsMemory(filled), SocketFlags.None, cancellationToken);
-            if (read == 0)
+            if (Take(await _socket.ReceiveAsync(_buffer.AsMemory(_filled), SocketFlags.None, cancellationToken)) is { } answer)
             {
-                throw new IOException("The server closed the connection: " + Encoding.ASCII.GetString(_buffer, 0, filled));
-            }
-
-            filled += read;
-            if (TryParse(_buffer.AsSpan(0, filled), out var status, out var bodyStart, out var length) && filled >= bodyStart + length)
-            {
-                return (status, _buffer.AsMemory(bodyStart, length));
+                return answer;
             }
         }
     }
 
+    /// <summary>Sends a prepared request; the answer is read by <see cref="TryReceive"/>.</summary>
+    public void Send(ReadOnlySpan<byte> request)
+    {
+        _filled = 0;
+        _socket.Send(request);
+    }
+
+    /// <summary>Reads what has arrived; call it when the socket is readable.</summary>
+    /// <returns>The whole answer, or null when more of it is to come.</returns>
+    public (int Status, ReadOnlyMemory<byte> Body)? TryReceive() => Take(_socket.Receive(_buffer.AsSpan(_filled)));
+
     public void Dispose() => _socket.Dispose();
+
+    private (int Status, ReadOnlyMemory<byte> Body)? Take(int read)
+    {
+        if (read == 0)
+        {
+            throw new IOException("The server closed the connection: " + Encoding.ASCII.GetString(_buffer, 0, _filled));
+        }
+
+        _filled += read;
+        return TryParse(_buffer.AsSpan(0, _filled), out var status, out var bodyStart, out var length) && _filled >= bodyStart + length
+            ? (status, _buffer.AsMemory(bodyStart, length))
+            : null;
+    }
 
     private static bool TryParse(ReadOnlySpan<byte> answer, out int status, out int bodyStart, out int length)
     {

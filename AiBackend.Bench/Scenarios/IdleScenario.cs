@@ -6,7 +6,8 @@ namespace AiBackend.Bench.Scenarios;
 /// <summary><c>idle</c>: memory and CPU of every process of the product with nothing to do.</summary>
 internal static class IdleScenario
 {
-    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(10);
+    // Until the runtime has recompiled what a start has made hot: afterwards it is idle.
+    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(60);
 
     public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchOptions options, CancellationToken cancellationToken)
     {

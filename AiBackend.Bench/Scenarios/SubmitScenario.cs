@@ -29,10 +29,10 @@ internal static class SubmitScenario
 
         async Task<LoadResult> LoadAsync(Uri address, string path, TimeSpan warmUp, TimeSpan duration)
         {
-            byte[] Request() => Requests.Post(address, path, stack.Key, Requests.NoopBody);
-            await ClosedLoop.RunAsync(address, Connections, warmUp, Request, cancellationToken);
+            var request = Requests.Post(address, path, stack.Key, Requests.NoopBody);
+            await ClosedLoop.RunAsync(address, Connections, warmUp, request, cancellationToken);
             await stack.AnalyzeAsync(cancellationToken);
-            return await ClosedLoop.RunAsync(address, Connections, duration, Request, cancellationToken);
+            return await ClosedLoop.RunAsync(address, Connections, duration, request, cancellationToken);
         }
     }
 }

@@ -56,10 +56,7 @@ internal static class BenchTopology
         direct.WithEnvironment("ASPNETCORE_URLS", direct.GetEndpoint("http"));
         foreach (var program in new[] { api, worker })
         {
-            // Fewer spinning threads: halves the CPU of an almost idle process, see docs/operations.md.
-            program
-                .WithEnvironment("DOTNET_ThreadPool_UnfairSemaphoreSpinLimit", "0")
-                .WithEnvironment("Logging__LogLevel__Default", "Warning");
+            program.WithEnvironment("Logging__LogLevel__Default", "Warning");
         }
     }
 }

@@ -1,6 +1,7 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -52,7 +53,11 @@ public sealed record ClaimedJob
 }
 
 /// <summary>Queued → Processing, for as many of the given jobs as are still free.</summary>
-public sealed class ClaimJobs(NpgsqlDataSource database, IJobSignals signals, JobMetrics metrics)
+public sealed class ClaimJobs(
+    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
+    IJobSignals signals,
+    JobMetrics metrics
+)
 {
     // "status::int" in guards here and elsewhere: a plain "status = 1" lets the planner prefer a partial index over the
     // primary key once the table is analysed, at a quarter of the speed.

@@ -1,5 +1,6 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -46,7 +47,12 @@ public sealed class JobSubmission : IAsyncDisposable
     private long _waitingCharacters;
 
     /// <summary>Starts the loop that commits.</summary>
-    public JobSubmission(NpgsqlDataSource database, IJobSignals signals, JobMetrics metrics, ILogger<JobSubmission> logger)
+    public JobSubmission(
+        [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
+        IJobSignals signals,
+        JobMetrics metrics,
+        ILogger<JobSubmission> logger
+    )
     {
         _insert = new InsertJobs(database);
         _signals = signals;

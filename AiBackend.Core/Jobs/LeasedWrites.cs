@@ -1,6 +1,8 @@
 using System.Threading.Channels;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -31,7 +33,7 @@ public sealed class LeasedWrites : IAsyncDisposable
 
     /// <summary>Starts the loop that writes.</summary>
     public LeasedWrites(
-        NpgsqlDataSource database,
+        [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
         IJobSignals signals,
         JobMetrics metrics,
         TimeProvider clock,

@@ -22,6 +22,15 @@ internal static class ReadRows
     public static async Task<IReadOnlyList<JobEventRecord>> ReadEventsAsync(this NpgsqlCommand command, CancellationToken cancellationToken)
     {
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadEventsAsync(cancellationToken);
+    }
+
+    /// <summary>Reads the rest of a result of rows of (job_id, seq, kind, data).</summary>
+    public static async Task<IReadOnlyList<JobEventRecord>> ReadEventsAsync(
+        this NpgsqlDataReader reader,
+        CancellationToken cancellationToken
+    )
+    {
         var events = new List<JobEventRecord>();
         while (await reader.ReadAsync(cancellationToken))
         {

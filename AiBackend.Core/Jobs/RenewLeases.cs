@@ -1,11 +1,12 @@
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Jobs;
 
 /// <summary>Extends all leases of one worker and records its heartbeat, in one round trip.</summary>
-public sealed class RenewLeases(NpgsqlDataSource database)
+public sealed class RenewLeases([FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database)
 {
     // The clock does not decide here: an expired lease that nobody has taken over is still ours.
     private const string RenewSql = """

@@ -21,6 +21,8 @@ public sealed class CoreHost : IAsyncDisposable
 
     public NpgsqlDataSource Database => Get<NpgsqlDataSource>();
 
+    public NpgsqlDataSource HotPath => _host.Services.GetRequiredKeyedService<NpgsqlDataSource>(DatabaseRegistration.HotPath);
+
     public JobSubmission Submission => Get<JobSubmission>();
 
     public LeasedWrites Writes => Get<LeasedWrites>();
