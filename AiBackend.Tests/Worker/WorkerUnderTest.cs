@@ -18,19 +18,32 @@ public static class WorkerUnderTest
     /// <param name="redis">Where Redis is.</param>
     /// <param name="providers">Providers p0, p1, … in order, and the model each is asked for.</param>
     public static Task<CoreHost> StartAsync(TestDatabase database, RedisServer redis, params (Uri Address, string Model)[] providers) =>
+        StartAsync(database, redis, providers, []);
+
+    /// <inheritdoc cref="StartAsync(TestDatabase, RedisServer, ValueTuple{Uri, string}[])"/>
+    public static Task<CoreHost> StartAsync(
+        TestDatabase database,
+        RedisServer redis,
+        (Uri Address, string Model)[] providers,
+        IEnumerable<(string Key, string Value)> settings
+    ) =>
         CoreHost.StartAsync(
             database.ConnectionString,
             redis.ConnectionString,
             builder =>
             {
+                builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1));
                 builder.AddProviders();
                 builder.AddQueueGauges();
                 builder.AddMaintenance();
                 builder.AddJobExecution();
             },
-            ProviderHost
-                .Entries(providers.Select(provider => provider.Address), index => providers[index].Model)
-                .Select(variable => (variable.Key.Replace("__", ":", StringComparison.Ordinal), variable.Value!))
+            [
+                .. ProviderHost
+                    .Entries(providers.Select(provider => provider.Address), index => providers[index].Model)
+                    .Select(variable => (variable.Key.Replace("__", ":", StringComparison.Ordinal), variable.Value!)),
+                .. settings,
+            ]
         );
 
     /// <summary>Submits a job, waits for its end, and reads it.</summary>

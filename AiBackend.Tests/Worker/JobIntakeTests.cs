@@ -1,0 +1,106 @@
+using System.Globalization;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Redis;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Simulator;
+using StackExchange.Redis;
+
+namespace AiBackend.Tests.Worker;
+
+/// <summary>What a worker takes, keeps and gives back.</summary>
+public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    private static readonly object Slow = new { words = 1000, interval_ms = 1000 };
+
+    [Fact]
+    public async Task No_more_jobs_are_claimed_than_slots_are_free()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, Slow, ("Worker:MaxConcurrentJobs", "2"));
+        var ids = new List<Guid>();
+        for (var i = 0; i < 5; i++)
+        {
+            ids.Add(await worker.SubmitAsync());
+        }
+
+        await Eventually.TrueAsync(async _ => await CountAsync(worker, JobStatus.Processing) == 2, "two jobs run");
+        // The leader has offered all of them, and the worker has looked several times, when its heartbeat shows it busy.
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<long>("SELECT count(*) FROM workers WHERE busy = 2") == 1,
+            "the worker has reported its two jobs"
+        );
+        Assert.Equal((2, 3), (await CountAsync(worker, JobStatus.Processing), await CountAsync(worker, JobStatus.Queued)));
+    }
+
+    [Fact]
+    public async Task An_entry_stays_in_the_queue_when_the_outcome_could_not_be_recorded_and_the_job_runs_again()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(
+            database,
+            new { words = 3 },
+            ("Worker:LeaseDuration", "00:00:03"),
+            ("Worker:RenewalInterval", "00:00:00.5"),
+            ("Worker:LeaseSafetyMargin", "00:00:01")
+        );
+        await worker.ExecuteAsync(
+            """
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no outputs today'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON job_outputs FOR EACH ROW EXECUTE FUNCTION refuse()
+            """,
+            Guid.Empty
+        );
+
+        var id = await worker.SubmitAsync();
+        await Eventually.TrueAsync(
+            async _ =>
+                await worker.ScalarAsync<long>("SELECT count(*) FROM job_events WHERE job_id = @id AND kind = 2", id) > 0
+                && await worker.ScalarAsync<long>(
+                    "SELECT count(*) FROM workers WHERE busy = 0 AND last_seen_at > now() - interval '0.4 seconds'"
+                ) == 1,
+            "the attempt has written its text and is over"
+        );
+
+        Assert.Equal((1, JobStatus.Processing), (await PendingAsync(worker), await worker.StatusAsync(id)));
+        await worker.ExecuteAsync("DROP TRIGGER refuse ON job_outputs", Guid.Empty);
+        await Eventually.TrueAsync(
+            async _ => await worker.StatusAsync(id) == JobStatus.Completed,
+            "another attempt is recorded",
+            TimeSpan.FromSeconds(30)
+        );
+    }
+
+    [Fact]
+    public async Task I_21_a_worker_that_is_told_to_stop_gives_back_what_does_not_end_in_time()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        Guid id;
+        await using (var worker = await StartAsync(database, Slow))
+        {
+            id = await worker.SubmitAsync();
+            await Eventually.TrueAsync(async _ => await worker.StatusAsync(id) == JobStatus.Processing, "it runs");
+        }
+
+        await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
+        Assert.Equal(JobStatus.Queued, await core.StatusAsync(id));
+        Assert.Equal(1, await core.ScalarAsync<long>("SELECT excused FROM jobs WHERE id = @id", id));
+        Assert.Equal(0, await PendingAsync(core));
+    }
+
+    private async Task<CoreHost> StartAsync(TestDatabase database, object behaviour, params (string, string)[] settings) =>
+        await WorkerUnderTest.StartAsync(database, redis, [(simulator.Address, await simulator.ModelAsync(behaviour))], settings);
+
+    private static Task<long> CountAsync(CoreHost worker, JobStatus status) =>
+        worker.ScalarAsync<long>(string.Create(CultureInfo.InvariantCulture, $"SELECT count(*) FROM jobs WHERE status = {(short)status}"));
+
+    private static async Task<long> PendingAsync(CoreHost worker)
+    {
+        var streams = (RedisResult[])(await worker.Get<RedisConnection>().ExecuteAsync("KEYS", "*:ready"))!;
+        var pending = (RedisResult[])
+            (await worker.Get<RedisConnection>().ExecuteAsync("XPENDING", (RedisKey)(string)streams[0]!, "workers"))!;
+        return (long)pending[0];
+    }
+}
