@@ -57,9 +57,12 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
         var id = await worker.SubmitAsync();
         await Eventually.TrueAsync(
             async _ =>
-                await worker.ScalarAsync<long>("SELECT count(*) FROM job_events WHERE job_id = @id AND kind = 2", id) > 0
-                && await worker.ScalarAsync<long>(
-                    "SELECT count(*) FROM workers WHERE busy = 0 AND last_seen_at > now() - interval '0.4 seconds'"
+                await worker.ScalarAsync<long>(
+                    """
+                    SELECT count(*) FROM workers
+                     WHERE busy = 0 AND last_seen_at > (SELECT max(at) FROM job_events WHERE job_id = @id AND kind = 2)
+                    """,
+                    id
                 ) == 1,
             "the attempt has written its text and is over"
         );
