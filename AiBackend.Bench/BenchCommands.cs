@@ -17,12 +17,13 @@ internal static class BenchCommands
 
     private static readonly Option<string?> Postgres = new("--postgres")
     {
-        Description = "Connection string of an existing, empty database to use instead of a server of our own.",
+        Description =
+            "Connection string of an existing Postgres to use instead of a server of our own. Each round makes a database there and drops it.",
     };
 
     private static readonly Option<string?> Redis = new("--redis")
     {
-        Description = "host:port of an existing Redis to use instead of a server of our own. It is flushed.",
+        Description = "host:port of an existing Redis to use instead of a server of our own. Its keys begin with bench-.",
     };
 
     private static readonly Option<int> Seconds = new("--seconds")
@@ -46,7 +47,7 @@ internal static class BenchCommands
     public static RootCommand Root()
     {
         var root = new RootCommand(
-            "Measures AiBackend. Every workload starts its own stack on loopback, runs for a bounded time beside its floor or baseline, and prints ratios."
+            "Measures AiBackend. Every workload starts its own stack on loopback, runs for a bounded time beside its floor or baseline, and prints ratios; idle has none."
         );
         foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams })
         {

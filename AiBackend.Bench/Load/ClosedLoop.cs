@@ -8,6 +8,7 @@ namespace AiBackend.Bench.Load;
 internal static class ClosedLoop
 {
     private const int PollMicroseconds = 100_000;
+    private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(30);
 
     public static Task<LoadResult> RunAsync(
         Uri address,
@@ -61,6 +62,11 @@ internal static class ClosedLoop
         while (waiting.Count > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            if (watch.Elapsed > duration + AnswerPatience)
+            {
+                throw new TimeoutException($"{waiting.Count} requests had no answer {AnswerPatience} after the end of the load.");
+            }
+
             readable.Clear();
             readable.AddRange(waiting);
             Socket.Select(readable, null, null, PollMicroseconds);

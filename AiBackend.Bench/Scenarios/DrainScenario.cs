@@ -13,11 +13,13 @@ internal static class DrainScenario
     {
         var jobs = options.Jobs > 0 ? options.Jobs : DefaultJobs;
         await using var stack = await BenchStack.StartAsync(options, new StackSettings(WorkerStopped: true), cancellationToken);
+        var baseline = await RowByRowQueue.DrainPerSecondAsync(stack, cancellationToken);
         await Backlog.QueueAsync(stack, jobs, Requests.NoopBody, cancellationToken);
         var result = await Backlog.WorkOffAsync(stack, jobs, TimeSpan.FromMinutes(2), cancellationToken);
         return
         [
             new("aibackend", "recorded", "jobs/s", jobs / result.Seconds),
+            new("row by row", "recorded", "jobs/s", baseline),
             new("aibackend", "wrong", "jobs", result.Wrong),
             new("aibackend", "worker memory", "MiB", result.Worker.ResidentMegabytes),
         ];

@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
-using AiBackend.ApiContracts;
 using AiBackend.Bench.Load;
 using AiBackend.Bench.Reporting;
 using AiBackend.Bench.Stack;
@@ -23,8 +24,10 @@ internal static class LatencyScenario
         await stack.AnalyzeAsync(cancellationToken);
         await SendAsync(stack, TimeSpan.FromSeconds(3), cancellationToken);
 
+        var inline = await SendAsync(stack.Direct, "/ack", stack.Key, options.Duration / 2, cancellationToken);
         var sent = await SendAsync(stack, options.Duration, cancellationToken);
-        await stack.WaitUntilAsync("SELECT count(*) FROM jobs WHERE status >= 6", 0, TimeSpan.FromSeconds(10), cancellationToken);
+        var jobs = await stack.ScalarAsync<long>("SELECT count(*) FROM jobs", cancellationToken);
+        await stack.WaitUntilAsync("SELECT count(*) FROM jobs WHERE status >= 6", jobs, TimeSpan.FromSeconds(10), cancellationToken);
         var started = await ReadStartsAsync(stack, sent.Count, cancellationToken);
         return
         [
@@ -32,11 +35,21 @@ internal static class LatencyScenario
                 .Select(job => (started[job.Id] - job.SentAt).TotalMilliseconds)
                 .Describe("aibackend", "submit to start"),
             .. sent.Select(job => job.Acknowledged.TotalMilliseconds).Describe("aibackend", "acknowledgement"),
-            new("aibackend", "not started", "jobs", sent.Count - started.Count(start => sent.Any(job => job.Id == start.Key))),
+            new("aibackend", "not started", "jobs", sent.Count - sent.Count(job => started.ContainsKey(job.Id))),
+            .. inline.Select(job => job.Acknowledged.TotalMilliseconds).Describe("no storage", "acknowledgement"),
         ];
     }
 
-    private static async Task<List<SentJob>> SendAsync(BenchStack stack, TimeSpan duration, CancellationToken cancellationToken)
+    private static Task<List<SentJob>> SendAsync(BenchStack stack, TimeSpan duration, CancellationToken cancellationToken) =>
+        SendAsync(stack.Api, "/api/v1/jobs", stack.Key, duration, cancellationToken);
+
+    private static async Task<List<SentJob>> SendAsync(
+        Uri address,
+        string path,
+        string key,
+        TimeSpan duration,
+        CancellationToken cancellationToken
+    )
     {
         var sent = new List<SentJob>();
         var idle = new Queue<RawConnection>();
@@ -68,17 +81,25 @@ internal static class LatencyScenario
             if (connection is null)
             {
                 connection = new RawConnection();
-                await connection.ConnectAsync(stack.Api, cancellationToken);
+                await connection.ConnectAsync(address, cancellationToken);
             }
 
-            var request = Requests.Post(stack.Api, "/api/v1/jobs", stack.Key, Requests.NoopBody);
+            var request = Requests.Post(address, path, key, Requests.NoopBody);
             var (sentAt, begin) = (TimeProvider.System.GetUtcNow(), Stopwatch.GetTimestamp());
-            var (_, body) = await connection.SendAsync(request, cancellationToken);
+            var (status, body) = await connection.SendAsync(request, cancellationToken);
             var acknowledged = Stopwatch.GetElapsedTime(begin);
-            var job = JsonSerializer.Deserialize(body.Span, WireJson.Default.Job)!;
+            if (status != 202)
+            {
+                throw new InvalidOperationException(
+                    string.Create(CultureInfo.InvariantCulture, $"A job was refused with {status}: {Encoding.UTF8.GetString(body.Span)}")
+                );
+            }
+
+            using var answer = JsonDocument.Parse(body);
+            var id = answer.RootElement.GetProperty("id").GetGuid();
             lock (idle)
             {
-                sent.Add(new SentJob(job.Id, sentAt, acknowledged));
+                sent.Add(new SentJob(id, sentAt, acknowledged));
                 idle.Enqueue(connection);
             }
         }

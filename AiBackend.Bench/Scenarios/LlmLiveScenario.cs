@@ -10,10 +10,14 @@ internal static class LlmLiveScenario
 {
     private const string Model = "sim-stamps";
     private const int Rounds = 4;
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchOptions options, CancellationToken cancellationToken)
     {
         await using var stack = await BenchStack.StartAsync(options, new StackSettings(), cancellationToken);
+        using var timeUp = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeUp.CancelAfter(Limit);
+        cancellationToken = timeUp.Token;
         using var http = new HttpClient(
             new SocketsHttpHandler { MaxConnectionsPerServer = int.MaxValue, PooledConnectionLifetime = Timeout.InfiniteTimeSpan }
         )

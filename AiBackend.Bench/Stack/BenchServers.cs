@@ -7,6 +7,9 @@ internal sealed record BenchServers(
     BenchOptions Options
 )
 {
+    // What another round left in a borrowed Redis is nobody's here.
+    private readonly string _keyPrefix = $"bench-{Guid.CreateVersion7():N}"[..20];
+
     public static BenchServers Add(IDistributedApplicationBuilder builder, BenchOptions options) =>
         new(
             options.Postgres is null
@@ -22,7 +25,7 @@ internal sealed record BenchServers(
             ? program.WithEnvironment("ConnectionStrings__aibackend", Options.Postgres)
             : program.WithReference(Postgres).WaitFor(Postgres);
         return Redis is null
-            ? program.WithEnvironment("ConnectionStrings__redis", Options.Redis)
+            ? program.WithEnvironment("ConnectionStrings__redis", Options.Redis).WithEnvironment("Redis__KeyPrefix", _keyPrefix)
             : program.WithReference(Redis).WaitFor(Redis);
     }
 }

@@ -14,10 +14,12 @@ internal sealed class BenchStack : IAsyncDisposable
     public const string DirectName = "direct";
 
     private readonly DistributedApplication _app;
+    private readonly BorrowedServer? _borrowed;
 
-    private BenchStack(DistributedApplication app, string database, string key)
+    private BenchStack(DistributedApplication app, BorrowedServer? borrowed, string database, string key)
     {
         _app = app;
+        _borrowed = borrowed;
         Key = key;
         Database = NpgsqlDataSource.Create(database);
     }
@@ -37,6 +39,8 @@ internal sealed class BenchStack : IAsyncDisposable
     {
         // What a killed bench left behind would run beside this measurement.
         await TemporaryState.SweepAsync(cancellationToken);
+        var borrowed = options.Postgres is { } server ? await BorrowedServer.CreateAsync(server, cancellationToken) : null;
+        options = options with { Postgres = borrowed?.ConnectionString };
         var state = TemporaryState.NewPath();
         var builder = DistributedApplication.CreateBuilder([
             $"--AIBACKEND_STATE_DIR={state}",
@@ -60,7 +64,7 @@ internal sealed class BenchStack : IAsyncDisposable
         }
 
         var database = options.Postgres ?? (await app.GetConnectionStringAsync("aibackend", cancellationToken))!;
-        var stack = new BenchStack(app, database, (await File.ReadAllTextAsync(keyFile, cancellationToken)).Trim());
+        var stack = new BenchStack(app, borrowed, database, (await File.ReadAllTextAsync(keyFile, cancellationToken)).Trim());
         if (settings.WorkerStopped)
         {
             await stack.StopWorkerAsync(cancellationToken);
@@ -117,6 +121,10 @@ internal sealed class BenchStack : IAsyncDisposable
         await Database.DisposeAsync();
         await _app.StopAsync();
         await _app.DisposeAsync();
+        if (_borrowed is not null)
+        {
+            await _borrowed.DisposeAsync();
+        }
     }
 }
 
