@@ -10,6 +10,9 @@ namespace AiBackend.Tests.EndToEnd;
 [Collection(StackCollection.Name)]
 public sealed class CrashTests(StackFixture fixture)
 {
+    private Task UntilProcessingAsync() =>
+        Eventually.TrueAsync(async _ => await CountAsync("SELECT count(*) FROM jobs WHERE status = 2") > 0, "jobs are being processed");
+
     private const int WordCount = 150;
 
     private readonly Stack _stack = fixture.Stack;
@@ -109,6 +112,7 @@ public sealed class CrashTests(StackFixture fixture)
     public async Task F_12_jobs_end_once_although_Redis_forgets_everything()
     {
         var readings = StartStoriesAsync(10);
+        await UntilProcessingAsync();
 
         for (var i = 0; i < 5; i++)
         {
@@ -123,7 +127,9 @@ public sealed class CrashTests(StackFixture fixture)
     public async Task F_9_jobs_end_once_although_Redis_is_killed_and_stays_away_for_a_while()
     {
         var readings = StartStoriesAsync(10);
+        await UntilProcessingAsync();
 
+        _stack.Processes.Kill("redis");
         await _stack.Processes.StopAsync("redis", TestRun.Cancel);
         var without = await _client.FollowAsync(await _client.SubmitAsync(await _client.TeachWordsAsync(5, 5)));
         await _stack.Processes.StartAsync("redis", TestRun.Cancel);
@@ -136,10 +142,7 @@ public sealed class CrashTests(StackFixture fixture)
     public async Task F_17_jobs_end_once_although_Postgres_restarts_under_them()
     {
         var readings = StartStoriesAsync(10);
-        await Eventually.TrueAsync(
-            async _ => await CountAsync("SELECT count(*) FROM jobs WHERE status = 2") > 0,
-            "jobs are being processed"
-        );
+        await UntilProcessingAsync();
 
         await _stack.RestartPostgresAsync();
 
