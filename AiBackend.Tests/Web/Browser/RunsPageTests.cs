@@ -1,0 +1,77 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Tests.Fixtures;
+using Microsoft.Playwright;
+
+namespace AiBackend.Tests.Web.Browser;
+
+/// <summary>“My runs” stays true while runs end and while its reader clicks faster than the Api answers.</summary>
+public sealed class RunsPageTests(BrowserFixture browser) : IClassFixture<BrowserFixture>, IAsyncLifetime
+{
+    private StubApi _api = null!;
+    private SiteProcess _site = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _api = await StubApi.StartAsync();
+        _site = await SiteProcess.StartAsync("Development", _api.Address);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _site.Dispose();
+        await _api.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task U_2_a_run_that_ends_under_going_on_stops_saying_that_it_is_written()
+    {
+        var (ends, stays) = (Jobs.Some(JobStatuses.Processing), Jobs.Some(JobStatuses.Processing));
+        _api.Runs = [ends, stays];
+        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await visit.OpenAsync("/runs?status=active");
+        await Assertions.Expect(Row(visit.Page, ends)).ToContainTextAsync("Writing");
+
+        _api.Runs = [ends with { Status = JobStatuses.Completed, FinishedAt = Jobs.CreatedAt.AddSeconds(3) }, stays];
+
+        await Assertions.Expect(Row(visit.Page, ends)).ToContainTextAsync("Done", new() { Timeout = 15_000 });
+        await Assertions.Expect(Row(visit.Page, stays)).ToContainTextAsync("Writing");
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task U_13_a_late_answer_to_the_filter_before_does_not_put_its_rows_under_the_next_one()
+    {
+        var done = Jobs.Some(JobStatuses.Completed);
+        _api.Runs = [done];
+        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await visit.OpenAsync("/runs");
+        await Assertions.Expect(Row(visit.Page, done)).ToBeVisibleAsync();
+        var (held, release) = (new TaskCompletionSource(), new TaskCompletionSource());
+        _api.BeforeList = async statuses =>
+        {
+            if (statuses.Length == 0)
+            {
+                held.TrySetResult();
+                await release.Task;
+            }
+        };
+        await held.Task.WaitAsync(TimeSpan.FromSeconds(15), TestRun.Cancel);
+
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Failed" }).ClickAsync();
+        await visit.Page.GetByText("No runs in this state").WaitForAsync();
+        var asked = _api.CountOf("/api/v1/jobs?limit=50&status=failed");
+        release.SetResult();
+
+        // The refresh that waited for the late answer has dealt with it before it asks again.
+        await Eventually.TrueAsync(
+            () => _api.CountOf("/api/v1/jobs?limit=50&status=failed") > asked,
+            "the list is refreshed",
+            TimeSpan.FromSeconds(15)
+        );
+        Assert.Equal(0, await visit.Page.Locator(".runs tbody tr").CountAsync());
+        Assert.True(await visit.Page.GetByText("No runs in this state").IsVisibleAsync());
+        visit.AssertClean();
+    }
+
+    private static ILocator Row(IPage page, Job run) => page.Locator($"tr:has(a[href='runs/{run.Id}'])");
+}
