@@ -19,13 +19,7 @@ public sealed class RunFeedTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _api = await ScriptedApi.StartAsync();
-        var builder = Host.CreateApplicationBuilder();
-        builder.Logging.ClearProviders();
-        builder.Configuration["services:api:http:0"] = _api.Address.ToString();
-        builder.Services.AddSingleton(TimeProvider.System);
-        builder.AddApiClient();
-        builder.AddRuns();
-        _host = builder.Build();
+        _host = Build(TimeProvider.System);
     }
 
     public async ValueTask DisposeAsync()
@@ -125,6 +119,40 @@ public sealed class RunFeedTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task U_21_a_text_is_called_complete_only_after_it_was_compared()
+    {
+        _api.Add(new DeltaEvent(1, "streamed"));
+        _api.Finish("stored");
+        _api.RefusalsAfterEnd = 1;
+
+        using var lease = Feeds.Join(_api.Job.Id);
+
+        Assert.Equal("stored", await CompleteAsync(lease));
+        Assert.True(lease.Feed.Current.WasReplaced);
+    }
+
+    [Fact]
+    public async Task A_defect_stays_in_sight_whatever_is_read_later_and_a_reload_follows_the_run_anew()
+    {
+        _api.Add(new DeltaEvent(1, "a"));
+        _api.Finish("a");
+        var end = _api.Log[1];
+        _api.Log[1] = (end.Type, "{\"job\":null}");
+        using var broken = Feeds.Join(_api.Job.Id);
+        await ShowsAsync(broken, run => run.Failure?.Code is "defect");
+
+        _api.Job = _api.Job with { Title = "Read after the defect" };
+        broken.Feed.Refresh();
+        var later = await ShowsAsync(broken, run => run.Job?.Title == _api.Job.Title);
+        _api.Log[1] = end;
+        using var reloaded = Feeds.Join(_api.Job.Id);
+
+        Assert.Equal("defect", later.Failure?.Code);
+        Assert.Equal("a", await CompleteAsync(reloaded));
+        Assert.Null(reloaded.Feed.Current.Failure);
+    }
+
+    [Fact]
     public async Task A_refused_key_is_shown_and_tried_again()
     {
         _api.Add(new DeltaEvent(1, "a"));
@@ -180,19 +208,55 @@ public sealed class RunFeedTests : IAsyncLifetime
         Assert.Same(before, again.Feed);
     }
 
+    [Fact]
+    public void Of_two_who_leave_shortly_one_after_the_other_the_second_closes_nothing_that_is_newer()
+    {
+        var time = new FakeTime();
+        using var host = Build(time);
+        var feeds = host.Services.GetRequiredService<RunFeeds>();
+        var (one, other) = (feeds.Join(_api.Job.Id), feeds.Join(_api.Job.Id));
+        one.Dispose();
+        time.Advance(TimeSpan.FromSeconds(1));
+        other.Dispose();
+
+        time.Advance(TimeSpan.FromSeconds(29));
+        using var later = feeds.Join(_api.Job.Id);
+        time.Advance(TimeSpan.FromSeconds(1));
+        using var again = feeds.Join(_api.Job.Id);
+
+        Assert.Same(later.Feed, again.Feed);
+    }
+
     /// <summary>Waits for the end and gives the text on the page.</summary>
     private static async Task<string> CompleteAsync(RunLease lease)
+    {
+        await ShowsAsync(lease, run => run.Link.State is RunLinkState.Complete);
+        return lease.Feed.Text;
+    }
+
+    private IHost Build(TimeProvider clock)
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders();
+        builder.Configuration["services:api:http:0"] = _api.Address.ToString();
+        builder.Services.AddSingleton(clock);
+        builder.AddApiClient();
+        builder.AddRuns();
+        return builder.Build();
+    }
+
+    private static async Task<RunView> ShowsAsync(RunLease lease, Func<RunView, bool> wanted)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
         patience.CancelAfter(Patience);
         await foreach (var run in lease.Feed.WatchAsync(patience.Token))
         {
-            if (run.Link.State is RunLinkState.Complete)
+            if (wanted(run))
             {
-                break;
+                return run;
             }
         }
 
-        return lease.Feed.Text;
+        throw new InvalidOperationException("The feed ended.");
     }
 }

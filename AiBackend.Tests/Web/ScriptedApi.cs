@@ -16,6 +16,8 @@ internal sealed class ScriptedApi : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ConcurrentQueue<Func<int, IEnumerable<int>>> _connections = [];
 
+    private volatile bool _endWasSent;
+
     private ScriptedApi(WebApplication app) => _app = app;
 
     public Job Job { get; set; } = Jobs.Some(JobStatuses.Processing);
@@ -28,6 +30,9 @@ internal sealed class ScriptedApi : IAsyncDisposable
     public string Stored { get; set; } = "";
 
     public int Refusals { get; set; }
+
+    /// <summary>Refusals of the job that begin once its end was streamed.</summary>
+    public int RefusalsAfterEnd { get; set; }
 
     public List<int> StreamedAfter { get; } = [];
 
@@ -90,6 +95,7 @@ internal sealed class ScriptedApi : IAsyncDisposable
             (Guid id) =>
                 id != Job.Id ? Results.NotFound()
                 : Refusals-- > 0 ? Results.Unauthorized()
+                : _endWasSent && RefusalsAfterEnd-- > 0 ? Results.Unauthorized()
                 : Answer()
         );
         _app.MapGet(job + "/trace", () => Results.NotFound());
@@ -115,6 +121,7 @@ internal sealed class ScriptedApi : IAsyncDisposable
         await context.Response.WriteAsync(": hello\n\n", context.RequestAborted);
         foreach (var seq in isScripted ? script!(after) : Enumerable.Range(after + 1, Log.Count - after))
         {
+            _endWasSent |= Log[seq - 1].Type is JobEventTypes.Final;
             await context.Response.WriteAsync(
                 string.Create(CultureInfo.InvariantCulture, $"id: {seq}\nevent: {Log[seq - 1].Type}\ndata: {Log[seq - 1].Data}\n\n"),
                 context.RequestAborted

@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Web.Answers;
+using AiBackend.Web.Api;
 
 namespace AiBackend.Web.Runs;
 
@@ -11,6 +12,7 @@ internal sealed class RunBoard(Guid id, Action changed)
     private readonly Lock _gate = new();
     private readonly RunFold _fold = new();
     private RunView _facts = new() { Id = id };
+    private bool _isBroken;
 
     /// <summary>What is known beside the event log.</summary>
     public RunView Facts
@@ -95,6 +97,16 @@ internal sealed class RunBoard(Guid id, Action changed)
         }
     }
 
+    /// <summary>Shows from now on that following the run ended with a defect, whatever is still read.</summary>
+    public void Break()
+    {
+        lock (_gate)
+        {
+            _isBroken = true;
+            changed();
+        }
+    }
+
     /// <summary>Compares what was read with what is stored, and shows the latter.</summary>
     /// <returns>False when they differed.</returns>
     public bool Settle(Job stored)
@@ -121,6 +133,7 @@ internal sealed class RunBoard(Guid id, Action changed)
         {
             return _facts with
             {
+                Failure = _isBroken ? ApiFailure.Defect : _facts.Failure,
                 Status = _fold.LastSeq == 0 && _facts.Job is { } job ? job.Status : _fold.Status,
                 Attempt = _fold.Attempt,
                 WaitingReason = _fold.WaitingReason ?? _facts.Job?.Queue?.WaitingReason,

@@ -23,6 +23,7 @@ internal sealed class RunFeed : IAsyncDisposable
     private readonly SemaphoreSlim _news = new(0, 1);
     private readonly Task _work;
     private volatile RunView _current;
+    private volatile bool _isBroken;
     private volatile TaskCompletionSource _changed = NewSignal();
 
     public RunFeed(
@@ -45,6 +46,9 @@ internal sealed class RunFeed : IAsyncDisposable
     }
 
     public RunView Current => _current;
+
+    /// <summary>True after a defect: this feed shows no more news, a new one may.</summary>
+    public bool IsBroken => _isBroken;
 
     /// <summary>The answer so far, as it was written.</summary>
     public string Text => _board.Text;
@@ -105,8 +109,10 @@ internal sealed class RunFeed : IAsyncDisposable
         catch (Exception failure)
         {
             _logger.RunFeedFailed(failure, Current.Id);
-            _current = Current with { Failure = ApiFailure.Defect };
-            Interlocked.Exchange(ref _changed, NewSignal()).SetResult();
+            _isBroken = true;
+            _board.Break();
+            // The loop that broke may be the one that publishes.
+            Show(Current with { Failure = ApiFailure.Defect });
         }
     }
 
@@ -141,11 +147,15 @@ internal sealed class RunFeed : IAsyncDisposable
         {
             await _news.WaitAsync(cancellationToken);
             var startedAt = _clock.GetTimestamp();
-            _current = _board.View(_answer);
-            Interlocked.Exchange(ref _changed, NewSignal()).SetResult();
-
+            Show(_board.View(_answer));
             await Task.Delay(PauseAfter(_clock.GetElapsedTime(startedAt)), _clock, cancellationToken);
         }
+    }
+
+    private void Show(RunView run)
+    {
+        _current = run;
+        Interlocked.Exchange(ref _changed, NewSignal()).SetResult();
     }
 
     /// <summary>Hostile or huge text must not take more than a fifth of a core, nor leave a reader waiting.</summary>

@@ -25,7 +25,8 @@ internal sealed class RunFeeds(
         var place = (key.Current ?? "", id);
         lock (_gate)
         {
-            if (!_feeds.TryGetValue(place, out var shared))
+            // A broken feed stays with those who watch it; whoever reloads deserves another try.
+            if (!_feeds.TryGetValue(place, out var shared) || shared.Feed.IsBroken)
             {
                 _feeds[place] = shared = new Shared(Create(id));
             }
@@ -46,24 +47,30 @@ internal sealed class RunFeeds(
 
     private void Leave((string, Guid) place, Shared shared)
     {
+        int leave;
         lock (_gate)
         {
             shared.Watchers--;
-            shared.LeftAt = clock.GetTimestamp();
+            leave = ++shared.Leaves;
         }
 
-        _ = CloseLaterAsync(place, shared);
+        _ = CloseLaterAsync(place, shared, leave);
     }
 
-    private async Task CloseLaterAsync((string, Guid) place, Shared shared)
+    /// <summary>Closes the feed unless somebody came or left meanwhile: only the last to leave closes it, and only once.</summary>
+    private async Task CloseLaterAsync((string, Guid) place, Shared shared, int leave)
     {
         await Task.Delay(Linger, clock);
         lock (_gate)
         {
-            var isWanted = shared.Watchers > 0 || clock.GetElapsedTime(shared.LeftAt) < Linger * 0.9;
-            if (isWanted || !_feeds.Remove(place))
+            if (shared.Watchers > 0 || shared.Leaves != leave)
             {
                 return;
+            }
+
+            if (ReferenceEquals(_feeds.GetValueOrDefault(place), shared))
+            {
+                _feeds.Remove(place);
             }
         }
 
@@ -74,7 +81,7 @@ internal sealed class RunFeeds(
     {
         public RunFeed Feed => feed;
         public int Watchers { get; set; }
-        public long LeftAt { get; set; }
+        public int Leaves { get; set; }
     }
 }
 

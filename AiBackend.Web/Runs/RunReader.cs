@@ -118,13 +118,38 @@ internal sealed class RunReader(
     private async Task CompareAsync(CancellationToken cancellationToken)
     {
         await facts.ReadTraceAsync(cancellationToken);
-        if (await api.GetJobAsync(id, cancellationToken) is ApiResult<Job>.Success(var stored) && !board.Settle(stored))
+        if (await ReadStoredAsync(cancellationToken) is not { } stored)
+        {
+            return;
+        }
+
+        if (!board.Settle(stored))
         {
             metrics.StreamMismatched();
             logger.RunTextReplaced(id);
         }
 
         board.Note(known => known with { Link = known.Link with { State = RunLinkState.Complete, Attempt = 0 } });
+    }
+
+    /// <summary>Asks until there is an answer: a text that was not compared must not be called complete.</summary>
+    /// <returns>Null when the run was removed meanwhile.</returns>
+    private async Task<Job?> ReadStoredAsync(CancellationToken cancellationToken)
+    {
+        for (var failures = 1; ; failures++)
+        {
+            switch (await api.GetJobAsync(id, cancellationToken))
+            {
+                case ApiResult<Job>.Success(var stored):
+                    return stored;
+                case ApiResult<Job>.Failure({ IsNotFound: true } gone):
+                    board.Note(known => known with { Failure = gone });
+                    return null;
+            }
+
+            board.Note(known => known with { Link = known.Link with { State = RunLinkState.Reconnecting, Attempt = failures } });
+            await Task.Delay(Backoff(failures), clock, cancellationToken);
+        }
     }
 
     private void Heard() => board.Note(known => known with { Link = new RunLink(RunLinkState.Live, clock.GetUtcNow(), 0) });
