@@ -120,7 +120,7 @@ internal sealed class RunBoard(Guid id, Action changed)
                 _fold.ReplaceText(text);
             }
 
-            _facts = _facts with { Job = stored, WasReplaced = !same, IsSimulated = stored.ServedBy?.Simulated ?? _facts.IsSimulated };
+            _facts = _facts with { Job = stored, WasReplaced = !same };
             changed();
             return same;
         }

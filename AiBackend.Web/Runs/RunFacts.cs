@@ -1,5 +1,4 @@
 using AiBackend.ApiContracts.Jobs;
-using AiBackend.ApiContracts.Operations;
 using AiBackend.Web.Api;
 
 namespace AiBackend.Web.Runs;
@@ -51,15 +50,6 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
             }
         );
         return board.Facts.Job is not null;
-    }
-
-    /// <summary>Before the first answer nobody says who serves the run; when every provider is simulated it is known anyway.</summary>
-    public async Task ReadProvidersAsync(CancellationToken cancellationToken)
-    {
-        if (await api.GetProvidersAsync(cancellationToken) is ApiResult<ProviderList>.Success({ Data: { Count: > 0 } providers }))
-        {
-            board.Note(known => known with { IsSimulated = known.Job?.ServedBy?.Simulated ?? providers.All(each => each.Simulated) });
-        }
     }
 
     public async Task ReadTraceAsync(CancellationToken cancellationToken)

@@ -59,9 +59,7 @@ internal sealed class RunReader(
     {
         if (!_caughtUp)
         {
-            var providers = facts.ReadProvidersAsync(cancellationToken);
             _caughtUp = await facts.ReadJobAsync(cancellationToken) && await ReadLogAsync(cancellationToken);
-            await providers;
             board.Note(known => known with { IsCaughtUp = _caughtUp });
         }
 

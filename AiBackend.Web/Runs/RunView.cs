@@ -13,9 +13,6 @@ public sealed record RunView
     /// <summary>The job as last read; null until the first read succeeded.</summary>
     public Job? Job { get; init; }
 
-    /// <summary>True when no real model is behind the answer, or behind any provider while that is not known yet.</summary>
-    public bool IsSimulated { get; init; }
-
     public JobTrace? Trace { get; init; }
 
     /// <summary>True once the log was read up to the moment of asking: what is shown is all there is.</summary>

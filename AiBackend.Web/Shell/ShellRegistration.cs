@@ -22,6 +22,7 @@ internal static class ShellRegistration
         builder.Services.AddAntiforgery(options => options.SuppressXFrameOptionsHeader = true);
         builder.Services.AddRadzenComponents();
         builder.Services.AddScoped<Browser>();
+        builder.Services.AddScoped<Simulation>();
     }
 
     /// <summary>Whoever reaches a site that signs in by itself is signed in: a foreign name that resolves to this machine must not.</summary>

@@ -73,5 +73,22 @@ public sealed class RunsPageTests(BrowserFixture browser) : IClassFixture<Browse
         visit.AssertClean();
     }
 
+    [Fact]
+    public async Task U_35_from_one_run_straight_to_another_through_the_history_shows_the_other()
+    {
+        var (one, other) = (Jobs.Some(JobStatuses.Queued) with { Title = "One" }, Jobs.Some(JobStatuses.Queued) with { Title = "Other" });
+        _api.Runs = [one, other];
+        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await visit.OpenAsync(one.Id);
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "My runs" }).ClickAsync();
+        await Row(visit.Page, other).GetByRole(AriaRole.Link).ClickAsync();
+        await Assertions.Expect(visit.Page.Locator("h1")).ToHaveTextAsync("Other");
+
+        await visit.Page.EvaluateAsync("history.go(-2)");
+
+        await Assertions.Expect(visit.Page.Locator("h1")).ToHaveTextAsync("One");
+        visit.AssertClean();
+    }
+
     private static ILocator Row(IPage page, Job run) => page.Locator($"tr:has(a[href='runs/{run.Id}'])");
 }
