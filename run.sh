@@ -54,7 +54,7 @@ not_well() {
 # is when the build has made its own folders in them.
 is_current() {
   [ -e "$program" ] && [ -e "$built.from" ] && [ -e "$built" ] &&
-    [ -z "$(find "$root"/AiBackend.* "$root"/build "$root"/Directory.*.props "$root"/global.json "$root"/.editorconfig \
+    [ -z "$(find "$root"/AiBackend.* "$root"/build "$root"/Directory.*.props "$root"/global.json "$root"/.editorconfig "$root"/docs/problems.md \
       \( -name bin -o -name obj -o -name AiBackend.Tests -o -name AiBackend.Bench \) -prune -o \
       -type f -newer "$built.from" -print -quit -o -type d -newer "$built" -print -quit)" ]
 }
@@ -98,12 +98,11 @@ start_foreground() {
   fi
   prepare
   AIBACKEND_STATE_DIR=$state DOTNET_ENVIRONMENT=Development dotnet "$program" >&2 &
-  local host=$! told=
+  local host=$!
   trap 'kill -TERM $host 2>/dev/null || true' INT TERM HUP
   while kill -0 "$host" 2>/dev/null; do
-    if [ -z "$told" ] && [ "$(stack_state "$host")" = ready ]; then
+    if [ "$(stack_state "$host")" = ready ]; then
       say_where
-      told=yes
       break
     fi
     sleep 0.2 &
@@ -125,6 +124,7 @@ start_detached() {
   fi
   prepare
   mkdir -p -m 700 "$state/logs"
+  touch "$state/logs/started"
   AIBACKEND_STATE_DIR=$state DOTNET_ENVIRONMENT=Development setsid nohup dotnet "$program" --AiBackend:LocalHost:Console=false \
     >"$state/logs/console.log" 2>&1 </dev/null &
   local host=$! deadline=$((SECONDS + 180))
@@ -144,7 +144,8 @@ start_detached() {
     fi
     sleep 0.2
   done
-  [ ! "$state/logs/host.log" -nt "$state/logs/console.log" ] || cat "$state/logs/host.log" >&2
+  # What the host has said since this start; its log may be older than that.
+  [ ! "$state/logs/host.log" -nt "$state/logs/started" ] || tail -n 40 "$state/logs/host.log" >&2
   cat "$state/logs/console.log" >&2
   fail "the stack did not start. Logs: $state/logs"
 }

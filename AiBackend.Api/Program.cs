@@ -1,3 +1,4 @@
 using AiBackend.Api;
+using AiBackend.ServiceDefaults.Hosting;
 
-await ApiHost.Create(args).RunAsync();
+return await ProgramRun.RunAsync(() => ApiHost.Create(args));

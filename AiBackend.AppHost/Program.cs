@@ -32,7 +32,7 @@ builder
     .AddProject<Projects.AiBackend_Web>("web")
     .WithPublicPort("AIBACKEND_WEB_PORT", 5081)
     .WithHttpHealthCheck("/health/ready")
-    .WithFoundation(foundation)
+    .WithDevelopmentKeyFile()
     .WithReference(api)
     .WaitFor(api);
 

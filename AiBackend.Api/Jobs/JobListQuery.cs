@@ -63,6 +63,11 @@ internal sealed record JobListQuery(JobFilter Filter, string Marks)
             return badFeature;
         }
 
+        if (feature?.AsSpan().IndexOfAnyInRange('\0', '\x1f') >= 0)
+        {
+            return ProblemTypes.InvalidValue.At("feature", $"feature is {Quoted.Of(feature)}; no feature holds control characters.");
+        }
+
         if (feature?.Length > MaxFeatureLength)
         {
             return ProblemTypes.InvalidValue.At(

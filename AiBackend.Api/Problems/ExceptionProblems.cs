@@ -46,7 +46,9 @@ internal sealed class ExceptionProblems(TimeProvider clock, ILogger<ExceptionPro
             case NpgsqlException or TimeoutException:
                 ReportOutage(context, exception);
                 return ProblemTypes.StorageUnavailable.With(
-                    "The database did not answer in time. A job sent just now may or may not exist: send it again with the same Idempotency-Key to have it once."
+                    HttpMethods.IsPost(context.Request.Method)
+                        ? "The database did not answer in time. What was sent may or may not have happened: send it again, a job with the same Idempotency-Key, to have it once."
+                        : "The database did not answer in time. Try again."
                 ) with
                 {
                     RetryAfter = StoragePause,

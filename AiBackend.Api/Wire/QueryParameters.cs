@@ -1,10 +1,11 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using AiBackend.Api.Problems;
 
 namespace AiBackend.Api.Wire;
 
 /// <summary>The parameters of an address, read strictly: a mistyped name or value is refused instead of ignored.</summary>
-internal static class QueryParameters
+internal static partial class QueryParameters
 {
     /// <returns>Why a name is refused, or null.</returns>
     public static Refusal? CheckNames(HttpRequest request, params ReadOnlySpan<string> known)
@@ -64,7 +65,8 @@ internal static class QueryParameters
         }
 
         // A plus sign that was not escaped arrives as a space; nothing else in a time can.
-        if (!DateTimeOffset.TryParse(text.Replace(' ', '+'), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment))
+        var written = text.Replace(' ', '+');
+        if (!Rfc3339().IsMatch(written) || !DateTimeOffset.TryParse(written, CultureInfo.InvariantCulture, out var moment))
         {
             return ProblemTypes.InvalidValue.At(
                 name,
@@ -75,4 +77,7 @@ internal static class QueryParameters
         value = moment;
         return null;
     }
+
+    [GeneratedRegex(@"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,7})?([Zz]|[+-]\d{2}:\d{2})$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Rfc3339();
 }

@@ -91,7 +91,7 @@ public sealed class JobEventFeed(
                 }
             }
         }
-        catch (NpgsqlException failure)
+        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe to go on: the next tick asks again, and readers that need Postgres see the outage themselves.
             logger.EventPollFailed(failure);

@@ -80,30 +80,6 @@ public sealed class JobEventReader(JobEventFeed feed, JobEventLog log, JobReads 
         return rendered;
     }
 
-    /// <summary>Waits until the job has ended or the time is up.</summary>
-    /// <returns>Whether it has ended.</returns>
-    public async Task<bool> WaitForEndAsync(Guid jobId, TimeSpan limit, TimeProvider clock, CancellationToken cancellationToken)
-    {
-        using var timeUp = new CancellationTokenSource(limit, clock);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
-        try
-        {
-            await foreach (var record in WatchAsync(jobId, 0, both.Token))
-            {
-                if (record.Kind == JobEventKind.Final)
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
-        catch (OperationCanceledException) when (timeUp.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            return false;
-        }
-    }
-
     private async ValueTask<JobEventRecord> RenderAsync(JobEventRecord record, CancellationToken cancellationToken)
     {
         if (record.Kind != JobEventKind.Final)

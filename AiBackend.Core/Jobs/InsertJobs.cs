@@ -103,6 +103,11 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
                     return new SubmitOutcome.Accepted(result.CreatedAt);
                 }
             }
+            else if (earlier.JobId == draft.Id)
+            {
+                // Its own key: the batch was committed and only its reply was lost.
+                return new SubmitOutcome.Accepted(await ReadCreatedAtAsync(draft.Id));
+            }
             else if (!earlier.Expired)
             {
                 return earlier.OutcomeFor(draft);

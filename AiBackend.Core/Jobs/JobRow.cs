@@ -47,7 +47,7 @@ internal static class JobRow
     }
 
     internal static JobError Error(string code, string errorClass, string message) =>
-        new(code, errorClass, message, Retryable: errorClass is not ("caller_error" or "provider_auth"));
+        new(code, errorClass, message, Retryable: errorClass is not ("caller_error" or "provider_auth") && code != "poison");
 
     /// <summary>The trace id inside a W3C traceparent, <c>00-{trace id}-{span id}-{flags}</c>.</summary>
     internal static string? TraceIdOf(string? traceParent) => traceParent is { Length: 55 } ? traceParent[3..35] : null;

@@ -90,7 +90,19 @@ public sealed class JobSubmission : IAsyncDisposable
     {
         foreach (var part in Split(batch))
         {
-            await CommitPartAsync(part);
+            try
+            {
+                await CommitPartAsync(part);
+            }
+            catch (Exception failure)
+            {
+                // The loop serves every later caller too: whatever goes wrong is told to those of this part, and ends there.
+                foreach (var submission in part)
+                {
+                    submission.Fail(failure);
+                }
+            }
+
             Interlocked.Add(ref _waitingCharacters, -part.Sum(submission => (long)submission.Draft.Input.Length));
         }
     }
@@ -153,11 +165,12 @@ public sealed class JobSubmission : IAsyncDisposable
                     submission.Fail(outage);
                 }
             }
-            catch (PostgresException twice) when (twice is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "jobs_pkey" })
+            catch (PostgresException twice) when (twice.SqlState == PostgresErrorCodes.UniqueViolation)
             {
-                // The batch was committed and only its reply was lost: nobody else makes this id.
-                Accept(submission, await _insert.ReadCreatedAtAsync(submission.Draft.Id));
-                _signals.Queued([submission.Draft.Id]);
+                // The batch was committed and only its reply was lost: nobody else makes this id, and a key is never violated.
+                var createdAt = await _insert.ReadCreatedAtAsync(submission.Draft.Id);
+                Accept(submission, createdAt);
+                _signals.Queued(submission.Draft.NotBefore is null ? [submission.Draft.Id] : []);
             }
             catch (PostgresException failure)
             {

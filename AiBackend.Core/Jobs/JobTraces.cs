@@ -33,7 +33,8 @@ public sealed class JobTraces(NpgsqlDataSource database)
         }
 
         var attempts = await ReadAttemptsAsync(jobId, cancellationToken);
-        if (header.Running is { } running)
+        // It may have ended between the two statements.
+        if (header.Running is { } running && !attempts.Exists(ended => ended.Attempt == running.Attempt))
         {
             attempts.Add(running);
         }

@@ -114,7 +114,11 @@ public sealed class LeasedWrites : IAsyncDisposable
         foreach (var job in jobs)
         {
             var write = job.Take();
-            if (write.Events.Count > 0 && !job.IsLost)
+            if (job.IsLost)
+            {
+                job.Abandon();
+            }
+            else if (write.Events.Count > 0)
             {
                 writes.Add(write);
             }
@@ -150,6 +154,11 @@ public sealed class LeasedWrites : IAsyncDisposable
                 _logger.LeasedWritesDelayed(failure, writes.Count);
                 await Task.Delay(delay, _clock);
                 delay = delay * 2 < MaxRetryDelay ? delay * 2 : MaxRetryDelay;
+                foreach (var lost in writes.Where(write => write.Running.IsLost))
+                {
+                    lost.Running.Abandon();
+                }
+
                 writes.RemoveAll(write => write.Running.IsLost);
                 continue;
             }
@@ -171,7 +180,7 @@ public sealed class LeasedWrites : IAsyncDisposable
                 // Safe to go on: the lease expires and the rescuer takes the job; the others keep their writer.
                 _logger.LeasedWriteRefused(refusal, running.Job.Lease.JobId, running.Job.Attempt);
                 running.FailEnd(refusal);
-                running.Lose();
+                running.Abandon();
             }
 
             return;
@@ -195,7 +204,7 @@ public sealed class LeasedWrites : IAsyncDisposable
                 Interlocked.Increment(ref _fencedCount);
                 _metrics.FencedWrite();
                 _logger.LeaseLost(write.Lease.JobId, running.Job.Attempt);
-                running.Lose();
+                running.Abandon();
                 continue;
             }
 

@@ -40,7 +40,7 @@ public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals, J
                    error_message = CASE WHEN j.cancel_requested THEN NULL
                                         WHEN j.crash_count + 1 >= {{MaxCrashes}}
                                         THEN 'The worker running this job died {{MaxCrashes}} times; the job is taken to be the cause. Change its input before you replay it.'
-                                        ELSE 'The worker running this job was lost.' END
+                                        ELSE 'The worker running this job was lost, and with it the last of its attempts. Submit it again.' END
               FROM unnest(@ids) AS i (id)
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_until < now()
             RETURNING j.id, j.tenant_id, j.status, j.attempt, j.worker_id, j.claimed_at, j.last_seq,

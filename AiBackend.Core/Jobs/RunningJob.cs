@@ -14,6 +14,7 @@ public sealed class RunningJob : IDisposable
     private readonly TaskCompletionSource<bool> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<PendingEvent> _pending = [];
     private AttemptEnd? _end;
+    private bool _isEnding;
     private bool _scheduled;
     private bool _streamed;
 
@@ -82,8 +83,15 @@ public sealed class RunningJob : IDisposable
     public void Lose()
     {
         IsLost = true;
-        _ended.TrySetResult(false);
         StopAttempt();
+        lock (_gate)
+        {
+            // An outcome on its way may be what ended the lease: then its own reply says whether it counts.
+            if (!_isEnding)
+            {
+                _ended.TrySetResult(false);
+            }
+        }
     }
 
     /// <summary>Stops the attempt because a caller cancelled the job.</summary>
@@ -110,6 +118,7 @@ public sealed class RunningJob : IDisposable
             var end = _end;
             _pending = [];
             _end = null;
+            _isEnding |= end is not null;
             if (end is not null)
             {
                 AppendEnd(events, end);
@@ -120,6 +129,13 @@ public sealed class RunningJob : IDisposable
     }
 
     internal void CompleteEnd() => _ended.TrySetResult(true);
+
+    /// <summary>The lease is lost for certain, and nothing of the attempt's end was written.</summary>
+    internal void Abandon()
+    {
+        Lose();
+        _ended.TrySetResult(false);
+    }
 
     internal void FailEnd(Exception failure) => _ended.TrySetException(failure);
 

@@ -32,7 +32,8 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
     private const string LatencySql = """
         WITH recent AS (
             SELECT j.type, j.model,
-                   extract(epoch FROM greatest(j.started_at - j.created_at, '0'))::float8 AS queue_wait,
+                   -- Of a job that was tried again, only the last wait is known.
+                   CASE WHEN j.attempt = 1 THEN extract(epoch FROM greatest(j.started_at - j.due_at, '0'))::float8 END AS queue_wait,
                    extract(epoch FROM a.first_token_at - a.started_at)::float8 AS first_token,
                    extract(epoch FROM j.finished_at - j.started_at)::float8 AS run,
                    extract(epoch FROM j.finished_at - j.created_at)::float8 AS end_to_end

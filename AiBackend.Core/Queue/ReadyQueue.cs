@@ -54,6 +54,19 @@ public sealed class ReadyQueue
         return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
         """;
 
+    // A worker that was killed leaves its consumer behind, and one more with every kill.
+    private const string RemoveIdleConsumersScript = """
+        local removed = 0
+        for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+            local field = {}
+            for i = 1, #consumer, 2 do field[consumer[i]] = consumer[i + 1] end
+            if field['pending'] == 0 and field['idle'] > tonumber(ARGV[2]) then
+                removed = removed + redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], field['name']) + 1
+            end
+        end
+        return removed
+        """;
+
     private readonly RedisConnection _redis;
     private readonly ILogger<ReadyQueue> _logger;
     private readonly int _limit;
@@ -156,6 +169,11 @@ public sealed class ReadyQueue
 
     /// <summary>Forgets a consumer that stopped cleanly.</summary>
     public Task RemoveConsumerAsync(string consumer) => _redis.EvaluateAsync(RemoveConsumerScript, [_stream], [Group, consumer]);
+
+    /// <summary>Forgets consumers that hold nothing and have not been heard of for a while; a living one makes itself known again.</summary>
+    /// <returns>How many.</returns>
+    public async Task<int> RemoveIdleConsumersAsync(TimeSpan idle) =>
+        (int)await _redis.EvaluateAsync(RemoveIdleConsumersScript, [_stream], [Group, (long)idle.TotalMilliseconds]);
 
     private async Task<int> OfferAsync(IReadOnlyList<Guid> jobIds, bool ordered)
     {

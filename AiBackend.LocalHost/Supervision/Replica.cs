@@ -19,6 +19,12 @@ internal sealed record SupervisionContext(
 internal sealed class Replica(string id, IResource resource, IProcessRecipe recipe, bool runsToCompletion, SupervisionContext context)
     : IDisposable
 {
+    /// <summary>Starts that may fail before it is given up; a setting that is wrong stays wrong.</summary>
+    private const int MaxFailedStarts = 3;
+
+    /// <summary>Age at which a process without a health check counts as well.</summary>
+    private static readonly TimeSpan WellAfter = TimeSpan.FromSeconds(10);
+
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly RestartBudget _budget = new(context.Time);
@@ -26,6 +32,8 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
     private ManagedProcess? _process;
     private TaskCompletionSource? _heldDown;
     private bool _isKilledByOwner;
+    private bool _hasBeenWell;
+    private int _failedStarts;
     private Task _supervision = Task.CompletedTask;
 
     public string Id => id;
@@ -129,8 +137,10 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
     {
         while (true)
         {
+            var startedAt = context.Time.GetTimestamp();
             var exitCode = await RunOnceAsync(stopping);
             stopping.ThrowIfCancellationRequested();
+            _hasBeenWell |= context.Time.GetElapsedTime(startedAt) >= WellAfter;
             if (runsToCompletion)
             {
                 Publish(s => s with { State = new(KnownResourceStates.Finished) });
@@ -142,6 +152,7 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
                 continue;
             }
 
+            GiveUpAfterFailedStarts(exitCode);
             var delay = _isKilledByOwner ? TimeSpan.Zero : _budget.Next();
             _isKilledByOwner = false;
             context.Output.Say(
@@ -177,9 +188,7 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
                 }
             );
             using var watching = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-            var watch = recipe.HasHealthCheck
-                ? _health.WatchAsync(id, healthy => Publish(s => s with { IsHealthy = healthy }), watching.Token)
-                : Task.CompletedTask;
+            var watch = recipe.HasHealthCheck ? _health.WatchAsync(id, ShowHealth, watching.Token) : Task.CompletedTask;
             var exitCode = await process.Exited;
             await watching.CancelAsync();
             await watch;
@@ -221,6 +230,28 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
         Publish(s => s with { State = new(KnownResourceStates.Exited) });
         await heldDown.Task.WaitAsync(stopping);
         return true;
+    }
+
+    private void ShowHealth(bool healthy)
+    {
+        _hasBeenWell |= healthy;
+        Publish(s => s with { IsHealthy = healthy });
+    }
+
+    private void GiveUpAfterFailedStarts(int exitCode)
+    {
+        if (_hasBeenWell || _isKilledByOwner || exitCode == 0 || ++_failedStarts < MaxFailedStarts)
+        {
+            return;
+        }
+
+        var last = context.Output.LastLines(id, 5);
+        throw new DistributedApplicationException(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"it ended with exit code {exitCode} {_failedStarts} times before it was healthy. Its last lines:\n{string.Join('\n', last)}"
+            )
+        );
     }
 
     private void Fail(string reason)

@@ -20,6 +20,9 @@ internal sealed class RunScript : IAsyncDisposable
 
     public int WebPort { get; init; } = FreePorts.Take();
 
+    /// <summary>Further variables of the person who calls it.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
     public string State => Path.Combine(_folder, "state");
 
     public string KeyFile => Path.Combine(State, "dev-api-key");
@@ -40,6 +43,11 @@ internal sealed class RunScript : IAsyncDisposable
         start.Environment["AIBACKEND_API_PORT"] = ApiPort.ToString(CultureInfo.InvariantCulture);
         start.Environment["AIBACKEND_WEB_PORT"] = WebPort.ToString(CultureInfo.InvariantCulture);
         start.Environment["AIBACKEND_BUILT"] = typeof(Stack).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
+        foreach (var (name, value) in Environment)
+        {
+            start.Environment[name] = value;
+        }
+
         return Process.Start(start)!;
     }
 

@@ -135,6 +135,18 @@ public sealed class RunScriptTests
         Assert.DoesNotContain("   at ", refused.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_wrong_setting_ends_the_start_soon_and_is_told_in_its_own_words()
+    {
+        await using var script = new RunScript { Environment = { ["OPENAI_BASE_URL"] = "localhost:1234/v1" } };
+
+        var refused = await script.RunAsync("--detach");
+
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("error: OPENAI_BASE_URL must be an absolute http or https address", refused.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", refused.Error, StringComparison.Ordinal);
+    }
+
     private static string[] Lines(ScriptResult result) => result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     private static async Task<IReadOnlyList<ProcessIdentity>> KillHostAsync(RunScript script)

@@ -76,6 +76,35 @@ public sealed class SubmissionTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
+    public async Task A_submission_whose_commit_lost_its_reply_is_accepted_when_it_is_tried_again()
+    {
+        var (bare, keyed, later) = (CoreHost.Draft(), CoreHost.Draft(key: "k1"), CoreHost.Draft(key: "k2"));
+        foreach (var draft in new[] { bare, keyed })
+        {
+            await Core.SubmitAsync(draft);
+        }
+
+        var again = await Task.WhenAll(new[] { bare, keyed, later }.Select(Core.Submission.SubmitAsync));
+
+        Assert.All(again, outcome => Assert.IsType<SubmitOutcome.Accepted>(outcome));
+        Assert.Equal(3, await Core.ScalarAsync<int>("SELECT count(*) FROM jobs"));
+        Assert.Equal(3, await Core.ScalarAsync<int>("SELECT count(*) FROM job_events"));
+    }
+
+    [Fact]
+    public async Task A_batch_that_goes_wrong_in_an_unforeseen_way_does_not_stop_the_next_one()
+    {
+        var draft = CoreHost.Draft();
+        await Core.SubmitAsync(draft);
+        // What says that the job exists is gone, so that the look for it throws.
+        await Core.ExecuteAsync("DELETE FROM jobs WHERE id = @id", draft.Id);
+
+        await Assert.ThrowsAnyAsync<Exception>(() => Task.WhenAll(Core.Submission.SubmitAsync(draft), Core.Submission.SubmitAsync(draft)));
+
+        await Core.SubmitAsync();
+    }
+
+    [Fact]
     public async Task A_job_for_later_is_scheduled_and_becomes_queued_when_due()
     {
         var id = await Core.SubmitAsync(CoreHost.Draft() with { NotBefore = TimeProvider.System.GetUtcNow().AddHours(1) });

@@ -20,8 +20,7 @@ public sealed class AppHostModelTests
     [Theory]
     [InlineData("api")]
     [InlineData("worker")]
-    [InlineData("web")]
-    public async Task The_users_providers_reach_every_program(string program)
+    public async Task The_users_providers_reach_what_asks_them(string program)
     {
         await using var builder = await DescribeAsync(Providers);
 
@@ -43,6 +42,18 @@ public sealed class AppHostModelTests
 
         Assert.Contains("ConnectionStrings__aibackend", environment.Keys);
         Assert.DoesNotContain("OPENAI_API_KEY", environment.Keys);
+    }
+
+    [Fact]
+    public async Task The_site_which_shows_what_models_write_gets_no_secret()
+    {
+        await using var builder = await DescribeAsync(Providers);
+
+        var environment = EnvironmentOf(builder, "web");
+
+        Assert.Contains("services__api__http__0", environment.Keys);
+        Assert.DoesNotContain(environment.Keys, name => name.StartsWith("ConnectionStrings__", StringComparison.Ordinal));
+        Assert.DoesNotContain(environment.Keys, name => name.Contains("API_KEY", StringComparison.OrdinalIgnoreCase));
     }
 
     [Fact]
@@ -71,7 +82,7 @@ public sealed class AppHostModelTests
     {
         await using var builder = await DescribeAsync();
 
-        Assert.All((string[])["api", "worker", "web"], p => Assert.Contains(("migrations", WaitType.ForCompletion), WaitsOf(builder, p)));
+        Assert.All((string[])["api", "worker"], p => Assert.Contains(("migrations", WaitType.ForCompletion), WaitsOf(builder, p)));
         Assert.Contains(("aibackend", WaitType.UntilHealthy), WaitsOf(builder, "migrations"));
         Assert.Contains(("api", WaitType.UntilHealthy), WaitsOf(builder, "web"));
     }

@@ -1,10 +1,12 @@
+using System.Text.RegularExpressions;
 using AiBackend.Core.Providers.Configuration;
+using AiBackend.Tests.Architecture;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Providers;
 
 /// <summary>The variables a user would set, and what they are told when one is wrong.</summary>
-public sealed class ProvidersConfigurationTests
+public sealed partial class ProvidersConfigurationTests
 {
     private static readonly KeyValuePair<string, string?> Simulator = new("services__simulator__http__0", "http://127.0.0.1:5099");
 
@@ -45,6 +47,22 @@ public sealed class ProvidersConfigurationTests
             (openAi.Name, openAi.BaseUrl.ToString(), openAi.ApiKey, openAi.Simulated)
         );
         Assert.NotEmpty(openAi.Model);
+    }
+
+    [Fact]
+    public void The_several_providers_of_the_readme_are_understood()
+    {
+        var command = Repository.Read("README.md").Split("```sh").Single(block => block.Contains("AIBACKEND_PROVIDERS__0__NAME"));
+        var variables = Variable()
+            .Matches(command.Split("```")[0])
+            .Select(match => KeyValuePair.Create(match.Groups[1].Value, (string?)match.Groups[2].Value));
+
+        var providers = Options(variables);
+
+        Assert.Equal(
+            [("main", "https://api.openai.com/v1"), ("local", "http://localhost:11434/v1")],
+            providers.Select(provider => (provider.Name, provider.BaseUrl.ToString()))
+        );
     }
 
     [Fact]
@@ -190,4 +208,7 @@ public sealed class ProvidersConfigurationTests
 
     private static IEnumerable<string> Problems(ProviderHost providers) =>
         Assert.Throws<OptionsValidationException>(() => providers.Services.GetRequiredService<IStartupValidator>().Validate()).Failures;
+
+    [GeneratedRegex(@"(AIBACKEND_\w+)=(\S+)")]
+    private static partial Regex Variable();
 }

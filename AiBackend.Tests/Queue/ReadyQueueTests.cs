@@ -136,6 +136,19 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
+    public async Task A_dead_consumer_is_forgotten_once_it_holds_nothing()
+    {
+        await Core.SubmitAsync();
+        await ReadAllAsync("dead");
+        Assert.Equal(0, await Queue.RemoveIdleConsumersAsync(TimeSpan.FromTicks(-1)));
+
+        await Queue.DropStaleAsync("maintenance", TimeSpan.Zero);
+
+        Assert.Equal(0, await Queue.RemoveIdleConsumersAsync(TimeSpan.FromHours(1)));
+        Assert.True(await Queue.RemoveIdleConsumersAsync(TimeSpan.FromMilliseconds(-1)) >= 1);
+    }
+
+    [Fact]
     public async Task F_15_a_frozen_Redis_fails_commands_within_the_limit_and_is_used_again_when_it_thaws()
     {
         await CreateGroupAsync();

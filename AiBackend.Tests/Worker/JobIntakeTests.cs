@@ -41,7 +41,8 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
         await using var database = await postgres.CreateDatabaseAsync();
         await using var worker = await StartAsync(
             database,
-            new { words = 3 },
+            // Slow enough for the text to be written before the outcome is tried.
+            new { words = 3, interval_ms = 200 },
             ("Worker:LeaseDuration", "00:00:03"),
             ("Worker:RenewalInterval", "00:00:00.5"),
             ("Worker:LeaseSafetyMargin", "00:00:01")

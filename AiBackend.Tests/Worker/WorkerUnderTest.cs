@@ -50,10 +50,13 @@ public static class WorkerUnderTest
     public static async Task<Job> RunJobAsync(this CoreHost worker, JobDraft draft)
     {
         await worker.SubmitAsync(draft);
-        Assert.True(
-            await worker.Get<JobEventReader>().WaitForEndAsync(draft.Id, TimeSpan.FromSeconds(30), TimeProvider.System, TestRun.Cancel),
-            "The job has not ended."
-        );
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        await foreach (var _ in worker.Get<JobEventReader>().WatchAsync(draft.Id, 0, patience.Token))
+        {
+            // Ends with the job.
+        }
+
         return (await worker.Reads.FindForEventAsync(draft.Id, TestRun.Cancel))!;
     }
 }

@@ -30,7 +30,7 @@ internal sealed class JobRunner(
                 // Says when its handler began, which is what the bench measures with it.
                 JobType.Noop => AttemptEnd.Succeeded(text: null) with { FirstTokenAfter = clock.GetElapsedTime(confirmedAt) },
                 _ => AttemptEnd.FailedForGood(
-                    new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: true)
+                    new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: false)
                 ),
             };
             if (await running.EndAsync(end))

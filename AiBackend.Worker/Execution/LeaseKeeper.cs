@@ -83,7 +83,9 @@ internal sealed class LeaseKeeper(
             }
         }
         catch (Exception failure)
-            when (failure is NpgsqlException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+            when (failure is NpgsqlException or TimeoutException
+                || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested)
+            )
         {
             // Safe to go on: the leases have time left, and WatchAsync stops the work before they run out.
             logger.RenewalFailed(failure, leases.Count);
@@ -116,7 +118,7 @@ internal sealed class LeaseKeeper(
             // None: the process is ending; the short command time-out of the data source bounds it.
             await renewLeases.RecordStopAsync(identity.Id, CancellationToken.None);
         }
-        catch (NpgsqlException failure)
+        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe: without a heartbeat the row soon reads "lost".
             logger.RenewalFailed(failure, 0);

@@ -72,7 +72,7 @@ internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity ident
             command.Parameters.AddWithValue("term", Term);
             return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
         }
-        catch (NpgsqlException failure)
+        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe to go on: without Postgres there is nothing to lead.
             logger.LeadershipLost(failure);
@@ -89,7 +89,7 @@ internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity ident
             // None: the process is ending; the command time-out bounds it.
             await command.ExecuteNonQueryAsync(CancellationToken.None);
         }
-        catch (NpgsqlException failure)
+        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe: the term runs out by itself.
             logger.LeadershipLost(failure);

@@ -32,6 +32,7 @@ internal sealed class MaintenanceLoops(
     private static readonly TimeSpan PruneInterval = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan GaugeInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StaleAfter = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ForgottenAfter = TimeSpan.FromHours(1);
 
     private long _lastSweep;
 
@@ -84,6 +85,7 @@ internal sealed class MaintenanceLoops(
         await pruneKeys.RunAsync(cancellationToken);
         await pruneWorkers.RunAsync(cancellationToken);
         await queue.DropStaleAsync("maintenance", StaleAfter);
+        await queue.RemoveIdleConsumersAsync(ForgottenAfter);
         return PruneInterval;
     }
 

@@ -17,7 +17,7 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
     /// <param name="jobId">The job.</param>
     /// <param name="after">Number of the last event the reader has; 0 for all.</param>
     /// <param name="cancellationToken">Fires when the reader ends the stream or leaves.</param>
-    public async IAsyncEnumerable<JobEvent> Watch(string jobId, int after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<JobEvent> Watch(string? jobId, int after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var id = await FindAsync(jobId, after, cancellationToken);
         using var key = keys.Watch(Context.GetHttpContext()!.Request);
@@ -29,7 +29,7 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
     }
 
     /// <summary>Checked at every call: the connection may be older than the right to this job.</summary>
-    private async Task<Guid> FindAsync(string jobId, int after, CancellationToken cancellationToken)
+    private async Task<Guid> FindAsync(string? jobId, int after, CancellationToken cancellationToken)
     {
         JobHead? found = null;
         try
@@ -39,19 +39,19 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
                 found = await jobs.FindHeadAsync(Context.User!.GetCaller().TenantId, id, cancellationToken);
             }
         }
-        catch (NpgsqlException outage)
+        catch (Exception outage) when (outage is NpgsqlException or TimeoutException)
         {
-            logger.WatchRefused(outage, Quoted.Of(jobId));
+            logger.WatchRefused(outage, Quoted.Of(jobId ?? ""));
             throw new HubException("storage_unavailable: The database did not answer in time. Try again.", outage);
         }
 
         if (found is not { } head)
         {
-            throw new HubException($"job_not_found: There is no job {Quoted.Of(jobId)}.");
+            throw new HubException($"job_not_found: There is no job {Quoted.Of(jobId ?? "")}.");
         }
 
         return after >= 0 && after <= head.LastSeq
-            ? Guid.Parse(jobId)
+            ? Guid.Parse(jobId!)
             : throw new HubException($"bad_after: The event to resume from is {after}, but the job's latest is {head.LastSeq}.");
     }
 }

@@ -49,11 +49,13 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
             problems.Add($"{Variable("MODEL")} is missing. Set it to the model that '{name}' should use.");
         }
 
-        var address = Text("BASE_URL") ?? Text("BASEURL");
+        var key = Text("API_KEY") ?? Text("APIKEY");
+        // A key without an address is one of OpenAI's, as in OPENAI_API_KEY alone.
+        var address = Text("BASE_URL") ?? Text("BASEURL") ?? (key is null ? null : ProvidersConfiguration.OpenAiBaseUrl);
         if (address is null)
         {
             problems.Add(
-                $"{Variable("BASE_URL")} is missing. Set it to where the API of '{name}' begins, for example https://api.openai.com/v1."
+                $"{Variable("BASE_URL")} is missing. Set it to where the API of '{name}' begins, for example http://localhost:11434/v1; with an API key alone it is OpenAI's."
             );
             return null;
         }
@@ -63,7 +65,7 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
             {
                 Name = name,
                 BaseUrl = baseUrl,
-                ApiKey = Text("API_KEY") ?? Text("APIKEY"),
+                ApiKey = key,
                 Model = models[0],
                 Models = models,
                 Simulated = Flag("SIMULATED"),

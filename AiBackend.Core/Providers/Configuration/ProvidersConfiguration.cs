@@ -11,7 +11,7 @@ namespace AiBackend.Core.Providers.Configuration;
 internal static class ProvidersConfiguration
 {
     private const string List = "AIBACKEND_PROVIDERS";
-    private const string OpenAiBaseUrl = "https://api.openai.com/v1";
+    public const string OpenAiBaseUrl = "https://api.openai.com/v1";
 
     /// <summary>Small, cheap, and takes every option we send.</summary>
     private const string OpenAiModel = "gpt-4.1-mini";
