@@ -88,6 +88,19 @@ public sealed class SafeMarkdownTests
     public void Characters_that_steer_the_display_are_made_visible(string text, string shown) =>
         Assert.Contains(shown, Html(text), StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("a\u202Eb", "U+202E")]
+    [InlineData("a\u0085b", "U+0085")]
+    [InlineData("a\U000E0041b", "U+E0041")]
+    [InlineData("a\u001B[31mb", "\u241B")]
+    [InlineData("<a&\"b>", "&lt;a&amp;&quot;b&gt;")]
+    public void U_29_in_a_plain_block_as_well(string text, string shown) =>
+        Assert.Contains(shown, SafeMarkdown.Plain(text).Html, StringComparison.Ordinal);
+
+    [Fact]
+    public void Half_a_tag_character_is_shown_as_what_it_is() =>
+        Assert.Contains("U+DB40", SafeMarkdown.Plain("a" + (char)0xDB40 + "b").Html, StringComparison.Ordinal);
+
     [Fact]
     public void Ordinary_marks_stay_what_they_are()
     {

@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Net;
+using System.Text;
 using Markdig;
 using Markdig.Extensions.EmphasisExtras;
 using Markdig.Syntax;
@@ -49,7 +49,11 @@ internal static class SafeMarkdown
 
     /// <summary>The text as it is, for what Markdown cannot be trusted with.</summary>
     public static AnswerBlock Plain(string text) =>
-        new($"<pre class=\"plain\">{VisibleControls.InHtml(WebUtility.HtmlEncode(text))}</pre>", text, Settled: true);
+        new($"<pre class=\"plain\">{VisibleControls.InHtml(Escape(text))}</pre>", text, Settled: true);
+
+    /// <summary>Only what means something in HTML: an entity in the place of any other character would hide it from <see cref="VisibleControls"/>.</summary>
+    private static string Escape(string text) =>
+        new StringBuilder(text).Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;").Replace("\"", "&quot;").ToString();
 
     private static RenderedBlock Render(string text, Block block, Block? before, AllowedHtml allowed)
     {

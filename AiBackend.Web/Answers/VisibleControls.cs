@@ -33,7 +33,9 @@ internal static class VisibleControls
             {
                 Show(
                     shown,
-                    char.IsHighSurrogate(character) && at + 1 < html.Length ? char.ConvertToUtf32(character, html[++at]) : character
+                    at + 1 < html.Length && char.IsSurrogatePair(character, html[at + 1])
+                        ? char.ConvertToUtf32(character, html[++at])
+                        : character
                 );
             }
         }

@@ -13,36 +13,36 @@ internal static class SecurityHeaders
         app.Use(
             (context, next) =>
             {
-                var nonce = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-                context.Items[NonceKey] = nonce;
-                var headers = context.Response.Headers;
-                headers.ContentSecurityPolicy = Policy(nonce);
-                headers.XContentTypeOptions = "nosniff";
-                headers.XFrameOptions = "DENY";
-                headers["Referrer-Policy"] = "no-referrer";
-                headers["Permissions-Policy"] = "accelerometer=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()";
-                headers["Cross-Origin-Opener-Policy"] = "same-origin";
-                headers["Cross-Origin-Resource-Policy"] = "same-origin";
-                context.Response.OnStarting(NoStoreForPages, context);
+                context.Items[NonceKey] = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+                // Not at once: what handles an exception clears the answer with its headers.
+                context.Response.OnStarting(Set, context);
                 return next(context);
             }
         );
+
+    private static Task Set(object state)
+    {
+        var context = (HttpContext)state;
+        var headers = context.Response.Headers;
+        headers.ContentSecurityPolicy = Policy(NonceOf(context));
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers["Referrer-Policy"] = "no-referrer";
+        headers["Permissions-Policy"] = "accelerometer=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()";
+        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
+        if (context.Response.ContentType?.StartsWith("text/html", StringComparison.OrdinalIgnoreCase) == true)
+        {
+            // Pages show somebody's data and must not stay in a shared browser; styles and scripts are public and may.
+            headers.CacheControl = "no-store";
+        }
+
+        return Task.CompletedTask;
+    }
 
     /// <summary>Component libraries set style attributes; style elements and inline scripts stay forbidden.</summary>
     private static string Policy(string nonce) =>
         $"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; style-src-attr 'unsafe-inline'; "
         + "img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-src 'none'; frame-ancestors 'none'; "
         + "form-action 'self'; base-uri 'self'; object-src 'none'; worker-src 'self'";
-
-    /// <summary>Pages show somebody's data and must not stay in a shared browser; styles and scripts are public and may.</summary>
-    private static Task NoStoreForPages(object state)
-    {
-        var response = ((HttpContext)state).Response;
-        if (response.ContentType?.StartsWith("text/html", StringComparison.OrdinalIgnoreCase) == true)
-        {
-            response.Headers.CacheControl = "no-store";
-        }
-
-        return Task.CompletedTask;
-    }
 }
