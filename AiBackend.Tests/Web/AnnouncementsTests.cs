@@ -33,6 +33,27 @@ public sealed class AnnouncementsTests
     }
 
     [Fact]
+    public void Another_attempt_is_told_from_its_first_block()
+    {
+        var announcements = new Announcements();
+        var first = Writing(1, "One of the first.", "Two of the first.");
+        announcements.Next(first, Jobs.CreatedAt);
+
+        var said = announcements.Next(Writing(2, "One of the second."), Jobs.CreatedAt.AddSeconds(10));
+
+        Assert.Contains("One of the second.", said, StringComparison.Ordinal);
+    }
+
+    private static RunView Writing(int attempt, params string[] blocks) =>
+        new()
+        {
+            Job = Jobs.Some(JobStatuses.Processing),
+            Status = JobStatuses.Processing,
+            Attempt = attempt,
+            Answer = [.. blocks.Select(text => new AnswerBlock("", text, true))],
+        };
+
+    [Fact]
     public void A_page_opened_after_the_end_announces_nothing()
     {
         var run = new RunView

@@ -10,7 +10,9 @@ public sealed class RunWordsTests
     [InlineData(0.012, "12 ms")]
     [InlineData(0.42, "0.4 s")]
     [InlineData(12.4, "12 s")]
+    [InlineData(59.7, "1 min")]
     [InlineData(60, "1 min")]
+    [InlineData(119.8, "2 min")]
     [InlineData(185, "3 min 5 s")]
     [InlineData(7440, "2 h 4 min")]
     public void A_duration_has_a_unit_and_no_more_digits_than_help(double seconds, string words) =>

@@ -20,14 +20,14 @@ internal sealed class ApiClient(IHttpClientFactory clients, ILogger<ApiClient> l
             Content = JsonContent.Create(request, ClientJson.Lenient.SubmitJobRequest),
         };
         message.Headers.Add("Idempotency-Key", idempotencyKey);
-        return SendAsync(message, ClientJson.Lenient.Job, cancellationToken);
+        return ActAsync(message, cancellationToken);
     }
 
     public Task<ApiResult<Job>> GetJobAsync(Guid id, CancellationToken cancellationToken) =>
         GetAsync($"api/v1/jobs/{id}", ClientJson.Lenient.Job, cancellationToken);
 
     public Task<ApiResult<Job>> CancelAsync(Guid id, CancellationToken cancellationToken) =>
-        SendAsync(new(HttpMethod.Post, $"api/v1/jobs/{id}/cancel"), ClientJson.Lenient.Job, cancellationToken);
+        ActAsync(new(HttpMethod.Post, $"api/v1/jobs/{id}/cancel"), cancellationToken);
 
     public Task<ApiResult<JobTrace>> GetTraceAsync(Guid id, CancellationToken cancellationToken) =>
         GetAsync($"api/v1/jobs/{id}/trace", ClientJson.Lenient.JobTrace, cancellationToken);
@@ -67,6 +67,14 @@ internal sealed class ApiClient(IHttpClientFactory clients, ILogger<ApiClient> l
 
     private Task<ApiResult<T>> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Get, path), type, cancellationToken);
+
+    /// <summary>Sends what somebody pressed a button for.</summary>
+    private async Task<ApiResult<Job>> ActAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        await SendAsync(request, ClientJson.Lenient.Job, cancellationToken) switch
+        {
+            ApiResult<Job>.Failure(var reason) => new ApiResult<Job>.Failure(reason.OfAction),
+            var answer => answer,
+        };
 
     private async Task<ApiResult<T>> SendAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {

@@ -42,6 +42,19 @@ public sealed record ApiFailure(HttpStatusCode? Status, string Code, string Titl
             null
         );
 
+    /// <summary>The same about something a person did, which nobody tries again for them.</summary>
+    public ApiFailure OfAction =>
+        Code switch
+        {
+            "unreachable" => this with { Detail = "It may not have arrived. Press the button again in a moment: nothing happens twice." },
+            "not_signed_in" => this with
+            {
+                Detail =
+                    "The development key is written when the stack starts. Press the button again in a moment; if it stays like this, restart with ./run.sh.",
+            },
+            _ => this,
+        };
+
     public static ApiFailure Defect { get; } =
         new(
             null,

@@ -11,11 +11,14 @@ internal sealed class Announcements
 
     private DateTimeOffset _saidAt;
     private string? _status;
+    private int _attempt;
     private int _blocks;
 
     /// <summary>The next thing to say, or null when there is nothing new or something was said a moment ago.</summary>
     public string? Next(RunView run, DateTimeOffset now)
     {
+        // Another attempt writes another text, from its first block on.
+        (_attempt, _blocks) = (run.Attempt, run.Attempt == _attempt ? _blocks : 0);
         var isNewState = !string.Equals(run.Status, _status, StringComparison.Ordinal);
         if (run.Job is null || (now - _saidAt < Shortest && !(isNewState && run.HasEnded)))
         {

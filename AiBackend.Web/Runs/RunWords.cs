@@ -89,6 +89,12 @@ internal static class RunWords
             < 0.0995 => Invariant($"{time.TotalMilliseconds:0} ms"),
             < 9.95 => Invariant($"{time.TotalSeconds:0.0} s"),
             < 59.5 => Invariant($"{time.TotalSeconds:0} s"),
+            _ => Whole(TimeSpan.FromSeconds(Math.Round(time.TotalSeconds))),
+        };
+
+    private static string Whole(TimeSpan time) =>
+        time.TotalSeconds switch
+        {
             < 3600 => Invariant($"{(int)time.TotalMinutes} min") + (time.Seconds > 0 ? Invariant($" {time.Seconds} s") : ""),
             < 86_400 => Invariant($"{(int)time.TotalHours} h {time.Minutes} min"),
             _ => Invariant($"{(int)time.TotalDays} d {time.Hours} h"),

@@ -14,9 +14,11 @@ internal sealed class Browser(IJSRuntime js) : IAsyncDisposable
 
     public async Task RememberAsync(string name, string? value) => await InvokeAsync<object?>("remember", name, value);
 
-    /// <summary>Calls <c>OnVisibilityChanged(bool)</c> of <paramref name="page"/> whenever the tab is hidden or shown.</summary>
+    /// <summary>Calls <c>OnVisibilityChanged(bool)</c> of <paramref name="page"/> now and whenever the tab is hidden or shown.</summary>
     public async Task WatchVisibilityAsync<T>(DotNetObjectReference<T> page)
         where T : class => await InvokeAsync<object?>("watchVisibility", page);
+
+    public async Task UnwatchVisibilityAsync() => await InvokeAsync<object?>("unwatchVisibility");
 
     public async ValueTask DisposeAsync()
     {

@@ -43,8 +43,22 @@ export function remember(name, value) {
   }
 }
 
+let watching = null;
+
+// Told at once, at every change, and after an outage, during which changes were lost.
 export function watchVisibility(page) {
-  const tell = () => page.invokeMethodAsync("OnVisibilityChanged", document.visibilityState === "visible").catch(stop);
-  const stop = () => document.removeEventListener("visibilitychange", tell);
-  document.addEventListener("visibilitychange", tell);
+  unwatchVisibility();
+  const tell = () =>
+    page.invokeMethodAsync("OnVisibilityChanged", document.visibilityState === "visible").catch(() => {
+      // No circuit now: it is told when the circuit is back.
+    });
+  watching = new AbortController();
+  document.addEventListener("visibilitychange", tell, { signal: watching.signal });
+  document.addEventListener("circuit-returned", tell, { signal: watching.signal });
+  tell();
+}
+
+export function unwatchVisibility() {
+  watching?.abort();
+  watching = null;
 }

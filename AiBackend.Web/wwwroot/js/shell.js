@@ -113,6 +113,8 @@ new MutationObserver(() => {
     location.reload();
   } else if (bar.classList.contains("components-reconnect-failed")) {
     retryTimer = setTimeout(reconnect, retryEvery);
+  } else if (bar.classList.contains("components-reconnect-hide")) {
+    document.dispatchEvent(new Event("circuit-returned"));
   }
 }).observe(bar, { attributeFilter: ["class"] });
 
