@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Tests.Fixtures;
 using AiBackend.Web.Answers;
 using AiBackend.Web.Runs;
 using FsCheck;
@@ -46,7 +47,7 @@ public sealed class AnswerDocumentTests
     [Fact]
     public void Settled_blocks_keep_their_markup_while_the_last_one_grows()
     {
-        var (fold, document) = (new RunFold(), new AnswerDocument(TimeProvider.System));
+        var (fold, document) = (new RunFold(), new AnswerDocument(new FakeTime()));
         Append(fold, "one\n\ntwo");
         var before = document.Update(fold, isComplete: false);
 
@@ -61,7 +62,7 @@ public sealed class AnswerDocumentTests
     [Fact]
     public void A_text_that_was_replaced_starts_from_nothing()
     {
-        var (fold, document) = (new RunFold(), new AnswerDocument(TimeProvider.System));
+        var (fold, document) = (new RunFold(), new AnswerDocument(new FakeTime()));
         Append(fold, "one\n\ntwo\n\nthree");
         document.Update(fold, isComplete: false);
 
@@ -73,7 +74,7 @@ public sealed class AnswerDocumentTests
     [Fact]
     public void A_definition_at_the_end_reaches_the_links_before_it_once_the_text_is_finished()
     {
-        var (fold, document) = (new RunFold(), new AnswerDocument(TimeProvider.System));
+        var (fold, document) = (new RunFold(), new AnswerDocument(new FakeTime()));
         Append(fold, "See [the page][p].\n\nMore.\n\n");
         document.Update(fold, isComplete: false);
         Append(fold, "[p]: https://example.com/");
@@ -109,7 +110,7 @@ public sealed class AnswerDocumentTests
     [Fact]
     public void A_long_answer_of_ordinary_blocks_stays_rich_to_its_limit()
     {
-        var (fold, document) = (new RunFold(), new AnswerDocument(TimeProvider.System));
+        var (fold, document) = (new RunFold(), new AnswerDocument(new FakeTime()));
         Append(fold, string.Concat(Enumerable.Repeat("A paragraph of *ordinary* length.\n\n", 5_000)));
 
         var blocks = document.Update(fold, isComplete: true);
@@ -120,7 +121,7 @@ public sealed class AnswerDocumentTests
 
     private static string Rendered(string text, int steps)
     {
-        var (fold, document) = (new RunFold(), new AnswerDocument(TimeProvider.System));
+        var (fold, document) = (new RunFold(), new AnswerDocument(new FakeTime()));
         var size = Math.Max(text.Length / steps, 1);
         for (var at = 0; at < text.Length; at += size)
         {

@@ -15,7 +15,7 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
     {
         await using var visit = await BeginAsync();
         await visit.OpenAsync("/");
-        Assert.Equal("prompt", await visit.Page.EvaluateAsync<string>("document.activeElement.id"));
+        await Assertions.Expect(visit.Page.Locator("#prompt")).ToBeFocusedAsync();
 
         await visit.Page.Keyboard.TypeAsync("Say something short.");
         await Send(visit.Page).ClickAsync();
@@ -79,7 +79,7 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
         await visit.Page.WaitForURLAsync("**/runs/*");
         await visit.OpenAsync("/ask");
 
-        await visit.Page.Locator(".runs").WaitForAsync();
+        Assert.Null(await visit.Page.EvaluateAsync<string?>("sessionStorage.getItem('ask.draft')"));
         await Assertions.Expect(visit.Page.Locator("#prompt")).ToHaveValueAsync("");
         visit.AssertClean();
     }

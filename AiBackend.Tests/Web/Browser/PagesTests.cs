@@ -197,33 +197,8 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         visit.AssertClean();
     }
 
-    [Fact]
-    public async Task U_55_a_hidden_overview_asks_nothing_and_catches_up_when_it_is_seen()
-    {
-        await using var visit = await BeginAsync();
-        await visit.OpenAsync("/ops");
-        await visit.Page.Locator("[data-live]").GetByText("Live").WaitForAsync();
-
-        await SetVisibilityAsync(visit.Page, "hidden");
-        await visit.Page.Locator("[data-live]").GetByText("Paused").WaitForAsync();
-        await SetVisibilityAsync(visit.Page, "visible");
-
-        await visit.Page.Locator("[data-live]").GetByText("Live").WaitForAsync();
-        visit.AssertClean();
-    }
-
     private Task<Visit> BeginAsync(Action<BrowserNewContextOptions>? configure = null) =>
-        Visit
-            .BeginAsync(browser.Browser, stack.Stack.WebAddress, configure)
-            .ContinueWith(
-                begun =>
-                {
-                    // The page that is not there is one of the pages.
-                    begun.Result.ExpectedStatuses.Add(404);
-                    return begun.Result;
-                },
-                TaskScheduler.Default
-            );
+        Visit.BeginAsync(browser.Browser, stack.Stack.WebAddress, configure);
 
     private async Task<string> PathOfAsync(string page) =>
         page switch
@@ -261,15 +236,4 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
 
     private static Task<string> SchemeAsync(IPage page) =>
         page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 128 ? 'dark' : 'light'");
-
-    private static async Task SetVisibilityAsync(IPage page, string state) =>
-        await page.EvaluateAsync(
-            """
-            state => {
-              Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
-              document.dispatchEvent(new Event('visibilitychange'));
-            }
-            """,
-            state
-        );
 }

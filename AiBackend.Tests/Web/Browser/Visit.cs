@@ -6,8 +6,24 @@ namespace AiBackend.Tests.Web.Browser;
 /// <summary>One reader with a browser of their own. Everything that goes wrong in it is kept, and none of it is allowed (U-60).</summary>
 internal sealed class Visit : IAsyncDisposable
 {
-    private const string TellViolations =
-        "document.addEventListener('securitypolicyviolation', e => console.error('content security policy: ' + e.violatedDirective + ' ' + e.blockedURI))";
+    /// <summary>Violations of the policy and parts of a page that broke become errors of the console, which are watched.</summary>
+    private const string TellFaults = """
+        document.addEventListener('securitypolicyviolation', e => console.error('content security policy: ' + e.violatedDirective + ' ' + e.blockedURI));
+        new MutationObserver(() => {
+          for (const part of document.querySelectorAll('[role=alert]:not([data-told])')) {
+            if (part.textContent.includes('ran into a defect')) {
+              part.dataset.told = '';
+              console.error('defect: ' + part.textContent);
+            }
+          }
+        }).observe(document, { childList: true, characterData: true, subtree: true });
+        """;
+
+    /// <summary>The one address that tests open because nothing is there.</summary>
+    private const string Nowhere = "/nowhere";
+
+    /// <summary>The browser gives up what it asked for when its reader goes on to another page.</summary>
+    private const string GivenUp = "net::ERR_ABORTED";
 
     private readonly IBrowserContext _context;
     private readonly Uri _site;
@@ -22,8 +38,8 @@ internal sealed class Visit : IAsyncDisposable
 
     public IPage Page { get; private set; } = null!;
 
-    /// <summary>Statuses of 400 and above that a test provokes on purpose.</summary>
-    public HashSet<int> ExpectedStatuses { get; } = [];
+    /// <summary>What went wrong so far.</summary>
+    public IReadOnlyCollection<string> Faults => _faults;
 
     /// <summary>Set while a test takes a server away, when connections must fail.</summary>
     public bool ToleratesOutage { get; set; }
@@ -38,7 +54,7 @@ internal sealed class Visit : IAsyncDisposable
         };
         configure?.Invoke(options);
         var visit = new Visit(await browser.NewContextAsync(options), site);
-        await visit._context.AddInitScriptAsync(TellViolations);
+        await visit._context.AddInitScriptAsync(TellFaults);
         visit.Page = await visit.NewTabAsync();
         return visit;
     }
@@ -93,9 +109,17 @@ internal sealed class Visit : IAsyncDisposable
         page.PageError += (_, error) => _faults.Enqueue($"script: {error}");
         page.Dialog += (_, dialog) => _faults.Enqueue($"dialog: {dialog.Message}");
         page.Request += (_, request) => Check(request);
+        page.RequestFailed += (_, request) =>
+        {
+            if (!string.Equals(request.Failure, GivenUp, StringComparison.Ordinal) && !ToleratesOutage)
+            {
+                _faults.Enqueue($"{request.Failure}: {request.Url}");
+            }
+        };
         page.Response += (_, response) =>
         {
-            if (response.Status >= 400 && !ExpectedStatuses.Contains(response.Status) && !ToleratesOutage)
+            var isNowhere = response.Status == 404 && new Uri(response.Url).AbsolutePath is Nowhere;
+            if (response.Status >= 400 && !isNowhere && !ToleratesOutage)
             {
                 _faults.Enqueue($"{response.Status}: {response.Url}");
             }
