@@ -45,8 +45,6 @@ public static class DatabaseRegistration
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         // Npgsql's own default of 100 is all that Postgres has by default: one process could lock out the others.
         Default(settings, "Maximum Pool Size", 24);
-        Default(settings, "Max Auto Prepare", 64);
-        Default(settings, "Auto Prepare Min Usages", 2);
         Default(settings, "Timeout", 5);
         Default(settings, "Command Timeout", (int)(commandTimeout?.TotalSeconds ?? 15));
         Default(settings, "Keepalive", 10);

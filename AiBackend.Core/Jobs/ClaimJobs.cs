@@ -96,13 +96,8 @@ public sealed class ClaimJobs(
         var claimed = await TransientRetry.RunAsync(
             async token =>
             {
-                await using var command = database.CreateCommand(Sql);
-                // Sorted: two workers with overlapping lists lock rows in the same order.
-                command.Parameters.Add(Parameter.Of("ids", NpgsqlDbType.Uuid, jobIds.Order().ToArray()));
-                command.Parameters.Add(Parameter.Of("types", NpgsqlDbType.Smallint, KnownTypes));
-                command.Parameters.AddWithValue("worker_id", workerId);
-                command.Parameters.AddWithValue("lease", lease);
-                await using var reader = await command.ExecuteReaderAsync(token);
+                await using var hot = await HotCommand.OpenAsync(database, Sql, AddParameters, token);
+                await using var reader = await hot.Command.ExecuteReaderAsync(token);
                 var jobs = new List<ClaimedJob>();
                 while (await reader.ReadAsync(token))
                 {
@@ -117,6 +112,15 @@ public sealed class ClaimJobs(
         claimed.ForEach(metrics.Claimed);
         signals.Committed([.. claimed.Select(ProcessingEvent)]);
         return claimed;
+
+        void AddParameters(NpgsqlParameterCollection parameters)
+        {
+            // Sorted: two workers with overlapping lists lock rows in the same order.
+            parameters.Add(Parameter.Of("ids", NpgsqlDbType.Uuid, jobIds.Order().ToArray()));
+            parameters.Add(Parameter.Of("types", NpgsqlDbType.Smallint, KnownTypes));
+            parameters.AddWithValue("worker_id", workerId);
+            parameters.AddWithValue("lease", lease);
+        }
     }
 
     private static ClaimedJob Read(NpgsqlDataReader reader) =>

@@ -57,9 +57,14 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
 
     public async Task<InsertResult> RunAsync(IReadOnlyList<PendingSubmission> batch)
     {
-        await using var command = database.CreateCommand(Sql);
-        AddParameters(command.Parameters, batch);
-        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow);
+        // None: callers share the batch, and one that leaves must not end it; the command timeout bounds it.
+        await using var hot = await HotCommand.OpenAsync(
+            database,
+            Sql,
+            parameters => AddParameters(parameters, batch),
+            CancellationToken.None
+        );
+        await using var reader = await hot.Command.ExecuteReaderAsync(CommandBehavior.SingleRow);
         await reader.ReadAsync();
         return ReadResult(reader);
     }

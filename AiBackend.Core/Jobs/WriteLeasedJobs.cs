@@ -83,9 +83,8 @@ internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
         var written = new HashSet<Guid>(writes.Count);
         if (mayHaveBeenApplied)
         {
-            await using var applied = database.CreateCommand(AppliedSql);
-            AddLease(applied.Parameters, writes);
-            await ReadIdsAsync(applied, written);
+            var asked = writes;
+            await RunAsync(AppliedSql, parameters => AddLease(parameters, asked), written);
             writes = [.. writes.Where(write => !written.Contains(write.Lease.JobId))];
         }
 
@@ -94,28 +93,40 @@ internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
         var appends = writes.Where(write => write.End is null).ToList();
         if (appends.Count > 0)
         {
-            await using var append = database.CreateCommand(AppendSql);
-            AddLease(append.Parameters, appends);
-            AddEvents(append.Parameters, appends);
-            await ReadIdsAsync(append, written);
+            await RunAsync(
+                AppendSql,
+                parameters =>
+                {
+                    AddLease(parameters, appends);
+                    AddEvents(parameters, appends);
+                },
+                written
+            );
         }
 
         var ends = writes.Where(write => write.End is not null).ToList();
         if (ends.Count > 0)
         {
-            await using var end = database.CreateCommand(EndSql);
-            AddLease(end.Parameters, ends);
-            AddEvents(end.Parameters, ends);
-            AddEnds(end.Parameters, ends);
-            await ReadIdsAsync(end, written);
+            await RunAsync(
+                EndSql,
+                parameters =>
+                {
+                    AddLease(parameters, ends);
+                    AddEvents(parameters, ends);
+                    AddEnds(parameters, ends);
+                },
+                written
+            );
         }
 
         return written;
     }
 
-    private static async Task ReadIdsAsync(NpgsqlCommand command, HashSet<Guid> ids)
+    private async Task RunAsync(string sql, Action<NpgsqlParameterCollection> fill, HashSet<Guid> ids)
     {
-        await using var reader = await command.ExecuteReaderAsync();
+        // None: what the attempts have to say outlives whoever asked; the command timeout bounds it.
+        await using var hot = await HotCommand.OpenAsync(database, sql, fill, CancellationToken.None);
+        await using var reader = await hot.Command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
         {
             ids.Add(reader.GetGuid(0));

@@ -76,6 +76,20 @@ public sealed class SubmissionTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
+    public async Task A_refused_draft_leaves_its_connection_usable()
+    {
+        for (var i = 0; i < 6; i++)
+        {
+            await Core.SubmitAsync();
+            await Assert.ThrowsAsync<Npgsql.PostgresException>(() =>
+                Core.Submission.SubmitAsync(CoreHost.Draft() with { Title = "nul \0 byte" })
+            );
+        }
+
+        await Core.SubmitAsync();
+    }
+
+    [Fact]
     public async Task A_submission_whose_commit_lost_its_reply_is_accepted_when_it_is_tried_again()
     {
         var (bare, keyed, later) = (CoreHost.Draft(), CoreHost.Draft(key: "k1"), CoreHost.Draft(key: "k2"));
