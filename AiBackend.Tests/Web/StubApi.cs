@@ -29,6 +29,12 @@ internal sealed class StubApi : IAsyncDisposable
     /// <summary>While true, the Api does not say which providers it has.</summary>
     public bool HidesProviders { get; set; }
 
+    /// <summary>While true, nobody gets an answer to what they submit.</summary>
+    public bool RefusesSubmissions { get; set; }
+
+    /// <summary>Key and body of every submission, the refused ones included.</summary>
+    public ConcurrentQueue<(string Key, string Body)> Submitted { get; } = [];
+
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
 
     public static async Task<StubApi> StartAsync()
@@ -57,6 +63,7 @@ internal sealed class StubApi : IAsyncDisposable
             }
         );
         _app.MapGet("/api/v1/jobs", ListAsync);
+        _app.MapPost("/api/v1/jobs", SubmitAsync);
         _app.MapGet(
             "/api/v1/jobs/{id}",
             (Guid id) => Runs.FirstOrDefault(run => run.Id == id) is { } run ? Json(run, WireJson.Default.Job) : Results.NotFound()
@@ -79,6 +86,20 @@ internal sealed class StubApi : IAsyncDisposable
         var page = new JobPage([.. Runs.Where(run => statuses.Count == 0 || statuses.Contains(run.Status))], null);
         await BeforeList(string.Join(',', statuses.AsEnumerable()));
         return Json(page, WireJson.Default.JobPage);
+    }
+
+    private async Task<IResult> SubmitAsync(HttpRequest request)
+    {
+        using var body = new StreamReader(request.Body);
+        Submitted.Enqueue((request.Headers["Idempotency-Key"].ToString(), await body.ReadToEndAsync(request.HttpContext.RequestAborted)));
+        if (RefusesSubmissions)
+        {
+            return Results.Unauthorized();
+        }
+
+        var run = Jobs.Some(JobStatuses.Queued);
+        Runs = [run, .. Runs];
+        return Json(run, WireJson.Default.Job);
     }
 
     private static Stats Idle =>
