@@ -90,17 +90,7 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
         await using var visit = await BeginAsync();
         await visit.OpenAsync("/ask");
         await visit.Page.Locator("#prompt").FillAsync("This will fail.");
-        using (
-            var taught = await stack.Stack.Simulator.PutAsJsonAsync(
-                "/sim/behaviours/sim",
-                new Dictionary<string, int>(StringComparer.Ordinal) { ["error_rate"] = 1, ["error_status"] = 400 },
-                TestRun.Cancel
-            )
-        )
-        {
-            taught.EnsureSuccessStatusCode();
-        }
-
+        await stack.Stack.TeachRefusalAsync("sim");
         try
         {
             await Send(visit.Page).ClickAsync();

@@ -1,5 +1,4 @@
 using AiBackend.Tests.EndToEnd;
-using AiBackend.Tests.Fixtures;
 using Microsoft.Playwright;
 
 namespace AiBackend.Tests.Web.Browser;
@@ -18,7 +17,7 @@ public sealed class HostileAnswerTests(StackFixture stack, BrowserFixture browse
     public async Task U_29_a_hostile_answer_runs_nothing_loads_nothing_and_leaves_the_page_alive(bool whileWritten)
     {
         var jobs = new JobClient(stack.Stack);
-        var run = await jobs.SubmitAsync(await TeachAsync(Attack, whileWritten ? 10 : 0));
+        var run = await jobs.SubmitAsync(await stack.Stack.TeachTextAsync(Attack, whileWritten ? 10 : 0));
         if (!whileWritten)
         {
             await jobs.EndAsync(run);
@@ -52,7 +51,7 @@ public sealed class HostileAnswerTests(StackFixture stack, BrowserFixture browse
     public async Task U_29_a_line_of_a_hundred_kilobytes_wraps_and_leaves_the_page_alive()
     {
         var jobs = new JobClient(stack.Stack);
-        var run = await jobs.SubmitAsync(await TeachAsync(new string('x', 100_000), intervalMs: 0));
+        var run = await jobs.SubmitAsync(await stack.Stack.TeachTextAsync(new string('x', 100_000), intervalMs: 0));
         await using var visit = await Visit.BeginAsync(browser.Browser, stack.Stack.WebAddress);
         await visit.OpenAsync(run);
 
@@ -61,22 +60,5 @@ public sealed class HostileAnswerTests(StackFixture stack, BrowserFixture browse
         Assert.Equal(100_000, (await Visit.AnswerAsync(visit.Page)).Replace(" ", "", StringComparison.Ordinal).Length);
         Assert.True(await visit.Page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"));
         visit.AssertClean();
-    }
-
-    private async Task<string> TeachAsync(string text, int intervalMs)
-    {
-        var model = $"sim-{Guid.CreateVersion7():N}";
-        using var response = await stack.Stack.Simulator.PutAsJsonAsync(
-            $"/sim/behaviours/{model}",
-            new Dictionary<string, object>(StringComparer.Ordinal)
-            {
-                ["text"] = text,
-                ["interval_ms"] = intervalMs,
-                ["ttft_ms"] = 50,
-            },
-            TestRun.Cancel
-        );
-        response.EnsureSuccessStatusCode();
-        return model;
     }
 }

@@ -1,5 +1,4 @@
 using AiBackend.Tests.EndToEnd;
-using AiBackend.Tests.Fixtures;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
@@ -204,7 +203,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         page switch
         {
             "done" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync("sim-fast", "Everything a page can show."))).Id}",
-            "failed" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync(await TeachRefusalAsync()))).Id}",
+            "failed" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync(await stack.Stack.TeachRefusalAsync()))).Id}",
             "writing" => $"/runs/{await _jobs.SubmitAsync(await _jobs.TeachWordsAsync(4000, intervalMs: 20))}",
             _ => page,
         };
@@ -219,19 +218,6 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         {
             await page.Locator(".writing").WaitForAsync();
         }
-    }
-
-    /// <summary>A model whose provider refuses every request for good.</summary>
-    private async Task<string> TeachRefusalAsync()
-    {
-        var model = $"sim-{Guid.CreateVersion7():N}";
-        using var response = await stack.Stack.Simulator.PutAsJsonAsync(
-            $"/sim/behaviours/{model}",
-            new Dictionary<string, object>(StringComparer.Ordinal) { ["error_rate"] = 1, ["error_status"] = 400 },
-            TestRun.Cancel
-        );
-        response.EnsureSuccessStatusCode();
-        return model;
     }
 
     private static Task<string> SchemeAsync(IPage page) =>

@@ -1,0 +1,34 @@
+using AiBackend.Tests.EndToEnd;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Web.Browser;
+
+/// <summary>What the browser tests teach the simulator.</summary>
+internal static class Lessons
+{
+    /// <summary>A model that writes this text.</summary>
+    public static Task<string> TeachTextAsync(this Stack stack, string text, int intervalMs) =>
+        stack.TeachAsync(
+            NewModel,
+            new()
+            {
+                ["text"] = text,
+                ["interval_ms"] = intervalMs,
+                ["ttft_ms"] = 50,
+            }
+        );
+
+    /// <summary>A model whose provider refuses every request for good.</summary>
+    /// <param name="model">One that others use as well must be put right by <c>/sim/reset</c>; null for a new one.</param>
+    public static Task<string> TeachRefusalAsync(this Stack stack, string? model = null) =>
+        stack.TeachAsync(model ?? NewModel, new() { ["error_rate"] = 1, ["error_status"] = 400 });
+
+    private static string NewModel => $"sim-{Guid.CreateVersion7():N}";
+
+    private static async Task<string> TeachAsync(this Stack stack, string model, Dictionary<string, object> behaviour)
+    {
+        using var response = await stack.Simulator.PutAsJsonAsync($"/sim/behaviours/{model}", behaviour, TestRun.Cancel);
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(TestRun.Cancel));
+        return model;
+    }
+}
