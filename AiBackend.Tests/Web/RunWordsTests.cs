@@ -64,6 +64,13 @@ public sealed class RunWordsTests
     public void Money_has_as_many_digits_as_small_amounts_need(string usd, string words) =>
         Assert.Equal(words, RunWords.Cost(decimal.Parse(usd, System.Globalization.CultureInfo.InvariantCulture)));
 
+    [Theory]
+    [InlineData(10_000, 10_000, "100 %")]
+    [InlineData(9_996, 10_000, "99.9 %")]
+    [InlineData(0, 3, "0 %")]
+    [InlineData(1, 3, "33.3 %")]
+    public void A_share_is_whole_only_when_it_is(long part, long all, string words) => Assert.Equal(words, RunWords.Share(part, all));
+
     [Fact]
     public void A_cost_nobody_knows_is_not_shown_as_nothing() => Assert.Equal("unknown", RunWords.Cost(null));
 

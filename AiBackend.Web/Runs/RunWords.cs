@@ -121,6 +121,9 @@ internal static class RunWords
         : title.LastIndexOf(' ') is > CutAt / 2 and var space ? title[..space] + " …"
         : title + "…";
 
+    /// <summary>A share in per cent, rounded down: one failure in ten thousand must not read as none.</summary>
+    public static string Share(long part, long all) => Invariant($"{Math.Floor(1000d * part / all) / 10:0.#} %");
+
     public static string Number(long number) => number.ToString("#,0", CultureInfo.InvariantCulture).Replace(',', ' ');
 
     public static string Count(long number, string one, string many) => Number(number) + " " + (number == 1 ? one : many);
