@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts;
@@ -83,7 +84,8 @@ internal sealed class StubApi : IAsyncDisposable
     private async Task<IResult> ListAsync(HttpRequest request)
     {
         var statuses = request.Query["status"];
-        var page = new JobPage([.. Runs.Where(run => statuses.Count == 0 || statuses.Contains(run.Status))], null);
+        var limit = int.Parse(request.Query["limit"].ToString(), CultureInfo.InvariantCulture);
+        var page = new JobPage([.. Runs.Where(run => statuses.Count == 0 || statuses.Contains(run.Status)).Take(limit)], null);
         await BeforeList(string.Join(',', statuses.AsEnumerable()));
         return Json(page, WireJson.Default.JobPage);
     }

@@ -39,6 +39,25 @@ public sealed class RunsPageTests(BrowserFixture browser) : IClassFixture<Browse
     }
 
     [Fact]
+    public async Task U_32_a_row_that_newer_runs_pushed_off_the_page_stays_where_it_is_and_true()
+    {
+        var shown = Enumerable.Range(0, 50).Select(_ => Jobs.Some(JobStatuses.Processing)).ToList();
+        var last = shown[^1];
+        _api.Runs = shown;
+        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await visit.OpenAsync("/runs");
+        await Assertions.Expect(Row(visit.Page, last)).ToContainTextAsync("Writing");
+
+        var newer = Jobs.Some(JobStatuses.Queued) with { CreatedAt = Jobs.CreatedAt.AddSeconds(1) };
+        _api.Runs = [newer, .. shown[..^1], last with { Status = JobStatuses.Failed, FinishedAt = Jobs.CreatedAt.AddSeconds(3) }];
+
+        await Assertions.Expect(Row(visit.Page, last)).ToContainTextAsync("Failed", new() { Timeout = 15_000 });
+        await visit.Page.GetByText("1 new run").WaitForAsync();
+        await Assertions.Expect(Row(visit.Page, newer)).ToHaveCountAsync(0);
+        visit.AssertClean();
+    }
+
+    [Fact]
     public async Task U_13_a_late_answer_to_the_filter_before_does_not_put_its_rows_under_the_next_one()
     {
         var done = Jobs.Some(JobStatuses.Completed);
