@@ -29,7 +29,6 @@ public sealed class StackProcessTests(StackFixture fixture)
     [Theory]
     [InlineData("api")]
     [InlineData("worker")]
-    [InlineData("web")]
     public void A_program_is_given_what_Aspire_would_give_it(string program)
     {
         var environment = EnvironmentOf(_stack.Processes.Of(program)[0]);
@@ -49,12 +48,14 @@ public sealed class StackProcessTests(StackFixture fixture)
     }
 
     [Fact]
-    public void The_web_site_is_told_where_the_api_is()
+    public void The_web_site_is_told_where_the_api_is_and_no_secret()
     {
         var environment = EnvironmentOf(_stack.Processes.Of("web")[0]);
 
         Assert.Equal(_stack.ApiAddress, new Uri(environment["services__api__http__0"]));
         Assert.Equal(_stack.WebAddress, new Uri(environment["ASPNETCORE_URLS"]));
+        Assert.Equal(_stack.KeyFile, environment["AIBACKEND_DEV_KEY_FILE"]);
+        Assert.DoesNotContain(environment.Keys, name => name.StartsWith("ConnectionStrings__", StringComparison.Ordinal));
     }
 
     [Fact]
