@@ -39,7 +39,7 @@ public sealed class AskDraftTests(BrowserFixture browser) : IClassFixture<Browse
         await Assertions.Expect(Model(visit.Page)).ToHaveValueAsync("model-b");
         _api.RefusesSubmissions = false;
         await Send(visit.Page).ClickAsync();
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await Visit.ShowsRunAsync(visit.Page);
 
         Assert.True(_api.Submitted.Count > 1);
         var (_, body) = Assert.Single(_api.Submitted.Distinct());
@@ -56,7 +56,7 @@ public sealed class AskDraftTests(BrowserFixture browser) : IClassFixture<Browse
         await Prompt(visit.Page).FillAsync("The old text.");
         await Model(visit.Page).SelectOptionAsync("model-b");
         await Send(visit.Page).ClickAsync();
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await Visit.ShowsRunAsync(visit.Page);
         var again = $"/ask?again={_api.Runs[0].Id}";
 
         await visit.OpenAsync(again);

@@ -19,7 +19,7 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
 
         await visit.Page.Keyboard.TypeAsync("Say something short.");
         await Send(visit.Page).ClickAsync();
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await Visit.ShowsRunAsync(visit.Page);
 
         await Visit.CompleteAsync(visit.Page);
         Assert.NotEmpty(await Visit.AnswerAsync(visit.Page));
@@ -36,7 +36,7 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
 
         await visit.Page.Locator("#prompt").FillAsync(text);
         await Send(visit.Page).DblClickAsync();
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await Visit.ShowsRunAsync(visit.Page);
 
         await Visit.CompleteAsync(visit.Page);
         Assert.Equal(1, await CountAsync(text));
@@ -53,7 +53,7 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
         await visit.Page.Locator("#prompt").FocusAsync();
         await visit.Page.Keyboard.TypeAsync("A long story.");
         await visit.Page.Keyboard.PressAsync("Control+Enter");
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await Visit.ShowsRunAsync(visit.Page);
         var stop = visit.Page.GetByRole(AriaRole.Button, new() { Name = "Stop this run" });
         // A reader of the keyboard lands on the title; the button is next, once it can be pressed.
         await Assertions.Expect(visit.Page.Locator("[data-landing]")).ToBeFocusedAsync();
@@ -76,7 +76,7 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
         await visit.Page.ReloadAsync();
         await Assertions.Expect(visit.Page.Locator("#prompt")).ToHaveValueAsync("Half a thought");
         await Send(visit.Page).ClickAsync();
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await Visit.ShowsRunAsync(visit.Page);
         await visit.OpenAsync("/ask");
 
         Assert.Null(await visit.Page.EvaluateAsync<string?>("sessionStorage.getItem('ask.draft')"));
@@ -127,7 +127,7 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
 
         await visit.Page.Locator("#prompt").FillAsync(text);
         await Send(visit.Page).ClickAsync();
-        await visit.Page.WaitForURLAsync("**/runs/*");
+        await Visit.ShowsRunAsync(visit.Page);
 
         await Visit.CompleteAsync(visit.Page);
         visit.AssertClean();

@@ -1,10 +1,11 @@
 using System.Collections.Concurrent;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 
 namespace AiBackend.Tests.Web.Browser;
 
 /// <summary>One reader with a browser of their own. Everything that goes wrong in it is kept, and none of it is allowed (U-60).</summary>
-internal sealed class Visit : IAsyncDisposable
+internal sealed partial class Visit : IAsyncDisposable
 {
     /// <summary>Violations of the policy and parts of a page that broke become errors of the console, which are watched.</summary>
     private const string TellFaults = """
@@ -72,6 +73,10 @@ internal sealed class Visit : IAsyncDisposable
 
     public Task OpenAsync(Guid run) => OpenAsync($"/runs/{run}");
 
+    /// <summary>Waits until the tab shows a run.</summary>
+    /// <remarks>Asks again and again: a wait for the navigation itself can begin just after it and then never ends.</remarks>
+    public static Task ShowsRunAsync(IPage page) => Assertions.Expect(page).ToHaveURLAsync(RunAddress(), new() { Timeout = 30_000 });
+
     /// <summary>The answer as a reader sees it, white space told as one blank.</summary>
     public static async Task<string> AnswerAsync(IPage page) =>
         string.Join(
@@ -137,4 +142,7 @@ internal sealed class Visit : IAsyncDisposable
             _faults.Enqueue($"foreign request: {request.Url}");
         }
     }
+
+    [GeneratedRegex("/runs/.+")]
+    private static partial Regex RunAddress();
 }
