@@ -23,11 +23,10 @@ listed() {
 # host_pid STATE_DIR: the pid of the running host, if there is one.
 host_pid() { listed "$1" | while read -r pid _ name; do [ "$name" != host ] || echo "$pid"; done; }
 
-# until_gone STATE_DIR SECONDS [NAME]: waits for listed processes (or only the one of that name) to end; false when time is up.
+# until_gone STATE_DIR SECONDS: waits for all listed processes to end; false when time is up.
 until_gone() {
   local deadline=$((SECONDS + $2))
-  # Not grep -q: it would end the list's pipe early, which pipefail takes for an empty list.
-  while [ -n "$(listed "$1" | sed -n "/ ${3:-.*}\$/p")" ]; do
+  while [ -n "$(listed "$1")" ]; do
     [ $SECONDS -lt $deadline ] || return 1
     sleep 0.1
   done
