@@ -43,12 +43,25 @@ trap 'exit 130' INT TERM HUP
 
 count() { { grep -o "<UnitTestResult [^>]*outcome=\"$1\"" "$results/results.trx" 2>/dev/null || true; } | wc -l; }
 
+# Again at the end, where whoever sees only the last lines of a long run finds them.
+list_failed() {
+  awk '
+    /<UnitTestResult / {
+      failed = /outcome="Failed"/
+      if (failed) { name = $0; sub(/.* testName="/, "", name); sub(/".*/, "", name); print "FAILED " name }
+    }
+    failed && /<Message>/ { message = 1; sub(/.*<Message>/, "") }
+    message { print "    " $0; if (++lines == 8 || /<\/Message>/) message = lines = 0 }
+  ' "$results/results.trx" 2>/dev/null | sed -e 's/<\/Message>.*//' -e 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&#xD;//g; s/&#xA;/ /g; s/&amp;/\&/g' || true
+}
+
 finish() {
   trap - EXIT INT TERM HUP
   end_forgotten || true
   local passed failed skipped
   [ -e "$results/results.trx" ] || say "error: no results were written; the run did not come to its end."
   passed=$(count Passed) failed=$(count Failed) skipped=$(count NotExecuted)
+  list_failed
   rm -rf "$results"
   if [ "$skipped" = 0 ]; then
     echo "$passed passed, $failed failed"
