@@ -112,10 +112,13 @@ public sealed class JobReads(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(ListSql);
         // The id's time is the Api's and a little earlier than created_at, which is Postgres': the key narrows, the column decides.
-        var before = Earlier(filter.Before, filter.CreatedBefore is { } created ? FirstIdOf(Shifted(created, ClockMargin)) : null);
+        var before = Earlier(filter.Before, filter.CreatedBefore is { } created ? JobIds.FirstOf(Shifted(created, ClockMargin)) : null);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("before", before ?? Guid.AllBitsSet);
-        command.Parameters.AddWithValue("from", filter.CreatedAfter is { } after ? FirstIdOf(Shifted(after, -ClockMargin)) : Guid.Empty);
+        command.Parameters.AddWithValue(
+            "from",
+            filter.CreatedAfter is { } after ? JobIds.FirstOf(Shifted(after, -ClockMargin)) : Guid.Empty
+        );
         command.Parameters.AddWithValue("created_after", NpgsqlDbType.TimestampTz, Utc(filter.CreatedAfter));
         command.Parameters.AddWithValue("created_before", NpgsqlDbType.TimestampTz, Utc(filter.CreatedBefore));
         command.Parameters.AddWithValue(
@@ -134,21 +137,6 @@ public sealed class JobReads(NpgsqlDataSource database)
         }
 
         return jobs;
-    }
-
-    /// <summary>The smallest UUIDv7 of a moment: ids sort by time, so a time range is a range of the primary key.</summary>
-    internal static Guid FirstIdOf(DateTimeOffset moment)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        bytes.Clear();
-        var milliseconds = Math.Max(0, moment.ToUnixTimeMilliseconds());
-        for (var i = 5; i >= 0; i--)
-        {
-            bytes[i] = (byte)milliseconds;
-            milliseconds >>= 8;
-        }
-
-        return new Guid(bytes, bigEndian: true);
     }
 
     private static object Utc(DateTimeOffset? moment) => moment is { } set ? set.ToUniversalTime() : DBNull.Value;

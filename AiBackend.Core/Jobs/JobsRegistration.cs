@@ -13,7 +13,12 @@ public static class JobsRegistration
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<JobMetrics>();
-        builder.Services.AddSingleton<JobSubmission>().AddSingleton<JobReads>().AddSingleton<JobTraces>().AddSingleton<CancelJob>();
+        builder
+            .Services.AddSingleton<JobIds>()
+            .AddSingleton<JobSubmission>()
+            .AddSingleton<JobReads>()
+            .AddSingleton<JobTraces>()
+            .AddSingleton<CancelJob>();
     }
 
     /// <summary>Adds claims, leases, fenced writes and what time does to jobs: the worker's side.</summary>

@@ -65,7 +65,7 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
     public async Task<Stats> ReadAsync(TimeSpan window, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var from = JobReads.FirstIdOf(now - window);
+        var from = JobIds.FirstOf(now - window);
         await using var batch = database.CreateBatch();
         foreach (var sql in new[] { QueueSql, TotalsSql, AttemptsSql, FinishedSql, LatencySql })
         {

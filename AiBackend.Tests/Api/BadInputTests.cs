@@ -170,7 +170,8 @@ public sealed class BadInputTests(ApiServer api) : IClassFixture<ApiServer>
         using var response = await api.PostAsync(body);
 
         Assert.Equal("/problems/unknown-member", (await ApiServer.ReadProblemAsync(response)).Type);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(2), $"It took {watch.Elapsed}.");
+        // Milliseconds, unless each member is compared with all before it.
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"It took {watch.Elapsed}.");
     }
 
     [Theory]

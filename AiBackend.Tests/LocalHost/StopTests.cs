@@ -42,7 +42,7 @@ public sealed class StopTests
         await app.App.StopAsync(TestRun.Cancel);
 
         Assert.False(pid!.Value.IsAlive);
-        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(2.5), TimeSpan.FromSeconds(6));
+        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(2.5), TimeSpan.FromSeconds(9));
     }
 
     [Fact]
@@ -56,7 +56,8 @@ public sealed class StopTests
 
         await app.App.StopAsync(new CancellationToken(canceled: true));
 
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(2), $"took {watch.Elapsed}");
+        // It would have 6 s to end by itself.
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"took {watch.Elapsed}");
     }
 
     [Fact]

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 namespace AiBackend.Api.Jobs.Submitting;
 
 /// <summary>Turns a submit body into a draft, or says why not.</summary>
-internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCatalog providers, TimeProvider clock)
+internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCatalog providers, JobIds ids, TimeProvider clock)
 {
     private const int DefaultMaxAttempts = 5;
     private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(366);
@@ -109,7 +109,7 @@ internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCata
     {
         var draft = new JobDraft
         {
-            Id = Guid.CreateVersion7(),
+            Id = ids.Next(),
             TenantId = tenantId,
             Type = type,
             Priority = priority,
