@@ -7,7 +7,7 @@ using AiBackend.Core.Jobs;
 namespace AiBackend.Api.Jobs;
 
 /// <summary>The body of a 202: the job as it was accepted, now or, for a repeated request, then.</summary>
-internal sealed class AcceptedJob(JobReads jobs, JobEventLog log)
+internal sealed class AcceptedJob(JobReads jobs, IJobEventLog log)
 {
     private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>(StringComparer.Ordinal);
 

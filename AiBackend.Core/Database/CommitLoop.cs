@@ -23,7 +23,7 @@ public sealed class CommitLoop<T> : IAsyncDisposable
         _pending = Channel.CreateBounded<T>(new BoundedChannelOptions(capacity) { SingleReader = true });
         _maxBatch = maxBatch;
         _commit = commit;
-        _loop = Task.Run(RunAsync);
+        _loop = BackgroundLoop.Start(RunAsync);
     }
 
     /// <returns>False when too many items already wait or the loop was disposed; the item was not taken.</returns>

@@ -16,13 +16,13 @@ public static class EventsRegistration
     /// <summary>Adds what readers of events need.</summary>
     public static void AddJobEventReading(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton<JobEventLog>().AddSingleton<JobEventFeed>().AddSingleton<JobEventReader>();
+        builder.Services.AddSingleton<IJobEventLog, JobEventLog>().AddSingleton<JobEventFeed>().AddSingleton<JobEventReader>();
         builder.Services.AddHostedService(services => services.GetRequiredService<JobEventFeed>());
     }
 }
 
 /// <summary>Listens for cancel requests on behalf of whoever runs jobs.</summary>
-public sealed class CancelSignals(RedisConnection redis, IOptions<RedisOptions> options)
+public sealed class CancelSignals(IRedisChannels redis, IOptions<RedisOptions> options)
 {
     /// <summary>Calls <paramref name="cancel"/> with every job whose cancellation is asked for from now on.</summary>
     public Task SubscribeAsync(Action<Guid> cancel) =>

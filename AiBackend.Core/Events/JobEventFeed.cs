@@ -15,8 +15,8 @@ namespace AiBackend.Core.Events;
 /// jobs: every 2 s, and every 250 ms while Redis is away. A reader that misses one catches up from the log.
 /// </remarks>
 public sealed class JobEventFeed(
-    RedisConnection redis,
-    JobEventLog log,
+    IRedisChannels redis,
+    IJobEventLog log,
     IOptions<RedisOptions> options,
     TimeProvider clock,
     ILogger<JobEventFeed> logger

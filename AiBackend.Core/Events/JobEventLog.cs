@@ -3,8 +3,20 @@ using Npgsql;
 
 namespace AiBackend.Core.Events;
 
-/// <summary>Reads job event logs from Postgres.</summary>
-public sealed class JobEventLog(NpgsqlDataSource database)
+/// <summary>Reads job event logs.</summary>
+public interface IJobEventLog
+{
+    /// <returns>Events after a number, in order, at most <paramref name="limit"/>.</returns>
+    Task<IReadOnlyList<JobEventRecord>> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken);
+
+    /// <returns>Whether the job has ended and its last event is at most <paramref name="after"/>: nothing can follow.</returns>
+    Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken);
+
+    /// <returns>The number of the latest event of each of these jobs.</returns>
+    Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken);
+}
+
+internal sealed class JobEventLog(NpgsqlDataSource database) : IJobEventLog
 {
     private const string PageSql = """
         SELECT job_id, seq, kind, data FROM job_events WHERE job_id = @job_id AND seq > @after ORDER BY seq LIMIT @limit
@@ -12,7 +24,6 @@ public sealed class JobEventLog(NpgsqlDataSource database)
 
     private const string LastSeqSql = "SELECT id, last_seq FROM jobs WHERE id = ANY (@ids)";
 
-    /// <returns>Events after a number, in order, at most <paramref name="limit"/>.</returns>
     public async Task<IReadOnlyList<JobEventRecord>> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(PageSql);
@@ -22,7 +33,6 @@ public sealed class JobEventLog(NpgsqlDataSource database)
         return await command.ReadEventsAsync(cancellationToken);
     }
 
-    /// <returns>Whether the job has ended and its last event is at most <paramref name="after"/>: nothing can follow.</returns>
     public async Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand("SELECT 1 FROM jobs WHERE id = @id AND status::int >= 6 AND last_seq <= @after");
@@ -31,7 +41,6 @@ public sealed class JobEventLog(NpgsqlDataSource database)
         return await command.ExecuteScalarAsync(cancellationToken) is not null;
     }
 
-    /// <returns>The number of the latest event of each of these jobs.</returns>
     public async Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(LastSeqSql);

@@ -7,7 +7,7 @@ using AiBackend.Core.Jobs;
 namespace AiBackend.Core.Events;
 
 /// <summary>Follows a job's event log from any number to its end, each event exactly once and in order.</summary>
-public sealed class JobEventReader(JobEventFeed feed, JobEventLog log, JobReads jobs)
+public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStore jobs)
 {
     private const int PageSize = 500;
 

@@ -7,7 +7,7 @@ using StackExchange.Redis;
 namespace AiBackend.Core.Events;
 
 /// <summary>Sends <see cref="IJobSignals"/> through Redis.</summary>
-public sealed class JobSignals(RedisConnection redis, ReadyQueue queue, IOptions<RedisOptions> options) : IJobSignals
+public sealed class JobSignals(IRedisChannels redis, IReadyQueue queue, IOptions<RedisOptions> options) : IJobSignals
 {
     private readonly string _events = EventsChannel(options.Value);
     private readonly string _cancels = CancelsChannel(options.Value);

@@ -3,10 +3,22 @@ using Npgsql;
 namespace AiBackend.Core.Jobs;
 
 /// <summary>What time alone does to jobs: scheduled and retrying ones become due, waiting ones pass their deadline or were cancelled.</summary>
-public sealed class AdvanceDueJobs(NpgsqlDataSource database, IJobSignals signals)
+public sealed class AdvanceDueJobs(IJobStore store, IJobSignals signals)
 {
     private const int MaxBatch = 500;
 
+    /// <returns>How many jobs moved; as many as the batch limit means there may be more.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var events = await store.AdvanceDueAsync(MaxBatch, cancellationToken);
+        signals.Committed(events);
+        signals.Queued([.. events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId)]);
+        return events.Count;
+    }
+}
+
+internal sealed partial class PostgresJobStore
+{
     private const string BecomeDueSql = """
         WITH due AS (
             UPDATE jobs SET status = 1, last_seq = last_seq + 1
@@ -55,27 +67,18 @@ public sealed class AdvanceDueJobs(NpgsqlDataSource database, IJobSignals signal
         """;
 
     // Cancels first: what a caller has ended must not become due.
-    private static readonly string[] Statements = [CancelSql, BecomeDueSql, ExpireSql];
+    private static readonly string[] AdvanceStatements = [CancelSql, BecomeDueSql, ExpireSql];
 
-    /// <returns>How many jobs moved; as many as the batch limit means there may be more.</returns>
-    public async Task<int> RunAsync(CancellationToken cancellationToken)
-    {
-        var events = await ReadAsync(cancellationToken);
-        signals.Committed(events);
-        signals.Queued([.. events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId)]);
-        return events.Count;
-    }
-
-    /// <summary>One round trip and one transaction for all three, because an idle system asks several times a second.</summary>
-    private async Task<List<JobEventRecord>> ReadAsync(CancellationToken cancellationToken)
+    // One round trip and one transaction for all three, because an idle system asks several times a second.
+    public async Task<IReadOnlyList<JobEventRecord>> AdvanceDueAsync(int limit, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateBatch();
-        foreach (var sql in Statements)
+        foreach (var sql in AdvanceStatements)
         {
 #pragma warning disable CA2100 // Constants of this class.
             var command = new NpgsqlBatchCommand(sql);
 #pragma warning restore CA2100
-            command.Parameters.AddWithValue("limit", MaxBatch);
+            command.Parameters.AddWithValue("limit", limit);
             batch.BatchCommands.Add(command);
         }
 

@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace AiBackend.Core.Jobs;
 
 /// <summary>How a cancel request ended.</summary>
@@ -19,9 +17,38 @@ public abstract record CancelOutcome
 }
 
 /// <summary>Any waiting status → Cancelled; a running job is marked, and its lease holder applies the mark.</summary>
-public sealed class CancelJob(NpgsqlDataSource database, IJobSignals signals)
+public sealed class CancelJob(IJobStore store, IJobSignals signals)
 {
-    private const string Sql = """
+    /// <summary>Asks for one job to end.</summary>
+    public async Task<CancelOutcome> RunAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+        if (await store.CancelAsync(tenantId, jobId, cancellationToken) is { } cancelled)
+        {
+            Announce(jobId, cancelled.Status, cancelled.LastSeq);
+            return new CancelOutcome.Accepted();
+        }
+
+        return await store.FindStatusAsync(tenantId, jobId, cancellationToken) is { } status
+            ? new CancelOutcome.AlreadyEnded(status)
+            : new CancelOutcome.NotFound();
+    }
+
+    private void Announce(Guid jobId, JobStatus status, int seq)
+    {
+        if (status == JobStatus.Processing)
+        {
+            signals.CancelRequested(jobId);
+        }
+        else
+        {
+            signals.Committed([new JobEventRecord(jobId, seq, JobEventKind.Final, JobEventPayload.Final)]);
+        }
+    }
+}
+
+internal sealed partial class PostgresJobStore
+{
+    private const string CancelOneSql = """
         WITH cancelled AS (
             UPDATE jobs
                SET cancel_requested = true,
@@ -40,38 +67,20 @@ public sealed class CancelJob(NpgsqlDataSource database, IJobSignals signals)
 
     private const string StatusSql = "SELECT status FROM jobs WHERE id = @id AND tenant_id = @tenant_id";
 
-    /// <summary>Asks for one job to end.</summary>
-    public async Task<CancelOutcome> RunAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    public async Task<JobHead?> CancelAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var command = database.CreateCommand(CancelOneSql);
         command.Parameters.AddWithValue("id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
-        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
-        {
-            if (await reader.ReadAsync(cancellationToken))
-            {
-                Announce(jobId, (JobStatus)reader.GetInt16(0), reader.GetInt32(1));
-                return new CancelOutcome.Accepted();
-            }
-        }
-
-        await using var find = database.CreateCommand(StatusSql);
-        find.Parameters.AddWithValue("id", jobId);
-        find.Parameters.AddWithValue("tenant_id", tenantId);
-        return await find.ExecuteScalarAsync(cancellationToken) is short status
-            ? new CancelOutcome.AlreadyEnded((JobStatus)status)
-            : new CancelOutcome.NotFound();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? new JobHead((JobStatus)reader.GetInt16(0), reader.GetInt32(1)) : null;
     }
 
-    private void Announce(Guid jobId, JobStatus status, int seq)
+    public async Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        if (status == JobStatus.Processing)
-        {
-            signals.CancelRequested(jobId);
-        }
-        else
-        {
-            signals.Committed([new JobEventRecord(jobId, seq, JobEventKind.Final, JobEventPayload.Final)]);
-        }
+        await using var command = database.CreateCommand(StatusSql);
+        command.Parameters.AddWithValue("id", jobId);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        return await command.ExecuteScalarAsync(cancellationToken) is short status ? (JobStatus)status : null;
     }
 }

@@ -1,7 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Telemetry;
-using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -53,15 +52,37 @@ public sealed record ClaimedJob
 }
 
 /// <summary>Queued → Processing, for as many of the given jobs as are still free.</summary>
-public sealed class ClaimJobs(
-    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
-    IJobSignals signals,
-    JobMetrics metrics
-)
+public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics metrics)
+{
+    /// <returns>The jobs that are now this worker's; those missing were taken, ended or expired meanwhile.</returns>
+    public async Task<IReadOnlyList<ClaimedJob>> RunAsync(
+        Guid workerId,
+        IEnumerable<Guid> jobIds,
+        TimeSpan lease,
+        CancellationToken cancellationToken
+    )
+    {
+        // Sorted: two workers with overlapping lists lock rows in the same order.
+        var ids = jobIds.Order().ToArray();
+        var claimed = await TransientRetry.RunAsync(token => store.ClaimAsync(workerId, ids, lease, token), cancellationToken);
+        foreach (var job in claimed)
+        {
+            metrics.Claimed(job);
+        }
+
+        signals.Committed([.. claimed.Select(ProcessingEvent)]);
+        return claimed;
+    }
+
+    private static JobEventRecord ProcessingEvent(ClaimedJob job) =>
+        new(job.Lease.JobId, job.LastSeq, JobEventKind.State, JobEventPayload.Of(new StateEvent(JobStatuses.Processing, job.Attempt)));
+}
+
+internal sealed partial class PostgresJobStore
 {
     // "status::int" in guards here and elsewhere: a plain "status = 1" lets the planner prefer a partial index over the
     // primary key once the table is analysed, at a quarter of the speed.
-    private const string Sql = """
+    private const string ClaimSql = """
         WITH claimed AS (
             UPDATE jobs j
                SET status = 2, lease_epoch = j.lease_epoch + 1, lease_until = now() + @lease, worker_id = @worker_id,
@@ -85,45 +106,33 @@ public sealed class ClaimJobs(
     // During an upgrade a newer Api may accept work that this build cannot do: it waits for a worker that can.
     private static readonly short[] KnownTypes = [.. Enum.GetValues<JobType>().Select(type => (short)type)];
 
-    /// <returns>The jobs that are now this worker's; those missing were taken, ended or expired meanwhile.</returns>
-    public async Task<IReadOnlyList<ClaimedJob>> RunAsync(
+    public async Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
         Guid workerId,
-        IEnumerable<Guid> jobIds,
+        Guid[] jobIds,
         TimeSpan lease,
         CancellationToken cancellationToken
     )
     {
-        var claimed = await TransientRetry.RunAsync(
-            async token =>
-            {
-                await using var hot = await HotCommand.OpenAsync(database, Sql, AddParameters, token);
-                await using var reader = await hot.Command.ExecuteReaderAsync(token);
-                var jobs = new List<ClaimedJob>();
-                while (await reader.ReadAsync(token))
-                {
-                    jobs.Add(Read(reader));
-                }
+        await using var command = await HotCommand.OpenAsync(hot, ClaimSql, AddParameters, cancellationToken);
+        await using var reader = await command.Command.ExecuteReaderAsync(cancellationToken);
+        var jobs = new List<ClaimedJob>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            jobs.Add(ReadClaim(reader));
+        }
 
-                return jobs;
-            },
-            cancellationToken
-        );
-
-        claimed.ForEach(metrics.Claimed);
-        signals.Committed([.. claimed.Select(ProcessingEvent)]);
-        return claimed;
+        return jobs;
 
         void AddParameters(NpgsqlParameterCollection parameters)
         {
-            // Sorted: two workers with overlapping lists lock rows in the same order.
-            parameters.Add(Parameter.Of("ids", NpgsqlDbType.Uuid, jobIds.Order().ToArray()));
+            parameters.Add(Parameter.Of("ids", NpgsqlDbType.Uuid, jobIds));
             parameters.Add(Parameter.Of("types", NpgsqlDbType.Smallint, KnownTypes));
             parameters.AddWithValue("worker_id", workerId);
             parameters.AddWithValue("lease", lease);
         }
     }
 
-    private static ClaimedJob Read(NpgsqlDataReader reader) =>
+    private static ClaimedJob ReadClaim(NpgsqlDataReader reader) =>
         new()
         {
             Lease = new JobLease(reader.GetGuid(0), reader.GetInt32(1)),
@@ -139,7 +148,4 @@ public sealed class ClaimJobs(
             Input = reader.GetString(11),
             TraceParent = reader.IsDBNull(12) ? null : reader.GetString(12),
         };
-
-    private static JobEventRecord ProcessingEvent(ClaimedJob job) =>
-        new(job.Lease.JobId, job.LastSeq, JobEventKind.State, JobEventPayload.Of(new StateEvent(JobStatuses.Processing, job.Attempt)));
 }

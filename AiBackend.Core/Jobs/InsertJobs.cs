@@ -6,12 +6,12 @@ using NpgsqlTypes;
 
 namespace AiBackend.Core.Jobs;
 
-/// <summary>The statement that makes jobs exist: keys, rows, payloads and first events of a whole batch at once.</summary>
-internal sealed class InsertJobs(NpgsqlDataSource database)
+// The statement that makes jobs exist: keys, rows, payloads and first events of a whole batch at once.
+internal sealed partial class PostgresJobStore
 {
     // ON CONFLICT DO NOTHING … RETURNING feeds the other inserts: asking EXISTS per row costs ten times as much.
     // Keys are inserted in sorted order so that two nodes' batches cannot deadlock on each other's.
-    private const string Sql = """
+    private const string InsertSql = """
         WITH input AS (
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
@@ -55,107 +55,54 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
 
     private static readonly byte[] QueuedState = JobEventPayload.Of(new StateEvent(JobStatuses.Queued, 0));
 
-    public async Task<InsertResult> RunAsync(IReadOnlyList<PendingSubmission> batch)
+    public async Task<InsertResult> InsertAsync(IReadOnlyList<JobDraft> drafts)
     {
         // None: callers share the batch, and one that leaves must not end it; the command timeout bounds it.
-        await using var hot = await HotCommand.OpenAsync(
-            database,
-            Sql,
-            parameters => AddParameters(parameters, batch),
+        await using var command = await HotCommand.OpenAsync(
+            hot,
+            InsertSql,
+            parameters => AddDrafts(parameters, drafts),
             CancellationToken.None
         );
-        await using var reader = await hot.Command.ExecuteReaderAsync(CommandBehavior.SingleRow);
+        await using var reader = await command.Command.ExecuteReaderAsync(CommandBehavior.SingleRow);
         await reader.ReadAsync();
-        return ReadResult(reader);
+        return ReadInsert(reader);
     }
 
     public async Task<DateTimeOffset> ReadCreatedAtAsync(Guid jobId)
     {
-        await using var command = database.CreateCommand("SELECT created_at FROM jobs WHERE id = @id");
+        await using var command = hot.CreateCommand("SELECT created_at FROM jobs WHERE id = @id");
         command.Parameters.AddWithValue("id", jobId);
         return new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync())!);
     }
 
-    /// <summary>Answers submissions whose key exists: the job of then, a clash, or, when the key has expired, a new job.</summary>
-    public async Task ResolveRepeatsAsync(IReadOnlyList<PendingSubmission> repeats)
+    public async Task<KeyUse?> FindKeyAsync(Guid tenantId, string key, CancellationToken cancellationToken)
     {
-        foreach (var repeat in repeats)
-        {
-            try
-            {
-                repeat.Complete(await ResolveAsync(repeat));
-            }
-            catch (Exception failure)
-            {
-                // Safe to go on: each repeat is its own caller.
-                repeat.Fail(failure);
-            }
-        }
-    }
-
-    private async Task<SubmitOutcome> ResolveAsync(PendingSubmission repeat)
-    {
-        var draft = repeat.Draft;
-        while (true)
-        {
-            // None: one caller that leaves must not end the batch it shares; the command timeout bounds it.
-            if (await FindAsync(draft, CancellationToken.None) is not { } earlier)
-            {
-                // The key expired and is gone: this request is a new one.
-                var result = await RunAsync([repeat]);
-                if (result.Accepted.Contains(draft.Id))
-                {
-                    return new SubmitOutcome.Accepted(result.CreatedAt);
-                }
-            }
-            else if (earlier.JobId == draft.Id)
-            {
-                // Its own key: the batch was committed and only its reply was lost.
-                return new SubmitOutcome.Accepted(await ReadCreatedAtAsync(draft.Id));
-            }
-            else if (!earlier.Expired)
-            {
-                return earlier.OutcomeFor(draft);
-            }
-            else
-            {
-                await ForgetAsync(draft, earlier.JobId);
-            }
-        }
-    }
-
-    /// <returns>What a repeat of an earlier request is told; null when the key is new or has expired.</returns>
-    public async Task<SubmitOutcome?> FindRepeatAsync(JobDraft draft, CancellationToken cancellationToken) =>
-        await FindAsync(draft, cancellationToken) is { Expired: false } earlier ? earlier.OutcomeFor(draft) : null;
-
-    private async Task<EarlierUse?> FindAsync(JobDraft draft, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(RepeatSql);
-        command.Parameters.AddWithValue("tenant_id", draft.TenantId);
-        command.Parameters.AddWithValue("key", draft.IdempotencyKey!);
+        await using var command = hot.CreateCommand(RepeatSql);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("key", key);
         await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
-        return await reader.ReadAsync(cancellationToken) ? ReadEarlierUse(reader) : null;
+        return await reader.ReadAsync(cancellationToken) ? ReadKeyUse(reader) : null;
     }
 
-    private static InsertResult ReadResult(NpgsqlDataReader reader) =>
-        new(reader.GetFieldValue<DateTimeOffset>(0), [.. reader.GetFieldValue<Guid[]>(1)]);
+    private static InsertResult ReadInsert(NpgsqlDataReader reader) =>
+        new(reader.GetFieldValue<DateTimeOffset>(0), reader.GetFieldValue<Guid[]>(1).ToHashSet());
 
-    private static EarlierUse ReadEarlierUse(NpgsqlDataReader reader) =>
+    private static KeyUse ReadKeyUse(NpgsqlDataReader reader) =>
         new(reader.GetGuid(0), reader.GetFieldValue<byte[]>(1), reader.GetBoolean(2));
 
-    private async Task ForgetAsync(JobDraft draft, Guid jobId)
+    public async Task ForgetKeyAsync(Guid tenantId, string key, Guid jobId)
     {
-        await using var command = database.CreateCommand(ForgetSql);
-        command.Parameters.AddWithValue("tenant_id", draft.TenantId);
-        command.Parameters.AddWithValue("key", draft.IdempotencyKey!);
+        await using var command = hot.CreateCommand(ForgetSql);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("key", key);
         command.Parameters.AddWithValue("job_id", jobId);
         await command.ExecuteNonQueryAsync();
     }
 
-    private static void AddParameters(NpgsqlParameterCollection parameters, IReadOnlyList<PendingSubmission> batch)
+    private static void AddDrafts(NpgsqlParameterCollection parameters, IReadOnlyList<JobDraft> drafts)
     {
-        void Column<T>(string name, NpgsqlDbType type, Func<JobDraft, T> value) =>
-            parameters.AddColumn(name, type, batch, submission => value(submission.Draft));
+        void Column<T>(string name, NpgsqlDbType type, Func<JobDraft, T> value) => parameters.AddColumn(name, type, drafts, value);
 
         Column("id", NpgsqlDbType.Uuid, draft => draft.Id);
         Column("tenant_id", NpgsqlDbType.Uuid, draft => draft.TenantId);
@@ -182,15 +129,4 @@ internal sealed class InsertJobs(NpgsqlDataSource database)
         draft.NotBefore is { } due
             ? JobEventPayload.Of(new StateEvent(JobStatuses.Scheduled, 0, WaitingReasons.Scheduled, due.ToUniversalTime()))
             : QueuedState;
-
-    private sealed record EarlierUse(Guid JobId, byte[] Fingerprint, bool Expired)
-    {
-        public SubmitOutcome OutcomeFor(JobDraft draft) =>
-            Fingerprint.AsSpan().SequenceEqual(draft.Fingerprint) ? new SubmitOutcome.Replayed(JobId) : new SubmitOutcome.KeyReused(JobId);
-    }
 }
-
-/// <summary>What an insert did.</summary>
-/// <param name="CreatedAt">Postgres' time of the transaction.</param>
-/// <param name="Accepted">Of the drafts with a key, those that were inserted.</param>
-internal sealed record InsertResult(DateTimeOffset CreatedAt, HashSet<Guid> Accepted);

@@ -1,6 +1,5 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Telemetry;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -39,7 +38,8 @@ public sealed class JobSubmission : IAsyncDisposable
     private const long MaxWaitingCharacters = 64 * 1024 * 1024;
     private const long MaxBatchCharacters = 4 * 1024 * 1024;
 
-    private readonly InsertJobs _insert;
+    private readonly IJobStore _store;
+    private readonly ResolveRepeats _repeats;
     private readonly IJobSignals _signals;
     private readonly JobMetrics _metrics;
     private readonly ILogger<JobSubmission> _logger;
@@ -47,14 +47,10 @@ public sealed class JobSubmission : IAsyncDisposable
     private long _waitingCharacters;
 
     /// <summary>Starts the loop that commits.</summary>
-    public JobSubmission(
-        [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
-        IJobSignals signals,
-        JobMetrics metrics,
-        ILogger<JobSubmission> logger
-    )
+    public JobSubmission(IJobStore store, IJobSignals signals, JobMetrics metrics, ILogger<JobSubmission> logger)
     {
-        _insert = new InsertJobs(database);
+        _store = store;
+        _repeats = new ResolveRepeats(store);
         _signals = signals;
         _metrics = metrics;
         _logger = logger;
@@ -81,7 +77,7 @@ public sealed class JobSubmission : IAsyncDisposable
     /// <returns><see cref="SubmitOutcome.Replayed"/> or <see cref="SubmitOutcome.KeyReused"/>; null when its key is new or has expired.</returns>
     /// <exception cref="NpgsqlException">Postgres could not be asked.</exception>
     public Task<SubmitOutcome?> FindRepeatAsync(JobDraft draft, CancellationToken cancellationToken) =>
-        _insert.FindRepeatAsync(draft, cancellationToken);
+        _repeats.FindAsync(draft, cancellationToken);
 
     /// <summary>Commits what waits, then stops.</summary>
     public ValueTask DisposeAsync() => _loop.DisposeAsync();
@@ -168,7 +164,7 @@ public sealed class JobSubmission : IAsyncDisposable
             catch (PostgresException twice) when (twice.SqlState == PostgresErrorCodes.UniqueViolation)
             {
                 // The batch was committed and only its reply was lost: nobody else makes this id, and a key is never violated.
-                var createdAt = await _insert.ReadCreatedAtAsync(submission.Draft.Id);
+                var createdAt = await _store.ReadCreatedAtAsync(submission.Draft.Id);
                 Accept(submission, createdAt);
                 _signals.Queued(submission.Draft.NotBefore is null ? [submission.Draft.Id] : []);
             }
@@ -188,7 +184,7 @@ public sealed class JobSubmission : IAsyncDisposable
     private async Task CommitOnceAsync(IReadOnlyList<PendingSubmission> batch)
     {
         // Two requests with one key in one batch: the first is inserted, the other is resolved against it like any repeat.
-        var result = await _insert.RunAsync(batch);
+        var result = await _store.InsertAsync([.. batch.Select(submission => submission.Draft)]);
         var queued = new List<Guid>(batch.Count);
         List<PendingSubmission>? repeats = null;
         foreach (var submission in batch)
@@ -214,7 +210,7 @@ public sealed class JobSubmission : IAsyncDisposable
 
         if (repeats is not null)
         {
-            await _insert.ResolveRepeatsAsync(repeats);
+            await _repeats.RunAsync(repeats);
             // An expired key makes a new job, and a new job wants a worker.
             var renewed = repeats.Where(repeat => repeat.IsAccepted).Select(repeat => repeat.Draft).ToList();
             renewed.ForEach(draft => _metrics.Accepted(draft.Type));

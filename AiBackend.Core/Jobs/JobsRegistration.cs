@@ -13,6 +13,7 @@ public static class JobsRegistration
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<JobMetrics>();
+        builder.Services.TryAddSingleton<IJobStore, PostgresJobStore>();
         builder
             .Services.AddSingleton<JobIds>()
             .AddSingleton<JobSubmission>()
@@ -26,9 +27,9 @@ public static class JobsRegistration
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<JobMetrics>();
+        builder.Services.TryAddSingleton<IJobStore, PostgresJobStore>();
         builder
             .Services.AddSingleton<ClaimJobs>()
-            .AddSingleton<RenewLeases>()
             .AddSingleton<LeasedWrites>()
             .AddSingleton<RescueJobs>()
             .AddSingleton<AdvanceDueJobs>()

@@ -2,7 +2,6 @@ using System.Threading.Channels;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Telemetry;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -32,20 +31,14 @@ public sealed class LeasedWrites : IAsyncDisposable
     private volatile bool _stopping;
 
     /// <summary>Starts the loop that writes.</summary>
-    public LeasedWrites(
-        [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
-        IJobSignals signals,
-        JobMetrics metrics,
-        TimeProvider clock,
-        ILogger<LeasedWrites> logger
-    )
+    public LeasedWrites(IJobStore store, IJobSignals signals, JobMetrics metrics, TimeProvider clock, ILogger<LeasedWrites> logger)
     {
-        _statement = new WriteLeasedJobs(database);
+        _statement = new WriteLeasedJobs(store);
         _signals = signals;
         _metrics = metrics;
         _clock = clock;
         _logger = logger;
-        _loop = Task.Run(RunAsync);
+        _loop = BackgroundLoop.Start(RunAsync);
     }
 
     /// <summary>Writes that changed nothing because the lease had passed on.</summary>
@@ -90,7 +83,7 @@ public sealed class LeasedWrites : IAsyncDisposable
             var wait = tick - _clock.GetElapsedTime(lastFlush);
             if (wait > TimeSpan.Zero)
             {
-                await Task.WhenAny(Volatile.Read(ref _urgent).Task, Task.Delay(wait, _clock));
+                await UrgentOrAfterAsync(wait);
             }
 
             Volatile.Write(ref _urgent, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
@@ -98,6 +91,19 @@ public sealed class LeasedWrites : IAsyncDisposable
             await FlushAsync(TakeAll());
             tick = TimeSpan.FromTicks(Math.Clamp(_clock.GetElapsedTime(lastFlush).Ticks * 3, MinTick.Ticks, MaxTick.Ticks));
         }
+    }
+
+    private async Task UrgentOrAfterAsync(TimeSpan wait)
+    {
+        // The timer sets what is awaited anyway: no second task, and nothing that would continue elsewhere.
+        var urgent = Volatile.Read(ref _urgent);
+        await using var timer = _clock.CreateTimer(
+            static urgent => ((TaskCompletionSource)urgent!).TrySetResult(),
+            urgent,
+            wait,
+            Timeout.InfiniteTimeSpan
+        );
+        await urgent.Task;
     }
 
     private List<LeasedWrite> TakeAll()

@@ -1,12 +1,10 @@
 using AiBackend.Core.Database;
-using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Jobs;
 
-/// <summary>Extends all leases of one worker and records its heartbeat, in one round trip.</summary>
-public sealed class RenewLeases([FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database)
+internal sealed partial class PostgresJobStore
 {
     // The clock does not decide here: an expired lease that nobody has taken over is still ours.
     private const string RenewSql = """
@@ -23,8 +21,7 @@ public sealed class RenewLeases([FromKeyedServices(DatabaseRegistration.HotPath)
            SET busy = excluded.busy, fenced_writes = excluded.fenced_writes, draining = excluded.draining, last_seen_at = now()
         """;
 
-    /// <returns>For every lease that still holds: whether a caller asked to cancel the job. Those missing are lost.</returns>
-    public async Task<IReadOnlyDictionary<Guid, bool>> RunAsync(
+    public async Task<IReadOnlyDictionary<Guid, bool>> RenewAsync(
         WorkerHeartbeat heartbeat,
         IReadOnlyList<JobLease> leases,
         TimeSpan lease,
@@ -32,7 +29,7 @@ public sealed class RenewLeases([FromKeyedServices(DatabaseRegistration.HotPath)
     )
     {
         var sorted = leases.OrderBy(held => held.JobId).ToList();
-        await using var batch = database.CreateBatch();
+        await using var batch = hot.CreateBatch();
         var renew = new NpgsqlBatchCommand(RenewSql);
         renew.Parameters.AddColumn("ids", NpgsqlDbType.Uuid, sorted, held => held.JobId);
         renew.Parameters.AddColumn("epochs", NpgsqlDbType.Integer, sorted, held => held.Epoch);
@@ -50,10 +47,9 @@ public sealed class RenewLeases([FromKeyedServices(DatabaseRegistration.HotPath)
         return held;
     }
 
-    /// <summary>Records that a worker stopped cleanly; its name stays for traces.</summary>
     public async Task RecordStopAsync(Guid workerId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("UPDATE workers SET stopped_at = now() WHERE id = @worker_id");
+        await using var command = hot.CreateCommand("UPDATE workers SET stopped_at = now() WHERE id = @worker_id");
         command.Parameters.AddWithValue("worker_id", workerId);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }

@@ -1,45 +1,71 @@
 using System.Globalization;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Telemetry;
-using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Jobs;
 
 /// <summary>Processing → Queued, Failed or Cancelled, for jobs whose lease has expired.</summary>
-public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals, JobMetrics metrics)
+public sealed class RescueJobs(IJobStore store, IJobSignals signals, JobMetrics metrics)
 {
     private const int MaxBatch = 500;
 
     /// <summary>Crashes of its worker after which a job is taken to be the cause.</summary>
     public const int MaxCrashes = 3;
 
-    private const string FindSql = """
+    /// <returns>How many jobs were rescued. Every expired lease is looked at, in pages, so that none can hide behind others.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var rescued = 0;
+        var after = Guid.Empty;
+        while (true)
+        {
+            var ids = await store.FindExpiredLeasesAsync(after, MaxBatch, cancellationToken);
+            if (ids.Length == 0)
+            {
+                return rescued;
+            }
+
+            after = ids[^1];
+            var events = await TransientRetry.RunAsync(token => store.RescueAsync(ids, token), cancellationToken);
+            signals.Committed(events);
+            // Those that wait for their time are among them; their claim refuses them.
+            var queued = events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId).ToList();
+            signals.Queued(queued);
+            rescued += events.Count / 2;
+            metrics.Rescued(events.Count / 2);
+        }
+    }
+}
+
+internal sealed partial class PostgresJobStore
+{
+    private const string FindExpiredSql = """
         SELECT id FROM jobs WHERE status = 2 AND lease_until < now() AND id > @after ORDER BY id LIMIT @limit
         """;
 
     // From the second crash on jobs come back at different times: together again, a job that kills its process would take the
     // same neighbours with it until all of them look guilty.
     // The guard repeats status and lease: a worker that ends or renews the job between the two statements wins.
-    private static readonly string Sql = string.Create(
+    private static readonly string RescueSql = string.Create(
         CultureInfo.InvariantCulture,
         $$"""
         WITH rescued AS (
             UPDATE jobs j
                SET status = CASE WHEN j.cancel_requested THEN 9
-                                 WHEN j.crash_count + 1 >= {{MaxCrashes}} THEN 8
+                                 WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 8
                                  WHEN j.attempt - j.excused >= j.max_attempts THEN 8
                                  WHEN j.crash_count >= 1 THEN 5
                                  ELSE 1 END,
                    crash_count = j.crash_count + 1, last_seq = j.last_seq + 2, lease_until = NULL,
                    due_at = now() + CASE WHEN j.crash_count >= 1 THEN random() * interval '10 seconds' ELSE interval '0' END,
-                   finished_at = CASE WHEN j.cancel_requested OR j.crash_count + 1 >= {{MaxCrashes}}
+                   finished_at = CASE WHEN j.cancel_requested OR j.crash_count + 1 >= {{RescueJobs.MaxCrashes}}
                                         OR j.attempt - j.excused >= j.max_attempts THEN now() END,
-                   error_code = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{MaxCrashes}} THEN 'poison' ELSE 'worker_lost' END,
-                   error_class = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{MaxCrashes}} THEN 'unknown' ELSE 'transient' END,
+                   error_code = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 'poison' ELSE 'worker_lost' END,
+                   error_class = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 'unknown' ELSE 'transient' END,
                    error_message = CASE WHEN j.cancel_requested THEN NULL
-                                        WHEN j.crash_count + 1 >= {{MaxCrashes}}
-                                        THEN 'The worker running this job died {{MaxCrashes}} times; the job is taken to be the cause. Change its input before you replay it.'
+                                        WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}}
+                                        THEN 'The worker running this job died {{RescueJobs.MaxCrashes}} times; the job is taken to be the cause. Change its input before you replay it.'
                                         ELSE 'The worker running this job was lost, and with it the last of its attempts. Submit it again.' END
               FROM unnest(@ids) AS i (id)
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_until < now()
@@ -67,42 +93,18 @@ public sealed class RescueJobs(NpgsqlDataSource database, IJobSignals signals, J
         """
     );
 
-    /// <returns>How many jobs were rescued. Every expired lease is looked at, in pages, so that none can hide behind others.</returns>
-    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    public async Task<Guid[]> FindExpiredLeasesAsync(Guid after, int limit, CancellationToken cancellationToken)
     {
-        var rescued = 0;
-        var after = Guid.Empty;
-        while (true)
-        {
-            var ids = await FindAsync(after, cancellationToken);
-            if (ids.Length == 0)
-            {
-                return rescued;
-            }
-
-            after = ids[^1];
-            var events = await TransientRetry.RunAsync(token => RescueAsync(ids, token), cancellationToken);
-            signals.Committed(events);
-            // Those that wait for their time are among them; their claim refuses them.
-            var queued = events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId).ToList();
-            signals.Queued(queued);
-            rescued += events.Count / 2;
-            metrics.Rescued(events.Count / 2);
-        }
-    }
-
-    private async Task<Guid[]> FindAsync(Guid after, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(FindSql);
+        await using var command = database.CreateCommand(FindExpiredSql);
         command.Parameters.AddWithValue("after", after);
-        command.Parameters.AddWithValue("limit", MaxBatch);
+        command.Parameters.AddWithValue("limit", limit);
         return await command.ReadIdsAsync(cancellationToken);
     }
 
-    internal async Task<IReadOnlyList<JobEventRecord>> RescueAsync(Guid[] ids, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<JobEventRecord>> RescueAsync(Guid[] ids, CancellationToken cancellationToken)
     {
 #pragma warning disable CA2100 // The text is built from constants of this class.
-        await using var command = database.CreateCommand(Sql);
+        await using var command = database.CreateCommand(RescueSql);
 #pragma warning restore CA2100
         command.Parameters.Add(Parameter.Of("ids", NpgsqlDbType.Uuid, ids));
         return await command.ReadEventsAsync(cancellationToken);

@@ -9,7 +9,37 @@ namespace AiBackend.Core.Jobs;
 /// The guard is state, lease epoch and the number of the latest event. The number makes a repeat after a lost connection
 /// harmless: if the first try was committed, the guard no longer holds and the row's numbers prove it.
 /// </remarks>
-internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
+internal sealed class WriteLeasedJobs(IJobStore store)
+{
+    /// <returns>The jobs whose write is committed; for those missing the lease has passed on.</returns>
+    public async Task<IReadOnlySet<Guid>> RunAsync(IReadOnlyList<LeasedWrite> writes, bool mayHaveBeenApplied)
+    {
+        var written = new HashSet<Guid>(writes.Count);
+        if (mayHaveBeenApplied)
+        {
+            written.UnionWith(await store.FindAppliedAsync(writes));
+            writes = [.. writes.Where(write => !written.Contains(write.Lease.JobId))];
+        }
+
+        // Two transactions, each locking its rows in id order. One for both would lock the ends after all appends, out of order
+        // with the renewal of the same leases, and the two would deadlock.
+        var appends = writes.Where(write => write.End is null).ToList();
+        if (appends.Count > 0)
+        {
+            written.UnionWith(await store.AppendAsync(appends));
+        }
+
+        var ends = writes.Where(write => write.End is not null).ToList();
+        if (ends.Count > 0)
+        {
+            written.UnionWith(await store.EndAsync(ends));
+        }
+
+        return written;
+    }
+}
+
+internal sealed partial class PostgresJobStore
 {
     private const string AppendSql = """
         WITH fenced AS (
@@ -77,60 +107,42 @@ internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
          WHERE j.lease_epoch = i.epoch AND j.last_seq = i.last_seq
         """;
 
-    /// <returns>The jobs whose write is committed; for those missing the lease has passed on.</returns>
-    public async Task<IReadOnlySet<Guid>> RunAsync(IReadOnlyList<LeasedWrite> writes, bool mayHaveBeenApplied)
-    {
-        var written = new HashSet<Guid>(writes.Count);
-        if (mayHaveBeenApplied)
-        {
-            var asked = writes;
-            await RunAsync(AppliedSql, parameters => AddLease(parameters, asked), written);
-            writes = [.. writes.Where(write => !written.Contains(write.Lease.JobId))];
-        }
+    public Task<IReadOnlySet<Guid>> FindAppliedAsync(IReadOnlyList<LeasedWrite> writes) =>
+        WriteAsync(AppliedSql, parameters => AddLease(parameters, writes));
 
-        // Two transactions, each locking its rows in id order. One for both would lock the ends after all appends, out of order
-        // with the renewal of the same leases, and the two would deadlock.
-        var appends = writes.Where(write => write.End is null).ToList();
-        if (appends.Count > 0)
-        {
-            await RunAsync(
-                AppendSql,
-                parameters =>
-                {
-                    AddLease(parameters, appends);
-                    AddEvents(parameters, appends);
-                },
-                written
-            );
-        }
+    public Task<IReadOnlySet<Guid>> AppendAsync(IReadOnlyList<LeasedWrite> writes) =>
+        WriteAsync(
+            AppendSql,
+            parameters =>
+            {
+                AddLease(parameters, writes);
+                AddEvents(parameters, writes);
+            }
+        );
 
-        var ends = writes.Where(write => write.End is not null).ToList();
-        if (ends.Count > 0)
-        {
-            await RunAsync(
-                EndSql,
-                parameters =>
-                {
-                    AddLease(parameters, ends);
-                    AddEvents(parameters, ends);
-                    AddEnds(parameters, ends);
-                },
-                written
-            );
-        }
+    public Task<IReadOnlySet<Guid>> EndAsync(IReadOnlyList<LeasedWrite> writes) =>
+        WriteAsync(
+            EndSql,
+            parameters =>
+            {
+                AddLease(parameters, writes);
+                AddEvents(parameters, writes);
+                AddEnds(parameters, writes);
+            }
+        );
 
-        return written;
-    }
-
-    private async Task RunAsync(string sql, Action<NpgsqlParameterCollection> fill, HashSet<Guid> ids)
+    private async Task<IReadOnlySet<Guid>> WriteAsync(string sql, Action<NpgsqlParameterCollection> fill)
     {
         // None: what the attempts have to say outlives whoever asked; the command timeout bounds it.
-        await using var hot = await HotCommand.OpenAsync(database, sql, fill, CancellationToken.None);
-        await using var reader = await hot.Command.ExecuteReaderAsync();
+        await using var command = await HotCommand.OpenAsync(hot, sql, fill, CancellationToken.None);
+        await using var reader = await command.Command.ExecuteReaderAsync();
+        var ids = new HashSet<Guid>();
         while (await reader.ReadAsync())
         {
             ids.Add(reader.GetGuid(0));
         }
+
+        return ids;
     }
 
     private static void AddLease(NpgsqlParameterCollection parameters, IReadOnlyList<LeasedWrite> writes)
@@ -141,7 +153,7 @@ internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
         parameters.AddColumn("last_seq", NpgsqlDbType.Integer, writes, write => write.LastSeq);
     }
 
-    private static void AddEvents(NpgsqlParameterCollection parameters, List<LeasedWrite> writes)
+    private static void AddEvents(NpgsqlParameterCollection parameters, IReadOnlyList<LeasedWrite> writes)
     {
         var count = writes.Sum(write => write.Events.Count);
         var (ids, seqs, kinds, data) = (new Guid[count], new int[count], new short[count], new byte[count][]);
@@ -162,7 +174,7 @@ internal sealed class WriteLeasedJobs(NpgsqlDataSource database)
         parameters.Add(Parameter.Of("event_data", NpgsqlDbType.Text, data));
     }
 
-    private static void AddEnds(NpgsqlParameterCollection parameters, List<LeasedWrite> writes)
+    private static void AddEnds(NpgsqlParameterCollection parameters, IReadOnlyList<LeasedWrite> writes)
     {
         void Column<T>(string name, NpgsqlDbType type, Func<AttemptEnd, T> value) =>
             parameters.AddColumn(name, type, writes, write => value(write.End!));

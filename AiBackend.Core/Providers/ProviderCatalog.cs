@@ -25,13 +25,17 @@ public sealed class ProviderCatalog : IDisposable
         TimeProvider clock,
         ILogger<ProviderCatalog> logger
     )
+        : this(options.Value.Providers, provider => Chain(provider, metrics, clock), logger) { }
+
+    /// <summary>With clients that end where <paramref name="client"/> says: the network is beyond it.</summary>
+    internal ProviderCatalog(
+        IReadOnlyList<ProviderOptions> options,
+        Func<ProviderOptions, IChatClient> client,
+        ILogger<ProviderCatalog> logger
+    )
     {
-        _options = options.Value.Providers;
-        _clients = _options.ToDictionary(
-            provider => provider.Name,
-            IChatClient (provider) => Chain(provider, metrics, clock),
-            StringComparer.Ordinal
-        );
+        _options = options;
+        _clients = _options.ToDictionary(provider => provider.Name, client, StringComparer.Ordinal);
         _defaultRoute = [.. _options.Select(provider => Deployment(provider, provider.Model))];
         Providers = [.. _options.Select(provider => new ProviderInfo(provider.Name, provider.Model, provider.Simulated))];
         KnownModels = [.. _options.SelectMany(provider => provider.Models).Prepend(DefaultRoute).Distinct(StringComparer.Ordinal)];

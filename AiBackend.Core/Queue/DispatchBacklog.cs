@@ -1,4 +1,3 @@
-using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -11,18 +10,13 @@ namespace AiBackend.Core.Queue;
 /// harmless if two run, because a job offered twice is claimed once.
 /// </remarks>
 public sealed class DispatchBacklog(
-    NpgsqlDataSource database,
-    ReadyQueue queue,
+    IQueuedJobs jobs,
+    IReadyQueue queue,
     IOptions<QueueOptions> options,
     TimeProvider clock,
     ILogger<DispatchBacklog> logger
 )
 {
-    // Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business at once.
-    private const string Sql = """
-        SELECT id FROM jobs WHERE status = 1 AND (@all OR due_at < now() - @age) ORDER BY priority, id LIMIT @limit
-        """;
-
     // Read by a worker but perhaps not yet claimed: offering these again at once would only make duplicates.
     private readonly Dictionary<Guid, long> _offered = [];
 
@@ -86,7 +80,7 @@ public sealed class DispatchBacklog(
     {
         try
         {
-            return await FindQueuedAsync(backlog, limit, cancellationToken);
+            return await jobs.FindBacklogAsync(backlog, options.Value.OfferAgainAfter, limit, cancellationToken);
         }
         catch (NpgsqlException) when (backlog)
         {
@@ -94,14 +88,5 @@ public sealed class DispatchBacklog(
             await queue.NoteBacklogAsync();
             throw;
         }
-    }
-
-    private async Task<Guid[]> FindQueuedAsync(bool all, int limit, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(Sql);
-        command.Parameters.AddWithValue("all", all);
-        command.Parameters.AddWithValue("age", options.Value.OfferAgainAfter);
-        command.Parameters.AddWithValue("limit", limit);
-        return await command.ReadIdsAsync(cancellationToken);
     }
 }

@@ -10,6 +10,9 @@ public static class QueueRegistration
     public static void AddQueue(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<QueueOptions>().BindConfiguration(QueueOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<ReadyQueue>().AddSingleton<DispatchBacklog>().AddSingleton<FindQueuedJobs>();
+        builder
+            .Services.AddSingleton<IReadyQueue, ReadyQueue>()
+            .AddSingleton<DispatchBacklog>()
+            .AddSingleton<IQueuedJobs, FindQueuedJobs>();
     }
 }

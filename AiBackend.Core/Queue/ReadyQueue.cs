@@ -6,18 +6,13 @@ using StackExchange.Redis;
 
 namespace AiBackend.Core.Queue;
 
-/// <summary>One entry of the ready stream.</summary>
-/// <param name="EntryId">Redis' id of the entry, to acknowledge it.</param>
-/// <param name="JobId">The job; everything else about it is in Postgres.</param>
-public readonly record struct ReadyEntry(string EntryId, Guid JobId);
-
 /// <summary>The short list of job ids that workers may claim next: a Redis stream with one consumer group.</summary>
 /// <remarks>
 /// An entry is a hint. Losing one, or all, or the stream itself, delays jobs until the dispatcher offers them again; a
 /// duplicate finds nothing to claim. Every stream command is in this file, in a form that the library's later versions
 /// accept too. Commands: https://redis.io/docs/latest/develop/data-types/streams/
 /// </remarks>
-public sealed class ReadyQueue
+public sealed class ReadyQueue : IReadyQueue
 {
     private const string Group = "workers";
 
@@ -90,21 +85,19 @@ public sealed class ReadyQueue
         WakeChannel = $"{redisOptions.Value.KeyPrefix}:{{default}}:wake";
     }
 
-    /// <summary>A message here means that there are new entries.</summary>
+    /// <inheritdoc />
     public string WakeChannel { get; }
 
-    /// <summary>Entries that may wait unread.</summary>
+    /// <inheritdoc />
     public int Limit => _limit;
 
-    /// <summary>Adds jobs that were just committed, unless a backlog waits in Postgres: then they must not overtake it.</summary>
-    /// <returns>How many were taken, the first ones of the list; when fewer than all, the dispatcher knows of a backlog.</returns>
+    /// <inheritdoc />
     public Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds) => OfferAsync(jobIds, ordered: false);
 
-    /// <summary>Adds jobs in the order that the dispatcher has decided.</summary>
-    /// <returns>How many were taken, the first ones of the list.</returns>
+    /// <inheritdoc />
     public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds) => OfferAsync(jobIds, ordered: true);
 
-    /// <summary>Takes up to <paramref name="count"/> entries; they stay pending until acknowledged.</summary>
+    /// <inheritdoc />
     public async Task<IReadOnlyList<ReadyEntry>> ReadAsync(string consumer, int count)
     {
         try
@@ -118,13 +111,13 @@ public sealed class ReadyQueue
         }
     }
 
-    /// <summary>Removes entries whose jobs are recorded in Postgres as ended or as somebody else's.</summary>
+    /// <inheritdoc />
     public Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds) =>
         entryIds.Count == 0
             ? Task.CompletedTask
             : _redis.EvaluateAsync(AcknowledgeScript, [_stream], [Group, .. entryIds.Select(id => (RedisValue)id)]);
 
-    /// <summary>Job ids that no worker has read yet.</summary>
+    /// <inheritdoc />
     public async Task<HashSet<Guid>> ReadWaitingAsync()
     {
         if (await FindLastDeliveredAsync() is not { } last)
@@ -136,7 +129,7 @@ public sealed class ReadyQueue
         return [.. ParseEntries(entries).Select(entry => entry.JobId)];
     }
 
-    /// <summary>Removes entries that were read long ago by a consumer that never acknowledged them. Harmless: the claim decides.</summary>
+    /// <inheritdoc />
     public async Task DropStaleAsync(string consumer, TimeSpan idle)
     {
         var reply = (RedisResult[]?)
@@ -157,21 +150,19 @@ public sealed class ReadyQueue
         }
     }
 
-    /// <summary>Lets new jobs go straight to workers again. Call before looking for a backlog, so that none slips between.</summary>
-    /// <returns>Whether a backlog had been noted.</returns>
+    /// <inheritdoc />
     public async Task<bool> ClearBacklogAsync() => (long)await _redis.ExecuteAsync("DEL", _backlog) > 0;
 
-    /// <summary>Sends new jobs to the end of the backlog in Postgres.</summary>
+    /// <inheritdoc />
     public Task NoteBacklogAsync() => _redis.ExecuteAsync("SET", _backlog, "1");
 
-    /// <summary>Whether new jobs go to a backlog in Postgres.</summary>
+    /// <inheritdoc />
     public async Task<bool> HasBacklogAsync() => (long)await _redis.ExecuteAsync("EXISTS", _backlog) > 0;
 
-    /// <summary>Forgets a consumer that stopped cleanly.</summary>
+    /// <inheritdoc />
     public Task RemoveConsumerAsync(string consumer) => _redis.EvaluateAsync(RemoveConsumerScript, [_stream], [Group, consumer]);
 
-    /// <summary>Forgets consumers that hold nothing and have not been heard of for a while; a living one makes itself known again.</summary>
-    /// <returns>How many.</returns>
+    /// <inheritdoc />
     public async Task<int> RemoveIdleConsumersAsync(TimeSpan idle) =>
         (int)await _redis.EvaluateAsync(RemoveIdleConsumersScript, [_stream], [Group, (long)idle.TotalMilliseconds]);
 

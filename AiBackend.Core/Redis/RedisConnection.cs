@@ -5,12 +5,31 @@ using StackExchange.Redis;
 
 namespace AiBackend.Core.Redis;
 
+/// <summary>Messages between processes: hints, each of which may be lost.</summary>
+public interface IRedisChannels
+{
+    /// <summary>Whether Redis can be expected to answer now.</summary>
+    bool IsConnected { get; }
+
+    /// <summary>Sends a message to whoever listens now.</summary>
+    /// <exception cref="RedisException">Redis is away.</exception>
+    /// <exception cref="TimeoutException">No answer within the limit; the connection has been replaced.</exception>
+    Task<long> PublishAsync(string channel, byte[] message);
+
+    /// <summary>Calls <paramref name="handler"/> for every message from now on; it must return at once.</summary>
+    /// <remarks>Messages sent while the connection is down are gone: every listener needs another way to catch up.</remarks>
+    Task SubscribeAsync(string channel, Action<RedisValue> handler);
+
+    /// <summary>Logs a failed hint at most once a second: an outage would otherwise fill the log.</summary>
+    void ReportFailure(Exception failure);
+}
+
 /// <summary>The process' connection to Redis: commands with a time limit, and subscriptions that survive a replaced connection.</summary>
 /// <remarks>
 /// The client multiplexes, so nothing here may block. It has no time-out of its own for asynchronous calls: a frozen server
 /// would hold them for minutes, so a command over the limit replaces the connection.
 /// </remarks>
-public sealed class RedisConnection : IAsyncDisposable
+public sealed class RedisConnection : IRedisChannels, IAsyncDisposable
 {
     private readonly ConfigurationOptions _options;
     private readonly TimeSpan _timeout;
@@ -45,7 +64,7 @@ public sealed class RedisConnection : IAsyncDisposable
         _logger = logger;
     }
 
-    /// <summary>Whether commands can be expected to work now.</summary>
+    /// <inheritdoc />
     public bool IsConnected => Volatile.Read(ref _connection)?.IsConnected ?? false;
 
     /// <summary>Runs one command.</summary>
@@ -69,14 +88,11 @@ public sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Sends a message to whoever listens now.</summary>
-    /// <exception cref="RedisException">Redis is away.</exception>
-    /// <exception cref="TimeoutException">No answer within the limit; the connection has been replaced.</exception>
+    /// <inheritdoc />
     public Task<long> PublishAsync(string channel, byte[] message) =>
         WithTimeLimitAsync(database => database.PublishAsync(Channel(channel), message));
 
-    /// <summary>Calls <paramref name="handler"/> for every message from now on; it must return at once.</summary>
-    /// <remarks>Messages sent while the connection is down are gone: every listener needs another way to catch up.</remarks>
+    /// <inheritdoc />
     public async Task SubscribeAsync(string channel, Action<RedisValue> handler)
     {
         var subscription = (Channel(channel), handler);
@@ -95,7 +111,7 @@ public sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Logs a failed hint at most once a second: an outage would otherwise fill the log.</summary>
+    /// <inheritdoc />
     public void ReportFailure(Exception failure)
     {
         var now = _clock.GetTimestamp();

@@ -11,5 +11,6 @@ public static class RedisRegistration
     {
         builder.Services.AddOptions<RedisOptions>().BindConfiguration(RedisOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<RedisConnection>();
+        builder.Services.AddSingleton<IRedisChannels>(services => services.GetRequiredService<RedisConnection>());
     }
 }

@@ -36,7 +36,7 @@ public sealed class JobGuardTests(PostgresServer postgres, RedisServer redis) : 
         ObeysAsync(
             JobTrigger.GiveBack,
             Running,
-            id => Core.Get<RescueJobs>().RescueAsync([id], TestRun.Cancel),
+            id => Core.Get<IJobStore>().RescueAsync([id], TestRun.Cancel),
             "lease_until = now() - interval '1 second', claimed_at = now()"
         );
 

@@ -176,8 +176,8 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
         await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel);
         Assert.IsType<CancelOutcome.Accepted>(await Core.Get<CancelJob>().RunAsync(CoreHost.Draft().TenantId, kept, TestRun.Cancel));
 
-        var held = await Core.Get<RenewLeases>()
-            .RunAsync(
+        var held = await Core.Get<IJobStore>()
+            .RenewAsync(
                 new WorkerHeartbeat(Core.WorkerId, "test", 10, 2, 0, false),
                 [keeping.Job.Lease, losing.Job.Lease],
                 CoreHost.Lease,
@@ -226,7 +226,7 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
     {
         var id = await Core.SubmitAsync();
         using var running = await Core.ClaimAsync(id);
-        var statement = new WriteLeasedJobs(Core.Database);
+        var statement = new WriteLeasedJobs(Core.Get<IJobStore>());
         var delta = new PendingEvent(JobEventKind.Delta, JobEventPayload.Of(new DeltaEvent(1, "once")));
         LeasedWrite[] writes = [new LeasedWrite(running, running.LastSeq, [delta], null)];
         Assert.Contains(id, await statement.RunAsync(writes, mayHaveBeenApplied: false));

@@ -16,7 +16,7 @@ public sealed class RescueTests(PostgresServer postgres, RedisServer redis) : Co
 
         // An expired lease that nobody has taken over is still the worker's.
         Assert.True(await ending.EndAsync(AttemptEnd.Succeeded("done")));
-        Assert.Empty(await Core.Get<RescueJobs>().RescueAsync([ended, renewed], TestRun.Cancel));
+        Assert.Empty(await Core.Get<IJobStore>().RescueAsync([ended, renewed], TestRun.Cancel));
 
         Assert.Equal(JobStatus.Completed, await Core.StatusAsync(ended));
         Assert.Equal(JobStatus.Processing, await Core.StatusAsync(renewed));

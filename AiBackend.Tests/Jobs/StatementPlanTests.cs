@@ -38,7 +38,7 @@ public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redi
         await ForgetScansAsync(core);
         var running = claimed.Select(core.Writes.Open).ToList();
         running.ForEach(job => job.AppendText("text"));
-        await core.Get<RenewLeases>().RunAsync(Heartbeat, [.. claimed.Select(job => job.Lease)], CoreHost.Lease, TestRun.Cancel);
+        await core.Get<IJobStore>().RenewAsync(Heartbeat, [.. claimed.Select(job => job.Lease)], CoreHost.Lease, TestRun.Cancel);
         Assert.DoesNotContain(false, await Task.WhenAll(running.Select(job => job.EndAsync(AttemptEnd.Succeeded("text")))));
         await AssertOnlyPrimaryKeyAsync(core);
     }

@@ -10,7 +10,7 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
 {
     private readonly RedisServer _redis = redis;
 
-    private ReadyQueue Queue => Core.Get<ReadyQueue>();
+    private IReadyQueue Queue => Core.Get<IReadyQueue>();
 
     private DispatchBacklog Dispatch => Core.Get<DispatchBacklog>();
 

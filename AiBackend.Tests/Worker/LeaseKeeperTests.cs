@@ -15,7 +15,7 @@ public sealed class LeaseKeeperTests(PostgresServer postgres, RedisServer redis)
 {
     private readonly FakeTime _clock = new();
     private readonly WorkerIdentity _identity = new();
-    private readonly WorkerDrain _drain = new(Options.Create(new HostOptions()));
+    private readonly WorkerDrain _drain = new(Options.Create(new HostOptions()), TimeProvider.System);
 
     [Fact]
     public async Task A_lease_is_usable_for_eight_of_its_ten_seconds()
@@ -129,7 +129,7 @@ public sealed class LeaseKeeperTests(PostgresServer postgres, RedisServer redis)
     private async Task<LeaseKeeper> StartAsync(HeldLeases held, NpgsqlDataSource database)
     {
         var keeper = new LeaseKeeper(
-            new RenewLeases(database),
+            new PostgresJobStore(database, database),
             held,
             Core.Writes,
             Core.Get<CancelSignals>(),

@@ -10,7 +10,7 @@ using Microsoft.Extensions.AI;
 namespace AiBackend.Worker.Execution;
 
 /// <summary>One try at a chat job: streams the model's text into the job's log and says how it ended.</summary>
-internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<ChatAttempt> logger)
+internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random random, ILogger<ChatAttempt> logger)
 {
     private static readonly TimeSpan LongestPatience = TimeSpan.FromDays(30);
 
@@ -92,7 +92,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, ILogger<C
         var timeLeft = job.TimeLeft - clock.GetElapsedTime(answer.StartedAt);
         // A provider's rate limit is nobody's fault: waiting for it does not use up a try.
         var mayRetry = error.Retryable && (failure is ProviderFailure.RateLimited || job.CountedAttempts < job.MaxAttempts);
-        return mayRetry && RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, Random.Shared.NextDouble()) is { } delay
+        return mayRetry && RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, random.NextDouble()) is { } delay
             ? AttemptEnd.FailedForNow(error, delay)
             : AttemptEnd.FailedForGood(error);
     }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Worker.Execution;
@@ -13,6 +14,7 @@ internal static class ExecutionRegistration
             .ValidateDataAnnotations()
             .ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<WorkerOptions>, WorkerTimingValidator>();
+        builder.Services.TryAddSingleton(Random.Shared);
         builder
             .Services.AddSingleton<WorkerIdentity>()
             .AddSingleton<WorkerDrain>()

@@ -9,9 +9,9 @@ namespace AiBackend.Worker.Execution;
 
 /// <summary>Claims jobs while slots are free, and only then, so that no lease ages in a local queue.</summary>
 internal sealed class JobIntake(
-    ReadyQueue queue,
-    FindQueuedJobs findQueued,
-    RedisConnection redis,
+    IReadyQueue queue,
+    IQueuedJobs queuedJobs,
+    IRedisChannels redis,
     ClaimJobs claimJobs,
     JobRunner runner,
     WorkerIdentity identity,
@@ -112,7 +112,7 @@ internal sealed class JobIntake(
         }
 
         _lastLookAt = clock.GetTimestamp();
-        var ids = await findQueued.RunAsync(count, missedBy, cancellationToken);
+        var ids = await queuedJobs.FindAsync(count, missedBy, cancellationToken);
         return [.. ids.Select(id => new ReadyEntry("", id))];
     }
 

@@ -8,7 +8,7 @@ namespace AiBackend.Worker.Execution;
 /// <summary>Renews all leases of this worker beside the attempts they protect, and stops attempts whose lease it cannot vouch for.</summary>
 /// <remarks>Its own task, sharing no lock with the work: a busy or stuck attempt must not cost the others their leases.</remarks>
 internal sealed class LeaseKeeper(
-    RenewLeases renewLeases,
+    IJobStore store,
     HeldLeases held,
     LeasedWrites writes,
     CancelSignals cancels,
@@ -60,7 +60,7 @@ internal sealed class LeaseKeeper(
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
         try
         {
-            var renewed = await renewLeases.RunAsync(
+            var renewed = await store.RenewAsync(
                 heartbeat,
                 [.. leases.Select(lease => lease.Job.Job.Lease)],
                 options.Value.LeaseDuration,
@@ -116,7 +116,7 @@ internal sealed class LeaseKeeper(
         try
         {
             // None: the process is ending; the short command time-out of the data source bounds it.
-            await renewLeases.RecordStopAsync(identity.Id, CancellationToken.None);
+            await store.RecordStopAsync(identity.Id, CancellationToken.None);
         }
         catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {

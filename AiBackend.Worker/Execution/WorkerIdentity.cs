@@ -6,7 +6,7 @@ namespace AiBackend.Worker.Execution;
 internal sealed class WorkerIdentity
 {
     /// <summary>Unique for the process, not for the machine: a restarted worker is a new one.</summary>
-    public Guid Id { get; } = Guid.CreateVersion7();
+    public Guid Id { get; init; } = Guid.CreateVersion7();
 
     public string Name { get; } = string.Create(CultureInfo.InvariantCulture, $"{Environment.MachineName}/{Environment.ProcessId}");
 

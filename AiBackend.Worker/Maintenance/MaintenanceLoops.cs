@@ -12,13 +12,13 @@ namespace AiBackend.Worker.Maintenance;
 internal sealed class MaintenanceLoops(
     Leadership leadership,
     DispatchBacklog dispatch,
-    ReadyQueue queue,
+    IReadyQueue queue,
     RescueJobs rescue,
     AdvanceDueJobs advanceDue,
     PruneKeys pruneKeys,
     PruneWorkers pruneWorkers,
     QueueGauges gauges,
-    RedisConnection redis,
+    IRedisChannels redis,
     IOptions<WorkerOptions> options,
     TimeProvider clock,
     ILogger<MaintenanceLoops> logger

@@ -1,0 +1,56 @@
+using StackExchange.Redis;
+
+namespace AiBackend.Core.Queue;
+
+/// <summary>One entry of the ready stream.</summary>
+/// <param name="EntryId">Redis' id of the entry, to acknowledge it.</param>
+/// <param name="JobId">The job; everything else about it is in Postgres.</param>
+public readonly record struct ReadyEntry(string EntryId, Guid JobId);
+
+/// <summary>The short list of job ids that workers may claim next. An entry is a hint; losing all of them delays jobs and loses none.</summary>
+/// <remarks>Every method fails with <see cref="RedisException"/> or <see cref="TimeoutException"/> while Redis is away.</remarks>
+public interface IReadyQueue
+{
+    /// <summary>A message here means that there are new entries.</summary>
+    string WakeChannel { get; }
+
+    /// <summary>Entries that may wait unread.</summary>
+    int Limit { get; }
+
+    /// <summary>Adds jobs that were just committed, unless a backlog waits in Postgres: then they must not overtake it.</summary>
+    /// <returns>How many were taken, the first ones of the list; when fewer than all, the dispatcher knows of a backlog.</returns>
+    Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds);
+
+    /// <summary>Adds jobs in the order that the dispatcher has decided.</summary>
+    /// <returns>How many were taken, the first ones of the list.</returns>
+    Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds);
+
+    /// <summary>Takes up to <paramref name="count"/> entries; they stay pending until acknowledged.</summary>
+    Task<IReadOnlyList<ReadyEntry>> ReadAsync(string consumer, int count);
+
+    /// <summary>Removes entries whose jobs are recorded in Postgres as ended or as somebody else's.</summary>
+    Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds);
+
+    /// <summary>Job ids that no worker has read yet.</summary>
+    Task<HashSet<Guid>> ReadWaitingAsync();
+
+    /// <summary>Removes entries that were read long ago by a consumer that never acknowledged them. Harmless: the claim decides.</summary>
+    Task DropStaleAsync(string consumer, TimeSpan idle);
+
+    /// <summary>Lets new jobs go straight to workers again. Call before looking for a backlog, so that none slips between.</summary>
+    /// <returns>Whether a backlog had been noted.</returns>
+    Task<bool> ClearBacklogAsync();
+
+    /// <summary>Sends new jobs to the end of the backlog in Postgres.</summary>
+    Task NoteBacklogAsync();
+
+    /// <summary>Whether new jobs go to a backlog in Postgres.</summary>
+    Task<bool> HasBacklogAsync();
+
+    /// <summary>Forgets a consumer that stopped cleanly.</summary>
+    Task RemoveConsumerAsync(string consumer);
+
+    /// <summary>Forgets consumers that hold nothing and have not been heard of for a while; a living one makes itself known again.</summary>
+    /// <returns>How many.</returns>
+    Task<int> RemoveIdleConsumersAsync(TimeSpan idle);
+}
