@@ -71,6 +71,11 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
     public async Task F_12_after_FLUSHALL_the_group_is_created_again_and_every_queued_job_is_offered_again()
     {
         var ids = new List<Guid> { await Core.SubmitAsync(), await Core.SubmitAsync() };
+        // Offers follow the commit on their own: one that arrives after the flush would be a second one.
+        await Eventually.TrueAsync(
+            async _ => (long)await Core.Get<RedisConnection>().ExecuteAsync("XLEN", "aib:{default}:ready") == 2,
+            "both offers have arrived"
+        );
         await Queue.ReadAsync("a", 1);
         await _redis.FlushAsync(TestRun.Cancel);
         foreach (var id in ids)
