@@ -6,6 +6,7 @@ using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Providers;
@@ -29,6 +30,7 @@ internal static class ApiHost
             new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory }
         );
         builder.AddServiceDefaults();
+        builder.AddFaultPoints();
         builder.AddKestrelLimits();
         builder.AddProblems();
         builder.AddApiKeys();

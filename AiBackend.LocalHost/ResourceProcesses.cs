@@ -38,6 +38,13 @@ public sealed class ResourceProcesses
 
     public int Send(string resourceName, Signal signal, int replica = 0) => _supervisor.ReplicasOf(resourceName)[replica].Send(signal);
 
+    /// <summary>
+    /// Gives a process one more variable from its next start on; null takes it away again. A death of a process that was started
+    /// with such a variable is taken to be what it was given for, and does not count against the restarts a minute allows.
+    /// </summary>
+    public void SetVariable(string resourceName, string variable, string? value, int replica = 0) =>
+        _supervisor.ReplicasOf(resourceName)[replica].SetVariable(variable, value);
+
     /// <summary>Waits until another process than <paramref name="previousProcessId"/> stands in its place, running and healthy.</summary>
     /// <returns>The new pid.</returns>
     public async Task<int> WaitForRestartAsync(

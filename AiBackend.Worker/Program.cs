@@ -1,5 +1,6 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Providers;
@@ -13,6 +14,7 @@ using AiBackend.Worker.Migration;
 
 var builder = Host.CreateApplicationBuilder(args);
 builder.AddServiceDefaults();
+builder.AddFaultPoints();
 builder.AddDatabase();
 
 // The same program, run to completion before the others start, brings the schema up to date.

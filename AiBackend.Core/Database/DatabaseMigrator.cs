@@ -1,5 +1,6 @@
 using System.Data;
 using System.Reflection;
+using AiBackend.Core.Faults;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -60,6 +61,7 @@ public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<Database
             Parameters = { new() { Value = name } },
         };
         await record.ExecuteNonQueryAsync(cancellationToken);
+        FaultPoints.Hit(FaultPoint.K20);
         await transaction.CommitAsync(cancellationToken);
     }
 

@@ -1,6 +1,7 @@
 using System.Data;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
+using AiBackend.Core.Faults;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -64,7 +65,9 @@ internal sealed partial class PostgresJobStore
             parameters => AddDrafts(parameters, drafts),
             CancellationToken.None
         );
-        await using var reader = await command.Command.ExecuteReaderAsync(CommandBehavior.SingleRow);
+        var sent = command.Command.ExecuteReaderAsync(CommandBehavior.SingleRow);
+        FaultPoints.Hit(FaultPoint.K2);
+        await using var reader = await sent;
         await reader.ReadAsync();
         return ReadInsert(reader);
     }

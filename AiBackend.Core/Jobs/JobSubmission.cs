@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs.Telemetry;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -184,7 +185,9 @@ public sealed class JobSubmission : IAsyncDisposable
     private async Task CommitOnceAsync(IReadOnlyList<PendingSubmission> batch)
     {
         // Two requests with one key in one batch: the first is inserted, the other is resolved against it like any repeat.
+        FaultPoints.Hit(FaultPoint.K1);
         var result = await _store.InsertAsync([.. batch.Select(submission => submission.Draft)]);
+        FaultPoints.Hit(FaultPoint.K3);
         var queued = new List<Guid>(batch.Count);
         List<PendingSubmission>? repeats = null;
         foreach (var submission in batch)
@@ -205,6 +208,7 @@ public sealed class JobSubmission : IAsyncDisposable
 
         if (queued.Count > 0)
         {
+            FaultPoints.Hit(FaultPoint.K4);
             _signals.Queued(queued);
         }
 

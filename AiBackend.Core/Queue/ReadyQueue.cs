@@ -1,4 +1,5 @@
 using System.Globalization;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Redis;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -180,7 +181,9 @@ public sealed class ReadyQueue : IReadyQueue
             arguments[4 + i] = jobIds[i].ToByteArray(bigEndian: true);
         }
 
-        return (int)await _redis.EvaluateAsync(OfferScript, [_stream, _backlog], arguments);
+        var taken = (int)await _redis.EvaluateAsync(OfferScript, [_stream, _backlog], arguments);
+        FaultPoints.Hit(FaultPoint.K5);
+        return taken;
     }
 
     private async Task CreateGroupAsync()

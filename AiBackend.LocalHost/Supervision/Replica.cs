@@ -29,6 +29,7 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
     private readonly CancellationTokenSource _stopping = new();
     private readonly RestartBudget _budget = new(context.Time);
     private readonly HealthWatch _health = new(recipe, context);
+    private readonly Dictionary<string, string> _variables = new(StringComparer.Ordinal);
     private ManagedProcess? _process;
     private TaskCompletionSource? _heldDown;
     private bool _isKilledByOwner;
@@ -100,9 +101,25 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
                 throw new InvalidOperationException($"{id} is not running, so it cannot be sent {signal}.");
             }
 
-            _isKilledByOwner = signal is Signal.Kill or Signal.Terminate or Signal.Interrupt;
+            _isKilledByOwner |= signal is Signal.Kill or Signal.Terminate or Signal.Interrupt;
             process.Send(signal);
             return process.Pid;
+        }
+    }
+
+    /// <summary>Sets a variable from the next start on, or takes it away again. While there is one, a death is not counted.</summary>
+    public void SetVariable(string name, string? value)
+    {
+        lock (_lock)
+        {
+            if (value is null)
+            {
+                _variables.Remove(name);
+            }
+            else
+            {
+                _variables[name] = value;
+            }
         }
     }
 
@@ -173,6 +190,14 @@ internal sealed class Replica(string id, IResource resource, IProcessRecipe reci
         lock (_lock)
         {
             stopping.ThrowIfCancellationRequested();
+            _isKilledByOwner = _variables.Count > 0;
+            spec = spec with
+            {
+                Environment = new Dictionary<string, string>([
+                    .. spec.Environment.Where(v => !_variables.ContainsKey(v.Key)),
+                    .. _variables,
+                ]),
+            };
             process = _process = ManagedProcess.Start(spec, id, context.Ledger, line => context.Output.Write(id, line));
         }
 

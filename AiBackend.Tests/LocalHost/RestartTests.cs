@@ -76,6 +76,30 @@ public sealed class RestartTests
     }
 
     [Fact]
+    public async Task A_variable_for_a_replica_holds_from_its_next_start_until_it_is_taken_away_and_its_deaths_are_not_counted()
+    {
+        await using var app = new LocalApp();
+        app.AddScript("victim", "echo \"${FAULT:-none}\" >> seen; [ -z \"$FAULT\" ] || exit 3; " + LocalApp.Idle);
+        await app.StartAsync();
+        await app.HealthyAsync("victim");
+
+        app.Processes.SetVariable("victim", "FAULT", "die");
+        var killed = app.Processes.Kill("victim");
+        await Eventually.TrueAsync(
+            () => File.ReadAllLines(Path.Combine(app.Folder, "seen")).Count(line => line == "die") > 6,
+            "it dies more often than a minute allows",
+            TimeSpan.FromSeconds(30)
+        );
+        app.Processes.SetVariable("victim", "FAULT", null);
+
+        await Eventually.TrueAsync(
+            async c => (await File.ReadAllLinesAsync(Path.Combine(app.Folder, "seen"), c))[^1] == "none",
+            "it runs without the variable again"
+        );
+        Assert.NotEqual(killed, app.PidOf("victim"));
+    }
+
+    [Fact]
     public void Waits_between_restarts_double_and_at_most_five_fall_into_a_minute()
     {
         var time = new FakeTime();

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Failures;
@@ -28,6 +29,8 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
             {
                 answer.Apply(progress, running);
             }
+
+            FaultPoints.Hit(FaultPoint.K11, job.Model);
 
             return answer.Describe(answer.Finish());
         }
@@ -121,6 +124,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
                     _firstTokenAfter ??= clock.GetElapsedTime(StartedAt);
                     _text.Append(delta);
                     running.AppendText(delta);
+                    FaultPoints.Hit(FaultPoint.K10, running.Job.Model);
                     break;
                 case ChatProgress.CallStarted(var provider, var model, var simulated):
                     _servedBy = new ServedBy(provider, model, null, _fallbacks, simulated);

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
@@ -77,6 +78,7 @@ internal sealed class JobIntake(
             return false;
         }
 
+        FaultPoints.Hit(FaultPoint.K6);
         var sentAt = clock.GetTimestamp();
         // None: a claim that was sent may be committed, and then its jobs are ours to run or to give back; its time-out bounds it.
         var claimed = await claimJobs.RunAsync(
@@ -159,7 +161,9 @@ internal sealed class JobIntake(
 
         if (recorded)
         {
+            FaultPoints.Hit(FaultPoint.K12, job.Model);
             await AcknowledgeAsync(entryIds);
+            FaultPoints.Hit(FaultPoint.K13, job.Model);
         }
     }
 
@@ -195,6 +199,7 @@ internal sealed class JobIntake(
     private async Task DrainAsync()
     {
         logger.Draining(Volatile.Read(ref _running), drain.GracePeriod.TotalSeconds);
+        FaultPoints.Hit(FaultPoint.K17);
         while (Volatile.Read(ref _running) > 0)
         {
             // None: ends when the last attempt has ended or given its job back, which GraceOver and the host's time-out bound.

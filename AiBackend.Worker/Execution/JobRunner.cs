@@ -1,3 +1,4 @@
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
 
@@ -22,6 +23,7 @@ internal sealed class JobRunner(
         using var span = AttemptSpan.Start(job);
         using var running = writes.Open(job);
         held.Add(running, confirmedAt);
+        FaultPoints.Hit(FaultPoint.K7, job.Model);
         try
         {
             var end = job.Type switch

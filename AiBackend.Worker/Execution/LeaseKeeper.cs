@@ -1,4 +1,5 @@
 using AiBackend.Core.Events;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -60,6 +61,11 @@ internal sealed class LeaseKeeper(
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
         try
         {
+            if (leases.Count > 0)
+            {
+                FaultPoints.Hit(FaultPoint.K16);
+            }
+
             var renewed = await store.RenewAsync(
                 heartbeat,
                 [.. leases.Select(lease => lease.Job.Job.Lease)],

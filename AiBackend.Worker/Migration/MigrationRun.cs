@@ -1,5 +1,6 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Tenancy;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Worker.Migration;
@@ -19,6 +20,7 @@ internal static class MigrationRun
 
         try
         {
+            host.Services.GetService<IStartupValidator>()?.Validate();
             var applied = await MigrateAsync(host.Services, logger, stopping);
             logger.SchemaIsCurrent(applied);
             if (builder.Environment.IsDevelopment() && builder.Configuration[DevelopmentKey.FileVariable] is { Length: > 0 } path)

@@ -3,6 +3,7 @@ using System.ClientModel.Primitives;
 using System.IO.Compression;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Providers.Failures;
 using Microsoft.Extensions.AI;
@@ -43,6 +44,7 @@ internal sealed class OpenAiChatClient : IChatClient
     )
     {
         using var response = await SendAsync(messages, options, cancellationToken);
+        FaultPoints.Hit(FaultPoint.K9, options?.ModelId);
         await using var content = Content(response);
         using var events = new SseReader(content);
         var chunk = new ChatChunk();

@@ -1,0 +1,51 @@
+namespace AiBackend.Core.Faults;
+
+/// <summary>Places between two steps of a job's life at which a test can end, freeze or delay the process.</summary>
+/// <remarks>The numbers are those of the reliability paper. Those missing belong to features that do not exist yet.</remarks>
+public enum FaultPoint
+{
+    /// <summary>Submit: before its transaction.</summary>
+    K1 = 1,
+
+    /// <summary>Submit: the statement is sent, its reply not read. It is one statement, so only Postgres knows whether it is committed.</summary>
+    K2 = 2,
+
+    /// <summary>Submit: committed, not answered.</summary>
+    K3 = 3,
+
+    /// <summary>Submit: the answer is on its way, the queue not told.</summary>
+    K4 = 4,
+
+    /// <summary>The ready stream has the job, and nobody was told that it has.</summary>
+    K5 = 5,
+
+    /// <summary>Worker: an entry is read, its job not claimed.</summary>
+    K6 = 6,
+
+    /// <summary>Worker: claimed, no provider called.</summary>
+    K7 = 7,
+
+    /// <summary>Worker: the provider has the request, no token has come.</summary>
+    K9 = 9,
+
+    /// <summary>Worker: a piece of text has come. The second hit of a job is the middle of its stream.</summary>
+    K10 = 10,
+
+    /// <summary>Worker: the stream has ended, the outcome is not stored.</summary>
+    K11 = 11,
+
+    /// <summary>Worker: the outcome is committed, the queue entry not acknowledged.</summary>
+    K12 = 12,
+
+    /// <summary>Worker: the queue entry is acknowledged.</summary>
+    K13 = 13,
+
+    /// <summary>Worker: about to renew leases it holds.</summary>
+    K16 = 16,
+
+    /// <summary>Worker: told to stop, jobs still running.</summary>
+    K17 = 17,
+
+    /// <summary>Migration: a file is applied, not committed.</summary>
+    K20 = 20,
+}
