@@ -1,10 +1,12 @@
 using AiBackend.Api.Auth;
+using AiBackend.Api.DeadLetters;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Database;
+using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
@@ -43,9 +45,11 @@ internal static class ApiHost
         builder.AddJobSignals();
         builder.AddJobSubmission();
         builder.AddJobEventReading();
+        builder.AddDeadLetters();
         builder.AddOperationsReads();
         builder.AddProviders();
         builder.AddJobEndpoints();
+        builder.AddDeadLetterEndpoints();
         builder.AddOperationsEndpoints();
         builder.AddApiDocument();
 
@@ -59,6 +63,7 @@ internal static class ApiHost
         app.UseAuthorization();
         app.MapDefaultEndpoints();
         app.MapJobs();
+        app.MapDeadLetters();
         app.MapOperations();
         app.MapProblemPages();
         app.MapApiDocument();

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
 
@@ -30,6 +31,10 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(UsageEvent))]
 [JsonSerializable(typeof(NoticeEvent))]
 [JsonSerializable(typeof(FinalEvent))]
+[JsonSerializable(typeof(DeadLetter))]
+[JsonSerializable(typeof(DeadLetterGroupPage))]
+[JsonSerializable(typeof(DeadLetterPage))]
+[JsonSerializable(typeof(ReplayRequest))]
 [JsonSerializable(typeof(Stats))]
 [JsonSerializable(typeof(ProviderList))]
 [JsonSerializable(typeof(WorkerList))]

@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
@@ -27,6 +28,7 @@ builder.AddRedis();
 builder.AddQueue();
 builder.AddJobSignals();
 builder.AddJobLeases();
+builder.AddDeadLetterMaintenance();
 builder.AddQueueGauges();
 builder.AddProviders();
 builder.AddMaintenance();

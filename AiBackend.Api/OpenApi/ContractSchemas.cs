@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
@@ -47,6 +48,11 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
         request.Required = new HashSet<string>(StringComparer.Ordinal) { "type", "input" };
         request.AdditionalPropertiesAllowed = false;
         request.Examples = [JsonNode.Parse(Example)!];
+
+        await AddAsync(typeof(ReplayRequest), cancellationToken);
+        var replay = Schema(nameof(ReplayRequest));
+        replay.Properties!["input"] = new OpenApiSchemaReference(nameof(ChatInput), document);
+        replay.AdditionalPropertiesAllowed = false;
     }
 
     /// <summary>The payload of an event depends on its name.</summary>

@@ -10,7 +10,7 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
     public Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
         var described = context.Description.ActionDescriptor.EndpointMetadata.OfType<DescribedOperation>().Single();
-        operation.Parameters = [.. PathParameters(context), .. described.Parameters.Select(Parameter)];
+        operation.Parameters = [.. JobParameter(context, described), .. described.Parameters.Select(Parameter)];
         foreach (var (status, response) in operation.Responses ?? [])
         {
             var code = int.Parse(status, CultureInfo.InvariantCulture);
@@ -33,7 +33,7 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
         {
             operation.RequestBody = new OpenApiRequestBody
             {
-                Required = true,
+                Required = !described.BodyIsOptional,
                 Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
                 {
                     ["application/json"] = new() { Schema = new OpenApiSchemaReference(body.Name, context.Document) },
@@ -51,8 +51,10 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
         return Task.CompletedTask;
     }
 
-    private static IEnumerable<OpenApiParameter> PathParameters(OpenApiOperationTransformerContext context) =>
+    /// <summary>Most addresses name a job; the others describe what they name.</summary>
+    private static IEnumerable<OpenApiParameter> JobParameter(OpenApiOperationTransformerContext context, DescribedOperation described) =>
         context.Description.RelativePath!.Contains("{id}", StringComparison.Ordinal)
+        && described.Parameters.All(parameter => parameter.In != ParameterLocation.Path)
             ?
             [
                 new OpenApiParameter
@@ -74,6 +76,7 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
             Name = parameter.Name,
             In = parameter.In,
             Description = parameter.Description,
+            Required = parameter.In == ParameterLocation.Path,
             Schema = parameter.Repeatable ? new OpenApiSchema { Type = JsonSchemaType.Array, Items = schema } : schema,
             Explode = parameter.Repeatable,
         };

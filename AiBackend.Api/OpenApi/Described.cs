@@ -20,12 +20,15 @@ internal sealed record DescribedParameter(string Name, ParameterLocation In, Jso
     public static DescribedParameter QueryNumber(string name, string description) =>
         new(name, ParameterLocation.Query, JsonSchemaType.Integer, description);
 
+    public static DescribedParameter Path(string name, string description) =>
+        new(name, ParameterLocation.Path, JsonSchemaType.String, description);
+
     public static DescribedParameter Header(string name, string description) =>
         new(name, ParameterLocation.Header, JsonSchemaType.String, description);
 }
 
 /// <summary>What the OpenAPI document says about an operation beyond its types. One of these on every documented endpoint.</summary>
-/// <param name="Parameters">Its parameters; path parameters describe themselves.</param>
+/// <param name="Parameters">Its parameters; an <c>id</c> in its path that is a job describes itself.</param>
 /// <param name="Problems">Every problem it answers with.</param>
 internal sealed record DescribedOperation(IReadOnlyList<DescribedParameter> Parameters, IReadOnlyList<ProblemType> Problems)
 {
@@ -34,6 +37,9 @@ internal sealed record DescribedOperation(IReadOnlyList<DescribedParameter> Para
 
     /// <summary>The contract of its body; null when it has none.</summary>
     public Type? Body { get; set; }
+
+    /// <summary>Whether it can come without its body.</summary>
+    public bool BodyIsOptional { get; set; }
 
     /// <summary>Whether its 200 is a stream of server-sent events unless JSON is asked for.</summary>
     public bool Streams { get; set; }
@@ -90,9 +96,13 @@ internal static class DescribingEndpoints
     }
 
     /// <summary>Adds a body. Not the framework's own metadata, with which routing would refuse other content types in its own words.</summary>
-    public static IEndpointConventionBuilder Takes<T>(this IEndpointConventionBuilder endpoint)
+    public static IEndpointConventionBuilder Takes<T>(this IEndpointConventionBuilder endpoint, bool optional = false)
     {
-        endpoint.Finally(builder => builder.Metadata.OfType<DescribedOperation>().Single().Body = typeof(T));
+        endpoint.Finally(builder =>
+        {
+            var described = builder.Metadata.OfType<DescribedOperation>().Single();
+            (described.Body, described.BodyIsOptional) = (typeof(T), optional);
+        });
         return endpoint;
     }
 

@@ -31,6 +31,8 @@ internal static class ProblemTypes
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
     public static readonly ProblemType JobTerminal = new("job-terminal", 409, "The job has already ended");
+    public static readonly ProblemType JobNotEnded = new("job-not-ended", 409, "The job has not ended yet");
+    public static readonly ProblemType NotADeadLetter = new("not-a-dead-letter", 409, "The job is not an open dead letter");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "The body is not sent as JSON");
 
@@ -69,6 +71,8 @@ internal static class ProblemTypes
         MethodNotAllowed,
         RequestTimeout,
         JobTerminal,
+        JobNotEnded,
+        NotADeadLetter,
         BodyTooLarge,
         UnsupportedMediaType,
         IdempotencyKeyReused,

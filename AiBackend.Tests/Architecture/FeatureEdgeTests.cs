@@ -22,6 +22,8 @@ public sealed partial class FeatureEdgeTests
         ["Queue"] = [.. Ground, "Jobs"],
         // What follows a commit is told both to readers and to the queue.
         ["Events"] = [.. Ground, "Jobs", "Queue"],
+        // What became of jobs that failed for good, and new jobs made of them.
+        ["DeadLetters"] = [.. Ground, "Jobs"],
         // Reads of everything, for people.
         ["Operations"] = [.. Ground, "Events", "Jobs", "Queue"],
     };

@@ -1,5 +1,6 @@
 using System.Globalization;
 using AiBackend.Core.Database;
+using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
@@ -57,6 +58,8 @@ public sealed class CoreHost : IAsyncDisposable
         builder.AddJobSubmission();
         builder.AddJobLeases();
         builder.AddJobEventReading();
+        builder.AddDeadLetters();
+        builder.AddDeadLetterMaintenance();
         builder.AddTenancy();
         add?.Invoke(builder);
         var host = builder.Build();

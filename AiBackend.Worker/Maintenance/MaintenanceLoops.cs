@@ -8,7 +8,7 @@ using StackExchange.Redis;
 
 namespace AiBackend.Worker.Maintenance;
 
-/// <summary>What the leader does besides its jobs: dispatch, rescue, due times and deadlines, pruning.</summary>
+/// <summary>What the leader does besides its jobs: dispatch, rescue, due times and deadlines, dead letters, pruning.</summary>
 internal sealed class MaintenanceLoops(
     Leadership leadership,
     DispatchBacklog dispatch,
@@ -17,6 +17,7 @@ internal sealed class MaintenanceLoops(
     AdvanceDueJobs advanceDue,
     PruneKeys pruneKeys,
     PruneWorkers pruneWorkers,
+    DeadLetterRounds deadLetters,
     QueueGauges gauges,
     IRedisChannels redis,
     IOptions<WorkerOptions> options,
@@ -47,6 +48,7 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
             RepeatAsync(options.Value.LeaseDuration, RescueAsync, cancellationToken),
             RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken)
         );
         gauges.Clear();

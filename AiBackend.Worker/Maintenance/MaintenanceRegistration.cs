@@ -5,7 +5,7 @@ internal static class MaintenanceRegistration
     /// <summary>Adds the leader's work.</summary>
     public static void AddMaintenance(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton<Leadership>();
+        builder.Services.AddSingleton<Leadership>().AddSingleton<DeadLetterRounds>();
         builder.Services.AddHostedService<MaintenanceLoops>();
     }
 }

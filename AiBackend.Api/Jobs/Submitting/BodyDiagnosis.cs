@@ -7,7 +7,7 @@ using AiBackend.ApiContracts;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
-/// <summary>Says what is wrong with a submit body that was refused: the first fault in document order, with its place.</summary>
+/// <summary>Says what is wrong with a body that was refused: the first fault in document order, with its place.</summary>
 /// <remarks>The members and their types come from the same source-generated contracts that read the body, so the two cannot drift.</remarks>
 internal static class BodyDiagnosis
 {
@@ -19,8 +19,14 @@ internal static class BodyDiagnosis
     public static Refusal Explain(ReadOnlySpan<byte> body) =>
         Find(body) ?? ProblemTypes.InvalidJson.With("The body could not be read. Compare it with the example at /problems/invalid-json.");
 
+    /// <returns>The first fault of a submit, or null when there is none.</returns>
+    public static Refusal? Find(ReadOnlySpan<byte> body) => Find(body, Request, null);
+
+    /// <param name="body">The body.</param>
+    /// <param name="root">Its contract.</param>
+    /// <param name="input">Contract of its member <c>input</c>; null lets the member <c>type</c> decide.</param>
     /// <returns>The first fault, or null when there is none.</returns>
-    public static Refusal? Find(ReadOnlySpan<byte> body)
+    public static Refusal? Find(ReadOnlySpan<byte> body, JsonTypeInfo root, JsonTypeInfo? input)
     {
         if (body.IsEmpty)
         {
@@ -41,7 +47,7 @@ internal static class BodyDiagnosis
 
         try
         {
-            return new BodyWalk(Request, InputOf(TryPeekType(body))).Run(body);
+            return new BodyWalk(root, input ?? InputOf(TryPeekType(body))).Run(body);
         }
         catch (JsonException broken)
         {
@@ -62,7 +68,8 @@ internal static class BodyDiagnosis
         }
     }
 
-    private static JsonTypeInfo? InputOf(string? type) =>
+    /// <returns>The contract of the input of a type; null when nobody knows the type.</returns>
+    public static JsonTypeInfo? InputOf(string? type) =>
         type switch
         {
             "chat" => WireJson.Default.ChatInput,

@@ -172,6 +172,18 @@ internal sealed class BodyWalk(JsonTypeInfo root, JsonTypeInfo? input)
                 : "must be a whole number of at most 2147483647";
         }
 
+        if (type == typeof(bool))
+        {
+            return reader.TokenType is JsonTokenType.True or JsonTokenType.False ? null : "must be true or false";
+        }
+
+        if (type == typeof(Guid))
+        {
+            return reader.TokenType == JsonTokenType.String && reader.TryGetGuid(out _)
+                ? null
+                : "must be an id such as \"0197f0a0-0000-7000-8000-000000000000\"";
+        }
+
         if (type == typeof(double))
         {
             return reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out _) ? null : "must be a number";

@@ -54,13 +54,17 @@ internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCata
             return ProblemTypes.InvalidValue.At("deadline", $"deadline is {draft.Deadline:O}, which has passed. Send a later one.");
         }
 
-        return providers.Knows(draft.Model)
+        return RefuseModel(draft.Model);
+    }
+
+    /// <returns>Why nobody can be asked for this model, or null.</returns>
+    public Refusal? RefuseModel(string model) =>
+        providers.Knows(model)
             ? null
             : ProblemTypes.UnknownModel.At(
                 "model",
-                $"model is {Quoted.Of(draft.Model)}, which is not configured here. Known models: {string.Join(", ", providers.KnownModels)}."
+                $"model is {Quoted.Of(model)}, which is not configured here. Known models: {string.Join(", ", providers.KnownModels)}."
             );
-    }
 
     private Refusal? FindType(string? name, out JobType type)
     {
@@ -82,7 +86,7 @@ internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCata
             errors.Add("priority", $"is {Quoted.Of(name)}; it must be one of {string.Join(", ", JobTraitNames.AllPriorities)}.");
         }
 
-        errors.CheckText("model", request.Model, 128);
+        CheckModel(request.Model, errors);
         errors.CheckText("feature", request.Feature, 64);
         errors.CheckText("user", request.User, 128);
         errors.CheckRange("max_attempts", request.MaxAttempts, 1, 20);
@@ -97,6 +101,9 @@ internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCata
             errors.Add("deadline", $"is {request.Deadline:O}, which is not after not_before ({request.NotBefore:O}).");
         }
     }
+
+    /// <summary>What a model's name may be.</summary>
+    public static void CheckModel(string? model, FieldErrors errors) => errors.CheckText("model", model, 128);
 
     private JobDraft Draft(
         SubmitJobRequest request,

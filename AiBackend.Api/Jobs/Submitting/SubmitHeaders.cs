@@ -18,6 +18,18 @@ internal static class SubmitHeaders
             ?? IdempotencyKey.TryRead(request.Headers[IdempotencyKey.Header], out idempotencyKey);
     }
 
+    /// <summary>As <see cref="Check"/>, for requests that may come without a body.</summary>
+    public static Refusal? CheckOptional(HttpRequest request, out string? idempotencyKey)
+    {
+        if (request.ContentType is not null || request.ContentLength > 0)
+        {
+            return Check(request, out idempotencyKey);
+        }
+
+        idempotencyKey = null;
+        return QueryParameters.CheckNames(request) ?? IdempotencyKey.TryRead(request.Headers[IdempotencyKey.Header], out idempotencyKey);
+    }
+
     private static Refusal? CheckContent(HttpRequest request)
     {
         if (request.Headers.ContentEncoding.Count > 0)

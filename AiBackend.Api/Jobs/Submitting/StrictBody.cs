@@ -1,0 +1,28 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using AiBackend.Api.Problems;
+
+namespace AiBackend.Api.Jobs.Submitting;
+
+/// <summary>Reads bodies other than a submit's: as strictly, and with the diagnosis first, because they are few.</summary>
+internal static class StrictBody
+{
+    /// <param name="body">The body.</param>
+    /// <param name="type">Its contract.</param>
+    /// <param name="input">Contract of its member <c>input</c>; null when it has none.</param>
+    /// <param name="value">What it says, when it is not refused.</param>
+    /// <returns>Why it is refused, or null.</returns>
+    public static Refusal? TryRead<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type, JsonTypeInfo? input, out T value)
+        where T : class
+    {
+        value = null!;
+        if (BodyDiagnosis.Find(body, type, input) is { } fault)
+        {
+            return fault;
+        }
+
+        // Not null: the diagnosis wants an object.
+        value = JsonSerializer.Deserialize(body, type)!;
+        return null;
+    }
+}

@@ -1,0 +1,40 @@
+using AiBackend.Core.Jobs;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.DeadLetters;
+
+/// <summary>The part of a statement that makes new jobs of ended ones.</summary>
+internal static class CopyJobs
+{
+    /// <summary>
+    /// Continues a <c>WITH</c> that has <c>chosen (old_id, new_id, tenant_id, model, input, title, trace_parent)</c>, where null keeps
+    /// what the old job has. Whoever chooses has seen that the old job ended and that its payload exists. Ends with
+    /// <c>inserted (id)</c>.
+    /// </summary>
+    /// <remarks>A deadline that has passed is left out: the new job could not even start.</remarks>
+    public const string Ctes = """
+        source AS MATERIALIZED (
+            SELECT c.new_id, c.old_id, j.tenant_id, j.type, j.priority, coalesce(c.model, j.model) AS model, j.max_attempts,
+                   CASE WHEN j.deadline > now() THEN j.deadline END AS deadline,
+                   CASE WHEN c.input IS NULL THEN p.schema_version ELSE @schema_version END AS schema_version,
+                   coalesce(c.input, p.input) AS input, CASE WHEN c.input IS NULL THEN p.title ELSE c.title END AS title,
+                   p.feature, p.end_user, p.metadata, c.trace_parent
+              FROM chosen c JOIN jobs j ON j.id = c.old_id JOIN job_payloads p ON p.job_id = c.old_id
+             WHERE j.tenant_id = c.tenant_id AND j.status::int >= 6
+        ), inserted AS (
+            INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, deadline, last_seq)
+            SELECT new_id, tenant_id, type, 1, priority, model, max_attempts, deadline, 1 FROM source
+            RETURNING id, type
+        ), payloads AS (
+            INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, replay_of)
+            SELECT new_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, old_id FROM source
+        ), events AS (
+            INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+            SELECT new_id, 1, 1, tenant_id, '{"status":"queued","attempt":0}' FROM source
+        )
+        """;
+
+    public static void AddTo(NpgsqlParameterCollection parameters) =>
+        parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
+}

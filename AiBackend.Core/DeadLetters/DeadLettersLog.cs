@@ -1,0 +1,13 @@
+using Microsoft.Extensions.Logging;
+
+namespace AiBackend.Core.DeadLetters;
+
+/// <summary>Log events 1700-1799 (docs/operations.md). Never pass a prompt, a completion or an API key; a key's public id may appear.</summary>
+internal static partial class DeadLettersLog
+{
+    [LoggerMessage(1700, LogLevel.Information, "Job {JobId} was replayed as {NewJobId} by key {KeyId}")]
+    public static partial void JobReplayed(this ILogger logger, Guid jobId, Guid newJobId, string keyId);
+
+    [LoggerMessage(1701, LogLevel.Information, "Dead letter {JobId} was discarded by key {KeyId}")]
+    public static partial void DeadLetterDiscarded(this ILogger logger, Guid jobId, string keyId);
+}

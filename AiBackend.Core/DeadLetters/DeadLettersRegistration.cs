@@ -1,0 +1,22 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace AiBackend.Core.DeadLetters;
+
+/// <summary>Registers dead letters.</summary>
+public static class DeadLettersRegistration
+{
+    /// <summary>Adds reads, replay and discard: the Api's side.</summary>
+    public static void AddDeadLetters(this IHostApplicationBuilder builder)
+    {
+        builder.Services.TryAddSingleton<JobMetrics>();
+        builder.Services.TryAddSingleton<JobIds>();
+        builder.Services.AddSingleton<DeadLetterReads>().AddSingleton<ReplayJob>().AddSingleton<DiscardDeadLetter>();
+    }
+
+    /// <summary>Adds what the leader does about them: the worker's side.</summary>
+    public static void AddDeadLetterMaintenance(this IHostApplicationBuilder builder) => builder.Services.AddSingleton<LabelDeadLetters>();
+}

@@ -1,0 +1,31 @@
+using Npgsql;
+
+namespace AiBackend.Core.DeadLetters;
+
+/// <summary>Reads of this feature.</summary>
+internal static class Rows
+{
+    /// <summary>Reads every row of a command's result.</summary>
+    public static async Task<IReadOnlyList<T>> ReadAllAsync<T>(
+        this NpgsqlCommand command,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var rows = new List<T>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            rows.Add(read(reader));
+        }
+
+        return rows;
+    }
+
+    public static string? Text(this NpgsqlDataReader row, int ordinal) => row.IsDBNull(ordinal) ? null : row.GetString(ordinal);
+
+    public static Guid? Id(this NpgsqlDataReader row, int ordinal) => row.IsDBNull(ordinal) ? null : row.GetGuid(ordinal);
+
+    public static DateTimeOffset? Moment(this NpgsqlDataReader row, int ordinal) =>
+        row.IsDBNull(ordinal) ? null : row.GetFieldValue<DateTimeOffset>(ordinal);
+}
