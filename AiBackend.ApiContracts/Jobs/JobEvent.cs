@@ -63,7 +63,8 @@ public sealed record SnapshotEvent(int Attempt, string Text);
 
 /// <summary>Payload of <c>reset</c>.</summary>
 /// <param name="Attempt">The abandoned attempt; its text no longer counts.</param>
-/// <param name="Reason">Why, as a code: <c>provider_failure</c>, <c>worker_lost</c>, <c>worker_draining</c>.</param>
+/// <param name="Reason">Why, as a code: <c>provider_failure</c>, <c>worker_lost</c>, <c>worker_draining</c>, <c>waiting_for_tool</c>,
+/// <c>review_continued</c>, <c>review_rejected</c>, <c>wait_timeout</c>.</param>
 public sealed record ResetEvent(int Attempt, string Reason);
 
 /// <summary>Payload of <c>usage</c>.</summary>

@@ -13,7 +13,7 @@ public sealed record AttemptTrace
     /// <summary>Number from 1.</summary>
     public required int Attempt { get; init; }
 
-    /// <summary><c>running</c>, <c>succeeded</c>, <c>partial</c>, <c>failed</c>, <c>cancelled</c>, <c>interrupted</c> or <c>lost</c>.</summary>
+    /// <summary><c>running</c>, <c>succeeded</c>, <c>partial</c>, <c>failed</c>, <c>cancelled</c>, <c>interrupted</c>, <c>lost</c> or <c>asked</c>.</summary>
     public required string Outcome { get; init; }
 
     /// <summary>Name of the worker that ran it.</summary>
@@ -48,7 +48,7 @@ public sealed record AttemptTrace
 }
 
 /// <summary>A time span in which nobody worked on the job.</summary>
-/// <param name="Reason"><c>scheduled</c>, <c>queued</c> or <c>retrying</c>.</param>
+/// <param name="Reason"><c>scheduled</c>, <c>queued</c>, <c>retrying</c>, <c>waiting_for_tool</c> or <c>waiting_for_review</c>.</param>
 /// <param name="From">Begin.</param>
 /// <param name="To">End; null while it lasts.</param>
 public sealed record WaitTrace(string Reason, DateTimeOffset From, DateTimeOffset? To);

@@ -1,8 +1,10 @@
+using AiBackend.Core.Jobs.Waits;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace AiBackend.Core.Jobs;
 
-/// <summary>What time alone does to jobs: scheduled and retrying ones become due, waiting ones pass their deadline or were cancelled.</summary>
+/// <summary>What time alone does to jobs: scheduled and retrying ones become due, waiting ones pass their deadline, are not answered, or were cancelled.</summary>
 public sealed class AdvanceDueJobs(IJobStore store, IJobSignals signals)
 {
     private const int MaxBatch = 500;
@@ -33,11 +35,11 @@ internal sealed partial class PostgresJobStore
         """;
 
     // A running job's deadline is its worker's business: it knows whether partial output exists.
-    private const string ExpireSql = """
+    private const string ExpireSql = $$"""
         WITH expired AS (
             UPDATE jobs
                SET status = 8, last_seq = last_seq + 1, finished_at = now(), error_code = 'deadline_exceeded', error_class = 'transient',
-                   error_message = 'The deadline passed before the job could finish. Submit it again with a later deadline or a higher priority.'
+                   error_message = '{{JobDeadline.Message}}'
              WHERE id IN (SELECT id FROM jobs WHERE status < 6 AND deadline IS NOT NULL AND deadline <= now() AND status <> 2
                            ORDER BY deadline LIMIT @limit FOR UPDATE SKIP LOCKED)
                AND status < 6 AND status <> 2
@@ -67,9 +69,9 @@ internal sealed partial class PostgresJobStore
         """;
 
     // Cancels first: what a caller has ended must not become due.
-    private static readonly string[] AdvanceStatements = [CancelSql, BecomeDueSql, ExpireSql];
+    private static readonly string[] AdvanceStatements = [CancelSql, BecomeDueSql, ExpireSql, ExpireWaits.Sql];
 
-    // One round trip and one transaction for all three, because an idle system asks several times a second.
+    // One round trip and one transaction for all, because an idle system asks several times a second.
     public async Task<IReadOnlyList<JobEventRecord>> AdvanceDueAsync(int limit, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateBatch();
@@ -79,6 +81,11 @@ internal sealed partial class PostgresJobStore
             var command = new NpgsqlBatchCommand(sql);
 #pragma warning restore CA2100
             command.Parameters.AddWithValue("limit", limit);
+            if (sql == ExpireWaits.Sql)
+            {
+                command.Parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
+            }
+
             batch.BatchCommands.Add(command);
         }
 

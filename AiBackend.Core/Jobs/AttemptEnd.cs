@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs.Waits;
 
 namespace AiBackend.Core.Jobs;
 
@@ -19,7 +20,7 @@ public sealed record AttemptEnd
     /// <summary>What the attempt's row says.</summary>
     public AttemptOutcome Outcome { get; }
 
-    /// <summary>The output to store; null stores none, and text already streamed is reset.</summary>
+    /// <summary>The output to store, or to propose; null is none.</summary>
     public string? Text { get; private init; }
 
     /// <summary>What a partial result could not deliver, and why.</summary>
@@ -33,6 +34,9 @@ public sealed record AttemptEnd
 
     /// <summary>Why streamed text no longer counts, as a code; null keeps it.</summary>
     public string? ResetReason { get; private init; }
+
+    /// <summary>What the job waits for from now on; null when it does not.</summary>
+    public JobQuestion? Question { get; private init; }
 
     /// <summary>Who was asked; null when nobody was.</summary>
     public ServedBy? ServedBy { get; init; }
@@ -67,6 +71,23 @@ public sealed record AttemptEnd
     /// <summary>Ended by a caller or operator; what was streamed stays readable.</summary>
     /// <param name="text">What was streamed; null when nothing was.</param>
     public static AttemptEnd Cancelled(string? text) => new(JobTrigger.Cancel, AttemptOutcome.Cancelled) { Text = text };
+
+    /// <summary>The job waits for a tool's result, without a lease or a slot; the next attempt finds it and writes the text anew.</summary>
+    public static AttemptEnd AskedForTool(JobQuestion question)
+    {
+        if (question.OnTimeout == WaitDefault.Accept)
+        {
+            throw new ArgumentException("A tool proposes no result that could be accepted when it does not answer.", nameof(question));
+        }
+
+        return new(JobTrigger.AskForTool, AttemptOutcome.Asked) { Question = question, ResetReason = JobStatuses.WaitingForTool };
+    }
+
+    /// <summary>The job waits for a person's decision about a result, without a lease or a slot.</summary>
+    /// <param name="question">What the person must know.</param>
+    /// <param name="proposal">The job's result if it is accepted; readers of the log see it as the attempt's text.</param>
+    public static AttemptEnd AskedForReview(JobQuestion question, string proposal) =>
+        new(JobTrigger.AskForReview, AttemptOutcome.Asked) { Question = question, Text = proposal };
 
     /// <summary>Given back by a draining worker: goes to the queue at once and does not count as a try.</summary>
     public static AttemptEnd GivenBack() => new(JobTrigger.GiveBack, AttemptOutcome.Interrupted) { ResetReason = "worker_draining" };

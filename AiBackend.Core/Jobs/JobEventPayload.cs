@@ -16,6 +16,9 @@ public static class JobEventPayload
     /// <summary>Payload of <see cref="JobEventKind.Delta"/>.</summary>
     public static byte[] Of(DeltaEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.DeltaEvent);
 
+    /// <summary>Payload of <see cref="JobEventKind.Snapshot"/>.</summary>
+    public static byte[] Of(SnapshotEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.SnapshotEvent);
+
     /// <summary>Payload of <see cref="JobEventKind.Reset"/>.</summary>
     public static byte[] Of(ResetEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.ResetEvent);
 

@@ -58,6 +58,8 @@ internal static class JobRow
             JobStatus.Queued => new QueuePlace(position, null, null, WaitingReasons.Capacity),
             JobStatus.Scheduled => new QueuePlace(null, null, null, WaitingReasons.Scheduled),
             JobStatus.Retrying => new QueuePlace(null, null, null, WaitingReasons.Backoff),
+            JobStatus.WaitingForTool => new QueuePlace(null, null, null, WaitingReasons.Tool),
+            JobStatus.WaitingForReview => new QueuePlace(null, null, null, WaitingReasons.Review),
             _ => null,
         };
 

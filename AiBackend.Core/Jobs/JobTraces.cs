@@ -24,6 +24,15 @@ public sealed class JobTraces(NpgsqlDataSource database)
         SELECT at, data FROM job_events WHERE job_id = @id AND kind IN (1, 7) ORDER BY seq
         """;
 
+    private static readonly HashSet<string?> Waits =
+    [
+        JobStatuses.Queued,
+        JobStatuses.Scheduled,
+        JobStatuses.Retrying,
+        JobStatuses.WaitingForTool,
+        JobStatuses.WaitingForReview,
+    ];
+
     /// <returns>The trace, or null when the tenant has no such job.</returns>
     public async Task<JobTrace?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
@@ -80,7 +89,7 @@ public sealed class JobTraces(NpgsqlDataSource database)
                 waits.Add(new WaitTrace(begun.Status, begun.At, at));
             }
 
-            waiting = status is JobStatuses.Queued or JobStatuses.Scheduled or JobStatuses.Retrying ? (status, at) : null;
+            waiting = Waits.Contains(status) ? (status!, at) : null;
         }
 
         if (waiting is { } open)

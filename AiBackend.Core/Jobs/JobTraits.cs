@@ -43,13 +43,16 @@ public enum AttemptOutcome : short
 
     /// <summary>Its worker died or lost the lease.</summary>
     Lost = 6,
+
+    /// <summary>It asked for a tool's result or a person's decision; not counted against the job.</summary>
+    Asked = 7,
 }
 
 /// <summary>Names on the wire of the closed sets of a job.</summary>
 public static class JobTraitNames
 {
     private static readonly string[] Priorities = ["interactive", "standard", "batch"];
-    private static readonly string[] Outcomes = ["running", "succeeded", "partial", "failed", "cancelled", "interrupted", "lost"];
+    private static readonly string[] Outcomes = ["running", "succeeded", "partial", "failed", "cancelled", "interrupted", "lost", "asked"];
 
     /// <summary>Every priority, most urgent first.</summary>
     public static IReadOnlyList<string> AllPriorities => Priorities;

@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs.Telemetry;
+using AiBackend.Core.Jobs.Waits;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -19,7 +20,9 @@ public static class JobsRegistration
             .AddSingleton<JobSubmission>()
             .AddSingleton<JobReads>()
             .AddSingleton<JobTraces>()
-            .AddSingleton<CancelJob>();
+            .AddSingleton<CancelJob>()
+            .AddSingleton<AnswerWait>()
+            .AddSingleton<WaitReads>();
     }
 
     /// <summary>Adds claims, leases, fenced writes and what time does to jobs: the worker's side.</summary>
@@ -30,6 +33,7 @@ public static class JobsRegistration
         builder.Services.TryAddSingleton<IJobStore, PostgresJobStore>();
         builder
             .Services.AddSingleton<ClaimJobs>()
+            .AddSingleton<FindCancelledJobs>()
             .AddSingleton<LeasedWrites>()
             .AddSingleton<RescueJobs>()
             .AddSingleton<AdvanceDueJobs>()

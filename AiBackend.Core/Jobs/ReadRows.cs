@@ -34,12 +34,13 @@ internal static class ReadRows
         var events = new List<JobEventRecord>();
         while (await reader.ReadAsync(cancellationToken))
         {
-            events.Add(ReadEvent(reader));
+            events.Add(reader.ReadEvent());
         }
 
         return events;
     }
 
-    private static JobEventRecord ReadEvent(NpgsqlDataReader reader) =>
-        new(reader.GetGuid(0), reader.GetInt32(1), (JobEventKind)reader.GetInt16(2), reader.GetFieldValue<byte[]>(3));
+    /// <summary>Reads (job_id, seq, kind, data), of which job_id is column <paramref name="first"/>.</summary>
+    public static JobEventRecord ReadEvent(this NpgsqlDataReader row, int first = 0) =>
+        new(row.GetGuid(first), row.GetInt32(first + 1), (JobEventKind)row.GetInt16(first + 2), row.GetFieldValue<byte[]>(first + 3));
 }

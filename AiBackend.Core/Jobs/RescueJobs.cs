@@ -54,18 +54,20 @@ internal sealed partial class PostgresJobStore
             UPDATE jobs j
                SET status = CASE WHEN j.cancel_requested THEN 9
                                  WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 8
-                                 WHEN j.attempt - j.excused >= j.max_attempts THEN 8
+                                 WHEN j.attempt - j.excused >= j.max_attempts OR j.deadline <= now() THEN 8
                                  WHEN j.crash_count >= 1 THEN 5
                                  ELSE 1 END,
                    crash_count = j.crash_count + 1, last_seq = j.last_seq + 2, lease_until = NULL,
                    due_at = now() + CASE WHEN j.crash_count >= 1 THEN random() * interval '10 seconds' ELSE interval '0' END,
                    finished_at = CASE WHEN j.cancel_requested OR j.crash_count + 1 >= {{RescueJobs.MaxCrashes}}
-                                        OR j.attempt - j.excused >= j.max_attempts THEN now() END,
-                   error_code = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 'poison' ELSE 'worker_lost' END,
+                                        OR j.attempt - j.excused >= j.max_attempts OR j.deadline <= now() THEN now() END,
+                   error_code = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 'poison'
+                                     WHEN j.deadline <= now() THEN 'deadline_exceeded' ELSE 'worker_lost' END,
                    error_class = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 'unknown' ELSE 'transient' END,
                    error_message = CASE WHEN j.cancel_requested THEN NULL
                                         WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}}
                                         THEN 'The worker running this job died {{RescueJobs.MaxCrashes}} times; the job is taken to be the cause. Change its input before you replay it.'
+                                        WHEN j.deadline <= now() THEN '{{JobDeadline.Message}}'
                                         ELSE 'The worker running this job was lost, and with it the last of its attempts. Submit it again.' END
               FROM unnest(@ids) AS i (id)
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_until < now()

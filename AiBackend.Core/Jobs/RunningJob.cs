@@ -179,6 +179,11 @@ public sealed class RunningJob : IDisposable
             events.Add(new PendingEvent(JobEventKind.Reset, JobEventPayload.Of(new ResetEvent(Job.Attempt, reason))));
         }
 
+        if (end is { Question: not null, Text: { } proposal })
+        {
+            events.Add(new PendingEvent(JobEventKind.Snapshot, JobEventPayload.Of(new SnapshotEvent(Job.Attempt, proposal))));
+        }
+
         events.Add(
             end.Status.IsTerminal()
                 ? new PendingEvent(JobEventKind.Final, JobEventPayload.Final)

@@ -11,4 +11,10 @@ public static class WaitingReasons
 
     /// <summary>An attempt failed; the next one has a time.</summary>
     public const string Backoff = "backoff";
+
+    /// <summary>A tool has not answered yet.</summary>
+    public const string Tool = "tool";
+
+    /// <summary>A person has not decided yet.</summary>
+    public const string Review = "review";
 }

@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs.Waits;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -41,22 +42,38 @@ internal sealed class WriteLeasedJobs(IJobStore store)
 
 internal sealed partial class PostgresJobStore
 {
-    private const string AppendSql = """
+    /// <summary>Rows of the attempts that <c>fenced</c> says have ended, as <c>input</c> tells them.</summary>
+    internal const string RecordAttemptsSql = """
+        INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, first_token_at, provider, model,
+                                  model_version, fallbacks, simulated, input_tokens, cached_tokens, output_tokens, cost_usd,
+                                  error_code, error_class, error_message)
+        SELECT f.id, f.attempt, f.tenant_id, f.worker_id, i.outcome, f.claimed_at, f.claimed_at + i.first_token_after,
+               i.provider, i.model, i.model_version, i.fallbacks, i.simulated, i.input_tokens, i.cached_tokens,
+               i.output_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message
+          FROM fenced f JOIN input i ON i.id = f.id
+        """;
+
+    /// <summary>The new events of the jobs that <c>fenced</c> returned.</summary>
+    internal const string RecordEventsSql = """
+        INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+        SELECT e.id, e.seq, e.kind, f.tenant_id, e.data
+          FROM unnest(@event_id, @event_seq, @event_kind, @event_data) AS e (id, seq, kind, data)
+          JOIN fenced f ON f.id = e.id
+        """;
+
+    private const string AppendSql = $"""
         WITH fenced AS (
             UPDATE jobs j SET last_seq = i.last_seq
               FROM unnest(@id, @epoch, @after_seq, @last_seq) AS i (id, epoch, after_seq, last_seq)
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_epoch = i.epoch AND j.last_seq = i.after_seq
             RETURNING j.id, j.tenant_id
         ), events AS (
-            INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
-            SELECT e.id, e.seq, e.kind, f.tenant_id, e.data
-              FROM unnest(@event_id, @event_seq, @event_kind, @event_data) AS e (id, seq, kind, data)
-              JOIN fenced f ON f.id = e.id
+            {RecordEventsSql}
         )
         SELECT id FROM fenced
         """;
 
-    private const string EndSql = """
+    private const string EndSql = $"""
         WITH input AS (
             SELECT * FROM unnest(
                 @id, @epoch, @after_seq, @last_seq, @status, @outcome, @retry_delay, @text, @error_code, @error_class,
@@ -76,27 +93,18 @@ internal sealed partial class PostgresJobStore
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_epoch = i.epoch AND j.last_seq = i.after_seq
             RETURNING j.id, j.tenant_id, j.attempt, j.worker_id, j.claimed_at
         ), attempts AS (
-            INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, first_token_at, provider, model,
-                                      model_version, fallbacks, simulated, input_tokens, cached_tokens, output_tokens, cost_usd,
-                                      error_code, error_class, error_message)
-            SELECT f.id, f.attempt, f.tenant_id, f.worker_id, i.outcome, f.claimed_at, f.claimed_at + i.first_token_after,
-                   i.provider, i.model, i.model_version, i.fallbacks, i.simulated, i.input_tokens, i.cached_tokens,
-                   i.output_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message
-              FROM fenced f JOIN input i ON i.id = f.id
+            {RecordAttemptsSql}
         ), outputs AS (
             INSERT INTO job_outputs (job_id, tenant_id, schema_version, text, missing)
             SELECT f.id, f.tenant_id, @schema_version, i.text,
-                   coalesce((SELECT array_agg(m.text) FROM unnest(@missing_id, @missing_text) AS m (id, text) WHERE m.id = f.id), '{}')
+                   coalesce((SELECT array_agg(m.text) FROM unnest(@missing_id, @missing_text) AS m (id, text) WHERE m.id = f.id), ARRAY[]::text[])
               FROM fenced f JOIN input i ON i.id = f.id WHERE i.text IS NOT NULL
         ), letters AS (
             INSERT INTO dead_letters (job_id, tenant_id, class, code)
             SELECT f.id, f.tenant_id, i.error_class, i.error_code
               FROM fenced f JOIN input i ON i.id = f.id WHERE i.status = 8 AND i.error_class <> 'caller_error'
         ), events AS (
-            INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
-            SELECT e.id, e.seq, e.kind, f.tenant_id, e.data
-              FROM unnest(@event_id, @event_seq, @event_kind, @event_data) AS e (id, seq, kind, data)
-              JOIN fenced f ON f.id = e.id
+            {RecordEventsSql}
         )
         SELECT id FROM fenced
         """;
@@ -120,14 +128,32 @@ internal sealed partial class PostgresJobStore
             }
         );
 
-    public Task<IReadOnlySet<Guid>> EndAsync(IReadOnlyList<LeasedWrite> writes) =>
+    public async Task<IReadOnlySet<Guid>> EndAsync(IReadOnlyList<LeasedWrite> writes)
+    {
+        var asks = writes.Where(write => write.End is { Question: not null }).ToList();
+        if (asks.Count == 0)
+        {
+            return await EndAsync(EndSql, writes, _ => { });
+        }
+
+        var ended = new HashSet<Guid>(await EndAsync(WriteAsks.Sql, asks, parameters => WriteAsks.AddQuestions(parameters, asks)));
+        if (asks.Count < writes.Count)
+        {
+            ended.UnionWith(await EndAsync(EndSql, [.. writes.Except(asks)], _ => { }));
+        }
+
+        return ended;
+    }
+
+    private Task<IReadOnlySet<Guid>> EndAsync(string sql, IReadOnlyList<LeasedWrite> writes, Action<NpgsqlParameterCollection> addMore) =>
         WriteAsync(
-            EndSql,
+            sql,
             parameters =>
             {
                 AddLease(parameters, writes);
                 AddEvents(parameters, writes);
                 AddEnds(parameters, writes);
+                addMore(parameters);
             }
         );
 

@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 
@@ -58,6 +59,62 @@ public sealed class JobGuardTests(PostgresServer postgres, RedisServer redis) : 
 
     [Fact]
     public Task A_cancel_applied_by_the_worker() => EndsAsync(JobTrigger.Cancel, AttemptEnd.Cancelled(null));
+
+    [Fact]
+    public Task A_question_for_a_tool() => EndsAsync(JobTrigger.AskForTool, AttemptEnd.AskedForTool(new("{}")));
+
+    [Fact]
+    public Task A_question_for_a_reviewer() => EndsAsync(JobTrigger.AskForReview, AttemptEnd.AskedForReview(new("{}"), "text"));
+
+    [Fact]
+    public Task A_tool_s_answer() => AnswerAsync(JobTrigger.ToolAnswered, wait => Answer.ToolAnsweredAsync(wait, "{}", TestRun.Cancel));
+
+    [Fact]
+    public Task A_reviewer_who_wants_more() =>
+        AnswerAsync(JobTrigger.ReviewContinues, wait => Answer.ReviewContinuesAsync(wait, null, TestRun.Cancel));
+
+    [Fact]
+    public Task A_reviewer_who_accepts() =>
+        AnswerAsync(JobTrigger.ReviewAccepts, wait => Answer.ReviewAcceptsAsync(wait, null, null, TestRun.Cancel));
+
+    [Fact]
+    public Task A_reviewer_who_refuses() =>
+        AnswerAsync(JobTrigger.ReviewRejects, wait => Answer.ReviewRejectsAsync(wait, null, TestRun.Cancel));
+
+    [Fact]
+    public Task A_wait_that_nobody_answered_in_time() =>
+        ObeysAsync(
+            JobTrigger.Expire,
+            [JobStatus.WaitingForTool, JobStatus.WaitingForReview],
+            async id =>
+            {
+                await AddWaitAsync(id);
+                await AdvanceAsync(id);
+            },
+            "due_at = now() + interval '1 hour'"
+        );
+
+    private AnswerWait Answer => Core.Get<AnswerWait>();
+
+    private Task AnswerAsync(JobTrigger trigger, Func<WaitKey, Task> answer) =>
+        ObeysAsync(
+            trigger,
+            All,
+            async id =>
+            {
+                await AddWaitAsync(id);
+                await answer(new WaitKey(ApiKeyStore.DefaultTenant, id, 0));
+            }
+        );
+
+    private Task AddWaitAsync(Guid id) =>
+        Core.ExecuteAsync(
+            """
+            INSERT INTO job_waits (job_id, attempt, tenant_id, kind, schema_version, question, proposal, on_timeout, timeout_at)
+            SELECT id, 0, tenant_id, 2, 1, '{}', 'text', 1, now() FROM jobs WHERE id = @id
+            """,
+            id
+        );
 
     private Task AdvanceAsync(Guid id) => Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
 

@@ -156,12 +156,19 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
             await running.EndAsync(AttemptEnd.Succeeded("done"));
         }
 
-        foreach (var column in new[] { "status = 1", "attempt = attempt + 1", "last_seq = last_seq + 1", "error_code = 'x'" })
+        foreach (var (table, key) in new[] { ("jobs", "id"), ("job_outputs", "job_id"), ("job_payloads", "job_id") })
         {
-            var failure = await Assert.ThrowsAsync<PostgresException>(() =>
-                Core.ExecuteAsync($"UPDATE jobs SET {column} WHERE id = @id", id)
+            var columns = await Core.ScalarAsync<string>(
+                $"SELECT string_agg(column_name, ',') FROM information_schema.columns WHERE table_schema = 'public' AND table_name = '{table}'"
             );
-            Assert.Equal("AI001", failure.SqlState);
+            foreach (var column in columns.Split(','))
+            {
+                // Even to the value that it has.
+                var failure = await Assert.ThrowsAsync<PostgresException>(() =>
+                    Core.ExecuteAsync($"UPDATE {table} SET {column} = {column} WHERE {key} = @id", id)
+                );
+                Assert.Equal((table, "AI001"), (table, failure.SqlState));
+            }
         }
     }
 

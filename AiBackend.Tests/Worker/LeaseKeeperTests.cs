@@ -1,5 +1,4 @@
 using AiBackend.Core.Database;
-using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
@@ -132,7 +131,6 @@ public sealed class LeaseKeeperTests(PostgresServer postgres, RedisServer redis)
             new PostgresJobStore(database, database),
             held,
             Core.Writes,
-            Core.Get<CancelSignals>(),
             _identity,
             _drain,
             Options.Create(new WorkerOptions()),

@@ -30,4 +30,7 @@ internal static partial class ExecutionLog
 
     [LoggerMessage(2005, LogLevel.Information, "Stopping: no new jobs, {Count} running ones have {Seconds} s to finish")]
     public static partial void Draining(this ILogger logger, int count, double seconds);
+
+    [LoggerMessage(2006, LogLevel.Warning, "Postgres could not be asked which running jobs were cancelled; asking again")]
+    public static partial void CancelLookFailed(this ILogger logger, Exception failure);
 }

@@ -24,6 +24,7 @@ internal static class ExecutionRegistration
 
         // Hosted services stop in reverse order: intake drains first, and leases are renewed until it has.
         builder.Services.AddHostedService<LeaseKeeper>();
+        builder.Services.AddHostedService<CancelWatch>();
         builder.Services.AddHostedService<JobIntake>();
     }
 }

@@ -8,6 +8,8 @@ internal sealed class HeldLeases(TimeProvider clock)
 {
     private readonly ConcurrentDictionary<Guid, HeldLease> _held = new();
 
+    public int Count => _held.Count;
+
     /// <param name="job">The job.</param>
     /// <param name="confirmedAt">A timestamp from before the claim was sent: the lease cannot be older.</param>
     public void Add(RunningJob job, long confirmedAt) => _held[job.Job.Lease.JobId] = new HeldLease(job, confirmedAt);

@@ -1,4 +1,3 @@
-using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Options;
@@ -12,7 +11,6 @@ internal sealed class LeaseKeeper(
     IJobStore store,
     HeldLeases held,
     LeasedWrites writes,
-    CancelSignals cancels,
     WorkerIdentity identity,
     WorkerDrain drain,
     IOptions<WorkerOptions> options,
@@ -24,8 +22,6 @@ internal sealed class LeaseKeeper(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // Telling holders to stop is a hint; the mark on the row that every renewal reads is the net.
-        await cancels.SubscribeAsync(held.Cancel);
         var watching = WatchAsync(stoppingToken);
         using var timer = new PeriodicTimer(options.Value.RenewalInterval, clock);
         try

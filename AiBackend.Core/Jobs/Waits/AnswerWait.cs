@@ -1,0 +1,146 @@
+using System.Data;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Jobs.Waits;
+
+/// <summary>How an answer to a waiting job was taken.</summary>
+public abstract record AnswerOutcome
+{
+    private AnswerOutcome() { }
+
+    /// <summary>It counts, and the job has moved on.</summary>
+    /// <param name="Status">Where to.</param>
+    public sealed record Taken(JobStatus Status) : AnswerOutcome;
+
+    /// <summary>That wait is over: answered before, timed out, cancelled, or the attempt never asked this.</summary>
+    /// <param name="Status">Where the job stands.</param>
+    public sealed record NotWaiting(JobStatus Status) : AnswerOutcome;
+
+    /// <summary>The tenant has no such job.</summary>
+    public sealed record NotFound : AnswerOutcome;
+}
+
+/// <summary>WaitingForTool → Queued; WaitingForReview → Queued, Completed or Failed. Each wait takes one answer.</summary>
+/// <remarks>The guard is the status and the attempt that asked: of answers that arrive together one moves the job, the others are told so.</remarks>
+public sealed class AnswerWait(NpgsqlDataSource database, IJobSignals signals)
+{
+    // A result that the reviewer edited, or a text that no longer counts, is told to readers of the log before the job moves on.
+    private const string Sql = """
+        WITH answered AS (
+            UPDATE jobs j
+               SET status = CASE @answer WHEN 1 THEN 1 WHEN 2 THEN 6 ELSE 8 END,
+                   last_seq = j.last_seq + CASE WHEN @answer = 2 AND @text IS NULL OR w.kind = 1 THEN 1 ELSE 2 END,
+                   due_at = now(), finished_at = CASE WHEN @answer <> 1 THEN now() END,
+                   error_code = CASE WHEN @answer = 3 THEN 'review_rejected' END,
+                   error_class = CASE WHEN @answer = 3 THEN 'contract_violation' END,
+                   error_message = CASE WHEN @answer = 3 THEN 'A reviewer refused the result. Change the input, then submit it again.' END
+              FROM job_waits w
+             WHERE j.id = @job_id AND j.tenant_id = @tenant_id AND j.status::int = @status AND j.attempt = @attempt
+               AND NOT j.cancel_requested AND (j.deadline IS NULL OR j.deadline > now())
+               AND w.job_id = j.id AND w.attempt = j.attempt
+            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.last_seq, w.kind, coalesce(@text, w.proposal) AS text
+        ), waits AS (
+            UPDATE job_waits w SET answered_at = now(), answer = @answer, answer_data = @data
+              FROM answered a WHERE w.job_id = a.id AND w.attempt = a.attempt
+        ), outputs AS (
+            INSERT INTO job_outputs (job_id, tenant_id, schema_version, text)
+            SELECT id, tenant_id, @schema_version, text FROM answered WHERE @answer = 2
+        ), letters AS (
+            INSERT INTO dead_letters (job_id, tenant_id, class, code)
+            SELECT id, tenant_id, 'contract_violation', 'review_rejected' FROM answered WHERE @answer = 3
+        ), events AS (
+            INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
+            SELECT id, last_seq - 1, 3, tenant_id, json_build_object('attempt', attempt, 'text', text)::text
+              FROM answered WHERE @answer = 2 AND @text IS NOT NULL
+            UNION ALL
+            SELECT id, last_seq - 1, 4, tenant_id, '{"attempt":' || attempt || ',"reason":"' || CASE @answer WHEN 1 THEN 'review_continued' ELSE 'review_rejected' END || '"}'
+              FROM answered WHERE @answer <> 2 AND kind = 2
+            UNION ALL
+            SELECT id, last_seq, CASE WHEN @answer = 1 THEN 1 ELSE 7 END, tenant_id,
+                   CASE WHEN @answer = 1 THEN '{"status":"queued","attempt":' || attempt || '}' ELSE '{}' END
+              FROM answered
+            RETURNING job_id, seq, kind, data
+        )
+        SELECT a.status, e.job_id, e.seq, e.kind, e.data FROM answered a JOIN events e ON true ORDER BY e.seq
+        """;
+
+    private const string StatusSql = "SELECT status FROM jobs WHERE id = @id AND tenant_id = @tenant_id";
+
+    /// <summary>The tool's result is here: the job goes back to the queue, and its next attempt finds the result.</summary>
+    /// <param name="wait">Which wait.</param>
+    /// <param name="result">JSON.</param>
+    /// <param name="cancellationToken">Ends the call, not what it may have done.</param>
+    public Task<AnswerOutcome> ToolAnsweredAsync(WaitKey wait, string result, CancellationToken cancellationToken) =>
+        RunAsync(wait, JobStatus.WaitingForTool, WaitAnswer.Continued, null, result, cancellationToken);
+
+    /// <summary>The reviewer wants another attempt, which finds what the reviewer said.</summary>
+    /// <inheritdoc cref="ToolAnsweredAsync"/>
+    public Task<AnswerOutcome> ReviewContinuesAsync(WaitKey wait, string? words, CancellationToken cancellationToken) =>
+        RunAsync(wait, JobStatus.WaitingForReview, WaitAnswer.Continued, null, words, cancellationToken);
+
+    /// <summary>The proposed result is the job's.</summary>
+    /// <param name="wait">Which wait.</param>
+    /// <param name="editedText">The result in the reviewer's words; null takes it as proposed.</param>
+    /// <param name="words">JSON; null says nothing.</param>
+    /// <param name="cancellationToken">Ends the call, not what it may have done.</param>
+    public Task<AnswerOutcome> ReviewAcceptsAsync(WaitKey wait, string? editedText, string? words, CancellationToken cancellationToken) =>
+        RunAsync(wait, JobStatus.WaitingForReview, WaitAnswer.Accepted, editedText, words, cancellationToken);
+
+    /// <summary>The proposed result is refused, and the job fails.</summary>
+    /// <inheritdoc cref="ToolAnsweredAsync"/>
+    public Task<AnswerOutcome> ReviewRejectsAsync(WaitKey wait, string? words, CancellationToken cancellationToken) =>
+        RunAsync(wait, JobStatus.WaitingForReview, WaitAnswer.Rejected, null, words, cancellationToken);
+
+    private async Task<AnswerOutcome> RunAsync(
+        WaitKey wait,
+        JobStatus from,
+        WaitAnswer answer,
+        string? text,
+        string? data,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommand(Sql);
+        command.Parameters.AddWithValue("job_id", wait.JobId);
+        command.Parameters.AddWithValue("tenant_id", wait.TenantId);
+        command.Parameters.AddWithValue("attempt", NpgsqlDbType.Smallint, (short)wait.Attempt);
+        command.Parameters.AddWithValue("status", NpgsqlDbType.Smallint, (short)from);
+        command.Parameters.AddWithValue("answer", NpgsqlDbType.Smallint, (short)answer);
+        command.Parameters.AddWithValue("text", NpgsqlDbType.Text, (object?)text ?? DBNull.Value);
+        command.Parameters.AddWithValue("data", NpgsqlDbType.Text, (object?)data ?? DBNull.Value);
+        command.Parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
+        var events = new List<JobEventRecord>();
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        {
+            JobStatus status = default;
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                status = (JobStatus)reader.GetInt16(0);
+                events.Add(reader.ReadEvent(1));
+            }
+
+            if (events.Count > 0)
+            {
+                Announce(events);
+                return new AnswerOutcome.Taken(status);
+            }
+        }
+
+        return await FindStatusAsync(wait, cancellationToken) is { } now ? new AnswerOutcome.NotWaiting(now) : new AnswerOutcome.NotFound();
+    }
+
+    private async Task<JobStatus?> FindStatusAsync(WaitKey wait, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(StatusSql);
+        command.Parameters.AddWithValue("id", wait.JobId);
+        command.Parameters.AddWithValue("tenant_id", wait.TenantId);
+        return await command.ExecuteScalarAsync(cancellationToken) is short status ? (JobStatus)status : null;
+    }
+
+    private void Announce(List<JobEventRecord> events)
+    {
+        signals.Committed(events);
+        signals.Queued([.. events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId)]);
+    }
+}
