@@ -41,7 +41,7 @@ internal sealed class RedisAnswers(RedisConnection redis) : IHealthCheck
     {
         try
         {
-            await redis.ExecuteAsync("PING").WaitAsync(cancellationToken);
+            await redis.ProbeAsync().WaitAsync(cancellationToken);
             return HealthCheckResult.Healthy();
         }
         catch (Exception failure) when (failure is StackExchange.Redis.RedisException or TimeoutException)

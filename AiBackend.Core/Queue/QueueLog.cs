@@ -10,4 +10,13 @@ internal static partial class QueueLog
 
     [LoggerMessage(1103, LogLevel.Information, "Offered {Count} queued jobs to workers again")]
     public static partial void JobsOfferedAgain(this ILogger logger, int count);
+
+    [LoggerMessage(1104, LogLevel.Warning, "{Key} held something that is not a stream; it was removed and the stream begun anew")]
+    public static partial void ForeignKeyRemoved(this ILogger logger, string key);
+
+    [LoggerMessage(1105, LogLevel.Warning, "{Count} entries were removed from {Stream} while workers held them, and not by a worker")]
+    public static partial void EntriesVanished(this ILogger logger, int count, string stream);
+
+    [LoggerMessage(1106, LogLevel.Warning, "Removed {Count} entries of {Stream} that no worker would ever have been given")]
+    public static partial void OrphansRemoved(this ILogger logger, int count, string stream);
 }

@@ -17,52 +17,6 @@ public sealed class ReadyQueue : IReadyQueue
 {
     private const string Group = "workers";
 
-    // Entries leave the stream when they are acknowledged, so length minus pending is what nobody has read yet.
-    private const string OfferScript = """
-        if ARGV[2] == '0' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-        local pending = redis.pcall('XPENDING', KEYS[1], ARGV[4])
-        local read = 0
-        if type(pending) == 'table' and not pending.err then read = pending[1] end
-        local room = tonumber(ARGV[1]) - (redis.call('XLEN', KEYS[1]) - read)
-        local count = #ARGV - 4
-        local taken = math.max(0, math.min(count, room))
-        for i = 5, 4 + taken do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
-        if taken < count and ARGV[2] == '0' then redis.call('SET', KEYS[2], '1') end
-        if taken > 0 then redis.call('PUBLISH', ARGV[3], taken) end
-        return taken
-        """;
-
-    private const string AcknowledgeScript = """
-        for i = 2, #ARGV do
-            redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-            redis.call('XDEL', KEYS[1], ARGV[i])
-        end
-        return #ARGV - 1
-        """;
-
-    // Deleting a consumer forgets what it had read but leaves the entries in the stream, where nobody would ever see them again.
-    private const string RemoveConsumerScript = """
-        local left = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, ARGV[2])
-        for _, entry in ipairs(left) do
-            redis.call('XACK', KEYS[1], ARGV[1], entry[1])
-            redis.call('XDEL', KEYS[1], entry[1])
-        end
-        return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
-        """;
-
-    // A worker that was killed leaves its consumer behind, and one more with every kill.
-    private const string RemoveIdleConsumersScript = """
-        local removed = 0
-        for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
-            local field = {}
-            for i = 1, #consumer, 2 do field[consumer[i]] = consumer[i + 1] end
-            if field['pending'] == 0 and field['idle'] > tonumber(ARGV[2]) then
-                removed = removed + redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], field['name']) + 1
-            end
-        end
-        return removed
-        """;
-
     private readonly RedisConnection _redis;
     private readonly ILogger<ReadyQueue> _logger;
     private readonly int _limit;
@@ -105,7 +59,7 @@ public sealed class ReadyQueue : IReadyQueue
         {
             return ParseStreams(await _redis.ExecuteAsync("XREADGROUP", "GROUP", Group, consumer, "COUNT", count, "STREAMS", _stream, ">"));
         }
-        catch (RedisServerException missing) when (missing.Message.StartsWith("NOGROUP", StringComparison.Ordinal))
+        catch (RedisServerException broken) when (IsMissing(broken) || IsForeign(broken))
         {
             await CreateGroupAsync();
             return [];
@@ -116,7 +70,7 @@ public sealed class ReadyQueue : IReadyQueue
     public Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds) =>
         entryIds.Count == 0
             ? Task.CompletedTask
-            : _redis.EvaluateAsync(AcknowledgeScript, [_stream], [Group, .. entryIds.Select(id => (RedisValue)id)]);
+            : _redis.EvaluateAsync(ReadyScripts.Acknowledge, [_stream], [Group, .. entryIds.Select(id => (RedisValue)id)]);
 
     /// <inheritdoc />
     public async Task<HashSet<Guid>> ReadWaitingAsync()
@@ -149,6 +103,16 @@ public sealed class ReadyQueue : IReadyQueue
         {
             await AcknowledgeAsync([.. stale.Select(id => (string)id!)]);
         }
+
+        if (reply is [_, _, var gone, ..] && (RedisResult[]?)gone is { Length: > 0 and var vanished })
+        {
+            _logger.EntriesVanished(vanished, _stream.ToString()!);
+        }
+
+        if ((int)await _redis.EvaluateAsync(ReadyScripts.DropOrphans, [_stream], [Group]) is > 0 and var orphans)
+        {
+            _logger.OrphansRemoved(orphans, _stream.ToString()!);
+        }
     }
 
     /// <inheritdoc />
@@ -161,11 +125,11 @@ public sealed class ReadyQueue : IReadyQueue
     public async Task<bool> HasBacklogAsync() => (long)await _redis.ExecuteAsync("EXISTS", _backlog) > 0;
 
     /// <inheritdoc />
-    public Task RemoveConsumerAsync(string consumer) => _redis.EvaluateAsync(RemoveConsumerScript, [_stream], [Group, consumer]);
+    public Task RemoveConsumerAsync(string consumer) => _redis.EvaluateAsync(ReadyScripts.RemoveConsumer, [_stream], [Group, consumer]);
 
     /// <inheritdoc />
     public async Task<int> RemoveIdleConsumersAsync(TimeSpan idle) =>
-        (int)await _redis.EvaluateAsync(RemoveIdleConsumersScript, [_stream], [Group, (long)idle.TotalMilliseconds]);
+        (int)await _redis.EvaluateAsync(ReadyScripts.RemoveIdleConsumers, [_stream], [Group, (long)idle.TotalMilliseconds]);
 
     private async Task<int> OfferAsync(IReadOnlyList<Guid> jobIds, bool ordered)
     {
@@ -181,15 +145,26 @@ public sealed class ReadyQueue : IReadyQueue
             arguments[4 + i] = jobIds[i].ToByteArray(bigEndian: true);
         }
 
-        var taken = (int)await _redis.EvaluateAsync(OfferScript, [_stream, _backlog], arguments);
+        var taken = (int)await _redis.EvaluateAsync(ReadyScripts.Offer, [_stream, _backlog], arguments);
         FaultPoints.Hit(FaultPoint.K5);
         return taken;
     }
+
+    private static bool IsMissing(RedisServerException failure) =>
+        failure.Message.StartsWith("NOGROUP", StringComparison.Ordinal)
+        || failure.Message.Contains("no such key", StringComparison.Ordinal);
+
+    private static bool IsForeign(RedisServerException failure) => failure.Message.StartsWith("WRONGTYPE", StringComparison.Ordinal);
 
     private async Task CreateGroupAsync()
     {
         try
         {
+            if ((int)await _redis.EvaluateAsync(ReadyScripts.DropForeign, [_stream], []) > 0)
+            {
+                _logger.ForeignKeyRemoved(_stream.ToString()!);
+            }
+
             // From 0, never from $: entries that were added while there was no group must not be skipped.
             await _redis.ExecuteAsync("XGROUP", "CREATE", _stream, Group, "0", "MKSTREAM");
             _logger.GroupRecreated(_stream.ToString()!);
@@ -217,7 +192,7 @@ public sealed class ReadyQueue : IReadyQueue
                 }
             }
         }
-        catch (RedisServerException missing) when (missing.Message.Contains("no such key", StringComparison.Ordinal))
+        catch (RedisServerException broken) when (IsMissing(broken) || IsForeign(broken))
         {
             // Nothing was ever offered, or Redis lost everything.
         }

@@ -33,6 +33,7 @@ public sealed class RedisConnection : IRedisChannels, IAsyncDisposable
 {
     private readonly ConfigurationOptions _options;
     private readonly TimeSpan _timeout;
+    private readonly string _probeKey;
     private readonly TimeProvider _clock;
     private readonly ILogger<RedisConnection> _logger;
     private readonly SemaphoreSlim _connecting = new(1, 1);
@@ -59,7 +60,10 @@ public sealed class RedisConnection : IRedisChannels, IAsyncDisposable
         _options.AbortOnConnectFail = false;
         _options.ConnectTimeout = 2000;
         _options.KeepAlive = 5;
+        // The library's default grows with the outage; back to normal soon after Redis' return is worth a try a second.
+        _options.ReconnectRetryPolicy = new LinearRetry(1000);
         _timeout = options.Value.Timeout;
+        _probeKey = options.Value.KeyPrefix + ":probe";
         _clock = clock;
         _logger = logger;
     }
@@ -111,15 +115,15 @@ public sealed class RedisConnection : IRedisChannels, IAsyncDisposable
         }
     }
 
+    /// <summary>Asks Redis to answer and to take a write: one that is full, or a replica, answers and is of no use.</summary>
+    /// <exception cref="RedisException">Redis refused it or is away.</exception>
+    /// <exception cref="TimeoutException">No answer within the limit; the connection has been replaced.</exception>
+    public Task ProbeAsync() => ExecuteAsync("SET", (RedisKey)_probeKey, "1", "PX", "60000");
+
     /// <inheritdoc />
     public void ReportFailure(Exception failure)
     {
-        var now = _clock.GetTimestamp();
-        var last = Interlocked.Read(ref _lastFailureLoggedAt);
-        if (
-            (last == 0 || _clock.GetElapsedTime(last, now) >= TimeSpan.FromSeconds(1))
-            && Interlocked.CompareExchange(ref _lastFailureLoggedAt, now, last) == last
-        )
+        if (MayLog())
         {
             _logger.RedisUnavailable(failure);
         }
@@ -135,6 +139,14 @@ public sealed class RedisConnection : IRedisChannels, IAsyncDisposable
         }
 
         _connecting.Dispose();
+    }
+
+    private bool MayLog()
+    {
+        var now = _clock.GetTimestamp();
+        var last = Interlocked.Read(ref _lastFailureLoggedAt);
+        return (last == 0 || _clock.GetElapsedTime(last, now) >= TimeSpan.FromSeconds(1))
+            && Interlocked.CompareExchange(ref _lastFailureLoggedAt, now, last) == last;
     }
 
     private static RedisChannel Channel(string name) => new(name, RedisChannel.PatternMode.Literal);
@@ -222,7 +234,11 @@ public sealed class RedisConnection : IRedisChannels, IAsyncDisposable
             return; // Another caller has done it.
         }
 
-        _logger.RedisReplaced(_timeout.TotalSeconds);
+        if (MayLog())
+        {
+            _logger.RedisReplaced(_timeout.TotalSeconds);
+        }
+
         // Closing waits for a server that does not answer; nobody needs to wait with it.
         _ = Task.Run(frozen.Dispose);
         _ = ReconnectAsync();

@@ -4,11 +4,17 @@ using System.Net.Sockets;
 
 namespace AiBackend.Tests.Fixtures;
 
-/// <summary>A real Redis on a random loopback port that keeps nothing on disk: a class fixture, or one test's own.</summary>
+/// <summary>A real Redis on a random loopback port that keeps nothing on disk unless told to: a class fixture, or one test's own.</summary>
 public sealed class RedisServer : IAsyncLifetime
 {
+    private readonly string[] _options;
     private ChildProcess? _process;
     private string? _folder;
+
+    public RedisServer()
+        : this([]) { }
+
+    private RedisServer(string[] options) => _options = options;
 
     /// <summary>Stays the same over stops and starts.</summary>
     public int Port { get; private set; }
@@ -16,16 +22,20 @@ public sealed class RedisServer : IAsyncLifetime
     /// <summary>What <c>ConnectionStrings:redis</c> holds.</summary>
     public string ConnectionString => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
 
-    public static async Task<RedisServer> StartNewAsync()
+    /// <summary>Where it keeps its files.</summary>
+    public string Folder => _folder ?? throw new InvalidOperationException("Redis was not started.");
+
+    /// <param name="options">For its command line, for example <c>--appendonly yes</c>: then it keeps what it held.</param>
+    public static async Task<RedisServer> StartNewAsync(params string[] options)
     {
-        var server = new RedisServer();
+        var server = new RedisServer(options);
         await server.StartAsync();
         return server;
     }
 
     public ValueTask InitializeAsync() => new(StartAsync());
 
-    /// <summary>Starts it, or starts it again, empty, after <see cref="StopAsync"/> or <see cref="KillAsync"/>.</summary>
+    /// <summary>Starts it, or starts it again, empty unless told to keep a file, after <see cref="StopAsync"/> or <see cref="KillAsync"/>.</summary>
     public async Task StartAsync()
     {
         var redis = TestRun.Require("redis-server", "/usr/bin", "/usr/local/bin");
@@ -34,7 +44,16 @@ public sealed class RedisServer : IAsyncLifetime
         await Eventually.TrueAsync(_ => TryStartAsync(redis), "Redis answers");
     }
 
-    /// <summary>Ends it in order; what it held is gone.</summary>
+    /// <summary>Tries to start it with files that it cannot use.</summary>
+    /// <returns>What it said before it ended.</returns>
+    public async Task<string> StartInVainAsync()
+    {
+        using var process = await ChildProcess.StartAsync(TestRun.Require("redis-server", "/usr/bin", "/usr/local/bin"), Options());
+        await process.WaitForExitAsync(TestRun.Cancel);
+        return process.Output;
+    }
+
+    /// <summary>Ends it in order.</summary>
     public Task StopAsync() => EndAsync(Signal.Terminate);
 
     /// <summary>Ends it without a word.</summary>
@@ -48,6 +67,9 @@ public sealed class RedisServer : IAsyncLifetime
 
     /// <summary>Removes every key, as an operator's mistake does.</summary>
     public Task FlushAsync(CancellationToken cancellationToken) => SayAsync("FLUSHALL", "+OK", cancellationToken);
+
+    /// <summary>Runs an inline command, such as <c>CONFIG SET maxmemory 1</c>, that must not fail.</summary>
+    public Task SayAsync(string command) => SayAsync(command, null, TestRun.Cancel);
 
     public async ValueTask DisposeAsync()
     {
@@ -94,9 +116,10 @@ public sealed class RedisServer : IAsyncLifetime
             "no",
             "--dir",
             _folder!,
+            .. _options,
         ];
 
-    private async Task SayAsync(string command, string expected, CancellationToken cancellationToken)
+    private async Task SayAsync(string command, string? expected, CancellationToken cancellationToken)
     {
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, Port, cancellationToken);
@@ -105,7 +128,7 @@ public sealed class RedisServer : IAsyncLifetime
         await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(command + "\r\n"), cancellationToken);
 
         var answer = await reader.ReadLineAsync(cancellationToken);
-        if (answer != expected)
+        if (expected is not null ? answer != expected : answer?.StartsWith('-') != false)
         {
             throw new InvalidOperationException($"Redis answered '{answer}' to {command}.");
         }

@@ -26,10 +26,24 @@ public static class WorkerUnderTest
         RedisServer redis,
         (Uri Address, string Model)[] providers,
         IEnumerable<(string Key, string Value)> settings
+    ) => StartAsync(database.ConnectionString, redis.ConnectionString, providers, settings);
+
+    /// <summary>With servers that are reached by another way, for example a proxy.</summary>
+    /// <param name="database">Connection string of Postgres.</param>
+    /// <param name="redis">Connection string of Redis.</param>
+    /// <param name="providers">Providers p0, p1, … in order, and the model each is asked for.</param>
+    /// <param name="settings">Configuration.</param>
+    /// <param name="add">What the process has besides.</param>
+    public static Task<CoreHost> StartAsync(
+        string database,
+        string redis,
+        (Uri Address, string Model)[] providers,
+        IEnumerable<(string Key, string Value)> settings,
+        Action<IHostApplicationBuilder>? add = null
     ) =>
         CoreHost.StartAsync(
-            database.ConnectionString,
-            redis.ConnectionString,
+            database,
+            redis,
             builder =>
             {
                 builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1));
@@ -37,6 +51,7 @@ public static class WorkerUnderTest
                 builder.AddQueueGauges();
                 builder.AddMaintenance();
                 builder.AddJobExecution();
+                add?.Invoke(builder);
             },
             [
                 .. ProviderHost

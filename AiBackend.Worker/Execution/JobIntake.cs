@@ -23,7 +23,7 @@ internal sealed class JobIntake(
 ) : BackgroundService
 {
     private const int MaxClaim = 256;
-    private static readonly TimeSpan MissedAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan MissedAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan PollWithoutRedis = TimeSpan.FromMilliseconds(250);
 
     // Holds at most one nudge: new work or a free slot, whichever, means "look again".

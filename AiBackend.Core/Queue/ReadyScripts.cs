@@ -1,0 +1,80 @@
+namespace AiBackend.Core.Queue;
+
+/// <summary>What <see cref="ReadyQueue"/> does in one step inside Redis.</summary>
+internal static class ReadyScripts
+{
+    // Entries leave the stream when they are acknowledged, so length minus pending is what nobody has read yet.
+    public const string Offer = """
+        if ARGV[2] == '0' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+        local pending = redis.pcall('XPENDING', KEYS[1], ARGV[4])
+        local read = 0
+        if type(pending) == 'table' and not pending.err then read = pending[1] end
+        local room = tonumber(ARGV[1]) - (redis.call('XLEN', KEYS[1]) - read)
+        local count = #ARGV - 4
+        local taken = math.max(0, math.min(count, room))
+        for i = 5, 4 + taken do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
+        if taken < count and ARGV[2] == '0' then redis.call('SET', KEYS[2], '1') end
+        if taken > 0 then redis.call('PUBLISH', ARGV[3], taken) end
+        return taken
+        """;
+
+    public const string Acknowledge = """
+        for i = 2, #ARGV do
+            redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+            redis.call('XDEL', KEYS[1], ARGV[i])
+        end
+        return #ARGV - 1
+        """;
+
+    // Deleting a consumer forgets what it had read but leaves the entries in the stream, where nobody would ever see them again.
+    public const string RemoveConsumer = """
+        local left = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, ARGV[2])
+        for _, entry in ipairs(left) do
+            redis.call('XACK', KEYS[1], ARGV[1], entry[1])
+            redis.call('XDEL', KEYS[1], entry[1])
+        end
+        return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+        """;
+
+    // A worker that was killed leaves its consumer behind, and one more with every kill.
+    public const string RemoveIdleConsumers = """
+        local removed = 0
+        for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+            local field = {}
+            for i = 1, #consumer, 2 do field[consumer[i]] = consumer[i + 1] end
+            if field['pending'] == 0 and field['idle'] > tonumber(ARGV[2]) then
+                removed = removed + redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], field['name']) + 1
+            end
+        end
+        return removed
+        """;
+
+    // Whatever sits at the stream's key and is none, for example after a restore of another installation, would block it for ever.
+    public const string DropForeign = """
+        local kind = redis.call('TYPE', KEYS[1]).ok
+        if kind == 'stream' or kind == 'none' then return 0 end
+        return redis.call('DEL', KEYS[1])
+        """;
+
+    // Behind the group's place and held by nobody: the place was moved forward, or Redis came back from an older file. Nobody would
+    // ever be given these, and they would count against the limit. Never trimmed by length: that takes what nobody has read yet.
+    public const string DropOrphans = """
+        local function before(a, b)
+            local am, as = string.match(a, '(%d+)-(%d+)')
+            local bm, bs = string.match(b, '(%d+)-(%d+)')
+            if tonumber(am) ~= tonumber(bm) then return tonumber(am) < tonumber(bm) end
+            return tonumber(as) < tonumber(bs)
+        end
+        for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+            local field = {}
+            for i = 1, #group, 2 do field[group[i]] = group[i + 1] end
+            if field['name'] == ARGV[1] then
+                local from = field['last-delivered-id']
+                local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
+                if pending[1] > 0 and before(pending[2], from) then from = pending[2] end
+                return redis.call('XTRIM', KEYS[1], 'MINID', from)
+            end
+        end
+        return 0
+        """;
+}
