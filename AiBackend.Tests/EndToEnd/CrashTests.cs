@@ -69,23 +69,6 @@ public sealed class CrashTests(StackFixture fixture)
     }
 
     [Fact]
-    public async Task F_1_an_Api_killed_right_after_its_answers_loses_no_accepted_job()
-    {
-        var model = await _client.TeachWordsAsync(words: 3, intervalMs: 1);
-        var ids = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => _client.SubmitAsync(model)));
-
-        var pid = _stack.Processes.Kill("api");
-        await _stack.Processes.WaitForRestartAsync("api", pid, cancellationToken: TestRun.Cancel);
-
-        foreach (var id in ids)
-        {
-            var job = await _client.EndAsync(id);
-            Assert.Equal((JobStatuses.Completed, JobClient.Words(3)), (job.Status, job.Output!.Text));
-            Assert.Equal(1, await FinalCountAsync(id));
-        }
-    }
-
-    [Fact]
     public async Task F_1_readers_of_a_killed_Api_resume_where_they_were()
     {
         var id = await SubmitStoryAsync();

@@ -1,0 +1,81 @@
+namespace AiBackend.Tests.Chaos;
+
+/// <summary>Callers that come on time whether or not earlier ones were served, as the world's do.</summary>
+internal sealed class ChaosLoad(ChaosClient client, IReadOnlyList<Lesson> lessons, int perSecond, int readers)
+{
+    private readonly List<Task> _callers = [];
+    private readonly Random _random = new(20261126);
+    private readonly SemaphoreSlim _readers = new(readers);
+
+    /// <summary>Submits until told to stop, and returns when every caller has its answer.</summary>
+    public async Task RunAsync(CancellationToken stop, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1) / perSecond);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stop))
+            {
+                _callers.RemoveAll(caller => caller.IsCompletedSuccessfully);
+                _callers.Add(CallAsync(new Random(_random.Next()), cancellationToken));
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The load ends; those who called wait for what they were promised.
+        }
+
+        await Task.WhenAll(_callers);
+    }
+
+    private async Task CallAsync(Random random, CancellationToken cancellationToken)
+    {
+        var job = ChaosJob.Of(lessons[random.Next(lessons.Count)], random);
+        var id = await SubmitAsync(job, random, cancellationToken);
+        var reading = ReadSomeAsync(id, random, cancellationToken);
+        if (random.Next(10) == 0)
+        {
+            await Task.Delay(random.Next(1000), cancellationToken);
+            await client.CancelAsync(job, id, cancellationToken);
+        }
+
+        await reading;
+    }
+
+    private async Task<Guid> SubmitAsync(ChaosJob job, Random random, CancellationToken cancellationToken)
+    {
+        var first = client.SubmitAsync(job, cancellationToken);
+        switch (random.Next(20))
+        {
+            case 0:
+                await client.SubmitAsync(job, cancellationToken);
+                break;
+            case 1:
+                await first;
+                await client.SubmitOtherAsync(job, cancellationToken);
+                break;
+        }
+
+        return await first;
+    }
+
+    /// <summary>As many readers as there is room for: one, or three of the same job.</summary>
+    private Task ReadSomeAsync(Guid id, Random random, CancellationToken cancellationToken) =>
+        Task.WhenAll(
+            Enumerable.Range(0, random.Next(3) == 0 ? 3 : 1).Select(_ => ReadAsync(id, new Random(random.Next()), cancellationToken))
+        );
+
+    private async Task ReadAsync(Guid id, Random random, CancellationToken cancellationToken)
+    {
+        if (await _readers.WaitAsync(0, cancellationToken))
+        {
+            try
+            {
+                await client.ReadAsync(id, random, cancellationToken);
+            }
+            finally
+            {
+                _readers.Release();
+            }
+        }
+    }
+}

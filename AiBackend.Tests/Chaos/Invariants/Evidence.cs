@@ -1,0 +1,43 @@
+using AiBackend.Core.Jobs;
+
+namespace AiBackend.Tests.Chaos.Invariants;
+
+/// <summary>Everything the invariants are decided from.</summary>
+internal sealed record Evidence
+{
+    public required IReadOnlyList<HistoryEntry> History { get; init; }
+
+    public required IReadOnlyList<JobFacts> Jobs { get; init; }
+
+    public IReadOnlyList<CallFacts> Calls { get; init; } = [];
+
+    /// <summary>Ended jobs that let themselves be changed, of those tried.</summary>
+    public IReadOnlyList<Guid> Changed { get; init; } = [];
+
+    /// <summary>How many ended jobs were tried.</summary>
+    public int Tried { get; init; }
+
+    /// <summary>Deployments a call may be tried at.</summary>
+    public int Deployments { get; init; } = 1;
+
+    public IReadOnlyDictionary<Guid, JobFacts> ById => field ??= Jobs.ToDictionary(job => job.Id);
+
+    /// <summary>Operations of one kind that came to one end.</summary>
+    public IEnumerable<HistoryEntry> Of(string op, Phase phase) => History.Where(entry => entry.Op == op && entry.Phase == phase);
+
+    public bool HasEnded(Guid job) => ById.TryGetValue(job, out var facts) && facts.Status.IsTerminal();
+}
+
+/// <summary>What one invariant says of a run.</summary>
+internal sealed record Finding(string Id, string Says, int Checked, IReadOnlyList<string> Violations)
+{
+    /// <param name="id">Its number in the reliability paper.</param>
+    /// <param name="says">What must hold.</param>
+    /// <param name="items">What it must hold for.</param>
+    /// <param name="violation">What is wrong with one, or null.</param>
+    public static Finding Of<T>(string id, string says, IEnumerable<T> items, Func<T, string?> violation)
+    {
+        var all = items.ToList();
+        return new(id, says, all.Count, [.. all.Select(violation).OfType<string>()]);
+    }
+}

@@ -1,0 +1,39 @@
+using AiBackend.Tests.EndToEnd;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Chaos;
+
+/// <summary>Everything dies under load, shortly; then every invariant is decided from what callers wrote down and the database.</summary>
+[Collection(StackCollection.Name)]
+public sealed class ShortChaosTests(StackFixture fixture)
+{
+    private readonly Stack _stack = fixture.Stack;
+
+    [Fact]
+    public async Task I_1_to_I_22_hold_although_api_workers_and_Redis_die_under_load()
+    {
+        await using var run = await ChaosRun.StartAsync(_stack);
+
+        foreach (var program in (string[])["worker", "api", "redis", "worker"])
+        {
+            await UntilMoreEndedAsync(run);
+            await run.Tormentor.KillAsync(program);
+        }
+
+        await UntilMoreEndedAsync(run);
+        await run.Tormentor.FlushRedisAsync();
+        await UntilMoreEndedAsync(run);
+        await run.Tormentor.TerminateWorkerAsync(replica: 0);
+        var findings = await run.EndAsync(TimeSpan.FromSeconds(120));
+
+        Assert.All(findings.Where(finding => finding.Id is not "I-12"), finding => Assert.NotEqual(0, finding.Checked));
+        run.AssertNothingIsViolated(findings, [.. run.Tormentor.Kills.Select(kill => ($"{kill.Key} killed", $"{kill.Value}"))]);
+    }
+
+    /// <summary>A fault that nobody worked through proves nothing.</summary>
+    private static async Task UntilMoreEndedAsync(ChaosRun run)
+    {
+        var goal = await run.EndedWellAsync() + 10;
+        await Eventually.TrueAsync(async _ => await run.EndedWellAsync() >= goal, "jobs end", TimeSpan.FromSeconds(60));
+    }
+}
