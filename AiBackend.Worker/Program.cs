@@ -1,16 +1,13 @@
 using AiBackend.Core.Database;
-using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
-using AiBackend.Core.Operations;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.ServiceDefaults;
 using AiBackend.ServiceDefaults.Hosting;
-using AiBackend.Worker.Execution;
-using AiBackend.Worker.Maintenance;
+using AiBackend.Worker;
 using AiBackend.Worker.Migration;
 
 var builder = Host.CreateApplicationBuilder(args);
@@ -28,9 +25,6 @@ builder.AddRedis();
 builder.AddQueue();
 builder.AddJobSignals();
 builder.AddJobLeases();
-builder.AddDeadLetterMaintenance();
-builder.AddQueueGauges();
 builder.AddProviders();
-builder.AddMaintenance();
-builder.AddJobExecution();
+builder.AddWork(args);
 return await ProgramRun.RunAsync(builder.Build);

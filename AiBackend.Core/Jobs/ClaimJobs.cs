@@ -49,22 +49,38 @@ public sealed record ClaimedJob
 
     /// <summary>W3C traceparent of the submitting request.</summary>
     public string? TraceParent { get; init; }
+
+    /// <summary>How often its worker died before this attempt.</summary>
+    public int Crashes { get; init; }
 }
 
 /// <summary>Queued → Processing, for as many of the given jobs as are still free.</summary>
 public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics metrics)
 {
-    /// <returns>The jobs that are now this worker's; those missing were taken, ended or expired meanwhile.</returns>
-    public async Task<IReadOnlyList<ClaimedJob>> RunAsync(
+    /// <returns>The jobs that are now this worker's; those missing were taken, ended or expired meanwhile, or must run alone.</returns>
+    public Task<IReadOnlyList<ClaimedJob>> RunAsync(
         Guid workerId,
         IEnumerable<Guid> jobIds,
         TimeSpan lease,
+        CancellationToken cancellationToken
+    ) => RunAsync(workerId, jobIds, lease, alone: false, cancellationToken);
+
+    /// <summary>Takes a job that must run alone: only for a process that holds no other.</summary>
+    /// <returns>Null when it was taken or ended meanwhile, or need not run alone.</returns>
+    public async Task<ClaimedJob?> RunAloneAsync(Guid workerId, Guid jobId, TimeSpan lease, CancellationToken cancellationToken) =>
+        (await RunAsync(workerId, [jobId], lease, alone: true, cancellationToken)).SingleOrDefault();
+
+    private async Task<IReadOnlyList<ClaimedJob>> RunAsync(
+        Guid workerId,
+        IEnumerable<Guid> jobIds,
+        TimeSpan lease,
+        bool alone,
         CancellationToken cancellationToken
     )
     {
         // Sorted: two workers with overlapping lists lock rows in the same order.
         var ids = jobIds.Order().ToArray();
-        var claimed = await TransientRetry.RunAsync(token => store.ClaimAsync(workerId, ids, lease, token), cancellationToken);
+        var claimed = await TransientRetry.RunAsync(token => store.ClaimAsync(workerId, ids, lease, alone, token), cancellationToken);
         foreach (var job in claimed)
         {
             metrics.Claimed(job);
@@ -90,16 +106,16 @@ internal sealed partial class PostgresJobStore
                    last_seq = j.last_seq + 1, error_code = NULL, error_class = NULL, error_message = NULL
               FROM unnest(@ids) AS i (id)
              WHERE j.id = i.id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
-               AND (j.deadline IS NULL OR j.deadline > now())
+               AND (j.deadline IS NULL OR j.deadline > now()) AND (j.crash_count >= 2) = @alone
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
-                      j.last_seq
+                      j.last_seq, j.crash_count
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
         SELECT c.id, c.lease_epoch, c.type, c.model, c.attempt, c.counted, c.max_attempts, c.time_left, c.queue_wait, c.age,
-               c.last_seq, p.input, p.trace_parent
+               c.last_seq, p.input, p.trace_parent, c.crash_count
           FROM claimed c JOIN job_payloads p ON p.job_id = c.id
         """;
 
@@ -110,6 +126,7 @@ internal sealed partial class PostgresJobStore
         Guid workerId,
         Guid[] jobIds,
         TimeSpan lease,
+        bool alone,
         CancellationToken cancellationToken
     )
     {
@@ -129,6 +146,7 @@ internal sealed partial class PostgresJobStore
             parameters.Add(Parameter.Of("types", NpgsqlDbType.Smallint, KnownTypes));
             parameters.AddWithValue("worker_id", workerId);
             parameters.AddWithValue("lease", lease);
+            parameters.AddWithValue("alone", alone);
         }
     }
 
@@ -147,5 +165,6 @@ internal sealed partial class PostgresJobStore
             LastSeq = reader.GetInt32(10),
             Input = reader.GetString(11),
             TraceParent = reader.IsDBNull(12) ? null : reader.GetString(12),
+            Crashes = reader.GetInt16(13),
         };
 }

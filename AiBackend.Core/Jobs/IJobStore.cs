@@ -24,8 +24,15 @@ public interface IJobStore
     /// <param name="workerId">Who takes them.</param>
     /// <param name="jobIds">Sorted.</param>
     /// <param name="lease">How long the claim lasts without renewal.</param>
+    /// <param name="alone">Whether to take only jobs with <see cref="RescueJobs.AloneAfter"/> crashes, or only others.</param>
     /// <param name="cancellationToken">Ends the wait, not a claim that was sent.</param>
-    Task<IReadOnlyList<ClaimedJob>> ClaimAsync(Guid workerId, Guid[] jobIds, TimeSpan lease, CancellationToken cancellationToken);
+    Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
+        Guid workerId,
+        Guid[] jobIds,
+        TimeSpan lease,
+        bool alone,
+        CancellationToken cancellationToken
+    );
 
     /// <summary>Extends all leases of one worker and records its heartbeat, in one round trip.</summary>
     /// <returns>For every lease that still holds: whether a caller asked to cancel the job. Those missing are lost.</returns>
@@ -53,7 +60,7 @@ public interface IJobStore
     /// <returns>Running jobs with an expired lease, in id order after <paramref name="after"/>.</returns>
     Task<Guid[]> FindExpiredLeasesAsync(Guid after, int limit, CancellationToken cancellationToken);
 
-    /// <summary>Processing → Queued, Retrying, Failed or Cancelled, for those of the jobs whose lease is still expired.</summary>
+    /// <summary>Processing → Queued, Failed or Cancelled, for those of the jobs whose lease is still expired.</summary>
     /// <returns>Two events of each: the reset and what follows it.</returns>
     Task<IReadOnlyList<JobEventRecord>> RescueAsync(Guid[] ids, CancellationToken cancellationToken);
 

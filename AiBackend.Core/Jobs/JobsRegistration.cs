@@ -36,6 +36,7 @@ public static class JobsRegistration
             .AddSingleton<FindCancelledJobs>()
             .AddSingleton<LeasedWrites>()
             .AddSingleton<RescueJobs>()
+            .AddSingleton<ReleaseLeases>()
             .AddSingleton<AdvanceDueJobs>()
             .AddSingleton<PruneKeys>()
             .AddSingleton<PruneWorkers>();

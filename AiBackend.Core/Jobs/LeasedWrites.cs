@@ -72,7 +72,7 @@ public sealed class LeasedWrites : IAsyncDisposable
     internal StateEvent StateAfter(ClaimedJob job, AttemptEnd end) =>
         end.RetryDelay is { } delay
             ? new(end.Status.ToWire(), job.Attempt, WaitingReasons.Backoff, _clock.GetUtcNow() + delay)
-            : new(end.Status.ToWire(), job.Attempt, JobRow.Place(end.Status, null)?.WaitingReason);
+            : new(end.Status.ToWire(), job.Attempt, JobRow.Place(end.Status, null, job.Crashes)?.WaitingReason);
 
     private async Task RunAsync()
     {

@@ -13,6 +13,9 @@ public sealed class RescueJobs(IJobStore store, IJobSignals signals, JobMetrics 
     /// <summary>Crashes of its worker after which a job is taken to be the cause.</summary>
     public const int MaxCrashes = 3;
 
+    /// <summary>Crashes of its worker after which a job runs in a process of its own. Also in the index jobs_suspects.</summary>
+    public const int AloneAfter = 2;
+
     /// <returns>How many jobs were rescued. Every expired lease is looked at, in pages, so that none can hide behind others.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
@@ -29,7 +32,7 @@ public sealed class RescueJobs(IJobStore store, IJobSignals signals, JobMetrics 
             after = ids[^1];
             var events = await TransientRetry.RunAsync(token => store.RescueAsync(ids, token), cancellationToken);
             signals.Committed(events);
-            // Those that wait for their time are among them; their claim refuses them.
+            // Those that must run alone are among them; their claim refuses them.
             var queued = events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId).ToList();
             signals.Queued(queued);
             rescued += events.Count / 2;
@@ -44,8 +47,7 @@ internal sealed partial class PostgresJobStore
         SELECT id FROM jobs WHERE status = 2 AND lease_until < now() AND id > @after ORDER BY id LIMIT @limit
         """;
 
-    // From the second crash on jobs come back at different times: together again, a job that kills its process would take the
-    // same neighbours with it until all of them look guilty.
+    // A lost attempt is excused: most lost jobs are the neighbours of the guilty one, or of none. crash_count bounds the rest.
     // The guard repeats status and lease: a worker that ends or renews the job between the two statements wins.
     private static readonly string RescueSql = string.Create(
         CultureInfo.InvariantCulture,
@@ -54,13 +56,10 @@ internal sealed partial class PostgresJobStore
             UPDATE jobs j
                SET status = CASE WHEN j.cancel_requested THEN 9
                                  WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 8
-                                 WHEN j.attempt - j.excused >= j.max_attempts OR j.deadline <= now() THEN 8
-                                 WHEN j.crash_count >= 1 THEN 5
+                                 WHEN j.deadline <= now() THEN 8
                                  ELSE 1 END,
-                   crash_count = j.crash_count + 1, last_seq = j.last_seq + 2, lease_until = NULL,
-                   due_at = now() + CASE WHEN j.crash_count >= 1 THEN random() * interval '10 seconds' ELSE interval '0' END,
-                   finished_at = CASE WHEN j.cancel_requested OR j.crash_count + 1 >= {{RescueJobs.MaxCrashes}}
-                                        OR j.attempt - j.excused >= j.max_attempts OR j.deadline <= now() THEN now() END,
+                   crash_count = j.crash_count + 1, excused = j.excused + 1, last_seq = j.last_seq + 2, lease_until = NULL, due_at = now(),
+                   finished_at = CASE WHEN j.cancel_requested OR j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} OR j.deadline <= now() THEN now() END,
                    error_code = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 'poison'
                                      WHEN j.deadline <= now() THEN 'deadline_exceeded' ELSE 'worker_lost' END,
                    error_class = CASE WHEN j.cancel_requested THEN NULL WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}} THEN 'unknown' ELSE 'transient' END,
@@ -68,10 +67,10 @@ internal sealed partial class PostgresJobStore
                                         WHEN j.crash_count + 1 >= {{RescueJobs.MaxCrashes}}
                                         THEN 'The worker running this job died {{RescueJobs.MaxCrashes}} times; the job is taken to be the cause. Change its input before you replay it.'
                                         WHEN j.deadline <= now() THEN '{{JobDeadline.Message}}'
-                                        ELSE 'The worker running this job was lost, and with it the last of its attempts. Submit it again.' END
+                                        ELSE 'The worker running this job was lost. The job runs again; the lost attempt is not counted.' END
               FROM unnest(@ids) AS i (id)
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_until < now()
-            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.worker_id, j.claimed_at, j.last_seq,
+            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.crash_count, j.worker_id, j.claimed_at, j.last_seq,
                       j.error_code, j.error_class, j.error_message
         ), attempts AS (
             INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, error_code, error_class, error_message)
@@ -84,10 +83,11 @@ internal sealed partial class PostgresJobStore
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq - 1, 4, tenant_id, '{"attempt":' || attempt || ',"reason":"worker_lost"}' FROM rescued
             UNION ALL
-            SELECT id, last_seq, CASE WHEN status IN (1, 5) THEN 1 ELSE 7 END, tenant_id,
-                   CASE status WHEN 1 THEN '{"status":"queued","attempt":' || attempt || '}'
-                               WHEN 5 THEN '{"status":"retrying","attempt":' || attempt || ',"waiting_reason":"backoff"}'
-                               ELSE '{}' END
+            SELECT id, last_seq, CASE WHEN status = 1 THEN 1 ELSE 7 END, tenant_id,
+                   CASE WHEN status = 1 AND crash_count >= {{RescueJobs.AloneAfter}}
+                        THEN '{"status":"queued","attempt":' || attempt || ',"waiting_reason":"{{WaitingReasons.Isolation}}"}'
+                        WHEN status = 1 THEN '{"status":"queued","attempt":' || attempt || '}'
+                        ELSE '{}' END
               FROM rescued
             RETURNING job_id, seq, kind, data
         )

@@ -17,4 +17,7 @@ public static class WaitingReasons
 
     /// <summary>A person has not decided yet.</summary>
     public const string Review = "review";
+
+    /// <summary>Its worker died twice, so it waits for a process of its own.</summary>
+    public const string Isolation = "isolation";
 }

@@ -18,16 +18,17 @@ public interface IQueuedJobs
     Task<Guid[]> FindBacklogAsync(bool all, TimeSpan age, int limit, CancellationToken cancellationToken);
 }
 
+/// <remarks>Jobs that must run alone are not among them: <see cref="FindSuspects"/>.</remarks>
 internal sealed class FindQueuedJobs(NpgsqlDataSource database) : IQueuedJobs
 {
     // A window several times as wide as what is taken, in random order: workers that ask at the same time mostly find different jobs.
     private const string Sql = """
-        SELECT id FROM (SELECT id FROM jobs WHERE status = 1 AND due_at <= now() - @older_than ORDER BY priority, id LIMIT @window) head ORDER BY random() LIMIT @limit
+        SELECT id FROM (SELECT id FROM jobs WHERE status = 1 AND crash_count < 2 AND due_at <= now() - @older_than ORDER BY priority, id LIMIT @window) head ORDER BY random() LIMIT @limit
         """;
 
     // Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business at once.
     private const string BacklogSql = """
-        SELECT id FROM jobs WHERE status = 1 AND (@all OR due_at < now() - @age) ORDER BY priority, id LIMIT @limit
+        SELECT id FROM jobs WHERE status = 1 AND crash_count < 2 AND (@all OR due_at < now() - @age) ORDER BY priority, id LIMIT @limit
         """;
 
     public async Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken)

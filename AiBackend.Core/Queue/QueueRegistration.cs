@@ -13,6 +13,7 @@ public static class QueueRegistration
         builder
             .Services.AddSingleton<IReadyQueue, ReadyQueue>()
             .AddSingleton<DispatchBacklog>()
+            .AddSingleton<FindSuspects>()
             .AddSingleton<IQueuedJobs, FindQueuedJobs>();
     }
 }

@@ -59,6 +59,7 @@ internal static class RunWords
             "budget" => ". The budget for now is spent",
             "tenant_cap" => ". Your team has many runs going",
             "paused" => ". An operator paused the queue",
+            "isolation" => ". It runs alone, because its worker died twice",
             "backoff" => ". A short pause before the next try",
             _ => "",
         };

@@ -8,6 +8,18 @@ internal static class ExecutionRegistration
     /// <summary>Adds what claims and runs jobs.</summary>
     public static void AddJobExecution(this IHostApplicationBuilder builder)
     {
+        builder.AddAttempts();
+        builder.Services.AddSingleton<WorkerIdentity>();
+
+        // Hosted services stop in reverse order: intake drains first, and leases are renewed until it has.
+        builder.Services.AddHostedService<LeaseKeeper>();
+        builder.Services.AddHostedService<CancelWatch>();
+        builder.Services.AddHostedService<JobIntake>();
+    }
+
+    /// <summary>Adds what runs a claimed job. Who claims, and under which identity, is the caller's business.</summary>
+    public static void AddAttempts(this IHostApplicationBuilder builder)
+    {
         builder
             .Services.AddOptions<WorkerOptions>()
             .BindConfiguration(WorkerOptions.SectionName)
@@ -15,16 +27,6 @@ internal static class ExecutionRegistration
             .ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<WorkerOptions>, WorkerTimingValidator>();
         builder.Services.TryAddSingleton(Random.Shared);
-        builder
-            .Services.AddSingleton<WorkerIdentity>()
-            .AddSingleton<WorkerDrain>()
-            .AddSingleton<HeldLeases>()
-            .AddSingleton<ChatAttempt>()
-            .AddSingleton<JobRunner>();
-
-        // Hosted services stop in reverse order: intake drains first, and leases are renewed until it has.
-        builder.Services.AddHostedService<LeaseKeeper>();
-        builder.Services.AddHostedService<CancelWatch>();
-        builder.Services.AddHostedService<JobIntake>();
+        builder.Services.AddSingleton<WorkerDrain>().AddSingleton<HeldLeases>().AddSingleton<ChatAttempt>().AddSingleton<JobRunner>();
     }
 }

@@ -27,6 +27,10 @@ internal sealed class WorkerOptions
     /// <summary>How often an idle worker looks for work it was not told of. Default 1 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "00:01:00")]
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Processes, one job in each, that the leading worker may start for jobs whose worker died twice. Default 2.</summary>
+    [Range(1, 16)]
+    public int QuarantineProcesses { get; set; } = 2;
 }
 
 /// <summary>Rules between the values.</summary>

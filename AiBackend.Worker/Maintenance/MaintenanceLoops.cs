@@ -3,6 +3,7 @@ using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Worker.Execution;
+using AiBackend.Worker.Quarantine;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
@@ -19,6 +20,7 @@ internal sealed class MaintenanceLoops(
     PruneWorkers pruneWorkers,
     DeadLetterRounds deadLetters,
     QueueGauges gauges,
+    QuarantineKeeper quarantine,
     IRedisChannels redis,
     IOptions<WorkerOptions> options,
     TimeProvider clock,
@@ -47,6 +49,7 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, DispatchAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
             RepeatAsync(options.Value.LeaseDuration, RescueAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, quarantine.RoundAsync, cancellationToken),
             RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken)

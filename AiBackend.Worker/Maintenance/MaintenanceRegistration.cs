@@ -1,3 +1,5 @@
+using AiBackend.Worker.Quarantine;
+
 namespace AiBackend.Worker.Maintenance;
 
 internal static class MaintenanceRegistration
@@ -5,7 +7,8 @@ internal static class MaintenanceRegistration
     /// <summary>Adds the leader's work.</summary>
     public static void AddMaintenance(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton<Leadership>().AddSingleton<DeadLetterRounds>();
+        builder.Services.AddSingleton<Leadership>().AddSingleton<DeadLetterRounds>().AddSingleton<QuarantineKeeper>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<QuarantineKeeper>());
         builder.Services.AddHostedService<MaintenanceLoops>();
     }
 }

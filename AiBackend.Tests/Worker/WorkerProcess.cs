@@ -1,0 +1,77 @@
+using System.Globalization;
+using AiBackend.Tests.Architecture;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Providers;
+
+namespace AiBackend.Tests.Worker;
+
+/// <summary>A worker as the process it is in service: it can be killed, and it starts processes of its own.</summary>
+internal sealed class WorkerProcess : IDisposable
+{
+    private readonly ChildProcess _process;
+
+    private WorkerProcess(ChildProcess process) => _process = process;
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    public string Output => _process.Output;
+
+    /// <param name="database">Where Postgres is.</param>
+    /// <param name="redis">Where Redis is.</param>
+    /// <param name="provider">The provider p0 and the model it is asked for on the route <c>default</c>.</param>
+    /// <param name="settings">Variables, with two underscores between levels.</param>
+    public static async Task<WorkerProcess> StartAsync(
+        TestDatabase database,
+        RedisServer redis,
+        (Uri Address, string Model) provider,
+        params IEnumerable<(string Key, string Value)> settings
+    )
+    {
+        var variables = new Dictionary<string, string?>(StringComparer.Ordinal)
+        {
+            ["DOTNET_ENVIRONMENT"] = "Development",
+            ["ConnectionStrings__aibackend"] = database.ConnectionString,
+            ["ConnectionStrings__redis"] = redis.ConnectionString,
+        };
+        foreach (var (name, value) in ProviderHost.Entries([provider.Address], _ => provider.Model))
+        {
+            variables[name] = value;
+        }
+
+        foreach (var (name, value) in settings)
+        {
+            variables[name] = value;
+        }
+
+        // As every supervisor starts it: at the head of a group of its own.
+        return new(await ChildProcess.StartAsync(TestRun.Require("setsid"), [TestRun.Require("dotnet"), Binary], environment: variables));
+    }
+
+    /// <summary>The process that a worker's name in heartbeats and traces stands for.</summary>
+    public static int IdOf(string workerName) =>
+        int.Parse(workerName[(workerName.IndexOf('/', StringComparison.Ordinal) + 1)..].Split(' ')[0], CultureInfo.InvariantCulture);
+
+    public static bool Lives(int processId) => Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}"));
+
+    public void Signal(Signal signal) => _process.Signal(signal);
+
+    /// <summary>Kills it with all it started that did not stand apart, as supervisors do.</summary>
+    public Task KillGroupAsync() =>
+        ChildProcess.RunAsync(TestRun.Require("kill"), ["-KILL", "--", string.Create(CultureInfo.InvariantCulture, $"-{Id}")]);
+
+    public Task WaitForExitAsync() => _process.WaitForExitAsync(TestRun.Cancel);
+
+    public void Dispose() => _process.Dispose();
+
+    /// <summary>Built like the tests themselves, beside them.</summary>
+    private static string Binary
+    {
+        get
+        {
+            var configuration = AppContext.BaseDirectory.Contains("/Release/", StringComparison.Ordinal) ? "Release" : "Debug";
+            return Repository.Full($"AiBackend.Worker/bin/{configuration}/net10.0/AiBackend.Worker.dll");
+        }
+    }
+}
