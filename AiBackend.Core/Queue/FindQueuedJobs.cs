@@ -1,4 +1,6 @@
+using System.Globalization;
 using AiBackend.Core.Jobs;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Core.Queue;
@@ -19,33 +21,55 @@ public interface IQueuedJobs
 }
 
 /// <remarks>Jobs that must run alone are not among them: <see cref="FindSuspects"/>.</remarks>
-internal sealed class FindQueuedJobs(NpgsqlDataSource database) : IQueuedJobs
+internal sealed class FindQueuedJobs(NpgsqlDataSource database, IOptions<QueueOptions> options) : IQueuedJobs
 {
     // A window several times as wide as what is taken, in random order: workers that ask at the same time mostly find different jobs.
-    private const string Sql = """
-        SELECT id FROM (SELECT id FROM jobs WHERE status = 1 AND crash_count < 2 AND due_at <= now() - @older_than ORDER BY priority, id LIMIT @window) head ORDER BY random() LIMIT @limit
+    private static readonly string Sql = $"""
+        SELECT id FROM ({Head("due_at <= now() - @older_than", "@window")}) head ORDER BY random() LIMIT @limit
         """;
 
     // Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business at once.
-    private const string BacklogSql = """
-        SELECT id FROM jobs WHERE status = 1 AND crash_count < 2 AND (@all OR due_at < now() - @age) ORDER BY priority, id LIMIT @limit
-        """;
+    private static readonly string BacklogSql = Head("(@all OR due_at < now() - @age)", "@limit");
 
     public async Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken)
     {
+#pragma warning disable CA2100 // Built from constants of this class.
         await using var command = database.CreateCommand(Sql);
+#pragma warning restore CA2100
         command.Parameters.AddWithValue("window", limit * 4);
         command.Parameters.AddWithValue("limit", limit);
         command.Parameters.AddWithValue("older_than", olderThan);
+        command.Parameters.AddWithValue("age_up_after", options.Value.AgeUpAfter);
         return await command.ReadIdsAsync(cancellationToken);
     }
 
     public async Task<Guid[]> FindBacklogAsync(bool all, TimeSpan age, int limit, CancellationToken cancellationToken)
     {
+#pragma warning disable CA2100 // Built from constants of this class.
         await using var command = database.CreateCommand(BacklogSql);
+#pragma warning restore CA2100
         command.Parameters.AddWithValue("all", all);
         command.Parameters.AddWithValue("age", age);
+        command.Parameters.AddWithValue("age_up_after", options.Value.AgeUpAfter);
         command.Parameters.AddWithValue("limit", limit);
         return await command.ReadIdsAsync(cancellationToken);
+    }
+
+    /// <summary>The head of the line: by priority, then by age; what has waited too long stands among the most urgent (I-16).</summary>
+    /// <remarks>One arm a priority, because each is a range of the index; an order by an expression would read the whole backlog.</remarks>
+    private static string Head(string condition, string limit)
+    {
+        var arms = Enum.GetValues<JobPriority>()
+            .Select(priority =>
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"""
+                    (SELECT CASE WHEN due_at < now() - @age_up_after THEN 0 ELSE {priority:D} END AS level, id
+                       FROM jobs WHERE status = 1 AND priority = {priority:D} AND crash_count < 2 AND {condition}
+                      ORDER BY id LIMIT {limit})
+                    """
+                )
+            );
+        return $"SELECT id FROM ({string.Join("\nUNION ALL\n", arms)}) line ORDER BY level, id LIMIT {limit}";
     }
 }

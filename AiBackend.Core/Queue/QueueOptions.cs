@@ -18,4 +18,11 @@ public sealed class QueueOptions
     /// <summary>Age at which a queued job that nobody claimed is offered again. Default 5 s.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:05:00")]
     public TimeSpan OfferAgainAfter { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// Wait after which a job of any priority stands among the most urgent, oldest first, so that nothing waits for ever behind
+    /// newer urgent work. Default 5 min.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan AgeUpAfter { get; set; } = TimeSpan.FromMinutes(5);
 }

@@ -16,6 +16,8 @@ public sealed class CoreHost : IAsyncDisposable
 {
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
 
+    private static readonly JobIds Ids = new(TimeProvider.System);
+
     private readonly IHost _host;
 
     private CoreHost(IHost host) => _host = host;
@@ -73,7 +75,7 @@ public sealed class CoreHost : IAsyncDisposable
     public static JobDraft Draft(string? key = null, string input = """{"messages":[{"role":"user","content":"Hello"}]}""") =>
         new()
         {
-            Id = Guid.CreateVersion7(),
+            Id = Ids.Next(),
             TenantId = ApiKeyStore.DefaultTenant,
             Type = JobType.Chat,
             Priority = JobPriority.Standard,

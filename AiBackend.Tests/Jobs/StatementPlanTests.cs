@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 
@@ -41,6 +42,23 @@ public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redi
         await core.Get<IJobStore>().RenewAsync(Heartbeat, [.. claimed.Select(job => job.Lease)], CoreHost.Lease, TestRun.Cancel);
         Assert.DoesNotContain(false, await Task.WhenAll(running.Select(job => job.EndAsync(AttemptEnd.Succeeded("text")))));
         await AssertOnlyPrimaryKeyAsync(core);
+    }
+
+    [Fact]
+    public async Task The_head_of_a_long_line_is_found_without_reading_the_line()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
+        await core.ExecuteAsync(FillSql.Replace("1, 6, 1,", "1, 1, 2,", StringComparison.Ordinal), ApiKeyStore.DefaultTenant);
+        await core.ExecuteAsync("ANALYZE jobs", Guid.Empty);
+        var reads = "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes";
+        await core.ExecuteAsync("SELECT pg_stat_reset()", Guid.Empty);
+
+        var head = await core.Get<IQueuedJobs>().FindBacklogAsync(all: true, TimeSpan.Zero, 10, TestRun.Cancel);
+
+        Assert.Equal(10, head.Length);
+        await Eventually.TrueAsync(async _ => await core.ScalarAsync<long>(reads) > 0, "Postgres has counted what was read");
+        Assert.InRange(await core.ScalarAsync<long>(reads), 10, 100);
     }
 
     /// <summary>Analyses too: on a table the planner knows, a partial index of just the rows in question looks best.</summary>

@@ -58,6 +58,26 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
+    public async Task I_16_what_has_waited_too_long_stands_among_the_most_urgent_oldest_first()
+    {
+        await CreateGroupAsync();
+        await Queue.NoteBacklogAsync();
+        var first = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
+        var second = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Standard });
+        var batch = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
+        var urgent = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Interactive });
+        foreach (var id in (Guid[])[first, second])
+        {
+            await Core.ExecuteAsync("UPDATE jobs SET due_at = now() - interval '301 seconds' WHERE id = @id", id);
+        }
+
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        var next = await Queue.ReadAsync("a", 10);
+        Assert.Equal([first, second, urgent, batch], next.Select(entry => entry.JobId));
+    }
+
+    [Fact]
     public async Task A_new_job_does_not_overtake_a_backlog()
     {
         await CreateGroupAsync();
