@@ -64,6 +64,7 @@ internal static class ApiHost
         app.MapDefaultEndpoints();
         app.MapJobs();
         app.MapDeadLetters();
+        app.MapBulkActions();
         app.MapOperations();
         app.MapProblemPages();
         app.MapApiDocument();

@@ -20,8 +20,11 @@ internal static class DeadLettersEndpoints
         Query("cursor", "The `next_cursor` of the page before, with the same filters."),
     ];
 
-    public static void AddDeadLetterEndpoints(this IHostApplicationBuilder builder) =>
+    public static void AddDeadLetterEndpoints(this IHostApplicationBuilder builder)
+    {
         builder.Services.AddSingleton<ListDeadLetters>().AddSingleton<ReplayJobRequest>().AddSingleton<DiscardJobRequest>();
+        builder.Services.AddSingleton<BulkRules>().AddSingleton<BeginBulkRequest>().AddSingleton<BulkActionRequests>();
+    }
 
     public static void MapDeadLetters(this IEndpointRouteBuilder app)
     {
@@ -50,7 +53,7 @@ internal static class DeadLettersEndpoints
                 ProblemTypes.BadCursor
             )
             .Answers<DeadLetterPage>(StatusCodes.Status200OK, "A page of letters; empty when the group has none.");
-        jobs.MapPost("/{id}/replay", services.GetRequiredService<ReplayJobRequest>().HandleAsync).DescribeReplay();
+        jobs.MapPost("/{id}/replay", services.GetRequiredService<ReplayJobRequest>().HandleAsync).DescribeReplayJob();
         jobs.MapPost("/{id}/discard", services.GetRequiredService<DiscardJobRequest>().HandleAsync)
             .Describe(
                 "DiscardDeadLetter",
@@ -63,7 +66,22 @@ internal static class DeadLettersEndpoints
             .Answers<DeadLetter>(StatusCodes.Status200OK, "The letter, discarded.");
     }
 
-    private static void DescribeReplay(this IEndpointConventionBuilder endpoint) =>
+    public static void MapBulkActions(this IEndpointRouteBuilder app)
+    {
+        var begin = app.MapGroup("/api/v1/dead-letters").WithTags("Dead letters").RequireAuthorization(Policies.WriteJobs);
+        var read = app.MapGroup("/api/v1/bulk").WithTags("Dead letters").RequireAuthorization(Policies.ReadJobs);
+        var write = app.MapGroup("/api/v1/bulk").WithTags("Dead letters").RequireAuthorization(Policies.WriteJobs);
+        var beginning = app.ServiceProvider.GetRequiredService<BeginBulkRequest>();
+        var actions = app.ServiceProvider.GetRequiredService<BulkActionRequests>();
+
+        begin.MapPost("/replay", beginning.ReplayAsync).DescribeReplay();
+        begin.MapPost("/discard", beginning.DiscardAsync).DescribeDiscard();
+        read.MapGet("", actions.ListAsync).DescribeBulkList();
+        read.MapGet("/{id}", actions.GetAsync).DescribeBulkGet();
+        write.MapPost("/{id}/cancel", actions.CancelAsync).DescribeBulkCancel();
+    }
+
+    private static void DescribeReplayJob(this IEndpointConventionBuilder endpoint) =>
         endpoint
             .Describe(
                 "ReplayJob",

@@ -53,6 +53,12 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
         var replay = Schema(nameof(ReplayRequest));
         replay.Properties!["input"] = new OpenApiSchemaReference(nameof(ChatInput), document);
         replay.AdditionalPropertiesAllowed = false;
+
+        await AddAsync(typeof(BulkFilter), cancellationToken);
+        await AddAsync(typeof(BulkReplayRequest), cancellationToken);
+        await AddAsync(typeof(BulkDiscardRequest), cancellationToken);
+        Schema(nameof(BulkReplayRequest)).AdditionalPropertiesAllowed = false;
+        Schema(nameof(BulkDiscardRequest)).AdditionalPropertiesAllowed = false;
     }
 
     /// <summary>The payload of an event depends on its name.</summary>

@@ -27,12 +27,14 @@ internal static class ProblemTypes
     public static readonly ProblemType Unauthorized = new("unauthorized", 401, "A valid API key is needed");
     public static readonly ProblemType MissingScope = new("missing-scope", 403, "The API key may not do this");
     public static readonly ProblemType JobNotFound = new("job-not-found", 404, "There is no such job");
+    public static readonly ProblemType BulkNotFound = new("bulk-not-found", 404, "There is no such bulk action");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
     public static readonly ProblemType JobTerminal = new("job-terminal", 409, "The job has already ended");
     public static readonly ProblemType JobNotEnded = new("job-not-ended", 409, "The job has not ended yet");
     public static readonly ProblemType NotADeadLetter = new("not-a-dead-letter", 409, "The job is not an open dead letter");
+    public static readonly ProblemType BulkEnded = new("bulk-ended", 409, "The bulk action has already ended");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "The body is not sent as JSON");
 
@@ -67,12 +69,14 @@ internal static class ProblemTypes
         Unauthorized,
         MissingScope,
         JobNotFound,
+        BulkNotFound,
         NotFound,
         MethodNotAllowed,
         RequestTimeout,
         JobTerminal,
         JobNotEnded,
         NotADeadLetter,
+        BulkEnded,
         BodyTooLarge,
         UnsupportedMediaType,
         IdempotencyKeyReused,

@@ -1,3 +1,4 @@
+using AiBackend.Core.DeadLetters.Bulk;
 using Microsoft.Extensions.Logging;
 
 namespace AiBackend.Core.DeadLetters;
@@ -10,4 +11,13 @@ internal static partial class DeadLettersLog
 
     [LoggerMessage(1701, LogLevel.Information, "Dead letter {JobId} was discarded by key {KeyId}")]
     public static partial void DeadLetterDiscarded(this ILogger logger, Guid jobId, string keyId);
+
+    [LoggerMessage(1702, LogLevel.Information, "Bulk {Kind} {BulkActionId} of {Letters} dead letters began, by key {KeyId}")]
+    public static partial void BulkActionBegan(this ILogger logger, Guid bulkActionId, BulkKind kind, long letters, string keyId);
+
+    [LoggerMessage(1703, LogLevel.Information, "Bulk action {BulkActionId} was carried out")]
+    public static partial void BulkActionCompleted(this ILogger logger, Guid bulkActionId);
+
+    [LoggerMessage(1704, LogLevel.Warning, "Bulk action {BulkActionId} was stopped: its new job {JobId} died of its old cause")]
+    public static partial void BulkActionStopped(this ILogger logger, Guid bulkActionId, Guid jobId);
 }

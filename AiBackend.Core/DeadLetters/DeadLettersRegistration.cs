@@ -1,3 +1,4 @@
+using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
@@ -9,14 +10,25 @@ namespace AiBackend.Core.DeadLetters;
 /// <summary>Registers dead letters.</summary>
 public static class DeadLettersRegistration
 {
-    /// <summary>Adds reads, replay and discard: the Api's side.</summary>
+    /// <summary>Adds reads, replay, discard and the begin of bulk actions: the Api's side.</summary>
     public static void AddDeadLetters(this IHostApplicationBuilder builder)
     {
-        builder.Services.TryAddSingleton<JobMetrics>();
-        builder.Services.TryAddSingleton<JobIds>();
+        builder.AddMakingOfJobs();
         builder.Services.AddSingleton<DeadLetterReads>().AddSingleton<ReplayJob>().AddSingleton<DiscardDeadLetter>();
+        builder.Services.AddSingleton<BulkReads>().AddSingleton<PreviewBulkAction>().AddSingleton<BeginBulkAction>();
     }
 
     /// <summary>Adds what the leader does about them: the worker's side.</summary>
-    public static void AddDeadLetterMaintenance(this IHostApplicationBuilder builder) => builder.Services.AddSingleton<LabelDeadLetters>();
+    public static void AddDeadLetterMaintenance(this IHostApplicationBuilder builder)
+    {
+        builder.AddMakingOfJobs();
+        builder.Services.AddSingleton<LabelDeadLetters>().AddSingleton<RunBulkActions>();
+    }
+
+    private static void AddMakingOfJobs(this IHostApplicationBuilder builder)
+    {
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.TryAddSingleton<JobMetrics>();
+        builder.Services.TryAddSingleton<JobIds>();
+    }
 }

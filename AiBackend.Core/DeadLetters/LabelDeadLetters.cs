@@ -53,14 +53,14 @@ public sealed class LabelDeadLetters(NpgsqlDataSource database)
         return labelled;
     }
 
-    private async Task<IReadOnlyList<Unlabelled>> FindAsync(CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<Unlabelled>> FindAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(FindSql);
         command.Parameters.AddWithValue("limit", MaxBatch);
         return await command.ReadAllAsync(Unlabelled.Read, cancellationToken);
     }
 
-    private async Task<int> LabelAsync(IReadOnlyList<Unlabelled> letters, CancellationToken cancellationToken)
+    internal async Task<int> LabelAsync(IReadOnlyList<Unlabelled> letters, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(LabelSql);
         command.Parameters.AddColumn("job_id", NpgsqlDbType.Uuid, letters, letter => letter.JobId);
@@ -71,7 +71,7 @@ public sealed class LabelDeadLetters(NpgsqlDataSource database)
         return (int)(long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    private sealed record Unlabelled(Guid JobId, ErrorShape Shape, string Message, string Model)
+    internal sealed record Unlabelled(Guid JobId, ErrorShape Shape, string Message, string Model)
     {
         public static Unlabelled Read(NpgsqlDataReader row) =>
             new(row.GetGuid(0), ErrorShape.Of(row.GetString(1), row.GetString(2), row.GetString(3)), row.GetString(3), row.GetString(4));

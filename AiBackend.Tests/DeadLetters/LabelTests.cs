@@ -19,11 +19,9 @@ public sealed class LabelTests(PostgresServer postgres, RedisServer redis) : Cor
         var failed = await Core.SubmitAsync();
         await Core.EndAsync(failed, AttemptEnd.FailedForGood(Dying.Timeout));
         var poison = await Core.SubmitAsync();
-        for (var crash = 0; crash < RescueJobs.MaxCrashes; crash++)
+        using (await Core.ClaimAsync(poison))
         {
-            await Core.ExecuteAsync("UPDATE jobs SET status = 1, due_at = now() WHERE id = @id AND status < 6", poison);
-            using var running = await Core.ClaimAsync(poison);
-            await Core.ExpireLeaseAsync(poison);
+            await Core.ExecuteAsync("UPDATE jobs SET crash_count = 2, lease_until = now() WHERE id = @id", poison);
             await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel);
         }
 
@@ -54,7 +52,8 @@ public sealed class LabelTests(PostgresServer postgres, RedisServer redis) : Cor
         var unlabelled = await Core.SubmitAsync();
         await Core.EndAsync(unlabelled, AttemptEnd.FailedForGood(Dying.Timeout));
 
-        var labelled = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Label.RunAsync(TestRun.Cancel)));
+        var found = await Label.FindAsync(TestRun.Cancel);
+        var labelled = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Label.LabelAsync(found, TestRun.Cancel)));
 
         Assert.Equal(1, labelled.Sum());
         var after = Assert.Single(await GroupsAsync());

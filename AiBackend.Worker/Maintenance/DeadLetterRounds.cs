@@ -1,15 +1,23 @@
 using AiBackend.Core.DeadLetters;
+using AiBackend.Core.DeadLetters.Bulk;
 
 namespace AiBackend.Worker.Maintenance;
 
 /// <summary>The leader's rounds for jobs that failed for good.</summary>
-internal sealed class DeadLetterRounds(LabelDeadLetters label)
+internal sealed class DeadLetterRounds(LabelDeadLetters label, RunBulkActions bulk)
 {
     private static readonly TimeSpan LabelInterval = TimeSpan.FromMilliseconds(500);
+
+    // Four steps a second keep the rate; see BulkStatements.
+    private static readonly TimeSpan BulkInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
 
     public async Task<TimeSpan> LabelAsync(CancellationToken cancellationToken)
     {
         await label.RunAsync(cancellationToken);
         return LabelInterval;
     }
+
+    public async Task<TimeSpan> RunBulkActionsAsync(CancellationToken cancellationToken) =>
+        await bulk.RunAsync(cancellationToken) > 0 ? BulkInterval : IdleInterval;
 }

@@ -52,6 +52,7 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, quarantine.RoundAsync, cancellationToken),
             RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, deadLetters.RunBulkActionsAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken)
         );
         gauges.Clear();

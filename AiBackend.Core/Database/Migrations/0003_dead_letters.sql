@@ -23,3 +23,38 @@ CREATE TABLE dead_letter_groups (
     last_seen_at    timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, fingerprint)
 );
+
+-- A wish to replay or discard many letters, and how far it is. The leader carries it out in steps of one statement each.
+CREATE TABLE bulk_actions (
+    id              uuid        PRIMARY KEY,
+    tenant_id       uuid        NOT NULL,
+    kind            smallint    NOT NULL,               -- BulkKind
+    status          smallint    NOT NULL DEFAULT 0,     -- BulkStatus; 0 runs
+    stage           smallint    NOT NULL,               -- 1: the first letter, 2: the next ten, 3: the rest
+    canary          boolean     NOT NULL,
+    rate            integer     NOT NULL,               -- letters a second
+    total           integer     NOT NULL,
+    model           text,                               -- of the new jobs; null keeps each job's own
+    filter          text,                               -- JSON; null when the letters were named by their ids
+    created_by      text        NOT NULL,               -- public id of the API key
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    next_step_at    timestamptz NOT NULL DEFAULT now(), -- keeps the rate, whoever leads
+    finished_at     timestamptz,
+    stopped_by      uuid,                               -- the new job that died of the same cause
+    idempotency_key text,
+    meaning         bytea                               -- SHA-256 of the request, beside the key
+);
+CREATE INDEX bulk_actions_running ON bulk_actions (created_at) WHERE status = 0;  -- the leader
+CREATE INDEX bulk_actions_by_tenant ON bulk_actions (tenant_id, id);              -- lists, newest first
+CREATE UNIQUE INDEX bulk_actions_by_key ON bulk_actions (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL; -- repeats
+
+CREATE TABLE bulk_items (
+    action_id       uuid        NOT NULL,
+    job_id          uuid        NOT NULL,               -- the dead letter
+    tenant_id       uuid        NOT NULL,
+    stage           smallint    NOT NULL,
+    state           smallint    NOT NULL DEFAULT 0,     -- BulkItemState; 0 waits
+    new_job_id      uuid,
+    PRIMARY KEY (action_id, job_id)
+);
+CREATE INDEX bulk_items_by_state ON bulk_items (action_id, state, stage, job_id); -- the next step, and how far an action is

@@ -1,0 +1,114 @@
+using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.DeadLetters.Bulk;
+
+/// <summary>Carries bulk actions on: the leader's part. Everything it knows is in Postgres, so any leader can go on where another fell.</summary>
+public sealed class RunBulkActions(
+    NpgsqlDataSource database,
+    JobIds ids,
+    IJobSignals signals,
+    JobMetrics metrics,
+    ILogger<RunBulkActions> logger
+)
+{
+    /// <summary>Letters a second at most; a step takes a quarter of it.</summary>
+    public const int MaxRate = 1000;
+
+    private const int MaxActions = 100;
+    private const int MaxBatch = MaxRate / 4;
+
+    /// <summary>One round over every action that runs.</summary>
+    /// <returns>How many run.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var running = await FindAsync(cancellationToken);
+        foreach (var action in running)
+        {
+            // Two actions over the same letters may lock them crosswise; the one that Postgres ends begins again.
+            await TransientRetry.RunAsync(token => CarryOnAsync(action, token), cancellationToken);
+        }
+
+        return running.Count;
+    }
+
+    private async Task<bool> CarryOnAsync(Running action, CancellationToken cancellationToken)
+    {
+        if (action.Canary)
+        {
+            await ExecuteAsync(BulkStatements.SettleSql, action.Id, cancellationToken);
+            if (await ExecuteAsync(BulkStatements.StopSql, action.Id, cancellationToken) is Guid stoppedBy)
+            {
+                logger.BulkActionStopped(action.Id, stoppedBy);
+                return false;
+            }
+        }
+
+        if (
+            await ExecuteAsync(BulkStatements.AdvanceSql, action.Id, cancellationToken) is short status
+            && (BulkStatus)status == BulkStatus.Completed
+        )
+        {
+            logger.BulkActionCompleted(action.Id);
+            return false;
+        }
+
+        await StepAsync(action.Id, action.Kind, cancellationToken);
+        return true;
+    }
+
+    /// <summary>Deals with the next letters, if the action still runs and is due.</summary>
+    internal async Task StepAsync(Guid id, BulkKind kind, CancellationToken cancellationToken)
+    {
+        var replays = kind == BulkKind.Replay;
+        await using var command = database.CreateCommand(replays ? BulkStatements.ReplaySql : BulkStatements.DiscardSql);
+        command.Parameters.AddWithValue("id", id);
+        if (replays)
+        {
+            var newIds = new Guid[MaxBatch];
+            for (var i = 0; i < newIds.Length; i++)
+            {
+                newIds[i] = ids.Next();
+            }
+
+            command.Parameters.Add(Parameter.Of("new_ids", NpgsqlDbType.Uuid, newIds));
+            CopyJobs.AddTo(command.Parameters);
+        }
+
+        var done = await command.ReadAllAsync(row => (Id: row.GetGuid(0), Type: (JobType)row.GetInt16(1)), cancellationToken);
+        if (replays && done.Count > 0)
+        {
+            signals.Queued([.. done.Select(job => job.Id)]);
+            foreach (var job in done)
+            {
+                metrics.Accepted(job.Type);
+            }
+        }
+    }
+
+    private async Task<IReadOnlyList<Running>> FindAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(BulkStatements.RunningSql);
+        command.Parameters.AddWithValue("limit", MaxActions);
+        return await command.ReadAllAsync(
+            row => new Running(row.GetGuid(0), (BulkKind)row.GetInt16(1), row.GetBoolean(2)),
+            cancellationToken
+        );
+    }
+
+    /// <returns>The first column of the first row; null when the guard did not hold.</returns>
+    private async Task<object?> ExecuteAsync(string sql, Guid id, CancellationToken cancellationToken)
+    {
+#pragma warning disable CA2100 // Constants of BulkStatements.
+        await using var command = database.CreateCommand(sql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("id", id);
+        return await command.ExecuteScalarAsync(cancellationToken);
+    }
+
+    private sealed record Running(Guid Id, BulkKind Kind, bool Canary);
+}
