@@ -10,7 +10,8 @@ usage() {
   cat <<'TEXT'
 Usage: ./test.sh [--long] [--filter EXPRESSION] [other arguments of dotnet test]
 
-  --long                 also run the tests of the category Long (minutes each); sets AIBACKEND_TEST_LONG=1
+  --long                 also run the tests of the category Long (minutes each) and print their verdicts; sets AIBACKEND_TEST_LONG=1.
+                         AIBACKEND_CHAOS_MINUTES shortens the half hour of random kills, for a desk
   --filter EXPRESSION    run only these, in dotnet test's language: --filter FullyQualifiedName~LocalHost
 
 Missing packages (redis-server, postgresql, chromium, nodejs, npm) are installed with apt-get, through sudo when you are not
@@ -37,6 +38,8 @@ done
 # Every process of this run carries the mark in its environment, so that what a test forgot to end can be found.
 mark=AIBACKEND_TEST_RUN=$$-$(date +%s)
 results=$(mktemp -d)
+mkdir "$results/verdicts"
+export AIBACKEND_VERDICTS=$results/verdicts
 temporary=${TMPDIR:-/tmp}
 trap 'finish $?' EXIT
 trap 'exit 130' INT TERM HUP
@@ -59,6 +62,8 @@ finish() {
   trap - EXIT INT TERM HUP
   end_forgotten || true
   local passed failed skipped
+  # What long tests have to say beside passed or failed.
+  cat "$results"/verdicts/* 2>/dev/null || true
   [ -e "$results/results.trx" ] || say "error: no results were written; the run did not come to its end."
   passed=$(count Passed) failed=$(count Failed) skipped=$(count NotExecuted)
   list_failed

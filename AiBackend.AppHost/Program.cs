@@ -26,7 +26,7 @@ var api = builder
     .WithHttpHealthCheck("/health/ready")
     .WithFoundation(foundation);
 
-builder.AddProject<Projects.AiBackend_Worker>("worker").WithReplicas(2).WithFoundation(foundation);
+builder.AddProject<Projects.AiBackend_Worker>("worker").WithReplicas(WorkerCount.Of(builder)).WithFoundation(foundation);
 
 builder
     .AddProject<Projects.AiBackend_Web>("web")

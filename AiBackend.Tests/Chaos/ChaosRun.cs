@@ -83,11 +83,18 @@ internal sealed class ChaosRun : IAsyncDisposable
         return Checker.Check(await CollectAsync());
     }
 
-    /// <summary>Fails with the verdict when anything was violated; the history then stays.</summary>
+    /// <summary>Tells the verdict, and fails with it when anything was violated; the history then stays.</summary>
     public void AssertNothingIsViolated(IReadOnlyList<Finding> findings, params (string, string)[] facts)
     {
-        var verdict = Checker.Table(findings, facts);
+        var name = TestContext.Current.TestMethod!.MethodName;
+        var verdict =
+            $"{name}\n{Checker.Table(findings, [.. facts, .. Tormentor.Kills.Select(kill => ($"{kill.Key} killed", $"{kill.Value}"))])}";
         TestContext.Current.TestOutputHelper?.WriteLine(verdict);
+        if (TestRun.VerdictFolder is { } folder)
+        {
+            File.WriteAllText(Path.Combine(folder, name), verdict);
+        }
+
         Assert.True(findings.All(finding => finding.Violations.Count == 0), $"{verdict}\nThe history is in {Keep()}.");
     }
 

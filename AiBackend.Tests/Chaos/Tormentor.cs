@@ -54,12 +54,13 @@ internal sealed class Tormentor(Stack stack, History history)
         }
     }
 
-    /// <summary>Tells one worker to stop in order.</summary>
+    /// <summary>Tells one worker to stop in order, twice: impatience must not cost a job.</summary>
     public async Task TerminateWorkerAsync(int replica)
     {
         var at = Now;
         var told = stack.Processes.Send("worker", AiBackend.LocalHost.Supervision.Signal.Terminate, replica);
         Record(Operations.Terminate, at, told, "worker");
+        stack.Processes.Send("worker", AiBackend.LocalHost.Supervision.Signal.Terminate, replica);
         await stack.Processes.WaitForRestartAsync("worker", told, replica, TestRun.Cancel);
     }
 

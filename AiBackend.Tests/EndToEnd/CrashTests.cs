@@ -133,7 +133,7 @@ public sealed class CrashTests(StackFixture fixture)
     }
 
     [Fact]
-    public async Task I_21_a_worker_told_to_stop_finishes_or_gives_back_and_nothing_waits_for_a_lease()
+    public async Task F_7_I_21_a_worker_told_to_stop_finishes_or_gives_back_and_nothing_waits_for_a_lease()
     {
         var id = await _client.SubmitAsync(await _client.TeachWordsAsync(words: 400, intervalMs: 20));
         await Eventually.TrueAsync(async token => (await _client.GetAsync(id, token)).Attempt == 1, "the job has started");

@@ -6,6 +6,17 @@ public static class TestRun
     /// <summary>True when the variable <c>CI</c> is set to anything but <c>false</c> or <c>0</c>.</summary>
     public static bool IsContinuousIntegration { get; } = Variable("CI") is { Length: > 0 } value && value is not ("false" or "0");
 
+    /// <summary>How long the long random run lasts: 30 minutes, or <c>AIBACKEND_CHAOS_MINUTES</c> at a desk.</summary>
+    public static TimeSpan ChaosDuration { get; } =
+        TimeSpan.FromMinutes(
+            double.TryParse(Variable("AIBACKEND_CHAOS_MINUTES"), System.Globalization.CultureInfo.InvariantCulture, out var minutes)
+                ? minutes
+                : 30
+        );
+
+    /// <summary>Where verdicts go that <c>test.sh</c> prints at its end; null: nowhere.</summary>
+    public static string? VerdictFolder { get; } = Variable("AIBACKEND_VERDICTS");
+
     /// <summary>Ends when the test is over or the run is aborted.</summary>
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 

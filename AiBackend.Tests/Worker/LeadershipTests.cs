@@ -48,7 +48,38 @@ public sealed class LeadershipTests(PostgresServer postgres, RedisServer redis) 
         Assert.True(second.Leads);
     }
 
-    private Candidacy Candidate() => new(new Leadership(Core.Database, new WorkerIdentity(), _clock, NullLogger<Leadership>.Instance));
+    [Fact]
+    public async Task A_candidate_knows_for_how_long_Postgres_has_answered_it()
+    {
+        await using var first = Candidate();
+        await first.UntilLeadingAsync(_clock, Interval);
+        var leadership = NewLeadership();
+        await using var second = new Candidacy(leadership);
+        Assert.True(leadership.InTouchFor < TimeSpan.FromSeconds(10));
+
+        await UntilAsync(() => leadership.InTouchFor >= TimeSpan.FromSeconds(10), "it has been in touch for a lease");
+        await Core.ExecuteAsync("ALTER TABLE leadership RENAME TO gone", Guid.Empty);
+        await UntilAsync(() => leadership.InTouchFor == TimeSpan.Zero, "one look without an answer ends it");
+        await Core.ExecuteAsync("ALTER TABLE gone RENAME TO leadership", Guid.Empty);
+        await UntilAsync(() => leadership.InTouchFor > TimeSpan.Zero, "it begins anew");
+
+        Assert.True(leadership.InTouchFor < TimeSpan.FromSeconds(10));
+    }
+
+    private Task UntilAsync(Func<bool> condition, string what) =>
+        Eventually.TrueAsync(
+            () =>
+            {
+                _clock.Advance(Interval);
+                return condition();
+            },
+            what,
+            TimeSpan.FromSeconds(30)
+        );
+
+    private Candidacy Candidate() => new(NewLeadership());
+
+    private Leadership NewLeadership() => new(Core.Database, new WorkerIdentity(), _clock, NullLogger<Leadership>.Instance);
 
     private sealed class Candidacy : IAsyncDisposable
     {

@@ -13,6 +13,9 @@ internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity ident
     private static readonly TimeSpan Term = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RenewalInterval = TimeSpan.FromSeconds(1.5);
 
+    // One look may be late without anything having been away.
+    private static readonly TimeSpan LongestSilence = RenewalInterval * 2;
+
     private const string HoldSql = """
         INSERT INTO leadership AS l (role, holder, until) VALUES ('maintenance', @holder, now() + @term)
         ON CONFLICT (role) DO UPDATE SET holder = excluded.holder, until = excluded.until
@@ -20,6 +23,12 @@ internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity ident
         """;
 
     private const string ResignSql = "DELETE FROM leadership WHERE role = 'maintenance' AND holder = @holder";
+
+    private long _inTouchSince;
+    private long _lastTouch;
+
+    /// <summary>For how long every look at Postgres has been answered, leading or not.</summary>
+    public TimeSpan InTouchFor => _lastTouch == 0 ? TimeSpan.Zero : clock.GetElapsedTime(_inTouchSince);
 
     /// <summary>Runs <paramref name="lead"/> whenever this process is the leader; its token fires when that ends.</summary>
     public async Task RunAsync(Func<CancellationToken, Task> lead, CancellationToken stoppingToken)
@@ -70,14 +79,28 @@ internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity ident
             await using var command = database.CreateCommand(HoldSql);
             command.Parameters.AddWithValue("holder", identity.Id);
             command.Parameters.AddWithValue("term", Term);
-            return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+            var leads = await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+            NoteTouch();
+            return leads;
         }
         catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe to go on: without Postgres there is nothing to lead.
             logger.LeadershipLost(failure);
+            _lastTouch = 0;
             return false;
         }
+    }
+
+    private void NoteTouch()
+    {
+        var now = clock.GetTimestamp();
+        if (_lastTouch == 0 || clock.GetElapsedTime(_lastTouch, now) > LongestSilence)
+        {
+            _inTouchSince = now;
+        }
+
+        _lastTouch = now;
     }
 
     private async Task ResignAsync()

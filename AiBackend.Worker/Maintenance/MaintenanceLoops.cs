@@ -44,11 +44,12 @@ internal sealed class MaintenanceLoops(
     private async Task LeadAsync(CancellationToken cancellationToken)
     {
         logger.LeadershipBegan();
-        // One full lease before the first rescue: after an outage of Postgres every holder gets the chance to renew first.
+        // After an outage of Postgres every holder gets the chance to renew first; but a successor that saw none does not wait.
+        var firstRescue = options.Value.LeaseDuration - leadership.InTouchFor;
         await Task.WhenAll(
             RepeatAsync(TimeSpan.Zero, DispatchAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
-            RepeatAsync(options.Value.LeaseDuration, RescueAsync, cancellationToken),
+            RepeatAsync(firstRescue > TimeSpan.Zero ? firstRescue : TimeSpan.Zero, RescueAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, quarantine.RoundAsync, cancellationToken),
             RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
