@@ -1,5 +1,6 @@
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Operations;
+using AiBackend.Core.Retention;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Maintenance;
 using AiBackend.Worker.Quarantine;
@@ -19,6 +20,7 @@ internal static class WorkRegistration
 
         builder.AddDeadLetterMaintenance();
         builder.AddQueueGauges();
+        builder.AddRetention();
         builder.AddMaintenance();
         builder.AddQuarantineProcesses(args);
         builder.AddJobExecution();

@@ -9,11 +9,13 @@ namespace AiBackend.Core.Database;
 /// <summary>Applies the numbered SQL files of this assembly, oldest first, each in a transaction of its own.</summary>
 /// <remarks>
 /// Safe to run from several processes at once: an advisory lock lets one work while the others wait and then find nothing
-/// to do. A kill between two files is resumed by the next run.
+/// to do. A kill between two files, or inside one, is resumed by the next run.
 /// </remarks>
 public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<DatabaseMigrator> logger)
 {
     private const long AdvisoryLock = 0x4149_4d49_4752; // "AIMIGR"
+    private const int MaxTries = 60;
+    private static readonly TimeSpan PauseBetweenTries = TimeSpan.FromSeconds(1);
     private const string ResourcePrefix = "AiBackend.Core.Database.Migrations.";
 
     /// <returns>How many files were applied now; 0 when the schema was current.</returns>
@@ -36,7 +38,7 @@ public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<Database
             var pending = FileNames().Where(name => !applied.Contains(name)).ToList();
             foreach (var name in pending)
             {
-                await ApplyAsync(connection, name, cancellationToken);
+                await ApplyWhenFreeAsync(connection, name, cancellationToken);
                 logger.MigrationApplied(name);
             }
 
@@ -52,9 +54,27 @@ public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<Database
         }
     }
 
+    /// <summary>Waits for tables in use in short goes: behind a migration that waits for a lock waits everything else.</summary>
+    private static async Task ApplyWhenFreeAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                await ApplyAsync(connection, name, cancellationToken);
+                return;
+            }
+            catch (PostgresException busy) when (busy.SqlState == PostgresErrorCodes.LockNotAvailable && tries < MaxTries)
+            {
+                await Task.Delay(PauseBetweenTries, cancellationToken);
+            }
+        }
+    }
+
     private static async Task ApplyAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await ExecuteAsync(connection, "SET LOCAL lock_timeout = '1s'", cancellationToken);
         await ExecuteAsync(connection, ReadFile(name), cancellationToken);
         await using var record = new NpgsqlCommand("INSERT INTO schema_migrations (name) VALUES ($1)", connection, transaction)
         {

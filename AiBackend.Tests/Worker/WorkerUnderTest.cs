@@ -3,6 +3,7 @@ using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Retention;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Providers;
@@ -49,6 +50,7 @@ public static class WorkerUnderTest
                 builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1));
                 builder.AddProviders();
                 builder.AddQueueGauges();
+                builder.AddRetention();
                 builder.AddMaintenance();
                 builder.AddJobExecution();
                 add?.Invoke(builder);

@@ -2,6 +2,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
+using AiBackend.Core.Retention;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Quarantine;
 using Microsoft.Extensions.Options;
@@ -9,7 +10,7 @@ using StackExchange.Redis;
 
 namespace AiBackend.Worker.Maintenance;
 
-/// <summary>What the leader does besides its jobs: dispatch, rescue, due times and deadlines, dead letters, pruning.</summary>
+/// <summary>What the leader does besides its jobs: dispatch, rescue, due times and deadlines, dead letters, retention, pruning.</summary>
 internal sealed class MaintenanceLoops(
     Leadership leadership,
     DispatchBacklog dispatch,
@@ -19,6 +20,7 @@ internal sealed class MaintenanceLoops(
     PruneKeys pruneKeys,
     PruneWorkers pruneWorkers,
     DeadLetterRounds deadLetters,
+    RetentionRounds retention,
     QueueGauges gauges,
     QuarantineKeeper quarantine,
     IRedisChannels redis,
@@ -54,6 +56,7 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.RunBulkActionsAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, retention.RunAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken)
         );
         gauges.Clear();

@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Core.Retention;
+
+/// <summary>How long ended jobs are kept. Section <c>Retention</c>; changes need a restart.</summary>
+public sealed class RetentionOptions
+{
+    /// <summary>Configuration section.</summary>
+    public const string SectionName = "Retention";
+
+    /// <summary>
+    /// How long an ended job can be read. Default 30 days; 0 keeps everything. Jobs go by the week of their submission, when the last
+    /// of the week has ended that long ago.
+    /// </summary>
+    public TimeSpan Jobs { get; set; } = TimeSpan.FromDays(30);
+}
+
+/// <summary>Bounds of the values.</summary>
+internal sealed class RetentionOptionsValidator : IValidateOptions<RetentionOptions>
+{
+    // An idempotency key lives for 24 hours, and its repeats are answered with the job.
+    private static readonly TimeSpan Shortest = TimeSpan.FromDays(2);
+
+    public ValidateOptionsResult Validate(string? name, RetentionOptions options) =>
+        options.Jobs != TimeSpan.Zero && options.Jobs < Shortest
+            ? ValidateOptionsResult.Fail(
+                $"Retention:Jobs is {options.Jobs} but must be at least {Shortest}, so that an Idempotency-Key outlives no job, or 0 to keep "
+                    + "everything. Lengthen it; 30.00:00:00 is 30 days."
+            )
+            : ValidateOptionsResult.Success;
+}

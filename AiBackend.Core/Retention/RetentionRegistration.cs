@@ -1,0 +1,17 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Core.Retention;
+
+/// <summary>Registers what ages jobs.</summary>
+public static class RetentionRegistration
+{
+    /// <summary>Adds the leader's rounds.</summary>
+    public static void AddRetention(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<RetentionOptions>().BindConfiguration(RetentionOptions.SectionName).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<RetentionOptions>, RetentionOptionsValidator>();
+        builder.Services.AddSingleton<JobPartitions>().AddSingleton<RetentionRounds>();
+    }
+}
