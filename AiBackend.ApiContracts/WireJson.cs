@@ -24,6 +24,7 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(JobEventPage))]
 [JsonSerializable(typeof(JobTrace))]
+[JsonSerializable(typeof(IReadOnlyList<CallTrace>))]
 [JsonSerializable(typeof(StateEvent))]
 [JsonSerializable(typeof(DeltaEvent))]
 [JsonSerializable(typeof(SnapshotEvent))]

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace AiBackend.ApiContracts.Jobs;
 
 /// <summary>What happened to a job, when, and what it cost: the answer of <c>GET /api/v1/jobs/{id}/trace</c>.</summary>
@@ -45,7 +47,31 @@ public sealed record AttemptTrace
 
     /// <summary>Why it failed; null when it did not.</summary>
     public JobError? Error { get; init; }
+
+    /// <summary>Every provider call in order, also those that failed before another one answered.</summary>
+    public IReadOnlyList<CallTrace> Calls { get; init; } = [];
 }
+
+/// <summary>One provider call of an attempt.</summary>
+/// <param name="Provider">The provider's configured name.</param>
+/// <param name="Model">Model asked for.</param>
+/// <param name="ModelVersion">Model the provider says it used; null when it said nothing.</param>
+/// <param name="AfterSeconds">Seconds from the start of the attempt.</param>
+/// <param name="Seconds">How long it took.</param>
+/// <param name="Usage">Tokens and cost; null when the provider reported none.</param>
+/// <param name="Error">
+/// Why it failed; null when it did not, or was cut off. <c>retry_budget_spent</c>: it was not made, because the provider fails too often.
+/// </param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Skip)]
+public sealed record CallTrace(
+    string Provider,
+    string Model,
+    string? ModelVersion,
+    double AfterSeconds,
+    double Seconds,
+    JobUsage? Usage,
+    JobError? Error
+);
 
 /// <summary>A time span in which nobody worked on the job.</summary>
 /// <param name="Reason"><c>scheduled</c>, <c>queued</c>, <c>retrying</c>, <c>waiting_for_tool</c> or <c>waiting_for_review</c>.</param>

@@ -41,6 +41,12 @@ public sealed record AttemptEnd
     /// <summary>Who was asked; null when nobody was.</summary>
     public ServedBy? ServedBy { get; init; }
 
+    /// <summary>The provider calls it made; empty when it made none.</summary>
+    public IReadOnlyList<CallTrace> Calls { get; init; } = [];
+
+    /// <summary>Why the job waits for its next attempt; null unless it is retrying.</summary>
+    public string? WaitingReason { get; private init; }
+
     /// <summary>What it used; null when unknown.</summary>
     public JobUsage? Usage { get; init; }
 
@@ -61,7 +67,20 @@ public sealed record AttemptEnd
         {
             Error = error,
             RetryDelay = delay,
+            WaitingReason = WaitingReasons.Backoff,
             ResetReason = "provider_failure",
+        };
+
+    /// <summary>No provider may be asked again yet: the job waits without having used up a try.</summary>
+    /// <param name="error">What it waits for, for people.</param>
+    /// <param name="provider">Whose retry budget is spent.</param>
+    /// <param name="delay">Until the next look.</param>
+    public static AttemptEnd WaitsForRetryBudget(JobError error, string provider, TimeSpan delay) =>
+        new(JobTrigger.FailForNow, AttemptOutcome.Interrupted)
+        {
+            Error = error,
+            RetryDelay = delay,
+            WaitingReason = WaitingReasons.RetryBudget + ":" + provider,
         };
 
     /// <summary>No other attempt follows.</summary>

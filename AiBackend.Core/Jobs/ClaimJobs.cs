@@ -50,6 +50,9 @@ public sealed record ClaimedJob
     /// <summary>W3C traceparent of the submitting request.</summary>
     public string? TraceParent { get; init; }
 
+    /// <summary>Whether its latest attempt failed, or waited to be made again: then every provider call of this one is a retry.</summary>
+    public bool IsRetry { get; init; }
+
     /// <summary>How often its worker died before this attempt.</summary>
     public int Crashes { get; init; }
 }
@@ -109,13 +112,13 @@ internal sealed partial class PostgresJobStore
                AND (j.deadline IS NULL OR j.deadline > now()) AND (j.crash_count >= 2) = @alone
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
-                      j.last_seq, j.crash_count
+                      j.last_seq, j.crash_count, j.waiting_reason IS NOT NULL AS is_retry
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
         SELECT c.id, c.lease_epoch, c.type, c.model, c.attempt, c.counted, c.max_attempts, c.time_left, c.queue_wait, c.age,
-               c.last_seq, p.input, p.trace_parent, c.crash_count
+               c.last_seq, p.input, p.trace_parent, c.crash_count, c.is_retry
           FROM claimed c JOIN job_payloads p ON p.job_id = c.id
         """;
 
@@ -166,5 +169,6 @@ internal sealed partial class PostgresJobStore
             Input = reader.GetString(11),
             TraceParent = reader.IsDBNull(12) ? null : reader.GetString(12),
             Crashes = reader.GetInt16(13),
+            IsRetry = reader.GetBoolean(14),
         };
 }

@@ -3,6 +3,9 @@ namespace AiBackend.Core.Jobs;
 /// <summary>A validated piece of work on its way into the database.</summary>
 public sealed record JobDraft
 {
+    /// <summary>Tries of a job whose caller does not say.</summary>
+    public const int DefaultMaxAttempts = 5;
+
     /// <summary>UUIDv7 of the job to be.</summary>
     public required Guid Id { get; init; }
 

@@ -46,7 +46,7 @@ public sealed class JobReads(NpgsqlDataSource database)
                s.model_version, s.fallbacks, s.simulated, o.text, o.missing,
                CASE WHEN j.status = 1 THEN
                    (SELECT count(*) FROM (SELECT 1 FROM jobs q WHERE q.status = 1 AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000) ahead)
-               END, j.crash_count
+               END, j.crash_count, j.waiting_reason
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN job_outputs o ON o.job_id = j.id
@@ -63,7 +63,7 @@ public sealed class JobReads(NpgsqlDataSource database)
         SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
                p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
-               s.model_version, s.fallbacks, s.simulated, NULL::text, NULL::text[], NULL::bigint, j.crash_count
+               s.model_version, s.fallbacks, s.simulated, NULL::text, NULL::text[], NULL::bigint, j.crash_count, j.waiting_reason
           FROM (SELECT * FROM jobs
                  WHERE tenant_id = @tenant_id
                    AND id < @before AND id >= @from

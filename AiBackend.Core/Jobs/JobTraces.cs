@@ -15,7 +15,8 @@ public sealed class JobTraces(NpgsqlDataSource database)
 
     private const string AttemptsSql = """
         SELECT a.attempt, a.outcome, w.name, a.provider, a.model, a.model_version, a.fallbacks, a.started_at, a.first_token_at,
-               a.ended_at, a.input_tokens, a.cached_tokens, a.output_tokens, a.cost_usd, a.error_code, a.error_class, a.error_message
+               a.ended_at, a.input_tokens, a.cached_tokens, a.output_tokens, a.cost_usd, a.error_code, a.error_class, a.error_message,
+               a.calls
           FROM job_attempts a LEFT JOIN workers w ON w.id = a.worker_id
          WHERE a.job_id = @id ORDER BY a.attempt
         """;
@@ -129,7 +130,7 @@ public sealed class JobTraces(NpgsqlDataSource database)
         string? Text(int ordinal) => row.IsDBNull(ordinal) ? null : row.GetString(ordinal);
         long Number(int ordinal) => row.IsDBNull(ordinal) ? 0 : row.GetInt64(ordinal);
 
-        return new AttemptTrace
+        var attempt = new AttemptTrace
         {
             Attempt = row.GetInt16(0),
             Outcome = ((AttemptOutcome)row.GetInt16(1)).ToWire(),
@@ -146,6 +147,7 @@ public sealed class JobTraces(NpgsqlDataSource database)
                 : new JobUsage(Number(10), Number(11), Number(12), row.IsDBNull(13) ? null : row.GetDecimal(13)),
             Error = Text(14) is { } code ? JobRow.Error(code, row.GetString(15), row.GetString(16)) : null,
         };
+        return attempt with { Calls = AttemptCalls.Read(Text(17), attempt) };
     }
 
     private sealed record Header(string? TraceId, AttemptTrace? Running);

@@ -71,8 +71,8 @@ public sealed class LeasedWrites : IAsyncDisposable
 
     internal StateEvent StateAfter(ClaimedJob job, AttemptEnd end) =>
         end.RetryDelay is { } delay
-            ? new(end.Status.ToWire(), job.Attempt, WaitingReasons.Backoff, _clock.GetUtcNow() + delay)
-            : new(end.Status.ToWire(), job.Attempt, JobRow.Place(end.Status, null, job.Crashes)?.WaitingReason);
+            ? new(end.Status.ToWire(), job.Attempt, end.WaitingReason, _clock.GetUtcNow() + delay)
+            : new(end.Status.ToWire(), job.Attempt, JobRow.Place(end.Status, null, job.Crashes, null)?.WaitingReason);
 
     private async Task RunAsync()
     {

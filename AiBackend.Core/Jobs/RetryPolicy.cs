@@ -13,6 +13,11 @@ public static class RetryPolicy
     /// <summary>Bound of every delay. 5 minutes.</summary>
     public static readonly TimeSpan Cap = TimeSpan.FromMinutes(5);
 
+    /// <summary>Bound of the wait for a retry budget. 1 minute.</summary>
+    public static readonly TimeSpan BudgetCap = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan Least = TimeSpan.FromSeconds(1);
+
     /// <param name="failures">Counted attempts so far, at least 1.</param>
     /// <param name="retryAfter">The provider's own wish: a floor, because asking earlier is asking for the same answer.</param>
     /// <param name="timeLeft">Time until the deadline; null when there is none.</param>
@@ -31,4 +36,12 @@ public static class RetryPolicy
 
         return delay >= timeLeft ? null : delay;
     }
+
+    /// <summary>When a job looks again whether its provider gets retries: soon enough to notice that it is well, and spread.</summary>
+    /// <param name="attempts">Attempts so far, at least 1.</param>
+    /// <param name="random">A number from 0 (inclusive) to 1 (exclusive).</param>
+    public static TimeSpan BudgetDelay(int attempts, double random) =>
+        Least + (Min(BudgetCap, Base * Math.Pow(2, Math.Min(attempts, 10))) - Least) * random;
+
+    private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 }

@@ -18,6 +18,9 @@ public static class WaitingReasons
     /// <summary>A person has not decided yet.</summary>
     public const string Review = "review";
 
+    /// <summary>An attempt failed and its provider gets no more retries for now; followed by a colon and the provider's name.</summary>
+    public const string RetryBudget = "retry_budget";
+
     /// <summary>Its worker died twice, so it waits for a process of its own.</summary>
     public const string Isolation = "isolation";
 }

@@ -46,10 +46,10 @@ internal sealed partial class PostgresJobStore
     internal const string RecordAttemptsSql = """
         INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, first_token_at, provider, model,
                                   model_version, fallbacks, simulated, input_tokens, cached_tokens, output_tokens, cost_usd,
-                                  error_code, error_class, error_message)
+                                  error_code, error_class, error_message, calls)
         SELECT f.id, f.attempt, f.tenant_id, f.worker_id, i.outcome, f.claimed_at, f.claimed_at + i.first_token_after,
                i.provider, i.model, i.model_version, i.fallbacks, i.simulated, i.input_tokens, i.cached_tokens,
-               i.output_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message
+               i.output_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message, i.calls
           FROM fenced f JOIN input i ON i.id = f.id
         """;
 
@@ -78,17 +78,19 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM unnest(
                 @id, @epoch, @after_seq, @last_seq, @status, @outcome, @retry_delay, @text, @error_code, @error_class,
                 @error_message, @provider, @model, @model_version, @fallbacks, @simulated, @input_tokens, @cached_tokens,
-                @output_tokens, @cost_usd, @first_token_after)
+                @output_tokens, @cost_usd, @first_token_after, @calls, @waiting_reason)
                 AS t (id, epoch, after_seq, last_seq, status, outcome, retry_delay, text, error_code, error_class,
                       error_message, provider, model, model_version, fallbacks, simulated, input_tokens, cached_tokens,
-                      output_tokens, cost_usd, first_token_after)
+                      output_tokens, cost_usd, first_token_after, calls, waiting_reason)
         ), fenced AS (
             UPDATE jobs j
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL,
                    finished_at = CASE WHEN i.status >= 6 THEN now() END,
                    due_at = CASE WHEN i.status >= 6 THEN j.due_at ELSE now() + coalesce(i.retry_delay, interval '0') END,
                    excused = j.excused + CASE WHEN i.outcome = 5 OR i.status = 5 AND i.error_class = 'rate_limited' THEN 1 ELSE 0 END,
-                   error_code = i.error_code, error_class = i.error_class, error_message = i.error_message
+                   error_code = i.error_code, error_class = i.error_class, error_message = i.error_message,
+                   -- Given back: what the attempt was a retry of has still failed.
+                   waiting_reason = CASE WHEN i.status = 1 THEN j.waiting_reason ELSE i.waiting_reason END
               FROM input i
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_epoch = i.epoch AND j.last_seq = i.after_seq
             RETURNING j.id, j.tenant_id, j.attempt, j.worker_id, j.claimed_at
@@ -222,6 +224,8 @@ internal sealed partial class PostgresJobStore
         Column("output_tokens", NpgsqlDbType.Bigint, end => end.Usage?.OutputTokens);
         Column("cost_usd", NpgsqlDbType.Numeric, end => end.Usage?.CostUsd);
         Column("first_token_after", NpgsqlDbType.Interval, end => end.FirstTokenAfter);
+        Column("calls", NpgsqlDbType.Text, AttemptCalls.ToColumn);
+        Column("waiting_reason", NpgsqlDbType.Text, end => end.WaitingReason);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
 
         var missing = writes.SelectMany(write => write.End!.Missing.Select(text => (write.Lease.JobId, Text: text))).ToList();

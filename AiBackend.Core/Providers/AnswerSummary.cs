@@ -5,11 +5,9 @@ using Microsoft.Extensions.AI;
 namespace AiBackend.Core.Providers;
 
 /// <summary>Collects what is to be said about an answer once it is complete.</summary>
-internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks)
+internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, ChatCall call)
 {
-    private UsageDetails? _usage;
     private string? _finishReason;
-    private string? _modelVersion;
     private bool _simulated = deployment.Simulated;
 
     /// <summary>Notes an update.</summary>
@@ -17,24 +15,30 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks)
     public string TakeText(ChatResponseUpdate update)
     {
         // The usual update is one text and nothing else; ChatResponseUpdate.Text would look for more.
+        call.ModelVersion = update.ModelId ?? call.ModelVersion;
         if (update.Contents is [TextContent only])
         {
             return only.Text;
         }
 
         _finishReason = update.FinishReason?.Value ?? _finishReason;
-        _modelVersion = update.ModelId ?? _modelVersion;
-        _usage = update.Contents.OfType<UsageContent>().LastOrDefault()?.Details ?? _usage;
+        call.Usage = UsageOf(update.Contents.OfType<UsageContent>().LastOrDefault()?.Details) ?? call.Usage;
         _simulated |= update.AdditionalProperties?.ContainsKey(OpenAiChatClient.Simulated) == true;
         return update.Text;
     }
 
-    public ChatProgress.Finished Finish() =>
-        new(
-            new ServedBy(deployment.Provider, deployment.Model, _modelVersion, fallbacks, _simulated),
-            _usage is { InputTokenCount: { } input, OutputTokenCount: { } output }
-                ? new JobUsage(input, _usage.CachedInputTokenCount ?? 0, output, CostUsd: null)
-                : null,
+    public ChatProgress.Finished Finish()
+    {
+        call.End();
+        return new(
+            new ServedBy(deployment.Provider, deployment.Model, call.ModelVersion, fallbacks, _simulated),
+            call.Usage,
             _finishReason
         );
+    }
+
+    private static JobUsage? UsageOf(UsageDetails? usage) =>
+        usage is { InputTokenCount: { } input, OutputTokenCount: { } output }
+            ? new JobUsage(input, usage.CachedInputTokenCount ?? 0, output, CostUsd: null)
+            : null;
 }

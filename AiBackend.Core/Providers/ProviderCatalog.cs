@@ -14,6 +14,9 @@ public sealed class ProviderCatalog : IDisposable
     /// <summary>The route that every installation has: each provider's own model, in the configured order.</summary>
     public const string DefaultRoute = "default";
 
+    /// <summary>HTTP requests that one call makes at most: neither the SDK nor the handler repeats any by itself.</summary>
+    public const int TriesPerCall = 1;
+
     private readonly IReadOnlyList<ProviderOptions> _options;
     private readonly Dictionary<string, IChatClient> _clients;
     private readonly IReadOnlyList<ChatDeployment> _defaultRoute;

@@ -32,9 +32,12 @@ public static class ProvidersRegistration
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<ProviderCatalog>>()
         ));
+        builder.Services.AddSingleton<RetryBudgets>();
         builder.Services.AddSingleton(services => new RoutedChat(
             services.GetRequiredService<ProviderCatalog>(),
+            services.GetRequiredService<RetryBudgets>(),
             services.GetRequiredService<ProviderMetrics>(),
+            services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<RoutedChat>>()
         ));
         return builder;

@@ -8,6 +8,8 @@ internal sealed class RouteFailures
 {
     private readonly List<(Exception Exception, ProviderFailure Failure)> _all = [];
 
+    public int Count => _all.Count;
+
     public (Exception Exception, ProviderFailure Failure) Last => _all[^1];
 
     /// <summary>Notes the failure unless it ends the route.</summary>
@@ -24,7 +26,11 @@ internal sealed class RouteFailures
     }
 
     /// <summary>Throws the failure that says most about whether to come back: one provider at its limit matters more than another without a key.</summary>
-    public void ThrowMostHopeful() => ExceptionDispatchInfo.Throw(_all.MinBy(each => Rank(each.Failure)).Exception);
+    /// <param name="skipped">A deployment that was not asked. It might have answered, so the work waits instead of failing.</param>
+    public void Throw(ChatDeployment? skipped) =>
+        ExceptionDispatchInfo.Throw(
+            skipped is null ? _all.MinBy(each => Rank(each.Failure)).Exception : new RetryBudgetSpentException(skipped.Provider)
+        );
 
     private static int Rank(ProviderFailure failure) =>
         failure switch

@@ -14,27 +14,51 @@ namespace AiBackend.Core.Providers;
 public sealed class RoutedChat
 {
     private readonly ProviderCatalog _catalog;
+    private readonly RetryBudgets _budgets;
     private readonly ProviderMetrics _metrics;
+    private readonly TimeProvider _clock;
     private readonly ILogger<RoutedChat> _logger;
 
-    internal RoutedChat(ProviderCatalog catalog, ProviderMetrics metrics, ILogger<RoutedChat> logger)
+    internal RoutedChat(
+        ProviderCatalog catalog,
+        RetryBudgets budgets,
+        ProviderMetrics metrics,
+        TimeProvider clock,
+        ILogger<RoutedChat> logger
+    )
     {
         _catalog = catalog;
+        _budgets = budgets;
         _metrics = metrics;
+        _clock = clock;
         _logger = logger;
     }
 
-    /// <summary>Streams one answer. Stopping the enumeration aborts the provider call.</summary>
+    /// <summary>Streams one answer to work that is tried for the first time. Stopping the enumeration aborts the provider call.</summary>
     /// <param name="model">A route or model name, see <see cref="ProviderCatalog.Knows"/>.</param>
     /// <param name="messages">The conversation, oldest first; not changed.</param>
     /// <param name="options">Temperature and length; not changed.</param>
     /// <param name="cancellationToken">Aborts the provider call.</param>
     /// <exception cref="OperationCanceledException">Cancelled by <paramref name="cancellationToken"/>.</exception>
     /// <exception cref="Exception">No deployment answered, or one broke off after its first text: ask <see cref="ProviderFailures.Classify"/>.</exception>
+    public IAsyncEnumerable<ChatProgress> StreamAsync(
+        string model,
+        IReadOnlyList<ChatMessage> messages,
+        ChatOptions? options,
+        CancellationToken cancellationToken
+    ) => StreamAsync(model, messages, options, new ChatCalls(_clock), cancellationToken);
+
+    /// <inheritdoc cref="StreamAsync(string, IReadOnlyList{ChatMessage}, ChatOptions?, CancellationToken)"/>
+    /// <param name="model">A route or model name.</param>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="options">Temperature and length.</param>
+    /// <param name="calls">Says whether this is a retry, and learns of every provider call.</param>
+    /// <param name="cancellationToken">Aborts the provider call.</param>
     public async IAsyncEnumerable<ChatProgress> StreamAsync(
         string model,
         IReadOnlyList<ChatMessage> messages,
         ChatOptions? options,
+        ChatCalls calls,
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
@@ -45,52 +69,73 @@ public sealed class RoutedChat
         }
 
         var failures = new RouteFailures();
-        for (var stop = 0; stop < route.Count; stop++)
+        ChatDeployment? failed = null;
+        ChatDeployment? skipped = null;
+        foreach (var deployment in route)
         {
-            var deployment = route[stop];
+            var isRetry = calls.IsRetry || failed is not null;
+            if (!_budgets.MayCall(deployment.Provider, isRetry))
+            {
+                calls.Skip(deployment);
+                skipped ??= deployment;
+                continue;
+            }
+
+            if (failed is not null)
+            {
+                yield return Report(failed, deployment, failures);
+            }
+
             yield return new ChatProgress.CallStarted(deployment.Provider, deployment.Model, deployment.Simulated);
 
-            var summary = new AnswerSummary(deployment, fallbacks: stop);
+            var call = calls.Begin(deployment);
+            var summary = new AnswerSummary(deployment, failures.Count, call);
             await using var updates = deployment
                 .Client.GetStreamingResponseAsync(messages, For(deployment, options), cancellationToken)
                 .GetAsyncEnumerator(cancellationToken);
             var hasText = false;
-            var failed = false;
-            while (true)
+            bool? goesOn;
+            while ((goesOn = await NextAsync(updates, call, hasText, failures, cancellationToken)) is true)
             {
-                try
-                {
-                    if (!await updates.MoveNextAsync())
-                    {
-                        break;
-                    }
-                }
-                catch (Exception failure) when (!hasText && !cancellationToken.IsCancellationRequested && failures.MayFailOver(failure))
-                {
-                    failed = true;
-                    break;
-                }
-
                 if (summary.TakeText(updates.Current) is { Length: > 0 } text)
                 {
+                    // It answers: that is known long before it has finished.
+                    _budgets.NoteSuccess(deployment.Provider, isRetry && !hasText);
                     hasText = true;
                     yield return new ChatProgress.Text(text);
                 }
             }
 
-            if (!failed)
+            if (goesOn is false)
             {
+                _budgets.NoteSuccess(deployment.Provider, isRetry && !hasText);
                 yield return summary.Finish();
                 yield break;
             }
 
-            if (stop + 1 < route.Count)
-            {
-                yield return Report(deployment, route[stop + 1], failures);
-            }
+            failed = deployment;
         }
 
-        failures.ThrowMostHopeful();
+        failures.Throw(skipped);
+    }
+
+    /// <returns>Whether there is a next update; null when the call failed and another deployment may do better.</returns>
+    private static async ValueTask<bool?> NextAsync(
+        IAsyncEnumerator<ChatResponseUpdate> updates,
+        ChatCall call,
+        bool hasText,
+        RouteFailures failures,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            return await updates.MoveNextAsync();
+        }
+        catch (Exception failure) when (call.NoteFailure(failure, cancellationToken) && !hasText && failures.MayFailOver(failure))
+        {
+            return null;
+        }
     }
 
     private ChatProgress.FailedOver Report(ChatDeployment from, ChatDeployment to, RouteFailures failures)

@@ -7,7 +7,7 @@ namespace AiBackend.Tests.Providers;
 /// <summary>The providers as a process has them, built from the variables a user would set.</summary>
 internal sealed class ProviderHost : IDisposable
 {
-    private static readonly IReadOnlyList<ChatMessage> Question = [new(ChatRole.User, "Why is the sky blue?")];
+    public static readonly IReadOnlyList<ChatMessage> Question = [new(ChatRole.User, "Why is the sky blue?")];
 
     private readonly IHost _host;
 

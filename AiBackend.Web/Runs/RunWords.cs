@@ -34,6 +34,9 @@ internal static class RunWords
             JobStatuses.Scheduled when run.NextAttemptAt is { } due => $"Scheduled for {clockTime(due)}",
             JobStatuses.Queued => "Waiting" + Place(run.Job?.Queue) + Reason(run.WaitingReason),
             JobStatuses.Processing when run.TextLength == 0 => "Starting to write",
+            JobStatuses.Retrying
+                when run.NextAttemptAt is { } again && run.WaitingReason?.StartsWith("retry_budget", StringComparison.Ordinal) == true =>
+                $"The model provider fails often, so tries are spread out; next at {clockTime(again)}",
             JobStatuses.Retrying when run.NextAttemptAt is { } next => $"{Try(run.Attempt)} failed, next at {clockTime(next)}",
             _ => Status(run.Status),
         };

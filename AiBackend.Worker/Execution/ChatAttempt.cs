@@ -21,11 +21,12 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         using var deadline = new CancellationTokenSource(PatienceUntil(job.TimeLeft), clock);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
-        var answer = new Answer(clock);
+        var calls = new ChatCalls(clock, job.IsRetry);
+        var answer = new Answer(clock, calls);
         try
         {
             var (messages, options) = ReadInput(job.Input);
-            await foreach (var progress in chat.StreamAsync(job.Model, messages, options, stop.Token))
+            await foreach (var progress in chat.StreamAsync(job.Model, messages, options, calls, stop.Token))
             {
                 answer.Apply(progress, running);
             }
@@ -87,10 +88,17 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
                 )
             );
 
+    private static JobError ErrorOf(ProviderFailure failure) => new(failure.Code, failure.Class, failure.Message, failure.Retryable);
+
     private AttemptEnd AfterFailure(ClaimedJob job, Exception exception, Answer answer)
     {
         var failure = ProviderFailures.Classify(exception);
-        var error = new JobError(failure.Code, failure.Class, failure.Message, failure.Retryable);
+        var error = ErrorOf(failure);
+        if (failure is ProviderFailure.RetryBudgetSpent { Provider: var provider })
+        {
+            return AttemptEnd.WaitsForRetryBudget(error, provider, RetryPolicy.BudgetDelay(job.Attempt, random.NextDouble()));
+        }
+
         logger.AttemptFailed(failure is ProviderFailure.Unknown ? exception : null, job.Lease.JobId, job.Attempt, error.Code);
         var timeLeft = job.TimeLeft - clock.GetElapsedTime(answer.StartedAt);
         // A provider's rate limit is nobody's fault: waiting for it does not use up a try.
@@ -101,7 +109,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
     }
 
     /// <summary>What has arrived so far.</summary>
-    private sealed class Answer(TimeProvider clock)
+    private sealed class Answer(TimeProvider clock, ChatCalls calls)
     {
         private readonly StringBuilder _text = new();
         private TimeSpan? _firstTokenAfter;
@@ -147,6 +155,28 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
                 _ => AttemptEnd.Succeeded(Text),
             };
 
-        public AttemptEnd Describe(AttemptEnd end) => end with { ServedBy = _servedBy, Usage = _usage, FirstTokenAfter = _firstTokenAfter };
+        /// <summary>Adds what is known of the calls, also of one that was cut off in the middle.</summary>
+        public AttemptEnd Describe(AttemptEnd end)
+        {
+            var last = calls.All.Count > 0 ? calls.All[^1] : null;
+            return end with
+            {
+                ServedBy = _servedBy is null ? null : _servedBy with { ModelVersion = _servedBy.ModelVersion ?? last?.ModelVersion },
+                Usage = _usage ?? last?.Usage,
+                FirstTokenAfter = _firstTokenAfter,
+                Calls = [.. calls.All.Select(Describe)],
+            };
+        }
+
+        private static CallTrace Describe(ChatCall call) =>
+            new(
+                call.Provider,
+                call.Model,
+                call.ModelVersion,
+                call.After.TotalSeconds,
+                call.Time.TotalSeconds,
+                call.Usage,
+                call.Failure is { } failure ? ErrorOf(failure) : null
+            );
     }
 }

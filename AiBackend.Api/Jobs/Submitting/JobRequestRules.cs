@@ -9,7 +9,6 @@ namespace AiBackend.Api.Jobs.Submitting;
 /// <summary>Turns a submit body into a draft, or says why not.</summary>
 internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCatalog providers, JobIds ids, TimeProvider clock)
 {
-    private const int DefaultMaxAttempts = 5;
     private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(366);
 
     private readonly string[] _types = bench.Value.Noop ? ["chat", "noop"] : ["chat"];
@@ -121,7 +120,7 @@ internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCata
             Type = type,
             Priority = priority,
             Model = request.Model ?? ProviderCatalog.DefaultRoute,
-            MaxAttempts = request.MaxAttempts ?? DefaultMaxAttempts,
+            MaxAttempts = request.MaxAttempts ?? JobDraft.DefaultMaxAttempts,
             NotBefore = Stored(request.NotBefore),
             Deadline = Stored(request.Deadline),
             Input = input.Json,

@@ -13,13 +13,14 @@ internal static class WriteAsks
             SELECT * FROM unnest(
                 @id, @epoch, @after_seq, @last_seq, @status, @outcome, @text, @question, @timeout, @on_timeout, @error_code, @error_class,
                 @error_message, @provider, @model, @model_version, @fallbacks, @simulated, @input_tokens, @cached_tokens,
-                @output_tokens, @cost_usd, @first_token_after)
+                @output_tokens, @cost_usd, @first_token_after, @calls)
                 AS t (id, epoch, after_seq, last_seq, status, outcome, text, question, timeout, on_timeout, error_code, error_class,
                       error_message, provider, model, model_version, fallbacks, simulated, input_tokens, cached_tokens,
-                      output_tokens, cost_usd, first_token_after)
+                      output_tokens, cost_usd, first_token_after, calls)
         ), fenced AS (
             UPDATE jobs j
-               SET status = i.status, last_seq = i.last_seq, lease_until = NULL, due_at = now(), excused = j.excused + 1
+               SET status = i.status, last_seq = i.last_seq, lease_until = NULL, due_at = now(), excused = j.excused + 1,
+                   waiting_reason = NULL
               FROM input i
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_epoch = i.epoch AND j.last_seq = i.after_seq
             RETURNING j.id, j.tenant_id, j.attempt, j.worker_id, j.claimed_at

@@ -75,6 +75,15 @@ public abstract record ProviderFailure(string Code, string Message)
         public override bool Retryable => false;
     }
 
+    /// <summary>A call was not made: the provider gets no more retries for now. Waiting for it is nobody's failed try.</summary>
+    /// <param name="Provider">The provider's configured name.</param>
+    /// <param name="Message">One sentence for people.</param>
+    public sealed record RetryBudgetSpent(string Provider, string Message) : ProviderFailure(ProviderFailureCodes.RetryBudgetSpent, Message)
+    {
+        /// <inheritdoc/>
+        public override string Class => "transient";
+    }
+
     /// <summary>Nothing above fits.</summary>
     /// <param name="Message">One sentence for people.</param>
     public sealed record Unknown(string Message) : ProviderFailure(ProviderFailureCodes.Unknown, Message)
@@ -119,6 +128,9 @@ public static class ProviderFailureCodes
 
     /// <summary>The provider does not have the configured model, or the key may not use it.</summary>
     public const string ModelNotFound = "provider_model_not_found";
+
+    /// <summary>The provider fails so often that retries wait; no call was made.</summary>
+    public const string RetryBudgetSpent = "retry_budget_spent";
 
     /// <summary>Anything else.</summary>
     public const string Unknown = "provider_unknown_error";

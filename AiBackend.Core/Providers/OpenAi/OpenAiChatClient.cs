@@ -56,7 +56,8 @@ internal sealed class OpenAiChatClient : IChatClient
             done = Read(events, chunk);
             if (chunk.Text.Length > 0)
             {
-                yield return new ChatResponseUpdate(ChatRole.Assistant, chunk.Text);
+                // The version with every piece: nobody knows which one is the last before the call is cut off.
+                yield return new ChatResponseUpdate(ChatRole.Assistant, chunk.Text) { ModelId = chunk.ModelVersion };
                 if (length.IsExceededBy(chunk.Text))
                 {
                     // The provider ignores the limit; what was agreed has been delivered.

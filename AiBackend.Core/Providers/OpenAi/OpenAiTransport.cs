@@ -24,7 +24,7 @@ internal sealed class OpenAiTransport : IDisposable
         {
             Endpoint = provider.BaseUrl,
             Transport = new StreamingTransport(_http),
-            RetryPolicy = new ClientRetryPolicy(maxRetries: 0),
+            RetryPolicy = new ClientRetryPolicy(ProviderCatalog.TriesPerCall - 1),
             NetworkTimeout = Timeout.InfiniteTimeSpan,
             UserAgentApplicationId = "AiBackend",
             // Its messages would contain prompts.

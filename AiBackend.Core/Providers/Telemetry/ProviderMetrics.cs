@@ -12,10 +12,13 @@ internal sealed class ProviderMetrics
     private readonly Histogram<double> _firstText;
     private readonly Histogram<long> _tokens;
     private readonly Counter<long> _failovers;
+    private readonly Counter<long> _retries;
+    private readonly Counter<long> _refusedRetries;
+    private readonly Meter _meter;
 
     public ProviderMetrics(IMeterFactory meters)
     {
-        var meter = meters.Create(Names.Source);
+        var meter = _meter = meters.Create(Names.Source);
         _duration = meter.CreateHistogram<double>(
             "gen_ai.client.operation.duration",
             unit: "s",
@@ -63,7 +66,29 @@ internal sealed class ProviderMetrics
             unit: "{failover}",
             description: "Calls that went on to the next deployment before any text had come."
         );
+        _retries = meter.CreateCounter<long>(
+            "aibackend.provider.retries",
+            unit: "{call}",
+            description: "Calls for work that had failed before, at this provider or another."
+        );
+        _refusedRetries = meter.CreateCounter<long>(
+            "aibackend.provider.retries_refused",
+            unit: "{call}",
+            description: "Calls not made because the provider's retry budget was spent."
+        );
     }
+
+    public void Retry(string provider, bool refused) =>
+        (refused ? _refusedRetries : _retries).Add(1, new KeyValuePair<string, object?>(Names.Provider, provider));
+
+    public void ObserveRetryBudgets(Func<IEnumerable<(string Provider, double Left)>> read) =>
+        _meter.CreateObservableGauge(
+            "aibackend.provider.retry_budget",
+            () =>
+                read().Select(each => new Measurement<double>(each.Left, new KeyValuePair<string, object?>(Names.Provider, each.Provider))),
+            "{call}",
+            "Retries that the provider would still get from this process now."
+        );
 
     public void FirstText(string provider, string model, TimeSpan time) =>
         _firstText.Record(time.TotalSeconds, Tags(provider, model, null));

@@ -1,0 +1,84 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Providers.Failures;
+
+namespace AiBackend.Core.Providers;
+
+/// <summary>The provider calls that one routed chat made, as far as they have come: whole also when it is cut off or fails.</summary>
+/// <param name="clock">Measures them.</param>
+/// <param name="isRetry">Whether an earlier attempt at the same work failed: then every call has to be in its provider's retry budget.</param>
+public sealed class ChatCalls(TimeProvider clock, bool isRetry = false)
+{
+    private readonly List<ChatCall> _all = [];
+    private readonly long _startedAt = clock.GetTimestamp();
+
+    /// <summary>In order; the last one answered, unless all failed.</summary>
+    public IReadOnlyList<ChatCall> All => _all;
+
+    internal bool IsRetry => isRetry;
+
+    internal ChatCall Begin(ChatDeployment deployment)
+    {
+        var call = new ChatCall(deployment.Provider, deployment.Model, clock, clock.GetElapsedTime(_startedAt));
+        _all.Add(call);
+        return call;
+    }
+
+    /// <summary>Notes a call that was not made because the provider has no budget for retries.</summary>
+    internal void Skip(ChatDeployment deployment) => Begin(deployment).Fail(new RetryBudgetSpentException(deployment.Provider));
+}
+
+/// <summary>One call to one provider.</summary>
+public sealed class ChatCall
+{
+    private readonly TimeProvider _clock;
+    private readonly long _startedAt;
+    private TimeSpan? _time;
+
+    internal ChatCall(string provider, string model, TimeProvider clock, TimeSpan after)
+    {
+        (Provider, Model, After) = (provider, model, after);
+        _clock = clock;
+        _startedAt = clock.GetTimestamp();
+    }
+
+    /// <summary>The provider's configured name.</summary>
+    public string Provider { get; }
+
+    /// <summary>The model asked for.</summary>
+    public string Model { get; }
+
+    /// <summary>Time from the start of the chat to the start of the call.</summary>
+    public TimeSpan After { get; }
+
+    /// <summary>How long it took, or has taken until now.</summary>
+    public TimeSpan Time => _time ?? _clock.GetElapsedTime(_startedAt);
+
+    /// <summary>What the provider says it used; null while it has said nothing.</summary>
+    public string? ModelVersion { get; internal set; }
+
+    /// <summary>Tokens as reported so far; null when none were.</summary>
+    public JobUsage? Usage { get; internal set; }
+
+    /// <summary>Why it failed; null when it did not, or was cut off by us.</summary>
+    public ProviderFailure? Failure { get; private set; }
+
+    /// <summary>For an exception filter: notes a failure of the provider's. An abort of ours is none.</summary>
+    internal bool NoteFailure(Exception exception, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+
+        Fail(exception);
+        return true;
+    }
+
+    internal void End() => _time ??= _clock.GetElapsedTime(_startedAt);
+
+    internal void Fail(Exception exception)
+    {
+        End();
+        Failure = ProviderFailures.Classify(exception);
+    }
+}

@@ -1,0 +1,169 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Simulator;
+
+namespace AiBackend.Tests.Worker;
+
+/// <summary>Failures are data: every attempt keeps what is known of it however it ended, and retries are bounded and visible.</summary>
+public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    private static readonly object Down = new { error_rate = 1, error_status = 503 };
+
+    [Fact]
+    public async Task The_trace_shows_every_provider_call_of_an_attempt_with_its_error()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(
+            database,
+            await simulator.ModelAsync(Down),
+            await simulator.ModelAsync(new { words = 4 })
+        );
+        var draft = CoreHost.Draft();
+
+        await worker.RunJobAsync(draft);
+
+        var attempt = Assert.Single((await TraceAsync(worker, draft.Id)).Attempts);
+        Assert.Equal(["p0:provider_unavailable", "p1:"], attempt.Calls.Select(call => $"{call.Provider}:{call.Error?.Code}"));
+        Assert.Equal(("transient", true), (attempt.Calls[0].Error!.Class, attempt.Calls[0].Error!.Retryable));
+        Assert.Equal(attempt.Usage, attempt.Calls[1].Usage);
+        Assert.InRange(attempt.Calls[1].AfterSeconds, attempt.Calls[0].AfterSeconds + attempt.Calls[0].Seconds, 60);
+    }
+
+    [Fact]
+    public async Task The_usual_attempt_of_one_call_has_it_in_its_trace_and_pays_no_second_record()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, await simulator.ModelAsync(new { words = 4 }));
+        var draft = CoreHost.Draft();
+
+        await worker.RunJobAsync(draft);
+
+        var attempt = Assert.Single((await TraceAsync(worker, draft.Id)).Attempts);
+        var call = Assert.Single(attempt.Calls);
+        Assert.Equal((attempt.Provider, attempt.ModelVersion, attempt.Usage), (call.Provider, call.ModelVersion, call.Usage));
+        Assert.Equal(0, await worker.ScalarAsync<long>("SELECT count(*) FROM job_attempts WHERE calls IS NOT NULL"));
+    }
+
+    [Fact]
+    public async Task An_attempt_that_is_cut_off_keeps_provider_model_version_and_times()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, await simulator.ModelAsync(new { words = 1000, interval_ms = 20 }));
+        var id = await worker.SubmitAsync();
+        await Eventually.TrueAsync(async _ => (await worker.EventsAsync(id)).Any(each => each.Kind == JobEventKind.Delta), "it writes");
+
+        await worker.Get<CancelJob>().RunAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel);
+
+        await Eventually.TrueAsync(async _ => await worker.StatusAsync(id) == JobStatus.Cancelled, "it is cancelled");
+        var attempt = Assert.Single((await TraceAsync(worker, id)).Attempts);
+        Assert.Equal(("cancelled", "p0", null), (attempt.Outcome, attempt.Provider, attempt.Error));
+        Assert.NotNull(attempt.ModelVersion);
+        Assert.InRange(attempt.FirstTokenAt!.Value, attempt.StartedAt, attempt.EndedAt!.Value);
+    }
+
+    [Fact]
+    public async Task I_13_a_job_costs_at_most_the_product_of_the_retry_layers()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(Down);
+        await using var worker = await StartAsync(database, model, model);
+        var draft = CoreHost.Draft() with { MaxAttempts = JobDraft.DefaultMaxAttempts };
+        await worker.SubmitAsync(draft);
+
+        await UntilAsync(worker, async () => await worker.StatusAsync(draft.Id) == JobStatus.Failed, "it has failed for good");
+
+        var route = worker.Get<ProviderCatalog>().Route(draft.Model).Count;
+        Assert.Equal(
+            ProviderCatalog.TriesPerCall * route * JobDraft.DefaultMaxAttempts,
+            (await simulator.CallsAsync(model, TestRun.Cancel)).Count
+        );
+        var attempts = (await TraceAsync(worker, draft.Id)).Attempts;
+        Assert.All(attempts, attempt => Assert.Equal(("failed", route), (attempt.Outcome, attempt.Calls.Count)));
+    }
+
+    [Fact]
+    public async Task F_24_calls_to_a_provider_that_always_fails_stay_within_its_budget_and_jobs_wait_with_their_tries_until_it_is_well()
+    {
+        const int Jobs = 40;
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(Down);
+        await using var worker = await StartAsync(database, model);
+        var began = TimeProvider.System.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, Jobs).Select(_ => worker.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 20 })));
+
+        // Far more looks than there are tokens.
+        await UntilAsync(
+            worker,
+            async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE attempt >= 4") == Jobs,
+            "all were looked at several times"
+        );
+
+        var calls = (await simulator.CallsAsync(model, TestRun.Cancel)).Count;
+        var trickled = TimeProvider.System.GetElapsedTime(began) / RetryBudget.Trickle;
+        Assert.InRange(calls, Jobs + 1, (1 + RetryBudget.Ratio) * Jobs + RetryBudget.Floor + trickled);
+        Assert.Equal(0, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status NOT IN (1, 2, 5)"));
+        await simulator.BehaveAsync(model, new { words = 2 });
+        await UntilAsync(
+            worker,
+            async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 6") == Jobs,
+            "all are done once the provider is well"
+        );
+    }
+
+    [Fact]
+    public async Task A_job_that_waits_for_a_retry_budget_says_so_and_keeps_its_try()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, await simulator.ModelAsync(Down));
+        while (worker.Get<RetryBudgets>().MayCall("p0", isRetry: true))
+        {
+            // Until it is spent.
+        }
+
+        var id = await worker.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 2 });
+        Job job = null!;
+        await UntilAsync(
+            worker,
+            async () => (job = await JobAsync(worker, id)).Queue?.WaitingReason == "retry_budget:p0",
+            "it waits and says why"
+        );
+
+        Assert.Equal(("retrying", "retry_budget_spent"), (job.Status, job.Error!.Code));
+        Assert.NotNull(job.NextAttemptAt);
+        Assert.Equal(1, await worker.ScalarAsync<long>("SELECT attempt - excused FROM jobs WHERE id = @id", id));
+        var trace = await TraceAsync(worker, id);
+        Assert.Equal(["failed", "interrupted"], trace.Attempts.Take(2).Select(attempt => attempt.Outcome));
+        Assert.Equal(["retry_budget_spent"], trace.Attempts[1].Calls.Select(call => call.Error!.Code));
+    }
+
+    private async Task<CoreHost> StartAsync(TestDatabase database, params string[] models) =>
+        await WorkerUnderTest.StartAsync(database, redis, [.. models.Select(model => (simulator.Address, model))]);
+
+    private static async Task<JobTrace> TraceAsync(CoreHost worker, Guid id) =>
+        (await worker.Get<JobTraces>().FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel))!;
+
+    private static async Task<Job> JobAsync(CoreHost worker, Guid id) => (await worker.Reads.FindForEventAsync(id, TestRun.Cancel))!;
+
+    /// <summary>Waits without the waits between attempts.</summary>
+    private static Task UntilAsync(CoreHost worker, Func<Task<bool>> condition, string what) =>
+        Eventually.TrueAsync(
+            async _ =>
+            {
+                if (await condition())
+                {
+                    return true;
+                }
+
+                await worker.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE status = 5", Guid.Empty);
+                return false;
+            },
+            what,
+            TimeSpan.FromSeconds(60)
+        );
+}
