@@ -1,5 +1,6 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.DeadLetters;
+using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.OpenApi;
@@ -65,6 +66,7 @@ internal static class ApiHost
         app.MapJobs();
         app.MapDeadLetters();
         app.MapBulkActions();
+        app.MapAlerts();
         app.MapOperations();
         app.MapProblemPages();
         app.MapApiDocument();

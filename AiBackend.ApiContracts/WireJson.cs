@@ -32,6 +32,8 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(UsageEvent))]
 [JsonSerializable(typeof(NoticeEvent))]
 [JsonSerializable(typeof(FinalEvent))]
+[JsonSerializable(typeof(Alert))]
+[JsonSerializable(typeof(AlertList))]
 [JsonSerializable(typeof(DeadLetter))]
 [JsonSerializable(typeof(DeadLetterGroupPage))]
 [JsonSerializable(typeof(DeadLetterPage))]

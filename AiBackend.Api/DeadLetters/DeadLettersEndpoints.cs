@@ -1,4 +1,5 @@
 using AiBackend.Api.Auth;
+using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.DeadLetters;
@@ -23,7 +24,11 @@ internal static class DeadLettersEndpoints
     public static void AddDeadLetterEndpoints(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<ListDeadLetters>().AddSingleton<ReplayJobRequest>().AddSingleton<DiscardJobRequest>();
-        builder.Services.AddSingleton<BulkRules>().AddSingleton<BeginBulkRequest>().AddSingleton<BulkActionRequests>();
+        builder
+            .Services.AddSingleton<BulkRules>()
+            .AddSingleton<BeginBulkRequest>()
+            .AddSingleton<BulkActionRequests>()
+            .AddSingleton<AlertRequests>();
     }
 
     public static void MapDeadLetters(this IEndpointRouteBuilder app)

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.Api.Auth;
 using AiBackend.ApiContracts;
+using AiBackend.Core.DeadLetters.Alerts;
 using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
@@ -64,6 +65,7 @@ internal static class ApiDocument
         await contracts.DescribeEventsAsync(cancellationToken);
         contracts.Close("Job", "status", JobStatusNames.All);
         contracts.Close("Job", "priority", JobTraitNames.AllPriorities);
+        contracts.Close("Alert", "rule", AlertRules.All);
         contracts.Close("BulkAction", "kind", BulkTraitNames.AllKinds);
         contracts.Close("BulkAction", "status", BulkTraitNames.AllStatuses);
         contracts.Close("SubmitJobRequest", "priority", JobTraitNames.AllPriorities);

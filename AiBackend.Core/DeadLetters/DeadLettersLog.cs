@@ -12,6 +12,9 @@ internal static partial class DeadLettersLog
     [LoggerMessage(1701, LogLevel.Information, "Dead letter {JobId} was discarded by key {KeyId}")]
     public static partial void DeadLetterDiscarded(this ILogger logger, Guid jobId, string keyId);
 
+    [LoggerMessage(1710, LogLevel.Error, "Alert {Rule} was raised for {Cause} ({Value}) of tenant {TenantId}")]
+    public static partial void AlertRaised(this ILogger logger, string rule, string cause, long value, Guid tenantId);
+
     [LoggerMessage(1702, LogLevel.Information, "Bulk {Kind} {BulkActionId} of {Letters} dead letters began, by key {KeyId}")]
     public static partial void BulkActionBegan(this ILogger logger, Guid bulkActionId, BulkKind kind, long letters, string keyId);
 

@@ -1,3 +1,4 @@
+using AiBackend.Core.DeadLetters.Alerts;
 using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
@@ -16,6 +17,7 @@ public static class DeadLettersRegistration
         builder.AddMakingOfJobs();
         builder.Services.AddSingleton<DeadLetterReads>().AddSingleton<ReplayJob>().AddSingleton<DiscardDeadLetter>();
         builder.Services.AddSingleton<BulkReads>().AddSingleton<PreviewBulkAction>().AddSingleton<BeginBulkAction>();
+        builder.Services.AddSingleton<AlertReads>();
     }
 
     /// <summary>Adds what the leader does about them: the worker's side.</summary>
@@ -23,6 +25,8 @@ public static class DeadLettersRegistration
     {
         builder.AddMakingOfJobs();
         builder.Services.AddSingleton<LabelDeadLetters>().AddSingleton<RunBulkActions>();
+        builder.Services.AddOptions<AlertOptions>().BindConfiguration(AlertOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<AlertMetrics>().AddSingleton<RaiseAlerts>();
     }
 
     private static void AddMakingOfJobs(this IHostApplicationBuilder builder)

@@ -28,6 +28,12 @@ public sealed class QueueGauges
             "{job}",
             "Dead letters neither replayed nor discarded."
         );
+        meter.CreateObservableGauge(
+            "aibackend.job.dead_letters.oldest_age",
+            () => One(reading => reading.OldestDeadLetterSeconds),
+            "s",
+            "How long the oldest of them has waited."
+        );
     }
 
     /// <summary>Reads the queue.</summary>
@@ -37,8 +43,8 @@ public sealed class QueueGauges
     /// <summary>Reports nothing any more: another process does.</summary>
     public void Clear() => Volatile.Write(ref _latest, null);
 
-    private IEnumerable<Measurement<long>> One(Func<QueueReading, long> value) =>
-        Volatile.Read(ref _latest) is { } reading ? [new(value(reading))] : [];
+    private IEnumerable<Measurement<T>> One<T>(Func<QueueReading, T> value)
+        where T : struct => Volatile.Read(ref _latest) is { } reading ? [new(value(reading))] : [];
 
     private IEnumerable<Measurement<long>> Depths() =>
         Volatile.Read(ref _latest)?.Queue.Select(depth => new Measurement<long>(depth.Depth, Tag(depth.Priority))) ?? [];

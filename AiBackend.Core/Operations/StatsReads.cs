@@ -16,7 +16,9 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
 
     private const string TotalsSql = """
         SELECT (SELECT count(*) FROM jobs WHERE status = 2),
-               (SELECT count(*) FROM dead_letters WHERE replayed_by IS NULL AND discarded_at IS NULL)
+               d.open, d.oldest_age
+          FROM (SELECT count(*) AS open, extract(epoch FROM now() - min(at))::float8 AS oldest_age
+                  FROM dead_letters WHERE replayed_by IS NULL AND discarded_at IS NULL) d
         """;
 
     private const string AttemptsSql = """
@@ -58,7 +60,7 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var queue = await ReadAllAsync(reader, ReadDepth, cancellationToken);
         var totals = await ReadNextAsync(reader, ReadTotals, cancellationToken);
-        return new QueueReading(EveryPriority(queue), totals[0].Processing, totals[0].DeadLetters);
+        return new QueueReading(EveryPriority(queue), totals[0].Processing, totals[0].DeadLetters, totals[0].OldestDeadLetter);
     }
 
     /// <summary>Reads everything for one window.</summary>
@@ -139,7 +141,8 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
             ),
         ];
 
-    private static (long Processing, long DeadLetters) ReadTotals(NpgsqlDataReader row) => (row.GetInt64(0), row.GetInt64(1));
+    private static (long Processing, long DeadLetters, double OldestDeadLetter) ReadTotals(NpgsqlDataReader row) =>
+        (row.GetInt64(0), row.GetInt64(1), row.IsDBNull(2) ? 0 : row.GetDouble(2));
 
     private static QueueDepth ReadDepth(NpgsqlDataReader row) =>
         new(((JobPriority)row.GetInt16(0)).ToWire(), row.GetInt64(1), row.IsDBNull(2) ? null : Math.Max(0, row.GetDouble(2)));
@@ -165,4 +168,5 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
 /// <param name="Queue">Every priority, most urgent first.</param>
 /// <param name="Processing">Jobs leased by a worker.</param>
 /// <param name="DeadLetters">Neither replayed nor discarded.</param>
-public sealed record QueueReading(IReadOnlyList<QueueDepth> Queue, long Processing, long DeadLetters);
+/// <param name="OldestDeadLetterSeconds">How long the oldest of those has waited, in seconds; 0 when there is none.</param>
+public sealed record QueueReading(IReadOnlyList<QueueDepth> Queue, long Processing, long DeadLetters, double OldestDeadLetterSeconds);

@@ -1,15 +1,17 @@
 using AiBackend.Core.DeadLetters;
+using AiBackend.Core.DeadLetters.Alerts;
 using AiBackend.Core.DeadLetters.Bulk;
 
 namespace AiBackend.Worker.Maintenance;
 
 /// <summary>The leader's rounds for jobs that failed for good.</summary>
-internal sealed class DeadLetterRounds(LabelDeadLetters label, RunBulkActions bulk)
+internal sealed class DeadLetterRounds(LabelDeadLetters label, RunBulkActions bulk, RaiseAlerts alerts, AlertMetrics metrics)
 {
     private static readonly TimeSpan LabelInterval = TimeSpan.FromMilliseconds(500);
 
     // Four steps a second keep the rate; see BulkStatements.
     private static readonly TimeSpan BulkInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan AlertInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
 
     public async Task<TimeSpan> LabelAsync(CancellationToken cancellationToken)
@@ -20,4 +22,13 @@ internal sealed class DeadLetterRounds(LabelDeadLetters label, RunBulkActions bu
 
     public async Task<TimeSpan> RunBulkActionsAsync(CancellationToken cancellationToken) =>
         await bulk.RunAsync(cancellationToken) > 0 ? BulkInterval : IdleInterval;
+
+    public async Task<TimeSpan> RaiseAlertsAsync(CancellationToken cancellationToken)
+    {
+        await alerts.RunAsync(cancellationToken);
+        return AlertInterval;
+    }
+
+    /// <summary>This process no longer leads.</summary>
+    public void Clear() => metrics.Clear();
 }

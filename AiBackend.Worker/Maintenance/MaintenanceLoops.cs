@@ -57,9 +57,11 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.RunBulkActionsAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, retention.RunAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, deadLetters.RaiseAlertsAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken)
         );
         gauges.Clear();
+        deadLetters.Clear();
     }
 
     private async Task<TimeSpan> DispatchAsync(CancellationToken cancellationToken)

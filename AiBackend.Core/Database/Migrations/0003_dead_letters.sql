@@ -58,3 +58,19 @@ CREATE TABLE bulk_items (
     PRIMARY KEY (action_id, job_id)
 );
 CREATE INDEX bulk_items_by_state ON bulk_items (action_id, state, stage, job_id); -- the next step, and how far an action is
+
+-- What a person should know. One row a cause from when it is raised until it is quiet again; raised again, it is another row.
+CREATE TABLE alerts (
+    id              uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
+    tenant_id       uuid        NOT NULL,
+    rule            text        NOT NULL,               -- AlertRules
+    cause           text        NOT NULL,
+    value           bigint      NOT NULL,               -- letters, or seconds
+    raised_at       timestamptz NOT NULL DEFAULT now(),
+    firing_at       timestamptz NOT NULL DEFAULT now(), -- when the rule last held, to within half a minute
+    acknowledged_at timestamptz,
+    acknowledged_by text,                               -- public id of the API key
+    resolved_at     timestamptz
+);
+CREATE UNIQUE INDEX alerts_active ON alerts (tenant_id, rule, cause) WHERE resolved_at IS NULL; -- one alert a cause
+CREATE INDEX alerts_by_tenant ON alerts (tenant_id, raised_at, id);                             -- lists, newest first

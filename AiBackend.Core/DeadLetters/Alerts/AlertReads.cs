@@ -1,0 +1,91 @@
+using System.Globalization;
+using AiBackend.ApiContracts.DeadLetters;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.DeadLetters.Alerts;
+
+/// <summary>Shows alerts and takes note of who has seen them. Every call names its tenant.</summary>
+public sealed class AlertReads(NpgsqlDataSource database)
+{
+    private const int MaxListed = 100;
+
+    private const string Columns = """
+        SELECT a.id, a.rule, a.cause, a.value, a.raised_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, g.class, g.code, g.shape
+          FROM alerts a LEFT JOIN dead_letter_groups g ON g.tenant_id = a.tenant_id AND g.fingerprint = a.cause
+        """;
+
+    private const string ListSql =
+        Columns
+        + """
+             WHERE a.tenant_id = @tenant_id AND (@resolved IS NULL OR (a.resolved_at IS NOT NULL) = @resolved)
+             ORDER BY a.raised_at DESC, a.id DESC LIMIT @limit
+            """;
+
+    private const string OneSql = Columns + " WHERE a.tenant_id = @tenant_id AND a.id = @id";
+
+    private const string AcknowledgeSql = """
+        UPDATE alerts SET acknowledged_at = now(), acknowledged_by = @key_id
+         WHERE tenant_id = @tenant_id AND id = @id AND acknowledged_at IS NULL AND resolved_at IS NULL
+        """;
+
+    /// <param name="tenantId">Whose alerts.</param>
+    /// <param name="resolved">Only those that are over, or only those that are not; null is both.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Newest first, at most 100.</returns>
+    public async Task<IReadOnlyList<Alert>> ListAsync(Guid tenantId, bool? resolved, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(ListSql);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("resolved", NpgsqlDbType.Boolean, (object?)resolved ?? DBNull.Value);
+        command.Parameters.AddWithValue("limit", MaxListed);
+        return await command.ReadAllAsync(Read, cancellationToken);
+    }
+
+    /// <summary>Notes that somebody has seen an active alert. The first one counts.</summary>
+    /// <returns>The alert as it is now; null when the tenant has none with this id.</returns>
+    public async Task<Alert?> AcknowledgeAsync(Guid tenantId, Guid id, string keyId, CancellationToken cancellationToken)
+    {
+        await using var update = database.CreateCommand(AcknowledgeSql);
+        update.Parameters.AddWithValue("tenant_id", tenantId);
+        update.Parameters.AddWithValue("id", id);
+        update.Parameters.AddWithValue("key_id", keyId);
+        await update.ExecuteNonQueryAsync(cancellationToken);
+
+        await using var find = database.CreateCommand(OneSql);
+        find.Parameters.AddWithValue("tenant_id", tenantId);
+        find.Parameters.AddWithValue("id", id);
+        return await find.ReadAllAsync(Read, cancellationToken) is [var alert] ? alert : null;
+    }
+
+    private static Alert Read(NpgsqlDataReader row)
+    {
+        var (rule, value) = (row.GetString(1), row.GetInt64(3));
+        return new Alert
+        {
+            Id = row.GetGuid(0),
+            Rule = rule,
+            Fingerprint = rule == AlertRules.Cause ? row.GetString(2) : null,
+            Message = rule switch
+            {
+                AlertRules.Cause => $"Jobs fail for good with {row.Text(9)} ({row.Text(8)}). {row.Text(10)}".TrimEnd(),
+                AlertRules.Depth => string.Create(CultureInfo.InvariantCulture, $"{value} dead letters are open."),
+                AlertRules.Age => $"The oldest open dead letter has waited for {Span(TimeSpan.FromSeconds(value))}.",
+                _ => rule,
+            },
+            Value = value,
+            RaisedAt = row.GetFieldValue<DateTimeOffset>(4),
+            AcknowledgedAt = row.Moment(5),
+            AcknowledgedBy = row.Text(6),
+            ResolvedAt = row.Moment(7),
+        };
+    }
+
+    private static string Span(TimeSpan age) =>
+        age switch
+        {
+            { TotalDays: >= 2 } => string.Create(CultureInfo.InvariantCulture, $"{(int)age.TotalDays} days"),
+            { TotalHours: >= 2 } => string.Create(CultureInfo.InvariantCulture, $"{(int)age.TotalHours} hours"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{(int)age.TotalMinutes} minutes"),
+        };
+}

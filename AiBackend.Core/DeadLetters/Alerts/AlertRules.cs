@@ -1,0 +1,17 @@
+namespace AiBackend.Core.DeadLetters.Alerts;
+
+/// <summary>What alerts are raised for. Stored, and tags of metrics: a closed set.</summary>
+public static class AlertRules
+{
+    /// <summary>Jobs die of this cause: from its first open letter on. The cause is the fingerprint.</summary>
+    public const string Cause = "dead_letter_cause";
+
+    /// <summary>Too many open letters.</summary>
+    public const string Depth = "dead_letter_depth";
+
+    /// <summary>An open letter is too old.</summary>
+    public const string Age = "dead_letter_age";
+
+    /// <summary>Every rule.</summary>
+    public static IReadOnlyList<string> All { get; } = [Cause, Depth, Age];
+}
