@@ -68,12 +68,30 @@ public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics m
         CancellationToken cancellationToken
     ) => RunAsync(workerId, jobIds, lease, alone: false, cancellationToken);
 
+    /// <inheritdoc cref="RunAsync(Guid, IEnumerable{Guid}, TimeSpan, CancellationToken)"/>
+    /// <param name="workerId">Who takes them.</param>
+    /// <param name="pool">The pool whose slots are free; jobs of others are left alone.</param>
+    /// <param name="jobIds">The jobs.</param>
+    /// <param name="lease">How long the claim lasts without renewal.</param>
+    /// <param name="cancellationToken">Ends the wait, not a claim that was sent.</param>
+    public Task<IReadOnlyList<ClaimedJob>> RunInPoolAsync(
+        Guid workerId,
+        string pool,
+        IEnumerable<Guid> jobIds,
+        TimeSpan lease,
+        CancellationToken cancellationToken
+    )
+    {
+        var ids = jobIds.Order().ToArray();
+        return RunAsync(token => store.ClaimInPoolAsync(workerId, pool, ids, lease, token), cancellationToken);
+    }
+
     /// <summary>Takes a job that must run alone: only for a process that holds no other.</summary>
     /// <returns>Null when it was taken or ended meanwhile, or need not run alone.</returns>
     public async Task<ClaimedJob?> RunAloneAsync(Guid workerId, Guid jobId, TimeSpan lease, CancellationToken cancellationToken) =>
         (await RunAsync(workerId, [jobId], lease, alone: true, cancellationToken)).SingleOrDefault();
 
-    private async Task<IReadOnlyList<ClaimedJob>> RunAsync(
+    private Task<IReadOnlyList<ClaimedJob>> RunAsync(
         Guid workerId,
         IEnumerable<Guid> jobIds,
         TimeSpan lease,
@@ -83,7 +101,15 @@ public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics m
     {
         // Sorted: two workers with overlapping lists lock rows in the same order.
         var ids = jobIds.Order().ToArray();
-        var claimed = await TransientRetry.RunAsync(token => store.ClaimAsync(workerId, ids, lease, alone, token), cancellationToken);
+        return RunAsync(token => store.ClaimAsync(workerId, ids, lease, alone, token), cancellationToken);
+    }
+
+    private async Task<IReadOnlyList<ClaimedJob>> RunAsync(
+        Func<CancellationToken, Task<IReadOnlyList<ClaimedJob>>> claim,
+        CancellationToken cancellationToken
+    )
+    {
+        var claimed = await TransientRetry.RunAsync(claim, cancellationToken);
         foreach (var job in claimed)
         {
             metrics.Claimed(job);
@@ -110,6 +136,7 @@ internal sealed partial class PostgresJobStore
               FROM unnest(@ids) AS i (id)
              WHERE j.id = i.id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
                AND (j.deadline IS NULL OR j.deadline > now()) AND (j.crash_count >= 2) = @alone
+               AND (@alone OR j.pool = @pool)
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
                       j.last_seq, j.crash_count, j.waiting_reason IS NOT NULL AS is_retry
@@ -125,8 +152,25 @@ internal sealed partial class PostgresJobStore
     // During an upgrade a newer Api may accept work that this build cannot do: it waits for a worker that can.
     private static readonly short[] KnownTypes = [.. Enum.GetValues<JobType>().Select(type => (short)type)];
 
-    public async Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
+    public Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
         Guid workerId,
+        Guid[] jobIds,
+        TimeSpan lease,
+        bool alone,
+        CancellationToken cancellationToken
+    ) => ClaimAsync(workerId, JobDraft.DefaultPool, jobIds, lease, alone, cancellationToken);
+
+    public Task<IReadOnlyList<ClaimedJob>> ClaimInPoolAsync(
+        Guid workerId,
+        string pool,
+        Guid[] jobIds,
+        TimeSpan lease,
+        CancellationToken cancellationToken
+    ) => ClaimAsync(workerId, pool, jobIds, lease, alone: false, cancellationToken);
+
+    private async Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
+        Guid workerId,
+        string pool,
         Guid[] jobIds,
         TimeSpan lease,
         bool alone,
@@ -150,6 +194,7 @@ internal sealed partial class PostgresJobStore
             parameters.AddWithValue("worker_id", workerId);
             parameters.AddWithValue("lease", lease);
             parameters.AddWithValue("alone", alone);
+            parameters.AddWithValue("pool", pool);
         }
     }
 

@@ -34,6 +34,15 @@ public interface IJobStore
         CancellationToken cancellationToken
     );
 
+    /// <summary>As <see cref="ClaimAsync"/>, for the jobs of one pool; the other takes only those of the default pool.</summary>
+    Task<IReadOnlyList<ClaimedJob>> ClaimInPoolAsync(
+        Guid workerId,
+        string pool,
+        Guid[] jobIds,
+        TimeSpan lease,
+        CancellationToken cancellationToken
+    ) => throw new NotSupportedException($"This store has no pool '{pool}'.");
+
     /// <summary>Extends all leases of one worker and records its heartbeat, in one round trip.</summary>
     /// <returns>For every lease that still holds: whether a caller asked to cancel the job. Those missing are lost.</returns>
     Task<IReadOnlyDictionary<Guid, bool>> RenewAsync(

@@ -16,9 +16,9 @@ internal sealed partial class PostgresJobStore
         WITH input AS (
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
-                @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state)
+                @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
-                      feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state)
+                      feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
             SELECT tenant_id, 'jobs', idempotency_key, fingerprint, id, now() + interval '24 hours'
@@ -29,8 +29,8 @@ internal sealed partial class PostgresJobStore
         ), accepted AS MATERIALIZED (
             SELECT * FROM input WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM keys)
         ), inserted AS (
-            INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, due_at, deadline, last_seq)
-            SELECT id, tenant_id, type, status, priority, model, max_attempts, coalesce(not_before, now()), deadline, 1
+            INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, due_at, deadline, last_seq, pool)
+            SELECT id, tenant_id, type, status, priority, model, max_attempts, coalesce(not_before, now()), deadline, 1, pool
               FROM accepted
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent)
@@ -125,6 +125,7 @@ internal sealed partial class PostgresJobStore
         Column("idempotency_key", NpgsqlDbType.Text, draft => draft.IdempotencyKey);
         Column("fingerprint", NpgsqlDbType.Bytea, draft => draft.Fingerprint);
         Column("state", NpgsqlDbType.Text, FirstState);
+        Column("pool", NpgsqlDbType.Text, draft => draft.Pool);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
     }
 

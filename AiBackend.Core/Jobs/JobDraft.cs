@@ -6,6 +6,12 @@ public sealed record JobDraft
     /// <summary>Tries of a job whose caller does not say.</summary>
     public const int DefaultMaxAttempts = 5;
 
+    /// <summary>The pool of jobs that no other pool takes.</summary>
+    public const string DefaultPool = "default";
+
+    /// <summary>Which workers' slots it takes.</summary>
+    public string Pool { get; init; } = DefaultPool;
+
     /// <summary>UUIDv7 of the job to be.</summary>
     public required Guid Id { get; init; }
 

@@ -198,7 +198,7 @@ public sealed class JobSubmission : IAsyncDisposable
                 continue;
             }
 
-            if (submission.Draft.NotBefore is null)
+            if (submission.Draft is { NotBefore: null, Pool: JobDraft.DefaultPool })
             {
                 queued.Add(submission.Draft.Id);
             }

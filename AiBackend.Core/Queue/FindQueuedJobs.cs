@@ -25,11 +25,11 @@ internal sealed class FindQueuedJobs(NpgsqlDataSource database, IOptions<QueueOp
 {
     // A window several times as wide as what is taken, in random order: workers that ask at the same time mostly find different jobs.
     private static readonly string Sql = $"""
-        SELECT id FROM ({Head("due_at <= now() - @older_than", "@window")}) head ORDER BY random() LIMIT @limit
+        SELECT id FROM ({Head("pool = 'default' AND due_at <= now() - @older_than", "@window")}) head ORDER BY random() LIMIT @limit
         """;
 
     // Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business at once.
-    private static readonly string BacklogSql = Head("(@all OR due_at < now() - @age)", "@limit");
+    private static readonly string BacklogSql = Head("pool = 'default' AND (@all OR due_at < now() - @age)", "@limit");
 
     public async Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken)
     {
@@ -57,7 +57,7 @@ internal sealed class FindQueuedJobs(NpgsqlDataSource database, IOptions<QueueOp
 
     /// <summary>The head of the line: by priority, then by age; what has waited too long stands among the most urgent (I-16).</summary>
     /// <remarks>One arm a priority, because each is a range of the index; an order by an expression would read the whole backlog.</remarks>
-    private static string Head(string condition, string limit)
+    internal static string Head(string condition, string limit)
     {
         var arms = Enum.GetValues<JobPriority>()
             .Select(priority =>

@@ -25,4 +25,7 @@ public sealed class QueueOptions
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan AgeUpAfter { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Pools besides the default one. The same for the Api, which decides, and for the workers, which serve them.</summary>
+    public List<PoolOptions> Pools { get; init; } = [];
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Core.Queue;
 
@@ -13,6 +14,9 @@ public static class QueueRegistration
         builder
             .Services.AddSingleton<IReadyQueue, ReadyQueue>()
             .AddSingleton<DispatchBacklog>()
+            .AddSingleton<QueuePools>()
+            .AddSingleton<FindPooledJobs>()
+            .AddSingleton<IValidateOptions<QueueOptions>, PoolsValidator>()
             .AddSingleton<FindSuspects>()
             .AddSingleton<IQueuedJobs, FindQueuedJobs>();
     }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Queue;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -14,6 +15,7 @@ internal static class ExecutionRegistration
         // Hosted services stop in reverse order: intake drains first, and leases are renewed until it has.
         builder.Services.AddHostedService<LeaseKeeper>();
         builder.Services.AddHostedService<CancelWatch>();
+        builder.Services.AddHostedService<PoolIntake>();
         builder.Services.AddHostedService<JobIntake>();
     }
 
@@ -26,6 +28,12 @@ internal static class ExecutionRegistration
             .ValidateDataAnnotations()
             .ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<WorkerOptions>, WorkerTimingValidator>();
+        builder.Services.AddSingleton<IValidateOptions<WorkerOptions>, ServedPoolsValidator>();
+        builder
+            .Services.AddOptions<WorkerOptions>()
+            .PostConfigure<QueuePools>(
+                (worker, pools) => worker.PooledSlots = pools.Others.Where(pool => worker.Serves(pool.Name)).Sum(pool => pool.Slots)
+            );
         builder.Services.TryAddSingleton(Random.Shared);
         builder.Services.AddSingleton<WorkerDrain>().AddSingleton<HeldLeases>().AddSingleton<ChatAttempt>().AddSingleton<JobRunner>();
     }

@@ -38,6 +38,11 @@ internal sealed class JobIntake(
     {
         // From here on the clock of the grace period runs, whatever this loop waits for.
         await using var draining = stoppingToken.Register(drain.Begin);
+        if (!options.Value.Serves(QueuePools.Default))
+        {
+            return;
+        }
+
         await redis.SubscribeAsync(queue.WakeChannel, _ => Nudge());
         while (!stoppingToken.IsCancellationRequested)
         {

@@ -47,7 +47,7 @@ internal sealed class LeaseKeeper(
         var heartbeat = new WorkerHeartbeat(
             identity.Id,
             identity.Name,
-            options.Value.MaxConcurrentJobs,
+            options.Value.AllSlots,
             leases.Count,
             writes.FencedCount,
             drain.IsDraining

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using AiBackend.Core.Queue;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Worker.Execution;
@@ -8,7 +9,16 @@ internal sealed class WorkerOptions
 {
     public const string SectionName = "Worker";
 
-    /// <summary>Jobs run at once by this process. Default 256: a model call mostly waits.</summary>
+    /// <summary>Names of the pools this process serves, with commas. Default: all of them.</summary>
+    public string Pools { get; set; } = "";
+
+    /// <summary>Slots of the pools besides the default one that this process serves; from <c>Queue:Pools</c>.</summary>
+    internal int PooledSlots { get; set; }
+
+    /// <summary>Jobs this process may run at once, of all pools.</summary>
+    internal int AllSlots => (Serves(QueuePools.Default) ? MaxConcurrentJobs : 0) + PooledSlots;
+
+    /// <summary>Jobs of the default pool run at once by this process. Default 256: a model call mostly waits.</summary>
     [Range(1, 4096)]
     public int MaxConcurrentJobs { get; set; } = 256;
 
@@ -31,6 +41,26 @@ internal sealed class WorkerOptions
     /// <summary>Processes, one job in each, that the leading worker may start for jobs whose worker died twice. Default 2.</summary>
     [Range(1, 16)]
     public int QuarantineProcesses { get; set; } = 2;
+
+    /// <summary>Whether this process takes jobs of a pool.</summary>
+    internal bool Serves(string pool) => PoolNames is [] || PoolNames.Contains(pool, StringComparer.Ordinal);
+
+    internal string[] PoolNames => Pools.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+}
+
+/// <summary>A worker that serves a pool which does not exist would stand idle in silence.</summary>
+internal sealed class ServedPoolsValidator(QueuePools pools) : IValidateOptions<WorkerOptions>
+{
+    public ValidateOptionsResult Validate(string? name, WorkerOptions options)
+    {
+        var known = pools.Others.Select(pool => pool.Name).Prepend(QueuePools.Default).ToList();
+        var unknown = options.PoolNames.Except(known, StringComparer.Ordinal).ToList();
+        return unknown.Count == 0
+            ? ValidateOptionsResult.Success
+            : ValidateOptionsResult.Fail(
+                $"Worker:Pools names '{string.Join("', '", unknown)}', which Queue:Pools does not. The pools are {string.Join(", ", known)}."
+            );
+    }
 }
 
 /// <summary>Rules between the values.</summary>

@@ -14,7 +14,9 @@ internal static class QuarantineRegistration
         ParentWatch.StandApart();
         builder.AddAttempts();
         builder.Services.AddSingleton(WorkerIdentity.InQuarantine(Guid.Parse(builder.Configuration[QuarantineProgram.WorkerId]!)));
-        builder.Services.PostConfigure<WorkerOptions>(options => options.MaxConcurrentJobs = 1);
+        builder.Services.PostConfigure<WorkerOptions>(options =>
+            (options.MaxConcurrentJobs, options.Pools, options.PooledSlots) = (1, "", 0)
+        );
         // A suspect is given back at once: what remains of the parent's own time to stop may be short.
         builder.Services.PostConfigure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(4));
 

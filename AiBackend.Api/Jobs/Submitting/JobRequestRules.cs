@@ -2,12 +2,19 @@ using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Queue;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
 /// <summary>Turns a submit body into a draft, or says why not.</summary>
-internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCatalog providers, JobIds ids, TimeProvider clock)
+internal sealed class JobRequestRules(
+    IOptions<BenchOptions> bench,
+    ProviderCatalog providers,
+    QueuePools pools,
+    JobIds ids,
+    TimeProvider clock
+)
 {
     private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(366);
 
@@ -120,6 +127,7 @@ internal sealed class JobRequestRules(IOptions<BenchOptions> bench, ProviderCata
             Type = type,
             Priority = priority,
             Model = request.Model ?? ProviderCatalog.DefaultRoute,
+            Pool = pools.PoolOf(request.Model ?? ProviderCatalog.DefaultRoute),
             MaxAttempts = request.MaxAttempts ?? JobDraft.DefaultMaxAttempts,
             NotBefore = Stored(request.NotBefore),
             Deadline = Stored(request.Deadline),

@@ -1,0 +1,108 @@
+using System.Threading.Channels;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Worker.Execution;
+
+/// <summary>Claims the jobs of the pools besides the default one, each for slots of its own.</summary>
+/// <remarks>
+/// Their jobs come straight from Postgres: such a pool is for jobs that are few, long or dangerous, to which a quarter of a second
+/// is nothing. Without such pools it does nothing at all.
+/// </remarks>
+internal sealed class PoolIntake(
+    QueuePools pools,
+    FindPooledJobs findPooled,
+    ClaimJobs claimJobs,
+    JobRunner runner,
+    WorkerIdentity identity,
+    WorkerDrain drain,
+    IOptions<WorkerOptions> options,
+    TimeProvider clock,
+    ILogger<PoolIntake> logger
+) : BackgroundService
+{
+    private const int MaxClaim = 64;
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var served = pools.Others.Where(pool => options.Value.Serves(pool.Name)).ToList();
+        if (served.Count > 0)
+        {
+            await using var draining = stoppingToken.Register(drain.Begin);
+            await Task.WhenAll(served.Select(pool => ServeAsync(pool, stoppingToken)));
+        }
+    }
+
+    private async Task ServeAsync(PoolOptions pool, CancellationToken stoppingToken)
+    {
+        // One permit a free slot.
+        var slots = Channel.CreateUnbounded<bool>();
+        for (var i = 0; i < pool.Slots; i++)
+        {
+            slots.Writer.TryWrite(true);
+        }
+
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await slots.Reader.WaitToReadAsync(stoppingToken);
+                if (await TakeAsync(pool.Name, slots, stoppingToken) == 0)
+                {
+                    await Task.Delay(Interval, clock, stoppingToken);
+                }
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception failure)
+            {
+                // Safe to go on: nothing was claimed, or the claim's lease expires and the rescuer returns the jobs.
+                logger.IntakeFailed(failure);
+                await Task.Delay(Interval, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        for (var i = 0; i < pool.Slots; i++)
+        {
+            // None: ends when the last attempt has ended or given its job back, which GraceOver and the host's time-out bound.
+            await slots.Reader.ReadAsync(CancellationToken.None);
+        }
+    }
+
+    /// <returns>How many jobs were started.</returns>
+    private async Task<int> TakeAsync(string pool, Channel<bool> slots, CancellationToken cancellationToken)
+    {
+        var ids = await findPooled.RunAsync(pool, Math.Min(slots.Reader.Count, MaxClaim), cancellationToken);
+        if (ids.Length == 0)
+        {
+            return 0;
+        }
+
+        var sentAt = clock.GetTimestamp();
+        // None: a claim that was sent may be committed, and then its jobs are ours to run or to give back; its time-out bounds it.
+        var claimed = await claimJobs.RunInPoolAsync(identity.Id, pool, ids, options.Value.LeaseDuration, CancellationToken.None);
+        foreach (var job in claimed)
+        {
+            slots.Reader.TryRead(out _);
+            _ = RunOneAsync(job, sentAt, slots);
+        }
+
+        return claimed.Count;
+    }
+
+    private async Task RunOneAsync(ClaimedJob job, long sentAt, Channel<bool> slots)
+    {
+        try
+        {
+            await runner.RunAsync(job, sentAt, drain.GraceOver);
+        }
+        finally
+        {
+            slots.Writer.TryWrite(true);
+        }
+    }
+}
