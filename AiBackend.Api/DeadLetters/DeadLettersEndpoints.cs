@@ -23,7 +23,11 @@ internal static class DeadLettersEndpoints
 
     public static void AddDeadLetterEndpoints(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton<ListDeadLetters>().AddSingleton<ReplayJobRequest>().AddSingleton<DiscardJobRequest>();
+        builder
+            .Services.AddSingleton<ListDeadLetters>()
+            .AddSingleton<ReplayJobRequest>()
+            .AddSingleton<DiscardJobRequest>()
+            .AddSingleton<GetJobInput>();
         builder
             .Services.AddSingleton<BulkRules>()
             .AddSingleton<BeginBulkRequest>()
@@ -35,6 +39,7 @@ internal static class DeadLettersEndpoints
     {
         var read = app.MapGroup("/api/v1/dead-letters").WithTags("Dead letters").RequireAuthorization(Policies.ReadJobs);
         var jobs = app.MapGroup("/api/v1/jobs").WithTags("Dead letters").RequireAuthorization(Policies.WriteJobs);
+        var inputs = app.MapGroup("/api/v1/jobs").WithTags("Jobs").RequireAuthorization(Policies.ReadJobs);
         var services = app.ServiceProvider;
         var lists = services.GetRequiredService<ListDeadLetters>();
 
@@ -59,6 +64,16 @@ internal static class DeadLettersEndpoints
             )
             .Answers<DeadLetterPage>(StatusCodes.Status200OK, "A page of letters; empty when the group has none.");
         jobs.MapPost("/{id}/replay", services.GetRequiredService<ReplayJobRequest>().HandleAsync).DescribeReplayJob();
+        inputs
+            .MapGet("/{id}/input", services.GetRequiredService<GetJobInput>().HandleAsync)
+            .Describe(
+                "GetJobInput",
+                "Read what a job was asked to do",
+                "Its `input` as it was accepted, for whoever wants to change it before a replay.",
+                null,
+                ProblemTypes.JobNotFound
+            )
+            .Answers<ChatInput>(StatusCodes.Status200OK, "The input.");
         jobs.MapPost("/{id}/discard", services.GetRequiredService<DiscardJobRequest>().HandleAsync)
             .Describe(
                 "DiscardDeadLetter",

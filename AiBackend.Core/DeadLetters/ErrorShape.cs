@@ -36,6 +36,9 @@ internal readonly partial record struct ErrorShape(string Fingerprint, string Te
         return new ErrorShape(Convert.ToHexStringLower(hash.AsSpan(0, FingerprintBytes)), text);
     }
 
+    /// <summary>A shape for people, who need not know that something was replaced, only that it differs.</summary>
+    public static string ForPeople(string shape) => Placeholder().Replace(shape, "…");
+
     private static string TextOf(string message)
     {
         var bounded = message.Length > MaxLength * 2 ? message[..(MaxLength * 2)] : message;
@@ -58,6 +61,9 @@ internal readonly partial record struct ErrorShape(string Fingerprint, string Te
 
     [GeneratedRegex(Differing, RegexOptions.IgnorePatternWhitespace | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Varying();
+
+    [GeneratedRegex("<(url|time|id|text|n)>", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Placeholder();
 
     [GeneratedRegex(@"\s+", RegexOptions.None, 1000)]
     private static partial Regex Blank();

@@ -103,6 +103,8 @@ public sealed class ReplayJob(NpgsqlDataSource database, JobIds ids, IJobSignals
         SELECT id FROM inserted
         """;
 
+    private const string InputSql = "SELECT input FROM job_payloads WHERE job_id = @job_id AND tenant_id = @tenant_id";
+
     private const string RepeatSql = """
         SELECT job_id, fingerprint FROM idempotency_keys WHERE tenant_id = @tenant_id AND route = 'replay' AND key = @key
         """;
@@ -114,6 +116,16 @@ public sealed class ReplayJob(NpgsqlDataSource database, JobIds ids, IJobSignals
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("job_id", jobId);
         return await command.ReadAllAsync(ReadSource, cancellationToken) is [var source] ? source : null;
+    }
+
+    /// <summary>What a job was asked to do, for whoever wants to change it before it is done again.</summary>
+    /// <returns>The input as JSON; null when the tenant has no such job.</returns>
+    public async Task<string?> FindInputAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(InputSql);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("job_id", jobId);
+        return await command.ExecuteScalarAsync(cancellationToken) as string;
     }
 
     /// <summary>Makes the new job, or finds the one that was made before.</summary>

@@ -65,6 +65,22 @@ public sealed class ReplayApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task What_a_job_was_asked_to_do_can_be_read_edited_and_sent_again()
+    {
+        var old = await DieAsync();
+
+        var input = await api.Http.GetStringAsync($"/api/v1/jobs/{old}/input", TestRun.Cancel);
+        using var response = await PostAsync(
+            $"/api/v1/jobs/{old}/replay",
+            $$"""{"input":{{input.Replace("Hello", "Hello again", StringComparison.Ordinal)}}}"""
+        );
+        using var foreign = await api.Client(await api.AddTenantAsync()).GetAsync($"/api/v1/jobs/{old}/input", TestRun.Cancel);
+
+        Assert.Equal("Hello again", (await ApiServer.ReadJobAsync(response)).Title);
+        Assert.Equal("/problems/job-not-found", (await ApiServer.ReadProblemAsync(foreign)).Type);
+    }
+
+    [Fact]
     public async Task A_deadline_that_has_passed_is_not_taken_over()
     {
         var old = await DieAsync(ApiServer.Chat.Insert(1, "\"deadline\":\"2999-01-01T00:00:00Z\","), deadlinePassed: true);

@@ -9,7 +9,7 @@ using static System.FormattableString;
 namespace AiBackend.Web.Api;
 
 /// <summary>The native API as this site uses it. Every refusal and outage is a value.</summary>
-internal sealed class ApiClient(IHttpClientFactory clients, ILogger<ApiClient> logger)
+internal sealed partial class ApiClient(IHttpClientFactory clients, ILogger<ApiClient> logger)
 {
     public const string Name = "api";
 
@@ -20,14 +20,14 @@ internal sealed class ApiClient(IHttpClientFactory clients, ILogger<ApiClient> l
             Content = JsonContent.Create(request, ClientJson.Lenient.SubmitJobRequest),
         };
         message.Headers.Add("Idempotency-Key", idempotencyKey);
-        return ActAsync(message, cancellationToken);
+        return ActAsync(message, ClientJson.Lenient.Job, cancellationToken);
     }
 
     public Task<ApiResult<Job>> GetJobAsync(Guid id, CancellationToken cancellationToken) =>
         GetAsync($"api/v1/jobs/{id}", ClientJson.Lenient.Job, cancellationToken);
 
     public Task<ApiResult<Job>> CancelAsync(Guid id, CancellationToken cancellationToken) =>
-        ActAsync(new(HttpMethod.Post, $"api/v1/jobs/{id}/cancel"), cancellationToken);
+        ActAsync(new(HttpMethod.Post, $"api/v1/jobs/{id}/cancel"), ClientJson.Lenient.Job, cancellationToken);
 
     public Task<ApiResult<JobTrace>> GetTraceAsync(Guid id, CancellationToken cancellationToken) =>
         GetAsync($"api/v1/jobs/{id}/trace", ClientJson.Lenient.JobTrace, cancellationToken);
@@ -69,10 +69,10 @@ internal sealed class ApiClient(IHttpClientFactory clients, ILogger<ApiClient> l
         SendAsync(new(HttpMethod.Get, path), type, cancellationToken);
 
     /// <summary>Sends what somebody pressed a button for.</summary>
-    private async Task<ApiResult<Job>> ActAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
-        await SendAsync(request, ClientJson.Lenient.Job, cancellationToken) switch
+    private async Task<ApiResult<T>> ActAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        await SendAsync(request, type, cancellationToken) switch
         {
-            ApiResult<Job>.Failure(var reason) => new ApiResult<Job>.Failure(reason.OfAction),
+            ApiResult<T>.Failure(var reason) => new ApiResult<T>.Failure(reason.OfAction),
             var answer => answer,
         };
 

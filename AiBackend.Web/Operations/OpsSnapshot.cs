@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.Web.Api;
 using static System.FormattableString;
@@ -13,13 +14,17 @@ public sealed record OpsSnapshot(DateTimeOffset TakenAt, Stats? Stats, WorkerLis
     /// <summary>Why parts are missing; null when none is.</summary>
     public ApiFailure? Failure { get; init; }
 
+    /// <summary>What calls for a person; null when it could not be read.</summary>
+    public IReadOnlyList<Alert>? Alerts { get; init; }
+
     internal static async Task<OpsSnapshot> TakeAsync(ApiClient api, TimeProvider clock, CancellationToken cancellationToken)
     {
         var stats = api.GetStatsAsync(cancellationToken);
         var workers = api.GetWorkersAsync(cancellationToken);
         var health = api.GetHealthAsync(cancellationToken);
         var providers = api.GetProvidersAsync(cancellationToken);
-        await Task.WhenAll(stats, workers, health, providers);
+        var alerts = api.ListAlertsAsync(cancellationToken);
+        await Task.WhenAll(stats, workers, health, providers, alerts);
 
         var (statsRead, workersRead, healthRead) = (await stats, await workers, await health);
         return new OpsSnapshot(
@@ -30,6 +35,7 @@ public sealed record OpsSnapshot(DateTimeOffset TakenAt, Stats? Stats, WorkerLis
             (await providers).ValueOrDefault
         )
         {
+            Alerts = (await alerts).ValueOrDefault?.Data,
             Failure = statsRead.FailureOrNull ?? workersRead.FailureOrNull ?? healthRead.FailureOrNull,
         };
     }
@@ -42,6 +48,7 @@ public sealed record OpsSnapshot(DateTimeOffset TakenAt, Stats? Stats, WorkerLis
             Stats = Stats ?? earlier?.Stats,
             Workers = Workers ?? earlier?.Workers,
             Providers = Providers ?? earlier?.Providers,
+            Alerts = Alerts ?? earlier?.Alerts,
         };
 
     /// <summary>Every part of the installation with the word for its state, the worst first.</summary>

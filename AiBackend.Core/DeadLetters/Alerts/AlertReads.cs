@@ -11,7 +11,7 @@ public sealed class AlertReads(NpgsqlDataSource database)
     private const int MaxListed = 100;
 
     private const string Columns = """
-        SELECT a.id, a.rule, a.cause, a.value, a.raised_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, g.class, g.code, g.shape
+        SELECT a.id, a.rule, a.cause, a.value, a.raised_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, g.code, g.shape
           FROM alerts a LEFT JOIN dead_letter_groups g ON g.tenant_id = a.tenant_id AND g.fingerprint = a.cause
         """;
 
@@ -68,7 +68,7 @@ public sealed class AlertReads(NpgsqlDataSource database)
             Fingerprint = rule == AlertRules.Cause ? row.GetString(2) : null,
             Message = rule switch
             {
-                AlertRules.Cause => $"Jobs fail for good with {row.Text(9)} ({row.Text(8)}). {row.Text(10)}".TrimEnd(),
+                AlertRules.Cause => $"Jobs fail for good with {row.Text(8)}: {ErrorShape.ForPeople(row.Text(9) ?? "")}",
                 AlertRules.Depth => string.Create(CultureInfo.InvariantCulture, $"{value} dead letters are open."),
                 AlertRules.Age => $"The oldest open dead letter has waited for {Span(TimeSpan.FromSeconds(value))}.",
                 _ => rule,

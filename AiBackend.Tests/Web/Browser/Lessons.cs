@@ -7,9 +7,10 @@ namespace AiBackend.Tests.Web.Browser;
 internal static class Lessons
 {
     /// <summary>A model that writes this text.</summary>
-    public static Task<string> TeachTextAsync(this Stack stack, string text, int intervalMs) =>
+    /// <param name="model">One that was taught something else before; null for a new one.</param>
+    public static Task<string> TeachTextAsync(this Stack stack, string text, int intervalMs, string? model = null) =>
         stack.TeachAsync(
-            NewModel,
+            model ?? NewModel,
             new()
             {
                 ["text"] = text,
@@ -20,8 +21,9 @@ internal static class Lessons
 
     /// <summary>A model whose provider refuses every request for good.</summary>
     /// <param name="model">One that others use as well must be put right by <c>/sim/reset</c>; null for a new one.</param>
-    public static Task<string> TeachRefusalAsync(this Stack stack, string? model = null) =>
-        stack.TeachAsync(model ?? NewModel, new() { ["error_rate"] = 1, ["error_status"] = 400 });
+    /// <param name="status">What it answers: 400 is the caller's own error; 401 to 404 are an operator's to mend, so the job is a dead letter.</param>
+    public static Task<string> TeachRefusalAsync(this Stack stack, string? model = null, int status = 400) =>
+        stack.TeachAsync(model ?? NewModel, new() { ["error_rate"] = 1, ["error_status"] = status });
 
     private static string NewModel => $"sim-{Guid.CreateVersion7():N}";
 

@@ -1,4 +1,7 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
 using AiBackend.Tests.EndToEnd;
+using AiBackend.Tests.Fixtures;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
@@ -17,7 +20,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
     private readonly JobClient _jobs = new(stack.Stack);
 
     public static TheoryData<string> Pages { get; } =
-    ["/ask", "/runs", "/runs?status=stopped", "done", "writing", "failed", "/ops", "/nowhere"];
+    ["/ask", "/runs", "/runs?status=stopped", "done", "writing", "failed", "/ops", "/dead-letters", "letters", "/nowhere"];
 
     [Theory]
     [MemberData(nameof(Pages))]
@@ -83,6 +86,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
     [InlineData("/runs")]
     [InlineData("writing")]
     [InlineData("/ops")]
+    [InlineData("letters")]
     public async Task U_11_every_control_is_reached_by_tab_and_shows_that_it_is(string page)
     {
         var path = await PathOfAsync(page);
@@ -204,9 +208,29 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         {
             "done" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync("sim-fast", "Everything a page can show."))).Id}",
             "failed" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync(await stack.Stack.TeachRefusalAsync()))).Id}",
+            "letters" => await LettersPathAsync(),
             "writing" => $"/runs/{await _jobs.SubmitAsync(await _jobs.TeachWordsAsync(4000, intervalMs: 20))}",
             _ => page,
         };
+
+    /// <summary>A group of dead letters; the general page of them shows one more group then.</summary>
+    private async Task<string> LettersPathAsync()
+    {
+        await _jobs.EndAsync(await _jobs.SubmitAsync(await stack.Stack.TeachRefusalAsync(status: 403), "A letter that a page can show."));
+        var groups = await Eventually.GetAsync(
+            async cancellationToken =>
+                JsonSerializer
+                    .Deserialize(
+                        await stack.Stack.Api.GetByteArrayAsync("/api/v1/dead-letters?code=provider_auth", cancellationToken),
+                        WireJson.Default.DeadLetterGroupPage
+                    )!
+                    .Data,
+            groups => groups.Count > 0,
+            "the letter is in a group",
+            TimeSpan.FromSeconds(30)
+        );
+        return $"/dead-letters/{groups[0].Fingerprint}";
+    }
 
     private static async Task SettleAsync(IPage page, string which)
     {
@@ -217,6 +241,10 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         else if (which is "writing")
         {
             await page.Locator(".writing").WaitForAsync();
+        }
+        else if (which is "letters")
+        {
+            await page.Locator("[data-replay-all] button:not(:disabled)").First.WaitForAsync();
         }
     }
 
