@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Versions;
 using Npgsql;
 
 namespace AiBackend.Core.Events;
@@ -16,10 +17,12 @@ public interface IJobEventLog
     Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken);
 }
 
-internal sealed class JobEventLog(NpgsqlDataSource database) : IJobEventLog
+internal sealed class JobEventLog(NpgsqlDataSource database, StoredShapes? shapes = null) : IJobEventLog
 {
+    private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
+
     private const string PageSql = """
-        SELECT job_id, seq, kind, data FROM job_events WHERE job_id = @job_id AND seq > @after ORDER BY seq LIMIT @limit
+        SELECT job_id, seq, kind, data, schema_version FROM job_events WHERE job_id = @job_id AND seq > @after ORDER BY seq LIMIT @limit
         """;
 
     private const string LastSeqSql = "SELECT id, last_seq FROM jobs WHERE id = ANY (@ids)";
@@ -30,7 +33,7 @@ internal sealed class JobEventLog(NpgsqlDataSource database) : IJobEventLog
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("after", after);
         command.Parameters.AddWithValue("limit", limit);
-        return await command.ReadEventsAsync(cancellationToken);
+        return await command.ReadStoredEventsAsync(_shapes, cancellationToken);
     }
 
     public async Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken)

@@ -133,23 +133,24 @@ internal sealed partial class PostgresJobStore
                SET status = 2, lease_epoch = j.lease_epoch + 1, lease_until = now() + @lease, worker_id = @worker_id,
                    attempt = j.attempt + 1, claimed_at = now(), started_at = coalesce(j.started_at, now()),
                    last_seq = j.last_seq + 1, error_code = NULL, error_class = NULL, error_message = NULL
-              FROM unnest(@ids) AS i (id)
+              FROM unnest(@ids) AS i (id) JOIN job_payloads p ON p.job_id = i.id AND p.schema_version <= @schema_version
              WHERE j.id = i.id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
                AND (j.deadline IS NULL OR j.deadline > now()) AND (j.crash_count >= 2) = @alone
                AND (@alone OR j.pool = @pool)
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
-                      j.last_seq, j.crash_count, j.waiting_reason IS NOT NULL AS is_retry
+                      j.last_seq, j.crash_count, j.waiting_reason IS NOT NULL AS is_retry, p.input, p.trace_parent, p.schema_version
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
-        SELECT c.id, c.lease_epoch, c.type, c.model, c.attempt, c.counted, c.max_attempts, c.time_left, c.queue_wait, c.age,
-               c.last_seq, p.input, p.trace_parent, c.crash_count, c.is_retry
-          FROM claimed c JOIN job_payloads p ON p.job_id = c.id
+        SELECT id, lease_epoch, type, model, attempt, counted, max_attempts, time_left, queue_wait, age, last_seq, input, trace_parent,
+               crash_count, is_retry, schema_version
+          FROM claimed
         """;
 
-    // During an upgrade a newer Api may accept work that this build cannot do: it waits for a worker that can.
+    // During an upgrade a newer Api may accept work that this build cannot do, by its type or by the shape of its input: it waits for a
+    // worker that can.
     private static readonly short[] KnownTypes = [.. Enum.GetValues<JobType>().Select(type => (short)type)];
 
     public Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
@@ -191,6 +192,7 @@ internal sealed partial class PostgresJobStore
         {
             parameters.Add(Parameter.Of("ids", NpgsqlDbType.Uuid, jobIds));
             parameters.Add(Parameter.Of("types", NpgsqlDbType.Smallint, KnownTypes));
+            parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
             parameters.AddWithValue("worker_id", workerId);
             parameters.AddWithValue("lease", lease);
             parameters.AddWithValue("alone", alone);
@@ -198,7 +200,7 @@ internal sealed partial class PostgresJobStore
         }
     }
 
-    private static ClaimedJob ReadClaim(NpgsqlDataReader reader) =>
+    private ClaimedJob ReadClaim(NpgsqlDataReader reader) =>
         new()
         {
             Lease = new JobLease(reader.GetGuid(0), reader.GetInt32(1)),
@@ -211,7 +213,7 @@ internal sealed partial class PostgresJobStore
             QueueWait = reader.GetTimeSpan(8),
             Age = reader.GetTimeSpan(9),
             LastSeq = reader.GetInt32(10),
-            Input = reader.GetString(11),
+            Input = _shapes.Inputs.Read(reader.GetInt16(15), reader.GetString(11)),
             TraceParent = reader.IsDBNull(12) ? null : reader.GetString(12),
             Crashes = reader.GetInt16(13),
             IsRetry = reader.GetBoolean(14),

@@ -1,5 +1,6 @@
 using System.Data;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs.Versions;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -36,8 +37,10 @@ public sealed record JobFilter
 public readonly record struct JobHead(JobStatus Status, int LastSeq);
 
 /// <summary>Reads jobs as the API shows them. Every read names its tenant.</summary>
-public sealed class JobReads(NpgsqlDataSource database)
+public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = null)
 {
+    private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
+
     // The place in line is counted up to 1 000: nobody needs to know whether 40 000 or 40 001 are ahead.
     private const string OneSql = """
         SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
@@ -46,7 +49,7 @@ public sealed class JobReads(NpgsqlDataSource database)
                s.model_version, s.fallbacks, s.simulated, o.text, o.missing,
                CASE WHEN j.status = 1 THEN
                    (SELECT count(*) FROM (SELECT 1 FROM jobs q WHERE q.status = 1 AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000) ahead)
-               END, j.crash_count, j.waiting_reason
+               END, j.crash_count, j.waiting_reason, o.schema_version
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN job_outputs o ON o.job_id = j.id
@@ -133,7 +136,7 @@ public sealed class JobReads(NpgsqlDataSource database)
         var jobs = new List<Job>();
         while (await reader.ReadAsync(cancellationToken))
         {
-            jobs.Add(JobRow.Read(reader));
+            jobs.Add(JobRow.Read(reader, _shapes));
         }
 
         return jobs;
@@ -152,7 +155,7 @@ public sealed class JobReads(NpgsqlDataSource database)
         command.Parameters.AddWithValue("id", jobId);
         command.Parameters.AddWithValue("tenant_id", NpgsqlDbType.Uuid, (object?)tenantId ?? DBNull.Value);
         await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
-        return await reader.ReadAsync(cancellationToken) ? JobRow.Read(reader) : null;
+        return await reader.ReadAsync(cancellationToken) ? JobRow.Read(reader, _shapes) : null;
     }
 
     private static Guid? Earlier(Guid? left, Guid? right) =>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs.Versions;
 using Npgsql;
 
 namespace AiBackend.Core.Jobs;
@@ -10,7 +11,7 @@ internal static class JobRow
 {
     private static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>(StringComparer.Ordinal);
 
-    public static Job Read(NpgsqlDataReader row)
+    public static Job Read(NpgsqlDataReader row, StoredShapes shapes)
     {
         var status = (JobStatus)row.GetInt16(2);
         var dueAt = row.GetFieldValue<DateTimeOffset>(11);
@@ -41,7 +42,9 @@ internal static class JobRow
             ServedBy = Text(row, 24) is { } provider
                 ? new ServedBy(provider, row.GetString(25), Text(row, 26), row.GetInt16(27), row.GetBoolean(28))
                 : null,
-            Output = Text(row, 29) is { } text ? new JobOutput(text, null, row.GetFieldValue<string[]>(30)) : null,
+            Output = Text(row, 29) is { } text
+                ? Output(shapes.Outputs.Read(row.GetInt16(34), new(text, row.GetFieldValue<string[]>(30))))
+                : null,
             Links = JobLinks.Of(row.GetGuid(0)),
         };
     }
@@ -64,6 +67,8 @@ internal static class JobRow
             JobStatus.WaitingForReview => new QueuePlace(null, null, null, WaitingReasons.Review),
             _ => null,
         };
+
+    private static JobOutput Output(StoredOutput stored) => new(stored.Text, null, stored.Missing);
 
     private static JobUsage Usage(NpgsqlDataReader row) =>
         new(

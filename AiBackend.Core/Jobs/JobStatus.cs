@@ -3,6 +3,10 @@ using AiBackend.ApiContracts.Jobs;
 namespace AiBackend.Core.Jobs;
 
 /// <summary>Where a job stands. The numbers are stored; never renumber.</summary>
+/// <remarks>
+/// Statements tell ended jobs by <c>status &gt;= 6</c>, also those of the version before: a new final status takes the next number, a new
+/// one that is not final a number below 0.
+/// </remarks>
 public enum JobStatus : short
 {
     /// <summary>Not before a given time; the dispatcher moves it on when due.</summary>
@@ -56,8 +60,8 @@ public static class JobStatusNames
     /// <summary>Every name, in the order of the enum.</summary>
     public static IReadOnlyList<string> All => Names;
 
-    /// <summary>The wire name of a status.</summary>
-    public static string ToWire(this JobStatus status) => Names[(int)status];
+    /// <summary>The wire name of a status; one of a newer version reads as <c>unknown</c>.</summary>
+    public static string ToWire(this JobStatus status) => Names.ElementAtOrDefault((int)status) ?? "unknown";
 
     /// <summary>Whether the job can no longer change.</summary>
     public static bool IsTerminal(this JobStatus status) => status >= JobStatus.Completed;

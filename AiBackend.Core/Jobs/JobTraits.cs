@@ -66,11 +66,11 @@ public static class JobTraitNames
             _ => "unknown",
         };
 
-    /// <summary>The wire name of a priority.</summary>
-    public static string ToWire(this JobPriority priority) => Priorities[(int)priority];
+    /// <summary>The wire name of a priority; one of a newer version reads as <c>unknown</c>.</summary>
+    public static string ToWire(this JobPriority priority) => Priorities.ElementAtOrDefault((int)priority) ?? "unknown";
 
-    /// <summary>The wire name of an outcome.</summary>
-    public static string ToWire(this AttemptOutcome outcome) => Outcomes[(int)outcome];
+    /// <summary>The wire name of an outcome; one of a newer version reads as <c>unknown</c>.</summary>
+    public static string ToWire(this AttemptOutcome outcome) => Outcomes.ElementAtOrDefault((int)outcome) ?? "unknown";
 
     /// <returns>False when <paramref name="name"/> is not a priority.</returns>
     public static bool TryParsePriority(string name, out JobPriority priority)

@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs.Versions;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -8,9 +9,12 @@ namespace AiBackend.Core.Jobs;
 /// <summary>The store of jobs in Postgres. Each statement is beside the logic that asks for it.</summary>
 internal sealed partial class PostgresJobStore(
     NpgsqlDataSource database,
-    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot
+    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
+    StoredShapes? shapes = null
 ) : IJobStore
 {
+    private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
+
     public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) =>
-        new JobReads(database).FindForEventAsync(jobId, cancellationToken);
+        new JobReads(database, _shapes).FindForEventAsync(jobId, cancellationToken);
 }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Jobs.Versions;
 using Npgsql;
 
 namespace AiBackend.Core.Jobs;
@@ -23,6 +24,23 @@ internal static class ReadRows
     {
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadEventsAsync(cancellationToken);
+    }
+
+    /// <summary>Reads rows of (job_id, seq, kind, data, schema_version) in the shape of this version.</summary>
+    public static async Task<IReadOnlyList<JobEventRecord>> ReadStoredEventsAsync(
+        this NpgsqlCommand command,
+        StoredShapes shapes,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var events = new List<JobEventRecord>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            events.Add(shapes.Events.Read(reader.GetInt16(4), reader.ReadEvent()));
+        }
+
+        return events;
     }
 
     /// <summary>Reads the rest of a result of rows of (job_id, seq, kind, data).</summary>

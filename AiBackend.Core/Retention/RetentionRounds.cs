@@ -4,15 +4,36 @@ using Npgsql;
 
 namespace AiBackend.Core.Retention;
 
-/// <summary>What the leader does about age: partitions ahead, and those behind it.</summary>
-public sealed class RetentionRounds(JobPartitions partitions, IOptions<RetentionOptions> options, ILogger<RetentionRounds> logger)
+/// <summary>What the leader does about age: partitions ahead and behind, logs of ended jobs.</summary>
+public sealed class RetentionRounds(
+    JobPartitions partitions,
+    CompactLogs compact,
+    IOptions<RetentionOptions> options,
+    ILogger<RetentionRounds> logger
+)
 {
     // Nothing here is urgent: partitions are made four weeks ahead, and a partition that is not over may be looked at row by row.
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
     private static readonly TimeSpan AfterBusy = TimeSpan.FromMinutes(1);
 
+    // Between two batches others get their turn: this is work for idle moments.
+    private static readonly TimeSpan BetweenBatches = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan CompactInterval = TimeSpan.FromSeconds(30);
+
     /// <returns>When the next round should follow.</returns>
-    public async Task<TimeSpan> RunAsync(CancellationToken cancellationToken)
+    public async Task<TimeSpan> CompactAsync(CancellationToken cancellationToken)
+    {
+        if (options.Value.CompactAfter == TimeSpan.Zero)
+        {
+            return Interval;
+        }
+
+        var (_, more) = await compact.RunAsync(options.Value.CompactAfter, cancellationToken);
+        return more ? BetweenBatches : CompactInterval;
+    }
+
+    /// <returns>When the next round should follow.</returns>
+    public async Task<TimeSpan> PartitionAsync(CancellationToken cancellationToken)
     {
         try
         {

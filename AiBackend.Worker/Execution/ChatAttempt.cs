@@ -1,9 +1,9 @@
 using System.Text;
 using System.Text.Json;
-using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Failures;
 using Microsoft.Extensions.AI;
@@ -61,7 +61,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
 
     private static (IReadOnlyList<ChatMessage>, ChatOptions) ReadInput(string json)
     {
-        var input = JsonSerializer.Deserialize(json, WireJson.Default.ChatInput)!;
+        var input = JsonSerializer.Deserialize(json, StoredJson.Lenient.ChatInput)!;
         var messages = input.Messages!.Select(message => new ChatMessage(new ChatRole(message.Role!), message.Content)).ToList();
         return (messages, new ChatOptions { MaxOutputTokens = input.MaxOutputTokens, Temperature = (float?)input.Temperature });
     }

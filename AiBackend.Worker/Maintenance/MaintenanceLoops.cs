@@ -56,8 +56,9 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.RunBulkActionsAsync, cancellationToken),
-            RepeatAsync(TimeSpan.Zero, retention.RunAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.RaiseAlertsAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, retention.PartitionAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, retention.CompactAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken)
         );
         gauges.Clear();

@@ -1,0 +1,13 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using AiBackend.ApiContracts;
+
+namespace AiBackend.Core.Jobs.Versions;
+
+/// <summary>JSON that this installation stored itself. A newer version may have added members, which this one passes over.</summary>
+public static class StoredJson
+{
+    /// <summary>Reads the wire records; unlike <see cref="WireJson.Default"/> it refuses no member.</summary>
+    public static WireJson Lenient { get; } =
+        new(new JsonSerializerOptions(WireJson.Default.Options) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip });
+}
