@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 
 namespace AiBackend.ServiceDefaults.Health;
 
@@ -30,6 +31,7 @@ internal static class HealthEndpoints
 
     private static async Task<JsonHttpResult<Readiness>> ReadyAsync(
         ReadinessProbe probe,
+        IHostApplicationLifetime lifetime,
         HttpResponse response,
         CancellationToken cancellationToken
     )
@@ -39,8 +41,10 @@ internal static class HealthEndpoints
         response.Headers.CacheControl = "no-store";
         var checks = report.Entries.ToDictionary(check => check.Key, check => Word(check.Value.Status), StringComparer.Ordinal);
         // Degraded still serves: the work is accepted and delayed.
-        var code = report.Status == HealthStatus.Unhealthy ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
-        return Answer(new Readiness(Word(report.Status), checks), code);
+        // A process that was told to stop finishes what it has and wants nothing new, whatever its dependencies say.
+        var status = lifetime.ApplicationStopping.IsCancellationRequested ? HealthStatus.Unhealthy : report.Status;
+        var code = status == HealthStatus.Unhealthy ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
+        return Answer(new Readiness(Word(status), checks), code);
     }
 
     private static JsonHttpResult<Readiness> Answer(Readiness readiness, int code) =>

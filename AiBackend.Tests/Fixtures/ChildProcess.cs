@@ -31,6 +31,9 @@ internal sealed class ChildProcess : IDisposable
 
     public bool HasExited => _process.HasExited;
 
+    /// <summary>Once it has exited; 128 and the number of the signal that killed it.</summary>
+    public int ExitCode => _process.ExitCode;
+
     /// <summary>The last lines it wrote, for failure messages.</summary>
     public string Output => string.Join('\n', _output);
 

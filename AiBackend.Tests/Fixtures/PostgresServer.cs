@@ -63,6 +63,13 @@ public sealed class PostgresServer : IAsyncLifetime
         return await TestDatabase.CopyAsync(this, _template);
     }
 
+    /// <summary>A database without a schema; dispose it.</summary>
+    public async Task<TestDatabase> CreateEmptyDatabaseAsync()
+    {
+        await StartAsync();
+        return await TestDatabase.CopyAsync(this, "template0");
+    }
+
     /// <summary>For Npgsql; the database is not created by asking.</summary>
     public string ConnectionString(string database) =>
         new NpgsqlConnectionStringBuilder

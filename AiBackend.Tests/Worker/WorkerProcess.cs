@@ -16,6 +16,8 @@ internal sealed class WorkerProcess : IDisposable
 
     public bool HasExited => _process.HasExited;
 
+    public int ExitCode => _process.ExitCode;
+
     public string Output => _process.Output;
 
     /// <param name="database">Where Postgres is.</param>
@@ -66,7 +68,7 @@ internal sealed class WorkerProcess : IDisposable
     public void Dispose() => _process.Dispose();
 
     /// <summary>Built like the tests themselves, beside them.</summary>
-    private static string Binary
+    public static string Binary
     {
         get
         {
