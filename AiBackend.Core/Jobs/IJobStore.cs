@@ -80,6 +80,10 @@ public interface IJobStore
     /// <returns>Where the job stands now; null when it had ended or the tenant has none with this id.</returns>
     Task<JobHead?> CancelAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken);
 
+    /// <summary>The net below <see cref="IJobSignals.CancelRequested"/>.</summary>
+    /// <returns>Running jobs of a worker that a caller has cancelled.</returns>
+    Task<Guid[]> FindCancelledAsync(Guid workerId, CancellationToken cancellationToken);
+
     /// <returns>Null when the tenant has no job with this id.</returns>
     Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken);
 

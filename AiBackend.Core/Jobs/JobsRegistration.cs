@@ -33,7 +33,6 @@ public static class JobsRegistration
         builder.Services.TryAddSingleton<IJobStore, PostgresJobStore>();
         builder
             .Services.AddSingleton<ClaimJobs>()
-            .AddSingleton<FindCancelledJobs>()
             .AddSingleton<LeasedWrites>()
             .AddSingleton<RescueJobs>()
             .AddSingleton<ReleaseLeases>()

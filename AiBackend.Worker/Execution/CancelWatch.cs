@@ -7,7 +7,7 @@ namespace AiBackend.Worker.Execution;
 /// <summary>Stops the attempts whose job a caller has cancelled: at once when Redis says so, within half a second whatever Redis does.</summary>
 internal sealed class CancelWatch(
     CancelSignals signals,
-    FindCancelledJobs findCancelled,
+    IJobStore store,
     HeldLeases held,
     WorkerIdentity identity,
     TimeProvider clock,
@@ -41,7 +41,7 @@ internal sealed class CancelWatch(
     {
         try
         {
-            foreach (var id in await findCancelled.RunAsync(identity.Id, cancellationToken))
+            foreach (var id in await store.FindCancelledAsync(identity.Id, cancellationToken))
             {
                 held.Cancel(id);
             }

@@ -1,0 +1,180 @@
+using System.Reflection;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Configuration;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Redis;
+using AiBackend.Worker.Execution;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace AiBackend.Tests.Simulation;
+
+/// <summary>A worker process: the product's intake, leases, attempts and maintenance on one simulated process.</summary>
+internal sealed class SimWorker
+{
+    private static readonly MethodInfo ExecuteAsync = typeof(BackgroundService).GetMethod(
+        "ExecuteAsync",
+        BindingFlags.Instance | BindingFlags.NonPublic
+    )!;
+
+    private readonly World _world;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _stopKeeper = new();
+    private readonly bool _isQuarantine;
+    private LeasedWrites? _writes;
+    private HeldLeases? _held;
+    private Task _intake = Task.CompletedTask;
+    private Task _keeper = Task.CompletedTask;
+
+    /// <param name="world">The run.</param>
+    /// <param name="name">For traces.</param>
+    /// <param name="isQuarantine">Whether it takes only jobs that must run alone, one at a time, as a process of its own.</param>
+    public SimWorker(World world, string name, bool isQuarantine = false)
+    {
+        _world = world;
+        _isQuarantine = isQuarantine;
+        Process = new SimProcess(world.Schedule, name);
+        Process.Do(Begin);
+    }
+
+    public SimProcess Process { get; }
+
+    /// <summary>Jobs it believes to run.</summary>
+    public int Holds => _held?.Snapshot().Count ?? 0;
+
+    /// <summary>What every process of the simulation has at its edges.</summary>
+    public static Parts PartsOf(World world, SimProcess process)
+    {
+        var store = world.System.Edge(world, process);
+        var redis = new UnreliableRedis(world, process);
+        var parts = new Parts()
+            .With<IJobStore>(store)
+            .With<IQueuedJobs>(store)
+            .With<IJobEventLog>(store)
+            .With<IReadyQueue>(redis)
+            .With<IRedisChannels>(redis)
+            .With(process.Clock)
+            .With(Telemetry.Jobs)
+            .With(new Random(world.Schedule.Random.Next()));
+        return parts.With<IJobSignals>(parts.Get<JobSignals>());
+    }
+
+    /// <summary>Starts a hosted service of the product on the current process; its host would start it in the thread pool.</summary>
+    public static Task Execute(BackgroundService service, CancellationToken stop) => (Task)ExecuteAsync.Invoke(service, [stop])!;
+
+    /// <summary>As SIGTERM.</summary>
+    public void Drain()
+    {
+        _world.Note($"{Process.Name} drains");
+        Process.Do(() => _ = DrainAsync());
+    }
+
+    private void Begin()
+    {
+        var parts = PartsOf(_world, Process)
+            .With(new WorkerIdentity { Id = NewId(_world.Schedule.Random) })
+            .Options(new WorkerOptions { MaxConcurrentJobs = 3, PollInterval = TimeSpan.FromSeconds(2) })
+            .Options(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(1) })
+            .With(Provider());
+        parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers);
+        _writes = parts.Get<LeasedWrites>();
+        _held = parts.Get<HeldLeases>();
+        _keeper = Execute(parts.Get<LeaseKeeper>(), _stopKeeper.Token);
+        _ = Execute(parts.Get<CancelWatch>(), _stopKeeper.Token);
+        if (_isQuarantine)
+        {
+            _ = RepeatAsync(2.5, _ => RunSuspectAsync(parts));
+            return;
+        }
+
+        _intake = Execute(parts.Get<JobIntake>(), _stop.Token);
+        var (dispatch, advance, rescue) = (parts.Get<DispatchBacklog>(), parts.Get<AdvanceDueJobs>(), parts.Get<RescueJobs>());
+        _ = RepeatAsync(1.5, dispatch.RunAsync);
+        _ = RepeatAsync(2.0, advance.RunAsync);
+        _ = RepeatAsync(2.0, rescue.RunAsync);
+        _ = RepeatAsync(
+            20,
+            async _ =>
+            {
+                await parts.Get<IReadyQueue>().DropStaleAsync("maintenance", TimeSpan.FromMinutes(1));
+                return 0;
+            }
+        );
+    }
+
+    private static async Task<bool> RunSuspectAsync(Parts parts)
+    {
+        foreach (var id in await ((UnreliableStore)parts.Get<IQueuedJobs>()).FindSuspectsAsync(CancellationToken.None))
+        {
+            var sentAt = parts.Get<TimeProvider>().GetTimestamp();
+            var lease = new WorkerOptions().LeaseDuration;
+            if (await parts.Get<ClaimJobs>().RunAloneAsync(parts.Get<WorkerIdentity>().Id, id, lease, CancellationToken.None) is { } job)
+            {
+                await parts.Get<JobRunner>().RunAsync(job, sentAt, CancellationToken.None);
+                break;
+            }
+        }
+
+        return true;
+    }
+
+    private ProviderCatalog Provider() =>
+        new(
+            [
+                new ProviderOptions
+                {
+                    Name = "scripted",
+                    BaseUrl = new Uri("http://localhost"),
+                    Model = "default",
+                    Models = ["default"],
+                },
+            ],
+            options => new StreamTimeouts(
+                new ScriptedProvider(_world, Process),
+                options.Name,
+                new ProviderTimeouts { FirstToken = TimeSpan.FromSeconds(10), Idle = TimeSpan.FromSeconds(8) },
+                Process.Clock
+            ),
+            NullLogger<ProviderCatalog>.Instance
+        );
+
+    /// <summary>Every worker does what in the product only the leader does: each of these tasks must stand two that run it.</summary>
+    private async Task RepeatAsync<T>(double seconds, Func<CancellationToken, Task<T>> round)
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            await Task.Delay(_world.Schedule.Between(seconds * 0.5, seconds * 1.5), Process.Clock, CancellationToken.None);
+            try
+            {
+                await round(_stop.Token);
+            }
+            catch (Exception failure) when (failure is not NullReferenceException)
+            {
+                // The product logs it, and the next round follows.
+                _world.Note($"{Process.Name} maintenance: {failure.GetType().Name}");
+            }
+        }
+    }
+
+    private async Task DrainAsync()
+    {
+#pragma warning disable MA0042 // CancelAsync would go through the thread pool, off the simulated thread.
+        _stop.Cancel();
+        await _intake;
+        _stopKeeper.Cancel();
+#pragma warning restore MA0042
+        await _keeper;
+        await _writes!.DisposeAsync();
+        _world.Note($"{Process.Name} has stopped");
+        _world.Sometimes("a worker drained and stopped");
+        Process.Kill();
+    }
+
+    public static Guid NewId(Random random)
+    {
+        var bytes = new byte[16];
+        random.NextBytes(bytes);
+        return new Guid(bytes);
+    }
+}

@@ -1,0 +1,164 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
+
+namespace AiBackend.Tests.Simulation;
+
+/// <summary>The store as one process reaches it. What took effect is told to the referee in the order in which it did.</summary>
+internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQueuedJobs, IJobEventLog
+{
+    private readonly Referee _referee = world.Referee;
+    private readonly IJobStore _jobs = world.Backend.Jobs;
+
+    public Task<InsertResult> InsertAsync(IReadOnlyList<JobDraft> drafts) =>
+        CallAsync("insert", () => _jobs.InsertAsync(drafts), result => _referee.Inserted(drafts, result), CancellationToken.None);
+
+    public Task<DateTimeOffset> ReadCreatedAtAsync(Guid jobId) =>
+        CallAsync("created at", () => _jobs.ReadCreatedAtAsync(jobId), _ => { }, CancellationToken.None);
+
+    public Task<KeyUse?> FindKeyAsync(Guid tenantId, string key, CancellationToken cancellationToken) =>
+        CallAsync("find key", () => _jobs.FindKeyAsync(tenantId, key, CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task ForgetKeyAsync(Guid tenantId, string key, Guid jobId) =>
+        CallAsync("forget key", () => Nothing(_jobs.ForgetKeyAsync(tenantId, key, jobId)), _ => { }, CancellationToken.None);
+
+    public Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
+        Guid workerId,
+        Guid[] jobIds,
+        TimeSpan lease,
+        bool alone,
+        CancellationToken cancellationToken
+    ) =>
+        CallAsync(
+            "claim",
+            async () =>
+                // Their order is Postgres' own business; the schedule must not depend on it.
+                (IReadOnlyList<ClaimedJob>)
+                    [.. (await _jobs.ClaimAsync(workerId, jobIds, lease, alone, CancellationToken.None)).OrderBy(job => job.Lease.JobId)],
+            claimed => _referee.Claimed(process.Name, jobIds, claimed, lease),
+            cancellationToken
+        );
+
+    public Task<IReadOnlyDictionary<Guid, bool>> RenewAsync(
+        WorkerHeartbeat heartbeat,
+        IReadOnlyList<JobLease> leases,
+        TimeSpan lease,
+        CancellationToken cancellationToken
+    ) =>
+        CallAsync(
+            "renew",
+            () => _jobs.RenewAsync(heartbeat, leases, lease, CancellationToken.None),
+            held => _referee.Renewed(process.Name, leases, held, lease),
+            cancellationToken
+        );
+
+    public Task RecordStopAsync(Guid workerId, CancellationToken cancellationToken) =>
+        CallAsync("record stop", () => Nothing(_jobs.RecordStopAsync(workerId, CancellationToken.None)), _ => { }, cancellationToken);
+
+    public Task<IReadOnlySet<Guid>> FindAppliedAsync(IReadOnlyList<LeasedWrite> writes) =>
+        WriteAsync("applied?", writes, _jobs.FindAppliedAsync, _referee.FoundApplied);
+
+    public virtual Task<IReadOnlySet<Guid>> AppendAsync(IReadOnlyList<LeasedWrite> writes) =>
+        WriteAsync("append", writes, _jobs.AppendAsync, _referee.Appended);
+
+    public Task<IReadOnlySet<Guid>> EndAsync(IReadOnlyList<LeasedWrite> writes) =>
+        WriteAsync("end", writes, _jobs.EndAsync, _referee.Ended);
+
+    public Task<Guid[]> FindExpiredLeasesAsync(Guid after, int limit, CancellationToken cancellationToken) =>
+        CallAsync("find expired", () => _jobs.FindExpiredLeasesAsync(after, limit, CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task<IReadOnlyList<JobEventRecord>> RescueAsync(Guid[] ids, CancellationToken cancellationToken) =>
+        CallAsync(
+            "rescue",
+            () => _jobs.RescueAsync(ids, CancellationToken.None),
+            events => _referee.Rescued(ids, events),
+            cancellationToken
+        );
+
+    public Task<IReadOnlyList<JobEventRecord>> AdvanceDueAsync(int limit, CancellationToken cancellationToken) =>
+        CallAsync("advance", () => Sorted(_jobs.AdvanceDueAsync(limit, CancellationToken.None)), _referee.Advanced, cancellationToken);
+
+    public Task<JobHead?> CancelAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        CallAsync(
+            "cancel",
+            () => _jobs.CancelAsync(tenantId, jobId, CancellationToken.None),
+            head => _referee.Cancelled(jobId, head),
+            cancellationToken
+        );
+
+    public Task<Guid[]> FindCancelledAsync(Guid workerId, CancellationToken cancellationToken) =>
+        CallAsync(
+            "find cancelled",
+            async () => (await _jobs.FindCancelledAsync(workerId, CancellationToken.None)).Order().ToArray(),
+            _ => { },
+            cancellationToken
+        );
+
+    public Task<Guid[]> FindSuspectsAsync(CancellationToken cancellationToken) =>
+        CallAsync("find suspects", world.Backend.Suspects, _ => { }, cancellationToken);
+
+    public Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        CallAsync("status", () => _jobs.FindStatusAsync(tenantId, jobId, CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) =>
+        CallAsync("read job", () => _jobs.FindForEventAsync(jobId, CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken) =>
+        CallAsync(
+            "find queued",
+            () => world.Backend.Queued.FindAsync(limit, olderThan, CancellationToken.None),
+            _ => { },
+            cancellationToken
+        );
+
+    public Task<Guid[]> FindBacklogAsync(bool all, TimeSpan age, int limit, CancellationToken cancellationToken) =>
+        CallAsync(
+            "find backlog",
+            () => world.Backend.Queued.FindBacklogAsync(all, age, limit, CancellationToken.None),
+            _ => { },
+            cancellationToken
+        );
+
+    public Task<IReadOnlyList<JobEventRecord>> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken) =>
+        CallAsync("read log", () => world.Backend.Log.ReadAsync(jobId, after, limit, CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken) =>
+        CallAsync("ended?", () => world.Backend.Log.HasEndedByAsync(jobId, after, CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken) =>
+        CallAsync(
+            "last seq",
+            async () =>
+                (IReadOnlyDictionary<Guid, int>)
+                    new SortedDictionary<Guid, int>(
+                        (await world.Backend.Log.ReadLastSeqAsync(jobIds, CancellationToken.None)).ToDictionary()
+                    ),
+            _ => { },
+            cancellationToken
+        );
+
+    private Task<IReadOnlySet<Guid>> WriteAsync(
+        string name,
+        IReadOnlyList<LeasedWrite> writes,
+        Func<IReadOnlyList<LeasedWrite>, Task<IReadOnlySet<Guid>>> write,
+        Action<string, IReadOnlyList<LeasedWrite>, IReadOnlySet<Guid>> observe
+    )
+    {
+        // Its sender may give up on it and change its list before it takes effect.
+        LeasedWrite[] sent = [.. writes];
+        return CallAsync(name, () => write(sent), written => observe(process.Name, sent, written), CancellationToken.None);
+    }
+
+    private Task<T> CallAsync<T>(string name, Func<Task<T>> effect, Action<T> observe, CancellationToken cancellationToken) =>
+        world.CallAsync(process, name, effect, observe, cancellationToken);
+
+    private static async Task<bool> Nothing(Task task)
+    {
+        await task;
+        return true;
+    }
+
+    private static async Task<IReadOnlyList<JobEventRecord>> Sorted(Task<IReadOnlyList<JobEventRecord>> events) =>
+        [.. (await events).OrderBy(record => record.JobId).ThenBy(record => record.Seq)];
+}
