@@ -60,6 +60,7 @@ internal static class ApiHost
         app.UseResponseGuards();
         app.UseProblems();
         app.UseRouting();
+        app.UseStorageGate();
         app.UseAuthentication();
         app.UseAuthorization();
         app.MapDefaultEndpoints();

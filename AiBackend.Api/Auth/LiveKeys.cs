@@ -1,4 +1,5 @@
 using AiBackend.Api.Jobs.Streaming;
+using AiBackend.Core.Database;
 using AiBackend.Core.Tenancy;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -6,8 +7,13 @@ using Npgsql;
 namespace AiBackend.Api.Auth;
 
 /// <summary>Asks again about the keys of open streams, which outlive the check at their begin.</summary>
-internal sealed class LiveKeys(ApiKeyStore keys, IOptions<StreamingOptions> options, TimeProvider clock, ILogger<LiveKeys> logger)
-    : BackgroundService
+internal sealed class LiveKeys(
+    ApiKeyStore keys,
+    IStorageWatch storage,
+    IOptions<StreamingOptions> options,
+    TimeProvider clock,
+    ILogger<LiveKeys> logger
+) : BackgroundService
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
@@ -52,7 +58,10 @@ internal sealed class LiveKeys(ApiKeyStore keys, IOptions<StreamingOptions> opti
         catch (Exception outage) when (outage is NpgsqlException or TimeoutException)
         {
             // Safe to go on: nothing new can be read from the same database meanwhile, and the next tick asks again.
-            logger.KeysNotChecked(outage);
+            if (!storage.Report(outage))
+            {
+                logger.KeysNotChecked(outage);
+            }
         }
     }
 

@@ -1,6 +1,8 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Redis;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
+using StackExchange.Redis;
 
 namespace AiBackend.Api.Hosting;
 
@@ -17,20 +19,29 @@ internal static class Readiness
 }
 
 /// <summary>Without Postgres nothing can be accepted.</summary>
-internal sealed class PostgresAnswers(NpgsqlDataSource database) : IHealthCheck
+internal sealed class PostgresAnswers(NpgsqlDataSource database, IStorageWatch storage) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        if (storage.IsAway)
+        {
+            return Cause.Of(HealthStatus.Unhealthy, StorageTrouble.Unreachable);
+        }
+
         try
         {
             await using var command = database.CreateCommand("SELECT 1");
             await command.ExecuteScalarAsync(cancellationToken);
-            return HealthCheckResult.Healthy();
         }
-        catch (NpgsqlException failure)
+        catch (Exception failure) when (storage.Report(failure))
         {
-            return new HealthCheckResult(context.Registration.FailureStatus, exception: failure);
+            return Cause.Of(HealthStatus.Unhealthy, StorageFailures.Of(failure)!.Value);
         }
+
+        // It answers this question; whether it answered all others lately is another one.
+        return storage.Recent is { } trouble and (StorageTrouble.Full or StorageTrouble.Exhausted)
+            ? Cause.Of(HealthStatus.Degraded, trouble)
+            : HealthCheckResult.Healthy();
     }
 }
 
@@ -44,9 +55,34 @@ internal sealed class RedisAnswers(RedisConnection redis) : IHealthCheck
             await redis.ProbeAsync().WaitAsync(cancellationToken);
             return HealthCheckResult.Healthy();
         }
-        catch (Exception failure) when (failure is StackExchange.Redis.RedisException or TimeoutException)
+        catch (RedisServerException refusal)
         {
-            return new HealthCheckResult(context.Registration.FailureStatus, exception: failure);
+            redis.ReportFailure(refusal);
+            return Cause.Of(
+                HealthStatus.Degraded,
+                refusal.Message.StartsWith("OOM", StringComparison.Ordinal) ? StorageTrouble.Full : StorageTrouble.Unreachable
+            );
+        }
+        catch (Exception failure) when (failure is RedisException or TimeoutException)
+        {
+            redis.ReportFailure(failure);
+            return Cause.Of(HealthStatus.Degraded, StorageTrouble.Unreachable);
         }
     }
+}
+
+/// <summary>One word for whoever looks at the answer; the rest is in the log.</summary>
+internal static class Cause
+{
+    public static HealthCheckResult Of(HealthStatus status, StorageTrouble trouble) =>
+        new(status, data: new Dictionary<string, object>(StringComparer.Ordinal) { ["cause"] = Word(trouble) });
+
+    private static string Word(StorageTrouble trouble) =>
+        trouble switch
+        {
+            StorageTrouble.Exhausted => "connections_exhausted",
+            StorageTrouble.Full => "full",
+            StorageTrouble.Busy => "busy",
+            _ => "unreachable",
+        };
 }

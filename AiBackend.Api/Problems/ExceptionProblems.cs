@@ -1,17 +1,11 @@
+using AiBackend.Core.Database;
 using Microsoft.AspNetCore.Diagnostics;
-using Npgsql;
 
 namespace AiBackend.Api.Problems;
 
 /// <summary>What callers are told when something failed that no endpoint expected: never the exception's own words.</summary>
-internal sealed class ExceptionProblems(TimeProvider clock, ILogger<ExceptionProblems> logger) : IExceptionHandler
+internal sealed class ExceptionProblems(IStorageWatch storage, ILogger<ExceptionProblems> logger) : IExceptionHandler
 {
-    // An outage fails every request; one line a second says as much as all of them.
-    private static readonly TimeSpan OutageLogPause = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan StoragePause = TimeSpan.FromSeconds(2);
-
-    private long _outageLoggedAt;
-
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         if (httpContext.RequestAborted.IsCancellationRequested)
@@ -40,35 +34,11 @@ internal sealed class ExceptionProblems(TimeProvider clock, ILogger<ExceptionPro
                 {
                     Type = ProblemTypes.MalformedRequest with { Status = malformed.StatusCode },
                 };
-            case PostgresException { IsTransient: false } refused:
-                logger.RequestFailed(refused, context.Request.Method, context.Request.Path);
-                return Internal();
-            case NpgsqlException or TimeoutException:
-                ReportOutage(context, exception);
-                return ProblemTypes.StorageUnavailable.With(
-                    HttpMethods.IsPost(context.Request.Method)
-                        ? "The database did not answer in time. What was sent may or may not have happened: send it again, a job with the same Idempotency-Key, to have it once."
-                        : "The database did not answer in time. Try again."
-                ) with
-                {
-                    RetryAfter = StoragePause,
-                };
+            case Exception when storage.Report(exception):
+                return StorageProblems.Explain(exception, context.Request);
             default:
                 logger.RequestFailed(exception, context.Request.Method, context.Request.Path);
                 return Internal();
-        }
-    }
-
-    private void ReportOutage(HttpContext context, Exception outage)
-    {
-        var now = clock.GetTimestamp();
-        var last = Interlocked.Read(ref _outageLoggedAt);
-        if (
-            (last == 0 || clock.GetElapsedTime(last, now) >= OutageLogPause)
-            && Interlocked.CompareExchange(ref _outageLoggedAt, now, last) == last
-        )
-        {
-            logger.StorageUnavailable(outage, context.Request.Method, context.Request.Path);
         }
     }
 

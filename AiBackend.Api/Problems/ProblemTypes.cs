@@ -48,6 +48,7 @@ internal static class ProblemTypes
     public static readonly ProblemType InternalError = new("internal-error", 500, "Something went wrong on our side");
     public static readonly ProblemType Overloaded = new("overloaded", 503, "Too much work is arriving");
     public static readonly ProblemType StorageUnavailable = new("storage-unavailable", 503, "The database cannot be reached");
+    public static readonly ProblemType StorageFull = new("storage-full", 503, "The database has no room");
 
     /// <summary>All of the above.</summary>
     public static IReadOnlyList<ProblemType> All { get; } =
@@ -85,5 +86,6 @@ internal static class ProblemTypes
         InternalError,
         Overloaded,
         StorageUnavailable,
+        StorageFull,
     ];
 }

@@ -5,7 +5,4 @@ internal static partial class ProblemsLog
 {
     [LoggerMessage(3000, LogLevel.Error, "{Method} {Path} failed unexpectedly; its caller was told so")]
     public static partial void RequestFailed(this ILogger logger, Exception failure, string method, string path);
-
-    [LoggerMessage(3001, LogLevel.Warning, "{Method} {Path} was refused because Postgres did not answer")]
-    public static partial void StorageUnavailable(this ILogger logger, Exception failure, string method, string path);
 }

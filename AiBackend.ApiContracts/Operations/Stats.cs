@@ -107,4 +107,9 @@ public sealed record WorkerInfo(
 /// <summary>Answer of <c>/health/ready</c>.</summary>
 /// <param name="Status"><c>healthy</c>, <c>degraded</c> (works, something is missing) or <c>unhealthy</c> (503).</param>
 /// <param name="Checks">State of each dependency by name.</param>
-public sealed record HealthReport(string Status, IReadOnlyDictionary<string, string> Checks);
+/// <param name="Causes">Why a dependency is not well, one documented word each; absent when there is nothing to say.</param>
+public sealed record HealthReport(
+    string Status,
+    IReadOnlyDictionary<string, string> Checks,
+    IReadOnlyDictionary<string, string>? Causes = null
+);

@@ -23,6 +23,8 @@ public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<Database
     public async Task<int> MigrateAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        // The limits of a pooled connection are for statements that somebody waits for; this one waits for other processes.
+        await ExecuteAsync(connection, "SET lock_timeout = 0; SET statement_timeout = 0", cancellationToken);
         await ExecuteAsync(connection, $"SELECT pg_advisory_lock({AdvisoryLock})", cancellationToken);
         try
         {
@@ -50,6 +52,7 @@ public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<Database
             if (connection.State == ConnectionState.Open)
             {
                 await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({AdvisoryLock})", CancellationToken.None);
+                await ExecuteAsync(connection, "RESET lock_timeout; RESET statement_timeout", CancellationToken.None);
             }
         }
     }

@@ -1,7 +1,10 @@
+using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Core.Database;
@@ -19,8 +22,12 @@ public static class DatabaseRegistration
     public const string HotPath = "hot-path";
 
     private const int HotPathConnections = 4;
+    private static readonly TimeSpan HotPathPatience = TimeSpan.FromSeconds(5);
 
-    /// <summary>Adds <see cref="NpgsqlDataSource"/>, another one under <see cref="HotPath"/>, and <see cref="DatabaseMigrator"/>.</summary>
+    /// <summary>
+    /// Adds <see cref="NpgsqlDataSource"/>, another one under <see cref="HotPath"/>, <see cref="IStorageWatch"/> and
+    /// <see cref="DatabaseMigrator"/>.
+    /// </summary>
     /// <param name="commandTimeout">Longest a statement may take where the connection string does not say; null is 15 s.</param>
     /// <exception cref="InvalidOperationException">The connection string is missing.</exception>
     public static void AddDatabase(this IHostApplicationBuilder builder, TimeSpan? commandTimeout = null)
@@ -31,39 +38,73 @@ public static class DatabaseRegistration
                 $"ConnectionStrings__{ConnectionName} is not set. Start the stack with ./run.sh, or set it to a Postgres connection string."
             );
 
-        builder.Services.AddSingleton(services => Open(connectionString, services.GetRequiredService<ILoggerFactory>(), commandTimeout));
-        builder.Services.AddKeyedSingleton(
-            HotPath,
-            (services, _) => Open(PlannedOnce(connectionString), services.GetRequiredService<ILoggerFactory>(), commandTimeout)
-        );
+        builder
+            .Services.AddOptions<DatabaseOptions>()
+            .BindConfiguration(DatabaseOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(services => Open(services, connectionString, commandTimeout));
+        builder.Services.AddKeyedSingleton(HotPath, (services, _) => Open(services, PlannedOnce(connectionString), commandTimeout));
+        builder.Services.AddSingleton<IStorageWatch>(services => new StorageWatch(
+            connectionString,
+            [services.GetRequiredService<NpgsqlDataSource>(), services.GetRequiredKeyedService<NpgsqlDataSource>(HotPath)],
+            services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILogger<StorageWatch>>()
+        ));
         builder.Services.AddSingleton<DatabaseMigrator>();
     }
 
     /// <summary>Opens a data source with this product's defaults where the connection string does not say otherwise.</summary>
-    public static NpgsqlDataSource Open(string connectionString, ILoggerFactory? loggers = null, TimeSpan? commandTimeout = null)
+    public static NpgsqlDataSource Open(
+        string connectionString,
+        ILoggerFactory? loggers = null,
+        TimeSpan? commandTimeout = null,
+        DatabaseOptions? limits = null
+    )
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         // Npgsql's own default of 100 is all that Postgres has by default: one process could lock out the others.
         Default(settings, "Maximum Pool Size", 24);
-        Default(settings, "Timeout", 5);
+        // Also the longest wait for a free connection of the pool: whoever waits for that is better told.
+        Default(settings, "Timeout", 2);
         Default(settings, "Command Timeout", (int)(commandTimeout?.TotalSeconds ?? 15));
         Default(settings, "Keepalive", 10);
         // Nothing here leaves anything behind in a session, and the reset would be a statement more for every one of ours.
         Default(settings, "No Reset On Close", true);
+        settings.Options = Bounded(settings, limits ?? new DatabaseOptions());
 
         var source = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         if (loggers is not null)
         {
-            source.UseLoggerFactory(loggers);
+            source.UseLoggerFactory(new NpgsqlLogs(loggers));
         }
 
         return source.Build();
     }
 
+    private static NpgsqlDataSource Open(IServiceProvider services, string connectionString, TimeSpan? commandTimeout) =>
+        Open(
+            connectionString,
+            services.GetRequiredService<ILoggerFactory>(),
+            commandTimeout,
+            services.GetRequiredService<IOptions<DatabaseOptions>>().Value
+        );
+
+    /// <summary>Limits that Postgres keeps; what the connection string says itself comes last and wins.</summary>
+    private static string Bounded(NpgsqlConnectionStringBuilder settings, DatabaseOptions limits) =>
+        string.Create(
+                CultureInfo.InvariantCulture,
+                $"-c lock_timeout={limits.LockTimeout.TotalMilliseconds:0} -c statement_timeout={settings.CommandTimeout}s -c idle_in_transaction_session_timeout={limits.IdleInTransactionTimeout.TotalMilliseconds:0} {settings.Options}"
+            )
+            .Trim();
+
     private static string PlannedOnce(string connectionString)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         settings.MaxPoolSize = Math.Min(settings.MaxPoolSize, HotPathConnections);
+        // Claims, results and renewals: a try that hangs must leave time for another before the lease is over.
+        Default(settings, "Command Timeout", (int)HotPathPatience.TotalSeconds);
         settings.Options = (settings.Options + " -c plan_cache_mode=force_generic_plan").Trim();
         return settings.ConnectionString;
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Redis;
 using Microsoft.Extensions.Hosting;
@@ -17,6 +18,7 @@ namespace AiBackend.Core.Events;
 public sealed class JobEventFeed(
     IRedisChannels redis,
     IJobEventLog log,
+    IStorageWatch storage,
     IOptions<RedisOptions> options,
     TimeProvider clock,
     ILogger<JobEventFeed> logger
@@ -46,6 +48,11 @@ public sealed class JobEventFeed(
         var lastPoll = clock.GetTimestamp();
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
+            if (storage.IsAway)
+            {
+                continue; // Nothing can be new, and readers learn of the return from the first poll after it.
+            }
+
             if (!redis.IsConnected || clock.GetElapsedTime(lastPoll) >= SlowPoll)
             {
                 lastPoll = clock.GetTimestamp();
@@ -94,7 +101,10 @@ public sealed class JobEventFeed(
         catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe to go on: the next tick asks again, and readers that need Postgres see the outage themselves.
-            logger.EventPollFailed(failure);
+            if (!storage.Report(failure))
+            {
+                logger.EventPollFailed(failure);
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Waits;
 using Npgsql;
 using NpgsqlTypes;
@@ -71,8 +72,11 @@ internal sealed partial class PostgresJobStore
     // Cancels first: what a caller has ended must not become due.
     private static readonly string[] AdvanceStatements = [CancelSql, BecomeDueSql, ExpireSql, ExpireWaits.Sql];
 
+    public Task<IReadOnlyList<JobEventRecord>> AdvanceDueAsync(int limit, CancellationToken cancellationToken) =>
+        TransientRetry.RunAsync(token => AdvanceDueOnceAsync(limit, token), cancellationToken);
+
     // One round trip and one transaction for all, because an idle system asks several times a second.
-    public async Task<IReadOnlyList<JobEventRecord>> AdvanceDueAsync(int limit, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<JobEventRecord>> AdvanceDueOnceAsync(int limit, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateBatch();
         foreach (var sql in AdvanceStatements)

@@ -1,3 +1,5 @@
+using AiBackend.Core.Database;
+
 namespace AiBackend.Core.Jobs;
 
 /// <summary>How a cancel request ended.</summary>
@@ -67,7 +69,10 @@ internal sealed partial class PostgresJobStore
 
     private const string StatusSql = "SELECT status FROM jobs WHERE id = @id AND tenant_id = @tenant_id";
 
-    public async Task<JobHead?> CancelAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    public Task<JobHead?> CancelAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        TransientRetry.RunAsync(token => CancelOnceAsync(tenantId, jobId, token), cancellationToken);
+
+    private async Task<JobHead?> CancelOnceAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(CancelOneSql);
         command.Parameters.AddWithValue("id", jobId);

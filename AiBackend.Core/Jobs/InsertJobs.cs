@@ -56,9 +56,12 @@ internal sealed partial class PostgresJobStore
 
     private static readonly byte[] QueuedState = JobEventPayload.Of(new StateEvent(JobStatuses.Queued, 0));
 
-    public async Task<InsertResult> InsertAsync(IReadOnlyList<JobDraft> drafts)
+    // None: callers share the batch, and one that leaves must not end it; the command timeout bounds it.
+    public Task<InsertResult> InsertAsync(IReadOnlyList<JobDraft> drafts) =>
+        TransientRetry.RunAsync(_ => InsertOnceAsync(drafts), CancellationToken.None);
+
+    private async Task<InsertResult> InsertOnceAsync(IReadOnlyList<JobDraft> drafts)
     {
-        // None: callers share the batch, and one that leaves must not end it; the command timeout bounds it.
         await using var command = await HotCommand.OpenAsync(
             hot,
             InsertSql,

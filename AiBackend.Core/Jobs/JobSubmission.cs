@@ -169,7 +169,7 @@ public sealed class JobSubmission : IAsyncDisposable
                 Accept(submission, createdAt);
                 _signals.Queued(submission.Draft.NotBefore is null ? [submission.Draft.Id] : []);
             }
-            catch (PostgresException failure)
+            catch (PostgresException failure) when (StorageFailures.Of(failure) is null)
             {
                 _logger.SubmissionRefused(failure, submission.Draft.Id);
                 submission.Fail(failure);

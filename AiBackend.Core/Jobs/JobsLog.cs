@@ -11,9 +11,6 @@ internal static partial class JobsLog
     [LoggerMessage(1001, LogLevel.Warning, "Lease of job {JobId} was lost during attempt {Attempt}; what it wrote late was discarded")]
     public static partial void LeaseLost(this ILogger logger, Guid jobId, int attempt);
 
-    [LoggerMessage(1002, LogLevel.Warning, "Postgres did not confirm the writes of {Count} running jobs; trying again")]
-    public static partial void LeasedWritesDelayed(this ILogger logger, Exception failure, int count);
-
     [LoggerMessage(
         1003,
         LogLevel.Error,

@@ -3,7 +3,6 @@ using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Telemetry;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace AiBackend.Core.Jobs;
 
@@ -22,6 +21,7 @@ public sealed class LeasedWrites : IAsyncDisposable
     private readonly WriteLeasedJobs _statement;
     private readonly IJobSignals _signals;
     private readonly JobMetrics _metrics;
+    private readonly IStorageWatch _storage;
     private readonly TimeProvider _clock;
     private readonly ILogger<LeasedWrites> _logger;
     private readonly Channel<RunningJob> _dirty = Channel.CreateUnbounded<RunningJob>(new() { SingleReader = true });
@@ -31,11 +31,19 @@ public sealed class LeasedWrites : IAsyncDisposable
     private volatile bool _stopping;
 
     /// <summary>Starts the loop that writes.</summary>
-    public LeasedWrites(IJobStore store, IJobSignals signals, JobMetrics metrics, TimeProvider clock, ILogger<LeasedWrites> logger)
+    public LeasedWrites(
+        IJobStore store,
+        IJobSignals signals,
+        JobMetrics metrics,
+        IStorageWatch storage,
+        TimeProvider clock,
+        ILogger<LeasedWrites> logger
+    )
     {
         _statement = new WriteLeasedJobs(store);
         _signals = signals;
         _metrics = metrics;
+        _storage = storage;
         _clock = clock;
         _logger = logger;
         _loop = BackgroundLoop.Start(RunAsync);
@@ -149,7 +157,7 @@ public sealed class LeasedWrites : IAsyncDisposable
             }
             catch (Exception failure)
             {
-                if (failure is PostgresException { IsTransient: false } || !IsOutage(failure) || _stopping)
+                if (_stopping || !(_storage.Report(failure) || failure is IOException))
                 {
                     await RefuseAsync(writes, failure, unsure);
                     return;
@@ -157,7 +165,6 @@ public sealed class LeasedWrites : IAsyncDisposable
 
                 // The commit may have happened: the next try asks before it writes again.
                 unsure = true;
-                _logger.LeasedWritesDelayed(failure, writes.Count);
                 await Task.Delay(delay, _clock);
                 delay = delay * 2 < MaxRetryDelay ? delay * 2 : MaxRetryDelay;
                 foreach (var lost in writes.Where(write => write.Running.IsLost))
@@ -173,8 +180,6 @@ public sealed class LeasedWrites : IAsyncDisposable
             return;
         }
     }
-
-    private static bool IsOutage(Exception failure) => failure is NpgsqlException or TimeoutException or IOException;
 
     /// <summary>One row that Postgres refuses must not take its neighbours with it; and a worker that stops does not wait for Postgres.</summary>
     private async Task RefuseAsync(List<LeasedWrite> writes, Exception refusal, bool unsure)

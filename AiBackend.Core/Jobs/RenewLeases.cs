@@ -21,7 +21,14 @@ internal sealed partial class PostgresJobStore
            SET busy = excluded.busy, fenced_writes = excluded.fenced_writes, draining = excluded.draining, last_seen_at = now()
         """;
 
-    public async Task<IReadOnlyDictionary<Guid, bool>> RenewAsync(
+    public Task<IReadOnlyDictionary<Guid, bool>> RenewAsync(
+        WorkerHeartbeat heartbeat,
+        IReadOnlyList<JobLease> leases,
+        TimeSpan lease,
+        CancellationToken cancellationToken
+    ) => TransientRetry.RunAsync(token => RenewOnceAsync(heartbeat, leases, lease, token), cancellationToken);
+
+    private async Task<IReadOnlyDictionary<Guid, bool>> RenewOnceAsync(
         WorkerHeartbeat heartbeat,
         IReadOnlyList<JobLease> leases,
         TimeSpan lease,

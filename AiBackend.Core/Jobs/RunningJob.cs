@@ -7,6 +7,12 @@ namespace AiBackend.Core.Jobs;
 /// <remarks>One attempt writes to it; <see cref="LeasedWrites"/> takes from it. Both may run at the same time.</remarks>
 public sealed class RunningJob : IDisposable
 {
+    /// <summary>
+    /// Characters that may wait for their commit; as many again may be on their way to Postgres. A thousand jobs that all wait
+    /// for an absent Postgres fit into the memory of a worker.
+    /// </summary>
+    internal const int MaxWaitingText = 64 * 1024;
+
     private readonly Lock _gate = new();
     private readonly LeasedWrites _writes;
     private readonly CancellationTokenSource _stop = new();
@@ -14,6 +20,8 @@ public sealed class RunningJob : IDisposable
     private readonly TaskCompletionSource<bool> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<PendingEvent> _pending = [];
     private AttemptEnd? _end;
+    private TaskCompletionSource? _room;
+    private int _waitingText;
     private bool _isEnding;
     private bool _scheduled;
     private bool _streamed;
@@ -47,11 +55,27 @@ public sealed class RunningJob : IDisposable
         lock (_gate)
         {
             _text.Append(text);
+            _waitingText += text.Length;
             first = !_streamed;
             _streamed = true;
         }
 
         _writes.Schedule(this, urgent: first);
+    }
+
+    /// <summary>Returns when more text may be added: at once, unless the model is so far ahead of Postgres that it has to pause.</summary>
+    public Task WaitForRoomAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (_waitingText < MaxWaitingText)
+            {
+                return Task.CompletedTask;
+            }
+
+            _room ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _room.Task.WaitAsync(cancellationToken);
+        }
     }
 
     /// <summary>Adds a notice for people.</summary>
@@ -117,6 +141,9 @@ public sealed class RunningJob : IDisposable
             var events = _pending;
             var end = _end;
             _pending = [];
+            _waitingText = 0;
+            _room?.TrySetResult();
+            _room = null;
             _end = null;
             _isEnding |= end is not null;
             if (end is not null)

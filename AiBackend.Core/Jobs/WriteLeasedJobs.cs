@@ -159,9 +159,12 @@ internal sealed partial class PostgresJobStore
             }
         );
 
-    private async Task<IReadOnlySet<Guid>> WriteAsync(string sql, Action<NpgsqlParameterCollection> fill)
+    // None: what the attempts have to say outlives whoever asked; the command timeout bounds it.
+    private Task<IReadOnlySet<Guid>> WriteAsync(string sql, Action<NpgsqlParameterCollection> fill) =>
+        TransientRetry.RunAsync(_ => WriteOnceAsync(sql, fill), CancellationToken.None);
+
+    private async Task<IReadOnlySet<Guid>> WriteOnceAsync(string sql, Action<NpgsqlParameterCollection> fill)
     {
-        // None: what the attempts have to say outlives whoever asked; the command timeout bounds it.
         await using var command = await HotCommand.OpenAsync(hot, sql, fill, CancellationToken.None);
         await using var reader = await command.Command.ExecuteReaderAsync();
         var ids = new HashSet<Guid>();

@@ -10,7 +10,7 @@ public static class OperationsRegistration
     public static void AddOperationsReads(this IHostApplicationBuilder builder) =>
         builder.Services.AddSingleton<StatsReads>().AddSingleton<WorkerReads>();
 
-    /// <summary>Adds <see cref="QueueGauges"/>: the leading worker's part.</summary>
+    /// <summary>Adds <see cref="QueueGauges"/> and <see cref="DatabaseGauges"/>: the leading worker's part.</summary>
     public static void AddQueueGauges(this IHostApplicationBuilder builder) =>
-        builder.Services.AddSingleton<StatsReads>().AddSingleton<QueueGauges>();
+        builder.Services.AddSingleton<StatsReads>().AddSingleton<QueueGauges>().AddSingleton<DatabaseGauges>();
 }

@@ -11,6 +11,9 @@ namespace AiBackend.ServiceDefaults.Health;
 /// <summary>Two questions for whoever keeps processes running: does it live, and should it get traffic?</summary>
 internal static class HealthEndpoints
 {
+    /// <summary>In the data of a check: why, as one word of a documented list and nothing that only we should know.</summary>
+    private const string CauseKey = "cause";
+
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
 
     public static void MapHealth(this IEndpointRouteBuilder app)
@@ -40,11 +43,14 @@ internal static class HealthEndpoints
 
         response.Headers.CacheControl = "no-store";
         var checks = report.Entries.ToDictionary(check => check.Key, check => Word(check.Value.Status), StringComparer.Ordinal);
+        var causes = report
+            .Entries.Where(check => check.Value.Data.ContainsKey(CauseKey))
+            .ToDictionary(check => check.Key, check => (string)check.Value.Data[CauseKey], StringComparer.Ordinal);
         // Degraded still serves: the work is accepted and delayed.
         // A process that was told to stop finishes what it has and wants nothing new, whatever its dependencies say.
         var status = lifetime.ApplicationStopping.IsCancellationRequested ? HealthStatus.Unhealthy : report.Status;
         var code = status == HealthStatus.Unhealthy ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
-        return Answer(new Readiness(Word(status), checks), code);
+        return Answer(new Readiness(Word(status), checks, causes.Count > 0 ? causes : null), code);
     }
 
     private static JsonHttpResult<Readiness> Answer(Readiness readiness, int code) =>
@@ -60,8 +66,15 @@ internal static class HealthEndpoints
 }
 
 /// <summary>The wire shape of <c>HealthReport</c> in ApiContracts, which this project does not reference.</summary>
-internal sealed record Readiness(string Status, IReadOnlyDictionary<string, string> Checks);
+internal sealed record Readiness(
+    string Status,
+    IReadOnlyDictionary<string, string> Checks,
+    IReadOnlyDictionary<string, string>? Causes = null
+);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
 [JsonSerializable(typeof(Readiness))]
 internal sealed partial class HealthJson : JsonSerializerContext;

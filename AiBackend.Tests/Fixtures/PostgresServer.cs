@@ -17,9 +17,16 @@ public sealed class PostgresServer : IAsyncLifetime
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(30);
 
     private readonly SemaphoreSlim _gate = new(1);
+    private readonly (string Name, string Value)[] _settings;
+    private readonly string? _diskSize;
     private string? _folder;
     private ChildProcess? _process;
     private string? _template;
+
+    public PostgresServer()
+        : this([], null) { }
+
+    private PostgresServer((string Name, string Value)[] settings, string? diskSize) => (_settings, _diskSize) = (settings, diskSize);
 
     /// <summary>Stays the same over <see cref="StopAsync"/> and <see cref="StartAsync"/>; 0 before the first start.</summary>
     public int Port { get; private set; }
@@ -39,12 +46,26 @@ public sealed class PostgresServer : IAsyncLifetime
     private static string? User => Environment.IsPrivilegedProcess ? "postgres" : null;
 
     /// <summary>A server for one test alone, to stop or kill; dispose it.</summary>
-    public static async Task<PostgresServer> StartNewAsync()
+    /// <param name="settings">Of its configuration, for example <c>("max_connections", "20")</c>.</param>
+    public static async Task<PostgresServer> StartNewAsync(params (string Name, string Value)[] settings)
     {
-        var server = new PostgresServer();
+        var server = new PostgresServer(settings, null);
         await server.StartAsync();
         return server;
     }
+
+    /// <summary>A server whose tables are on a disk of their own of this size, to fill; its log is elsewhere.</summary>
+    /// <remarks>Only root may mount: elsewhere the test is skipped at a desk.</remarks>
+    public static async Task<PostgresServer> StartOnSmallDiskAsync(string diskSize)
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "Only root may mount a small disk.");
+        var server = new PostgresServer([], diskSize);
+        await server.StartAsync();
+        return server;
+    }
+
+    /// <summary>Where its tables are.</summary>
+    public string DataFolder => Path.Combine(_folder!, "disk", "data");
 
     /// <summary>A migrated database for one test class; dispose it.</summary>
     public async Task<TestDatabase> CreateDatabaseAsync()
@@ -97,6 +118,9 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>Fast shutdown: open connections are cut, everything is on disk.</summary>
     public Task StopAsync() => EndAsync(Signal.Interrupt);
 
+    /// <summary>Immediate shutdown: nobody is asked and nothing is written; the next start recovers.</summary>
+    public Task StopAtOnceAsync() => EndAsync(Signal.Quit);
+
     /// <summary>As when the machine's out-of-memory killer takes it; the next start recovers.</summary>
     public Task KillAsync() => EndAsync(Signal.Kill);
 
@@ -111,6 +135,11 @@ public sealed class PostgresServer : IAsyncLifetime
 
         if (_folder is not null)
         {
+            if (_diskSize is not null)
+            {
+                await ChildProcess.RunAsync(TestRun.Require("umount", "/usr/bin", "/bin"), ["--lazy", Path.Combine(_folder, "disk")]);
+            }
+
             TestFolder.Remove(_folder);
         }
 
@@ -131,17 +160,30 @@ public sealed class PostgresServer : IAsyncLifetime
         await Eventually.TrueAsync(_ => TryStartAsync(postgres), "Postgres accepts connections", StartPatience);
     }
 
-    private static async Task<string> InitializeFolderAsync(string postgres)
+    private async Task<string> InitializeFolderAsync(string postgres)
     {
         var folder = TestFolder.Create("postgres");
+        var disk = Directory.CreateDirectory(Path.Combine(folder, "disk")).FullName;
+        if (_diskSize is not null)
+        {
+            await ChildProcess.RunAsync(
+                TestRun.Require("mount", "/usr/bin", "/bin"),
+                ["-t", "tmpfs", "-o", "size=" + _diskSize, "tmpfs", disk]
+            );
+        }
+
         if (User is not null)
         {
-            await ChildProcess.RunAsync(TestRun.Require("chown"), [User, folder]);
+            await ChildProcess.RunAsync(TestRun.Require("chown"), ["-R", User, folder]);
         }
 
         var initdb = Path.Combine(Path.GetDirectoryName(postgres)!, "initdb");
         string[] options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
-        await ChildProcess.RunAsync(initdb, ["--pgdata=" + Path.Combine(folder, "data"), .. options], User);
+        await ChildProcess.RunAsync(
+            initdb,
+            ["--pgdata=" + Path.Combine(disk, "data"), "--waldir=" + Path.Combine(folder, "log"), .. options],
+            User
+        );
         return folder;
     }
 
@@ -173,7 +215,7 @@ public sealed class PostgresServer : IAsyncLifetime
     private string[] Options() =>
         [
             "-D",
-            Path.Combine(_folder!, "data"),
+            DataFolder,
             "-h",
             "127.0.0.1",
             "-p",
@@ -184,6 +226,7 @@ public sealed class PostgresServer : IAsyncLifetime
             .. Setting("synchronous_commit", "on"),
             .. Setting("max_connections", "300"),
             .. Setting("shared_buffers", "64MB"),
+            .. _settings.SelectMany(setting => Setting(setting.Name, setting.Value)),
         ];
 
     private static string[] Setting(string name, string value) => ["-c", $"{name}={value}"];

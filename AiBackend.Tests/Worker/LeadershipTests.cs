@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Worker.Execution;
@@ -79,7 +80,8 @@ public sealed class LeadershipTests(PostgresServer postgres, RedisServer redis) 
 
     private Candidacy Candidate() => new(NewLeadership());
 
-    private Leadership NewLeadership() => new(Core.Database, new WorkerIdentity(), _clock, NullLogger<Leadership>.Instance);
+    private Leadership NewLeadership() =>
+        new(Core.Database, Core.Get<IStorageWatch>(), new WorkerIdentity(), _clock, NullLogger<Leadership>.Instance);
 
     private sealed class Candidacy : IAsyncDisposable
     {

@@ -131,6 +131,7 @@ public sealed class LeaseKeeperTests(PostgresServer postgres, RedisServer redis)
             new PostgresJobStore(database, database),
             held,
             Core.Writes,
+            Core.Get<IStorageWatch>(),
             _identity,
             _drain,
             Options.Create(new WorkerOptions()),

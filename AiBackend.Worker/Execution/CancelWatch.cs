@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using Npgsql;
@@ -9,6 +10,7 @@ internal sealed class CancelWatch(
     CancelSignals signals,
     IJobStore store,
     HeldLeases held,
+    IStorageWatch storage,
     WorkerIdentity identity,
     TimeProvider clock,
     ILogger<CancelWatch> logger
@@ -25,7 +27,7 @@ internal sealed class CancelWatch(
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                if (held.Count > 0)
+                if (held.Count > 0 && !storage.IsAway)
                 {
                     await LookAsync(stoppingToken);
                 }
@@ -49,7 +51,10 @@ internal sealed class CancelWatch(
         catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe to go on: the mark stays, and the next look or the renewal finds it.
-            logger.CancelLookFailed(failure);
+            if (!storage.Report(failure))
+            {
+                logger.CancelLookFailed(failure);
+            }
         }
     }
 }

@@ -29,6 +29,8 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
             await foreach (var progress in chat.StreamAsync(job.Model, messages, options, calls, stop.Token))
             {
                 answer.Apply(progress, running);
+                // What is not read here waits at the provider and not in our memory.
+                await running.WaitForRoomAsync(stop.Token);
             }
 
             FaultPoints.Hit(FaultPoint.K11, job.Model);

@@ -15,8 +15,8 @@ internal static partial class ExecutionLog
     [LoggerMessage(2001, LogLevel.Warning, "Attempt {Attempt} of job {JobId} failed: {ErrorCode}")]
     public static partial void AttemptFailed(this ILogger logger, Exception? failure, Guid jobId, int attempt, string errorCode);
 
-    [LoggerMessage(2002, LogLevel.Warning, "Leases of {Count} jobs could not be renewed; trying again")]
-    public static partial void RenewalFailed(this ILogger logger, Exception failure, int count);
+    [LoggerMessage(2002, LogLevel.Warning, "That this worker stopped could not be recorded; it will be shown as lost")]
+    public static partial void StopNotRecorded(this ILogger logger, Exception failure);
 
     [LoggerMessage(
         2003,

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
@@ -13,16 +14,20 @@ internal sealed class JobIntake(
     IReadyQueue queue,
     IQueuedJobs queuedJobs,
     IRedisChannels redis,
+    IStorageWatch storage,
     ClaimJobs claimJobs,
     JobRunner runner,
     WorkerIdentity identity,
     WorkerDrain drain,
     IOptions<WorkerOptions> options,
     TimeProvider clock,
+    Random random,
     ILogger<JobIntake> logger
 ) : BackgroundService
 {
     private const int MaxClaim = 256;
+    private const int MaxDoublings = 4;
+    private static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan MissedAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan PollWithoutRedis = TimeSpan.FromMilliseconds(250);
 
@@ -32,6 +37,7 @@ internal sealed class JobIntake(
     );
 
     private int _running;
+    private int _failures;
     private long _lastLookAt;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -48,7 +54,10 @@ internal sealed class JobIntake(
         {
             try
             {
-                if (!await TakeAsync(stoppingToken))
+                await storage.WaitUntilBackAsync(stoppingToken);
+                var more = await TakeAsync(stoppingToken);
+                _failures = 0;
+                if (!more)
                 {
                     await WaitForNudgeAsync(stoppingToken);
                 }
@@ -60,8 +69,12 @@ internal sealed class JobIntake(
             catch (Exception failure)
             {
                 // Safe to go on: nothing was claimed, or the claim's lease expires and the rescuer returns the jobs.
-                logger.IntakeFailed(failure);
-                await WaitForNudgeAsync(stoppingToken);
+                if (!storage.Report(failure))
+                {
+                    logger.IntakeFailed(failure);
+                }
+
+                await BackOffAsync(stoppingToken);
             }
         }
 
@@ -183,6 +196,14 @@ internal sealed class JobIntake(
             // Safe: the entry stays pending until the dispatcher drops it, and claims nothing meanwhile.
             redis.ReportFailure(failure);
         }
+    }
+
+    /// <summary>Waits longer after every failure, and for a random part of it: workers that failed together must not return together.</summary>
+    private async Task BackOffAsync(CancellationToken stoppingToken)
+    {
+        var most = FirstBackOff * (1 << Math.Min(_failures++, MaxDoublings));
+        await Task.Delay(most * (0.5 + (random.NextDouble() / 2)), clock, stoppingToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private void Nudge() => _nudges.Writer.TryWrite(true);

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Options;
@@ -11,6 +12,7 @@ internal sealed class LeaseKeeper(
     IJobStore store,
     HeldLeases held,
     LeasedWrites writes,
+    IStorageWatch storage,
     WorkerIdentity identity,
     WorkerDrain drain,
     IOptions<WorkerOptions> options,
@@ -90,7 +92,9 @@ internal sealed class LeaseKeeper(
             )
         {
             // Safe to go on: the leases have time left, and WatchAsync stops the work before they run out.
-            logger.RenewalFailed(failure, leases.Count);
+            storage.Report(
+                failure is OperationCanceledException ? new TimeoutException("The renewal of leases took too long.", failure) : failure
+            );
         }
     }
 
@@ -123,7 +127,7 @@ internal sealed class LeaseKeeper(
         catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe: without a heartbeat the row soon reads "lost".
-            logger.RenewalFailed(failure, 0);
+            logger.StopNotRecorded(failure);
         }
     }
 }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Worker.Execution;
 using Npgsql;
 
@@ -8,7 +9,13 @@ namespace AiBackend.Worker.Maintenance;
 /// A lease and not a lock of the session: a process that is frozen keeps its session, and would keep everybody else from
 /// rescuing its jobs. Only economy: every task behind it is harmless when two run it, because its statements are guarded.
 /// </remarks>
-internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity identity, TimeProvider clock, ILogger<Leadership> logger)
+internal sealed class Leadership(
+    NpgsqlDataSource database,
+    IStorageWatch storage,
+    WorkerIdentity identity,
+    TimeProvider clock,
+    ILogger<Leadership> logger
+)
 {
     private static readonly TimeSpan Term = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RenewalInterval = TimeSpan.FromSeconds(1.5);
@@ -86,7 +93,10 @@ internal sealed class Leadership(NpgsqlDataSource database, WorkerIdentity ident
         catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
         {
             // Safe to go on: without Postgres there is nothing to lead.
-            logger.LeadershipLost(failure);
+            if (!storage.Report(failure))
+            {
+                logger.LeadershipLost(failure);
+            }
             _lastTouch = 0;
             return false;
         }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
@@ -23,7 +24,9 @@ internal sealed class MaintenanceLoops(
     RetentionRounds retention,
     QueueGauges gauges,
     QuarantineKeeper quarantine,
+    DatabaseGauges databaseGauges,
     IRedisChannels redis,
+    IStorageWatch storage,
     IOptions<WorkerOptions> options,
     TimeProvider clock,
     ILogger<MaintenanceLoops> logger
@@ -36,6 +39,7 @@ internal sealed class MaintenanceLoops(
     private static readonly TimeSpan RescueInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PruneInterval = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan GaugeInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan DatabaseGaugeInterval = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan StaleAfter = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ForgottenAfter = TimeSpan.FromHours(1);
 
@@ -59,9 +63,11 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, deadLetters.RaiseAlertsAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, retention.PartitionAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, retention.CompactAsync, cancellationToken),
-            RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken)
+            RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, MeasureDatabaseAsync, cancellationToken)
         );
         gauges.Clear();
+        databaseGauges.Clear();
         deadLetters.Clear();
     }
 
@@ -85,6 +91,12 @@ internal sealed class MaintenanceLoops(
 
     private async Task<TimeSpan> RescueAsync(CancellationToken cancellationToken)
     {
+        // After an outage of Postgres every holder gets the chance to renew first, also when the same worker leads before and after.
+        if (options.Value.LeaseDuration - storage.SinceAway is { } left && left > TimeSpan.Zero)
+        {
+            return left;
+        }
+
         if (await rescue.RunAsync(cancellationToken) is > 0 and var rescued)
         {
             logger.JobsRescued(rescued);
@@ -108,6 +120,12 @@ internal sealed class MaintenanceLoops(
         return GaugeInterval;
     }
 
+    private async Task<TimeSpan> MeasureDatabaseAsync(CancellationToken cancellationToken)
+    {
+        await databaseGauges.RefreshAsync(cancellationToken);
+        return DatabaseGaugeInterval;
+    }
+
     /// <summary>Runs a round, waits as long as it says, and so on; a failed round is logged and followed by the next.</summary>
     private async Task RepeatAsync(TimeSpan first, Func<CancellationToken, Task<TimeSpan>> round, CancellationToken cancellationToken)
     {
@@ -117,6 +135,7 @@ internal sealed class MaintenanceLoops(
             try
             {
                 await Task.Delay(pause, clock, cancellationToken);
+                await storage.WaitUntilBackAsync(cancellationToken);
                 pause = await round(cancellationToken);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -132,7 +151,11 @@ internal sealed class MaintenanceLoops(
             catch (Exception failure)
             {
                 // Safe to go on: every round starts from what Postgres says; and a loop that ended would leave the others leading without it.
-                logger.MaintenanceFailed(failure);
+                if (!storage.Report(failure))
+                {
+                    logger.MaintenanceFailed(failure);
+                }
+
                 pause = RescueInterval;
             }
         }

@@ -1,12 +1,12 @@
 using System.Runtime.CompilerServices;
+using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
-using Npgsql;
 
 namespace AiBackend.Api.Jobs.Streaming;
 
 /// <summary>Follows a job's events through outages of Postgres: a reader that is kept waiting need not come back.</summary>
-internal sealed class JobEventTail(JobEventReader events, TimeProvider clock, ILogger<JobEventTail> logger)
+internal sealed class JobEventTail(JobEventReader events, IStorageWatch storage, TimeProvider clock, ILogger<JobEventTail> logger)
 {
     private static readonly TimeSpan OutagePause = TimeSpan.FromMilliseconds(500);
 
@@ -29,9 +29,8 @@ internal sealed class JobEventTail(JobEventReader events, TimeProvider clock, IL
                         yield break;
                     }
                 }
-                catch (NpgsqlException outage) when (outage.IsTransient)
+                catch (Exception outage) when (storage.Report(outage))
                 {
-                    logger.StreamInterrupted(outage, jobId, after);
                     break;
                 }
                 catch (Exception failure) when (failure is not OperationCanceledException)
@@ -46,6 +45,7 @@ internal sealed class JobEventTail(JobEventReader events, TimeProvider clock, IL
             }
 
             await Task.Delay(OutagePause, clock, cancellationToken);
+            await storage.WaitUntilBackAsync(cancellationToken);
         }
     }
 }

@@ -2,16 +2,16 @@ using System.Runtime.CompilerServices;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.SignalR;
-using Npgsql;
 
 namespace AiBackend.Api.Jobs.Streaming;
 
 /// <summary><c>/hubs/jobs</c>: the same numbered events over SignalR.</summary>
 [Authorize(Policies.ReadJobs)]
-internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, ILogger<JobsHub> logger) : Hub
+internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, IStorageWatch storage) : Hub
 {
     /// <summary>Streams a job's events after a number, and ends after <c>final</c>.</summary>
     /// <param name="jobId">The job.</param>
@@ -32,6 +32,11 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
     private async Task<Guid> FindAsync(string? jobId, int after, CancellationToken cancellationToken)
     {
         JobHead? found = null;
+        if (storage.IsAway)
+        {
+            throw new HubException("storage_unavailable: The database cannot be reached at the moment. Try again.");
+        }
+
         try
         {
             if (Guid.TryParseExact(jobId, "D", out var id))
@@ -39,9 +44,8 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
                 found = await jobs.FindHeadAsync(Context.User!.GetCaller().TenantId, id, cancellationToken);
             }
         }
-        catch (Exception outage) when (outage is NpgsqlException or TimeoutException)
+        catch (Exception outage) when (storage.Report(outage))
         {
-            logger.WatchRefused(outage, Quoted.Of(jobId ?? ""));
             throw new HubException("storage_unavailable: The database did not answer in time. Try again.", outage);
         }
 
