@@ -51,6 +51,12 @@ public static class TestRun
         return null;
     }
 
+    /// <summary>How long a long test does something, in seconds from a variable: shorter while the test itself is worked on.</summary>
+    public static TimeSpan Duration(string variable, TimeSpan otherwise) =>
+        double.TryParse(Variable(variable), System.Globalization.CultureInfo.InvariantCulture, out var seconds)
+            ? TimeSpan.FromSeconds(seconds)
+            : otherwise;
+
 #pragma warning disable RS0030 // Here is where the tests ask the machine; there is no configuration to bind.
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name);
 #pragma warning restore RS0030
