@@ -28,7 +28,7 @@ internal static class BenchCommands
 
     private static readonly Option<int> Seconds = new("--seconds")
     {
-        Description = "Length of the timed part of submit and latency.",
+        Description = "Length of the timed part of submit, latency and chaos.",
         DefaultValueFactory = _ => 10,
     };
 
@@ -61,6 +61,16 @@ internal static class BenchCommands
         root.Add(Command("llm", "Streamed model calls, 500 at a time, against the same calls without a queue.", LlmScenario.RunAsync));
         root.Add(Command("llm-live", "The same with a reader per job, against an endpoint that streams inline.", LlmLiveScenario.RunAsync));
         root.Add(Command("idle", "Memory and CPU of the whole stack with nothing to do.", IdleScenario.RunAsync));
+        root.Add(
+            Command(
+                "recovery",
+                "Until the jobs of a killed worker run again, and until jobs start as usual after Redis died.",
+                RecoveryScenario.RunAsync
+            )
+        );
+        root.Add(
+            Command("chaos", "The acknowledgement while one worker is killed every 5 s, against the quiet one.", ChaosScenario.RunAsync)
+        );
         return root;
     }
 

@@ -10,6 +10,13 @@ internal static class Backlog
 {
     private const int Connections = 64;
 
+    /// <summary>Jobs that did not complete, ended twice or have gaps in their log: must be 0.</summary>
+    public const string WrongSql = """
+        SELECT (SELECT count(*) FROM jobs WHERE status <> 6)
+             + (SELECT count(*) FROM (SELECT job_id FROM job_events WHERE kind = 7 GROUP BY job_id HAVING count(*) <> 1) twice)
+             + (SELECT count(*) FROM jobs j WHERE last_seq <> (SELECT count(*) FROM job_events e WHERE e.job_id = j.id))
+        """;
+
     public static async Task QueueAsync(BenchStack stack, int jobs, string body, CancellationToken cancellationToken)
     {
         var left = jobs;
@@ -51,14 +58,7 @@ internal static class Backlog
             "SELECT extract(epoch FROM max(finished_at) - min(started_at)) FROM jobs",
             cancellationToken
         );
-        var wrong = await stack.ScalarAsync<long>(
-            """
-            SELECT (SELECT count(*) FROM jobs WHERE status <> 6)
-                 + (SELECT count(*) FROM (SELECT job_id FROM job_events WHERE kind = 7 GROUP BY job_id HAVING count(*) <> 1) twice)
-                 + (SELECT count(*) FROM jobs j WHERE last_seq <> (SELECT count(*) FROM job_events e WHERE e.job_id = j.id))
-            """,
-            cancellationToken
-        );
+        var wrong = await stack.ScalarAsync<long>(WrongSql, cancellationToken);
         return new BacklogResult(seconds, usage, wrong);
     }
 }

@@ -1,7 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
 using AiBackend.Bench.Load;
 using AiBackend.Bench.Reporting;
 using AiBackend.Bench.Stack;
@@ -24,7 +20,7 @@ internal static class LatencyScenario
         await stack.AnalyzeAsync(cancellationToken);
         await SendAsync(stack, TimeSpan.FromSeconds(3), cancellationToken);
 
-        var inline = await SendAsync(stack.Direct, "/ack", stack.Key, options.Duration / 2, cancellationToken);
+        var inline = await OpenLoop.SendAsync(stack.Direct, "/ack", stack.Key, PerSecond, options.Duration / 2, cancellationToken);
         var sent = await SendAsync(stack, options.Duration, cancellationToken);
         var jobs = await stack.ScalarAsync<long>("SELECT count(*) FROM jobs", cancellationToken);
         await stack.WaitUntilAsync("SELECT count(*) FROM jobs WHERE status >= 6", jobs, TimeSpan.FromSeconds(10), cancellationToken);
@@ -41,71 +37,10 @@ internal static class LatencyScenario
     }
 
     private static Task<List<SentJob>> SendAsync(BenchStack stack, TimeSpan duration, CancellationToken cancellationToken) =>
-        SendAsync(stack.Api, "/api/v1/jobs", stack.Key, duration, cancellationToken);
+        OpenLoop.SendAsync(stack.Api, "/api/v1/jobs", stack.Key, PerSecond, duration, cancellationToken);
 
-    private static async Task<List<SentJob>> SendAsync(
-        Uri address,
-        string path,
-        string key,
-        TimeSpan duration,
-        CancellationToken cancellationToken
-    )
-    {
-        var sent = new List<SentJob>();
-        var idle = new Queue<RawConnection>();
-        // An open loop: requests leave on time whether or not earlier ones were answered.
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1) / PerSecond);
-        var watch = Stopwatch.StartNew();
-        var pending = new List<Task>();
-        while (watch.Elapsed < duration && await timer.WaitForNextTickAsync(cancellationToken))
-        {
-            pending.Add(SendOneAsync());
-        }
-
-        await Task.WhenAll(pending);
-        foreach (var connection in idle)
-        {
-            connection.Dispose();
-        }
-
-        return sent;
-
-        async Task SendOneAsync()
-        {
-            RawConnection? connection;
-            lock (idle)
-            {
-                idle.TryDequeue(out connection);
-            }
-
-            if (connection is null)
-            {
-                connection = new RawConnection();
-                await connection.ConnectAsync(address, cancellationToken);
-            }
-
-            var request = Requests.Post(address, path, key, Requests.NoopBody);
-            var (sentAt, begin) = (TimeProvider.System.GetUtcNow(), Stopwatch.GetTimestamp());
-            var (status, body) = await connection.SendAsync(request, cancellationToken);
-            var acknowledged = Stopwatch.GetElapsedTime(begin);
-            if (status != 202)
-            {
-                throw new InvalidOperationException(
-                    string.Create(CultureInfo.InvariantCulture, $"A job was refused with {status}: {Encoding.UTF8.GetString(body.Span)}")
-                );
-            }
-
-            using var answer = JsonDocument.Parse(body);
-            var id = answer.RootElement.GetProperty("id").GetGuid();
-            lock (idle)
-            {
-                sent.Add(new SentJob(id, sentAt, acknowledged));
-                idle.Enqueue(connection);
-            }
-        }
-    }
-
-    private static async Task<Dictionary<Guid, DateTimeOffset>> ReadStartsAsync(
+    /// <returns>When the handlers of the latest jobs began.</returns>
+    internal static async Task<Dictionary<Guid, DateTimeOffset>> ReadStartsAsync(
         BenchStack stack,
         int count,
         CancellationToken cancellationToken
@@ -124,6 +59,4 @@ internal static class LatencyScenario
 
         return starts;
     }
-
-    private sealed record SentJob(Guid Id, DateTimeOffset SentAt, TimeSpan Acknowledged);
 }

@@ -85,6 +85,28 @@ internal sealed class BenchStack : IAsyncDisposable
 
     public Task StartWorkerAsync(CancellationToken cancellationToken) => _app.Processes().StartAsync(WorkerName, cancellationToken);
 
+    /// <summary>Kills a process as by <c>kill -9</c>; it is started again at once.</summary>
+    /// <returns>Its pid, which is in the name of a worker; null when it was still down from the last time.</returns>
+    public int? Kill(string resource, int replica = 0) =>
+        _app.Processes().Of(resource)[replica].ProcessId is null ? null : _app.Processes().Kill(resource, replica);
+
+    /// <summary>Teaches the simulator a model that streams so many words.</summary>
+    public async Task TeachAsync(string model, int words, int intervalMs, CancellationToken cancellationToken)
+    {
+        using var http = _app.CreateHttpClient("simulator");
+        using var response = await http.PutAsJsonAsync(
+            $"/sim/behaviours/{model}",
+            new Dictionary<string, int>(StringComparer.Ordinal)
+            {
+                ["words"] = words,
+                ["interval_ms"] = intervalMs,
+                ["ttft_ms"] = 100,
+            },
+            cancellationToken
+        );
+        response.EnsureSuccessStatusCode();
+    }
+
     /// <summary>What the processes of a resource use now.</summary>
     public ProcessUsage UsageOf(string resource) =>
         ProcessUsage.Of(_app.Processes().Of(resource).Select(process => process.ProcessId).OfType<int>());
