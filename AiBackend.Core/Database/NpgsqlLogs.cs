@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace AiBackend.Core.Database;
 
-/// <summary>What Npgsql logs, without its warning for each connection of a pool that died with the server: that is said once elsewhere.</summary>
+/// <summary>What Npgsql logs, without its line for each connection of a pool that died with the server: that is said once elsewhere.</summary>
 internal sealed class NpgsqlLogs(ILoggerFactory loggers) : ILoggerFactory
 {
     public ILogger CreateLogger(string categoryName) =>
@@ -20,7 +20,7 @@ internal sealed class NpgsqlLogs(ILoggerFactory loggers) : ILoggerFactory
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => logger.BeginScope(state);
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.Warning && logger.IsEnabled(logLevel);
+        public bool IsEnabled(LogLevel logLevel) => logLevel is not (LogLevel.Warning or LogLevel.Error) && logger.IsEnabled(logLevel);
 
         public void Log<TState>(
             LogLevel logLevel,

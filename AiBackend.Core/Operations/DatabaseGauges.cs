@@ -19,7 +19,8 @@ public sealed class DatabaseGauges
         """;
 
     private const string DeadSql = """
-        SELECT relname::text, n_dead_tup FROM pg_stat_user_tables WHERE n_dead_tup > 0 ORDER BY n_dead_tup DESC LIMIT 20
+        SELECT coalesce(pg_partition_root(relid)::regclass::text, relname::text), sum(n_dead_tup)::bigint
+          FROM pg_stat_user_tables GROUP BY 1 HAVING sum(n_dead_tup) > 0 ORDER BY 2 DESC LIMIT 20
         """;
 
     private readonly NpgsqlDataSource _database;

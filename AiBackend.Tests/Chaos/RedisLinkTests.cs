@@ -7,7 +7,7 @@ namespace AiBackend.Tests.Chaos;
 /// <summary>A bad line to Redis costs time and nothing else, and is used again when it is good.</summary>
 public sealed class RedisLinkTests(PostgresServer postgres)
 {
-    private const int Many = 3000;
+    private const int Many = 10_000;
 
     private static readonly TimeSpan Recovery = TimeSpan.FromSeconds(15);
 

@@ -39,6 +39,7 @@ public sealed class LifecycleModelTests(PostgresServer postgres)
             world.Backend.Jobs,
             new Silence(),
             Telemetry.Jobs,
+            new ReachableStorage(),
             TimeProvider.System,
             NullLogger<LeasedWrites>.Instance
         );

@@ -1,4 +1,5 @@
 using System.Reflection;
+using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
@@ -56,6 +57,7 @@ internal sealed class SimWorker
             .With<IRedisChannels>(redis)
             .With(process.Clock)
             .With(Telemetry.Jobs)
+            .With<IStorageWatch>(new ReachableStorage())
             .With(new Random(world.Schedule.Random.Next()));
         return parts.With<IJobSignals>(parts.Get<JobSignals>());
     }

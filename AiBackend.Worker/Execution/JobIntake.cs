@@ -29,6 +29,7 @@ internal sealed class JobIntake(
     private const int MaxDoublings = 4;
     private static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan MissedAfter = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan GatherSlots = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan PollWithoutRedis = TimeSpan.FromMilliseconds(250);
 
     // Holds at most one nudge: new work or a free slot, whichever, means "look again".
@@ -88,6 +89,13 @@ internal sealed class JobIntake(
         if (free <= 0)
         {
             return false;
+        }
+
+        if (!redis.IsConnected && free < MaxClaim && Volatile.Read(ref _running) > 0)
+        {
+            // Jobs end in batches, and looking into Postgres for each free slot alone would cost more than the jobs.
+            await Task.Delay(GatherSlots, clock, cancellationToken);
+            free = Math.Min(options.Value.MaxConcurrentJobs - Volatile.Read(ref _running), MaxClaim);
         }
 
         var entries = await ReadAsync(free, cancellationToken);
@@ -203,7 +211,7 @@ internal sealed class JobIntake(
     {
         var most = FirstBackOff * (1 << Math.Min(_failures++, MaxDoublings));
         await Task.Delay(most * (0.5 + (random.NextDouble() / 2)), clock, stoppingToken)
-            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
     }
 
     private void Nudge() => _nudges.Writer.TryWrite(true);
