@@ -131,7 +131,14 @@ public sealed class BulkTests(PostgresServer postgres, RedisServer redis) : Core
             using var cut = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
             var running = Leader.RunAsync(cut.Token);
             await cut.CancelAsync();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+            try
+            {
+                await running;
+            }
+            catch (OperationCanceledException)
+            {
+                // Most rounds; a quick one has ended before.
+            }
         }
 
         var action = await EndedAsync(id);
@@ -146,10 +153,11 @@ public sealed class BulkTests(PostgresServer postgres, RedisServer redis) : Core
         await DieAsync(30);
         var id = await BeginAsync(canary: false, rate: 4);
 
+        var watch = System.Diagnostics.Stopwatch.StartNew();
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Leader.RunAsync(TestRun.Cancel)));
 
-        // A quarter of a second's worth, and the next step is due only after it.
-        Assert.Equal(1, (await FindAsync(id)).Done);
+        // One for every quarter of a second that this took, and the next step is due only after it.
+        Assert.InRange((await FindAsync(id)).Done, 1, 1 + (4 * watch.Elapsed.TotalSeconds));
         Assert.True(
             await Core.ScalarAsync<bool>("SELECT next_step_at > created_at + interval '0.2 seconds' FROM bulk_actions WHERE id = @id", id)
         );
