@@ -1,5 +1,4 @@
 using AiBackend.Tests.EndToEnd;
-using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Chaos;
 
@@ -16,24 +15,17 @@ public sealed class ShortChaosTests(StackFixture fixture)
 
         foreach (var program in (string[])["worker", "api", "redis", "worker"])
         {
-            await UntilMoreEndedAsync(run);
+            await run.UntilMoreEndedAsync(10);
             await run.Tormentor.KillAsync(program);
         }
 
-        await UntilMoreEndedAsync(run);
+        await run.UntilMoreEndedAsync(10);
         await run.Tormentor.FlushRedisAsync();
-        await UntilMoreEndedAsync(run);
+        await run.UntilMoreEndedAsync(10);
         await run.Tormentor.TerminateWorkerAsync(replica: 0);
         var findings = await run.EndAsync(TimeSpan.FromSeconds(120));
 
         Assert.All(findings.Where(finding => finding.Id is not "I-12"), finding => Assert.NotEqual(0, finding.Checked));
         run.AssertNothingIsViolated(findings);
-    }
-
-    /// <summary>A fault that nobody worked through proves nothing.</summary>
-    private static async Task UntilMoreEndedAsync(ChaosRun run)
-    {
-        var goal = await run.EndedWellAsync() + 10;
-        await Eventually.TrueAsync(async _ => await run.EndedWellAsync() >= goal, "jobs end", TimeSpan.FromSeconds(60));
     }
 }

@@ -24,10 +24,20 @@ internal sealed class WorkerProcess : IDisposable
     /// <param name="redis">Where Redis is.</param>
     /// <param name="provider">The provider p0 and the model it is asked for on the route <c>default</c>.</param>
     /// <param name="settings">Variables, with two underscores between levels.</param>
+    public static Task<WorkerProcess> StartAsync(
+        TestDatabase database,
+        RedisServer redis,
+        (Uri Address, string Model) provider,
+        params IEnumerable<(string Key, string Value)> settings
+    ) => StartAsync(database, redis, provider, output: null, settings);
+
+    /// <inheritdoc cref="StartAsync(TestDatabase, RedisServer, ValueTuple{Uri, string}, IEnumerable{ValueTuple{string, string}})"/>
+    /// <param name="output">A file for all it writes, instead of <see cref="Output"/>.</param>
     public static async Task<WorkerProcess> StartAsync(
         TestDatabase database,
         RedisServer redis,
         (Uri Address, string Model) provider,
+        string? output,
         params IEnumerable<(string Key, string Value)> settings
     )
     {
@@ -48,7 +58,9 @@ internal sealed class WorkerProcess : IDisposable
         }
 
         // As every supervisor starts it: at the head of a group of its own.
-        return new(await ChildProcess.StartAsync(TestRun.Require("setsid"), [TestRun.Require("dotnet"), Binary], environment: variables));
+        string[] command = [TestRun.Require("dotnet"), Binary];
+        string[] redirected = output is null ? [] : [TestRun.Require("sh"), "-c", $"exec \"$@\" > {output} 2>&1", "sh"];
+        return new(await ChildProcess.StartAsync(TestRun.Require("setsid"), [.. redirected, .. command], environment: variables));
     }
 
     /// <summary>The process that a worker's name in heartbeats and traces stands for.</summary>

@@ -1,0 +1,96 @@
+using AiBackend.Tests.EndToEnd;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Chaos;
+
+/// <summary>Wall clocks that jump under load, made by libfaketime; monotonic clocks stay right, as they do when a clock is set.</summary>
+[Trait("Category", "Long")]
+public sealed class ClockTests : IDisposable
+{
+    private static readonly TimeSpan AtEachTime = TimeSpan.FromSeconds(12);
+
+    private readonly string _folder = TestFolder.Create("clock");
+
+    private string ClockFile => Path.Combine(_folder, "clock");
+
+    [Theory]
+    [InlineData("worker")]
+    [InlineData("api")]
+    public async Task F_32_a_program_whose_clock_jumps_to_and_fro_breaks_no_invariant(string program)
+    {
+        StackFixture.RequireServers();
+        await using var stack = await Stack.StartAsync();
+        await UseFakeClockAsync(stack, program);
+        await using var run = await ChaosRun.StartAsync(stack, perSecond: 10);
+
+        foreach (var time in (string[])["+1h", "-2h", "+0", "+1h", "-1h", "+0"])
+        {
+            Set(time);
+            await run.UntilMoreEndedAsync(10);
+        }
+
+        run.AssertNothingIsViolated(await run.EndAsync(TimeSpan.FromMinutes(3)), ($"jumps of the clock of {program}", "6"));
+    }
+
+    [Fact]
+    public async Task F_33_leases_that_a_jump_of_Postgres_clock_ends_early_are_fenced()
+    {
+        StackFixture.RequireServers();
+        await using var stack = await Stack.StartAsync();
+        await UseFakeClockAsync(stack, "postgres");
+        await using var run = await ChaosRun.StartAsync(stack, perSecond: 10);
+        await run.UntilMoreEndedAsync(20);
+
+        // Forward alone: backward, a lease lasts longer, and nothing can be concluded but that it ends later.
+        foreach (var time in (string[])["+1h", "+2h"])
+        {
+            Set(time);
+            await Task.Delay(AtEachTime, TestRun.Cancel);
+            await run.UntilMoreEndedAsync(10);
+        }
+
+        run.AssertNothingIsViolated(await run.EndAsync(TimeSpan.FromMinutes(3)), ("jumps of the clock of Postgres", "2"));
+    }
+
+    public void Dispose() => TestFolder.Remove(_folder);
+
+    private async Task UseFakeClockAsync(Stack stack, string program)
+    {
+        File.SetUnixFileMode(
+            _folder,
+            File.GetUnixFileMode(_folder)
+                | UnixFileMode.GroupRead
+                | UnixFileMode.GroupExecute
+                | UnixFileMode.OtherRead
+                | UnixFileMode.OtherExecute
+        );
+        Set("+0");
+        var library = TestRun.Require(
+            "libfaketimeMT.so.1",
+            [.. Directory.GetDirectories("/usr/lib").Select(path => Path.Combine(path, "faketime"))]
+        );
+        foreach (
+            var (name, value) in ((string, string)[])
+                [
+                    ("LD_PRELOAD", library),
+                    ("FAKETIME_TIMESTAMP_FILE", ClockFile),
+                    ("FAKETIME_NO_CACHE", "1"),
+                    ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+                    ("DONT_FAKE_MONOTONIC", "1"),
+                ]
+        )
+        {
+            stack.Processes.SetVariable(program, name, value);
+        }
+
+        if (program is "postgres")
+        {
+            await stack.RestartPostgresAsync();
+            return;
+        }
+
+        await stack.Processes.WaitForRestartAsync(program, stack.Processes.Kill(program), cancellationToken: TestRun.Cancel);
+    }
+
+    private void Set(string time) => File.WriteAllText(ClockFile, time + "\n");
+}
