@@ -15,7 +15,8 @@ internal static class CopyJobs
     /// <remarks>A deadline that has passed is left out: the new job could not even start.</remarks>
     public const string Ctes = """
         source AS MATERIALIZED (
-            SELECT c.new_id, c.old_id, j.tenant_id, j.type, j.priority, coalesce(c.model, j.model) AS model, j.max_attempts, j.pool,
+            SELECT c.new_id, c.old_id, j.tenant_id, j.type, j.priority, coalesce(c.model, j.model) AS model, j.max_attempts,
+                   coalesce(@pool, j.pool) AS pool,
                    CASE WHEN j.deadline > now() THEN j.deadline END AS deadline,
                    CASE WHEN c.input IS NULL THEN p.schema_version ELSE @schema_version END AS schema_version,
                    coalesce(c.input, p.input) AS input, CASE WHEN c.input IS NULL THEN p.title ELSE c.title END AS title,
@@ -35,6 +36,11 @@ internal static class CopyJobs
         )
         """;
 
-    public static void AddTo(NpgsqlParameterCollection parameters) =>
+    /// <param name="parameters">Of the statement.</param>
+    /// <param name="pool">Of the new jobs when their model is another one; null keeps the old ones'.</param>
+    public static void AddTo(NpgsqlParameterCollection parameters, string? pool)
+    {
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
+        parameters.AddWithValue("pool", NpgsqlDbType.Text, (object?)pool ?? DBNull.Value);
+    }
 }

@@ -1,6 +1,8 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
+using AiBackend.Core.Jobs.Versions;
+using AiBackend.Core.Queue;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
@@ -63,7 +65,14 @@ public sealed record ReplaySource(JobStatus Status, JobType Type, string Model, 
 /// A dead letter is replayed at most once. The mark on it and the new job are one statement, so of any number of replays at once,
 /// single or in bulk, one makes the job and the others find it.
 /// </remarks>
-public sealed class ReplayJob(NpgsqlDataSource database, JobIds ids, IJobSignals signals, JobMetrics metrics, ILogger<ReplayJob> logger)
+public sealed class ReplayJob(
+    NpgsqlDataSource database,
+    JobIds ids,
+    QueuePools pools,
+    IJobSignals signals,
+    JobMetrics metrics,
+    ILogger<ReplayJob> logger
+)
 {
     private const string FindSql = """
         SELECT j.status, j.type, j.model, d.job_id IS NOT NULL, d.replayed_by
@@ -103,7 +112,7 @@ public sealed class ReplayJob(NpgsqlDataSource database, JobIds ids, IJobSignals
         SELECT id FROM inserted
         """;
 
-    private const string InputSql = "SELECT input FROM job_payloads WHERE job_id = @job_id AND tenant_id = @tenant_id";
+    private const string InputSql = "SELECT schema_version, input FROM job_payloads WHERE job_id = @job_id AND tenant_id = @tenant_id";
 
     private const string RepeatSql = """
         SELECT job_id, fingerprint FROM idempotency_keys WHERE tenant_id = @tenant_id AND route = 'replay' AND key = @key
@@ -125,7 +134,11 @@ public sealed class ReplayJob(NpgsqlDataSource database, JobIds ids, IJobSignals
         await using var command = database.CreateCommand(InputSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("job_id", jobId);
-        return await command.ExecuteScalarAsync(cancellationToken) as string;
+        var inputs = await command.ReadAllAsync(
+            row => StoredShapes.Current.Inputs.Read(row.GetInt16(0), row.GetString(1)),
+            cancellationToken
+        );
+        return inputs is [var input] ? input : null;
     }
 
     /// <summary>Makes the new job, or finds the one that was made before.</summary>
@@ -166,7 +179,7 @@ public sealed class ReplayJob(NpgsqlDataSource database, JobIds ids, IJobSignals
         parameters.AddWithValue("trace_parent", NpgsqlDbType.Text, (object?)order.TraceParent ?? DBNull.Value);
         parameters.AddWithValue("key", NpgsqlDbType.Text, (object?)order.IdempotencyKey ?? DBNull.Value);
         parameters.AddWithValue("fingerprint", NpgsqlDbType.Bytea, (object?)order.Fingerprint ?? DBNull.Value);
-        CopyJobs.AddTo(parameters);
+        CopyJobs.AddTo(parameters, order.Model is { } model ? pools.PoolOf(model) : null);
         return await command.ExecuteScalarAsync(cancellationToken) is Guid;
     }
 

@@ -7,8 +7,8 @@ namespace AiBackend.Core.Events;
 /// <summary>Reads job event logs.</summary>
 public interface IJobEventLog
 {
-    /// <returns>Events after a number, in order, at most <paramref name="limit"/>.</returns>
-    Task<IReadOnlyList<JobEventRecord>> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken);
+    /// <returns>Events after a number, in order, at most <paramref name="limit"/> and hardly more bytes than <see cref="EventPage.Bytes"/>.</returns>
+    Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken);
 
     /// <returns>Whether the job has ended and its last event is at most <paramref name="after"/>: nothing can follow.</returns>
     Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken);
@@ -17,23 +17,45 @@ public interface IJobEventLog
     Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken);
 }
 
+/// <summary>A piece of a log.</summary>
+/// <param name="Events">In order.</param>
+/// <param name="IsFull">Whether it ended because it was full: more may follow.</param>
+public sealed record EventPage(IReadOnlyList<JobEventRecord> Events, bool IsFull)
+{
+    /// <summary>A page ends with the event that reaches this size: a reader that stands still holds a page, and there may be thousands.</summary>
+    public const int Bytes = 64 * 1024;
+}
+
 internal sealed class JobEventLog(NpgsqlDataSource database, StoredShapes? shapes = null) : IJobEventLog
 {
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
     private const string PageSql = """
-        SELECT job_id, seq, kind, data, schema_version FROM job_events WHERE job_id = @job_id AND seq > @after ORDER BY seq LIMIT @limit
+        SELECT job_id, seq, kind, data, schema_version, size_with >= @bytes
+          FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS size_with
+                  FROM job_events WHERE job_id = @job_id AND seq > @after ORDER BY seq LIMIT @limit) page
+         WHERE size_with - octet_length(data) < @bytes ORDER BY seq
         """;
 
     private const string LastSeqSql = "SELECT id, last_seq FROM jobs WHERE id = ANY (@ids)";
 
-    public async Task<IReadOnlyList<JobEventRecord>> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
+    public async Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(PageSql);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("after", after);
         command.Parameters.AddWithValue("limit", limit);
-        return await command.ReadStoredEventsAsync(_shapes, cancellationToken);
+        command.Parameters.AddWithValue("bytes", EventPage.Bytes);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var events = new List<JobEventRecord>();
+        var isFull = false;
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            events.Add(reader.ReadStoredEvent(_shapes));
+            isFull = reader.GetBoolean(5);
+        }
+
+        return new(events, isFull || events.Count == limit);
     }
 
     public async Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken)

@@ -34,8 +34,8 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
             while (behind)
             {
                 var page = await log.ReadAsync(jobId, after, PageSize, cancellationToken);
-                behind = page.Count == PageSize;
-                foreach (var record in page)
+                behind = page.IsFull;
+                foreach (var record in page.Events)
                 {
                     after = record.Seq;
                     yield return await RenderAsync(record, cancellationToken);
@@ -71,8 +71,8 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
     public async Task<IReadOnlyList<JobEventRecord>> ReadPageAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
         var page = await log.ReadAsync(jobId, after, limit, cancellationToken);
-        var rendered = new List<JobEventRecord>(page.Count);
-        foreach (var record in page)
+        var rendered = new List<JobEventRecord>(page.Events.Count);
+        foreach (var record in page.Events)
         {
             rendered.Add(await RenderAsync(record, cancellationToken));
         }

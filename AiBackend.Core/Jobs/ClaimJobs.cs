@@ -66,7 +66,7 @@ public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics m
         IEnumerable<Guid> jobIds,
         TimeSpan lease,
         CancellationToken cancellationToken
-    ) => RunAsync(workerId, jobIds, lease, alone: false, cancellationToken);
+    ) => ClaimAsync(workerId, jobIds, lease, JobDraft.DefaultPool, cancellationToken);
 
     /// <inheritdoc cref="RunAsync(Guid, IEnumerable{Guid}, TimeSpan, CancellationToken)"/>
     /// <param name="workerId">Who takes them.</param>
@@ -80,36 +80,24 @@ public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics m
         IEnumerable<Guid> jobIds,
         TimeSpan lease,
         CancellationToken cancellationToken
-    )
-    {
-        var ids = jobIds.Order().ToArray();
-        return RunAsync(token => store.ClaimInPoolAsync(workerId, pool, ids, lease, token), cancellationToken);
-    }
+    ) => ClaimAsync(workerId, jobIds, lease, pool, cancellationToken);
 
     /// <summary>Takes a job that must run alone: only for a process that holds no other.</summary>
     /// <returns>Null when it was taken or ended meanwhile, or need not run alone.</returns>
     public async Task<ClaimedJob?> RunAloneAsync(Guid workerId, Guid jobId, TimeSpan lease, CancellationToken cancellationToken) =>
-        (await RunAsync(workerId, [jobId], lease, alone: true, cancellationToken)).SingleOrDefault();
+        (await ClaimAsync(workerId, [jobId], lease, pool: null, cancellationToken)).SingleOrDefault();
 
-    private Task<IReadOnlyList<ClaimedJob>> RunAsync(
+    private async Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
         Guid workerId,
         IEnumerable<Guid> jobIds,
         TimeSpan lease,
-        bool alone,
+        string? pool,
         CancellationToken cancellationToken
     )
     {
         // Sorted: two workers with overlapping lists lock rows in the same order.
         var ids = jobIds.Order().ToArray();
-        return RunAsync(token => store.ClaimAsync(workerId, ids, lease, alone, token), cancellationToken);
-    }
-
-    private async Task<IReadOnlyList<ClaimedJob>> RunAsync(
-        Func<CancellationToken, Task<IReadOnlyList<ClaimedJob>>> claim,
-        CancellationToken cancellationToken
-    )
-    {
-        var claimed = await TransientRetry.RunAsync(claim, cancellationToken);
+        var claimed = await TransientRetry.RunAsync(token => store.ClaimAsync(workerId, ids, lease, pool, token), cancellationToken);
         foreach (var job in claimed)
         {
             metrics.Claimed(job);
@@ -153,28 +141,11 @@ internal sealed partial class PostgresJobStore
     // worker that can.
     private static readonly short[] KnownTypes = [.. Enum.GetValues<JobType>().Select(type => (short)type)];
 
-    public Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
+    public async Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
         Guid workerId,
         Guid[] jobIds,
         TimeSpan lease,
-        bool alone,
-        CancellationToken cancellationToken
-    ) => ClaimAsync(workerId, JobDraft.DefaultPool, jobIds, lease, alone, cancellationToken);
-
-    public Task<IReadOnlyList<ClaimedJob>> ClaimInPoolAsync(
-        Guid workerId,
-        string pool,
-        Guid[] jobIds,
-        TimeSpan lease,
-        CancellationToken cancellationToken
-    ) => ClaimAsync(workerId, pool, jobIds, lease, alone: false, cancellationToken);
-
-    private async Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
-        Guid workerId,
-        string pool,
-        Guid[] jobIds,
-        TimeSpan lease,
-        bool alone,
+        string? pool,
         CancellationToken cancellationToken
     )
     {
@@ -195,8 +166,8 @@ internal sealed partial class PostgresJobStore
             parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
             parameters.AddWithValue("worker_id", workerId);
             parameters.AddWithValue("lease", lease);
-            parameters.AddWithValue("alone", alone);
-            parameters.AddWithValue("pool", pool);
+            parameters.AddWithValue("alone", pool is null);
+            parameters.AddWithValue("pool", pool ?? "");
         }
     }
 

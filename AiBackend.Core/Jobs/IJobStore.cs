@@ -24,24 +24,15 @@ public interface IJobStore
     /// <param name="workerId">Who takes them.</param>
     /// <param name="jobIds">Sorted.</param>
     /// <param name="lease">How long the claim lasts without renewal.</param>
-    /// <param name="alone">Whether to take only jobs with <see cref="RescueJobs.AloneAfter"/> crashes, or only others.</param>
+    /// <param name="pool">Whose jobs to take; null takes those of any pool that must run alone (<see cref="RescueJobs.AloneAfter"/>).</param>
     /// <param name="cancellationToken">Ends the wait, not a claim that was sent.</param>
     Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
         Guid workerId,
         Guid[] jobIds,
         TimeSpan lease,
-        bool alone,
+        string? pool,
         CancellationToken cancellationToken
     );
-
-    /// <summary>As <see cref="ClaimAsync"/>, for the jobs of one pool; the other takes only those of the default pool.</summary>
-    Task<IReadOnlyList<ClaimedJob>> ClaimInPoolAsync(
-        Guid workerId,
-        string pool,
-        Guid[] jobIds,
-        TimeSpan lease,
-        CancellationToken cancellationToken
-    ) => throw new NotSupportedException($"This store has no pool '{pool}'.");
 
     /// <summary>Extends all leases of one worker and records its heartbeat, in one round trip.</summary>
     /// <returns>For every lease that still holds: whether a caller asked to cancel the job. Those missing are lost.</returns>

@@ -37,7 +37,7 @@ internal static class ReadRows
         var events = new List<JobEventRecord>();
         while (await reader.ReadAsync(cancellationToken))
         {
-            events.Add(shapes.Events.Read(reader.GetInt16(4), reader.ReadEvent()));
+            events.Add(reader.ReadStoredEvent(shapes));
         }
 
         return events;
@@ -57,6 +57,10 @@ internal static class ReadRows
 
         return events;
     }
+
+    /// <summary>Reads (job_id, seq, kind, data, schema_version) in the shape of this version.</summary>
+    public static JobEventRecord ReadStoredEvent(this NpgsqlDataReader row, StoredShapes shapes) =>
+        shapes.Events.Read(row.GetInt16(4), row.ReadEvent());
 
     /// <summary>Reads (job_id, seq, kind, data), of which job_id is column <paramref name="first"/>.</summary>
     public static JobEventRecord ReadEvent(this NpgsqlDataReader row, int first = 0) =>

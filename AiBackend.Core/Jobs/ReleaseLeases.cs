@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Jobs;
@@ -9,7 +10,10 @@ public sealed class ReleaseLeases(NpgsqlDataSource database)
     private const string Sql = "UPDATE jobs SET lease_until = now() WHERE status = 2 AND worker_id = @worker_id";
 
     /// <returns>How many jobs it held.</returns>
-    public async Task<int> RunAsync(Guid workerId, CancellationToken cancellationToken)
+    public Task<int> RunAsync(Guid workerId, CancellationToken cancellationToken) =>
+        TransientRetry.RunAsync(token => RunOnceAsync(workerId, token), cancellationToken);
+
+    private async Task<int> RunOnceAsync(Guid workerId, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(Sql);
         command.Parameters.AddWithValue("worker_id", workerId);

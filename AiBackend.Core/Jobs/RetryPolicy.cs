@@ -16,6 +16,9 @@ public static class RetryPolicy
     /// <summary>Bound of the wait for a retry budget. 1 minute.</summary>
     public static readonly TimeSpan BudgetCap = TimeSpan.FromMinutes(1);
 
+    /// <summary>Attempts of one job, also of those that do not count: 30 000. Waiting for a limit takes weeks to get there; no number may run over.</summary>
+    public const int MostAttempts = 30_000;
+
     private static readonly TimeSpan Least = TimeSpan.FromSeconds(1);
 
     /// <param name="failures">Counted attempts so far, at least 1.</param>

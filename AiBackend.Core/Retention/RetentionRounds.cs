@@ -1,13 +1,15 @@
+using AiBackend.Core.DeadLetters;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Core.Retention;
 
-/// <summary>What the leader does about age: partitions ahead and behind, logs of ended jobs.</summary>
+/// <summary>What the leader does about age: partitions ahead and behind, logs of ended jobs, closed dead letters.</summary>
 public sealed class RetentionRounds(
     JobPartitions partitions,
     CompactLogs compact,
+    PruneDeadLetters pruneDeadLetters,
     IOptions<RetentionOptions> options,
     ILogger<RetentionRounds> logger
 )
@@ -50,6 +52,7 @@ public sealed class RetentionRounds(
                 }
 
                 await partitions.PruneDefaultAsync(options.Value.Jobs, cancellationToken);
+                await pruneDeadLetters.RunAsync(options.Value.Jobs, cancellationToken);
             }
 
             return Interval;

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.DeadLetters.Alerts;
+using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Tenancy;
@@ -45,6 +46,49 @@ public sealed class AlertTests(PostgresServer postgres, RedisServer redis) : Cor
         );
         var alert = alerts.Single(alert => alert.Value == 21);
         Assert.Equal("Jobs fail for good with provider_timeout: Provider … sent no first token within … s.", alert.Message);
+    }
+
+    [Fact]
+    public async Task What_is_over_is_forgotten_after_its_time_and_what_is_not_stays()
+    {
+        var dead = await Core.DieAsync();
+        await Leader.RunAsync(TestRun.Cancel);
+        await BeginDiscardAsync();
+        await Task.WhenAll(PruneAsync(TimeSpan.Zero), PruneAsync(TimeSpan.Zero));
+        Assert.Equal((1, 1, 1, 1), await RowsAsync());
+
+        await Core.Get<RunBulkActions>().RunAsync(TestRun.Cancel);
+        await Core.ExecuteAsync("UPDATE bulk_actions SET next_step_at = now()", Guid.Empty);
+        await Core.Get<RunBulkActions>().RunAsync(TestRun.Cancel);
+        await Core.ExecuteAsync("UPDATE alerts SET resolved_at = now()", Guid.Empty);
+        await PruneAsync(TimeSpan.FromDays(1));
+        Assert.Equal((1, 1, 1, 1), await RowsAsync());
+
+        await PruneAsync(TimeSpan.Zero);
+        Assert.Equal((0, 0, 0, 1), await RowsAsync());
+
+        await Core.ExecuteAsync("DELETE FROM dead_letters WHERE job_id = @id", dead);
+        await PruneAsync(TimeSpan.Zero);
+        Assert.Equal((0, 0, 0, 0), await RowsAsync());
+
+        Task PruneAsync(TimeSpan keep) => Core.Get<PruneDeadLetters>().RunAsync(keep, TestRun.Cancel);
+
+        async Task BeginDiscardAsync() =>
+            Assert.IsType<BeginOutcome.Begun>(
+                await Core.Get<BeginBulkAction>()
+                    .RunAsync(
+                        new(BulkKind.Discard, new BulkSelection(Tenant, new DeadLetterFilter(), null), "key") { Canary = false, Rate = 10 },
+                        TestRun.Cancel
+                    )
+            );
+
+        async Task<(int Actions, int Items, int Alerts, int Groups)> RowsAsync() =>
+            (
+                await Core.ScalarAsync<int>("SELECT count(*) FROM bulk_actions"),
+                await Core.ScalarAsync<int>("SELECT count(*) FROM bulk_items"),
+                await Core.ScalarAsync<int>("SELECT count(*) FROM alerts"),
+                await Core.ScalarAsync<int>("SELECT count(*) FROM dead_letter_groups")
+            );
     }
 
     [Fact]

@@ -111,6 +111,34 @@ public sealed class EventReaderTests(PostgresServer postgres, RedisServer redis)
     }
 
     [Fact]
+    public async Task F_36_a_page_is_bounded_in_bytes_and_none_of_it_is_lost()
+    {
+        var id = await Core.SubmitAsync();
+        using var running = await Core.ClaimAsync(id);
+        for (var i = 0; i < 40; i++)
+        {
+            running.AppendNotice("n", new string('x', 10_000));
+            running.AppendNotice("n", new string('y', EventPage.Bytes));
+        }
+
+        await running.EndAsync(AttemptEnd.Succeeded("end"));
+
+        var log = Core.Get<IJobEventLog>();
+        var first = await log.ReadAsync(id, 0, 500, TestRun.Cancel);
+        Assert.True(first.IsFull);
+        Assert.InRange(first.Events.Sum(record => record.Data.Length), EventPage.Bytes, 2 * EventPage.Bytes + 10_000);
+        Assert.False((await log.ReadAsync(id, 82, 500, TestRun.Cancel)).IsFull);
+        Assert.Equal(Enumerable.Range(1, 83), (await log.ReadAllAsync(id)).Select(record => record.Seq));
+        var seen = new List<int>();
+        await foreach (var record in Reader.WatchAsync(id, 0, TestRun.Cancel))
+        {
+            seen.Add(record.Seq);
+        }
+
+        Assert.Equal(Enumerable.Range(1, 83), seen);
+    }
+
+    [Fact]
     public async Task Readers_that_left_are_forgotten_F_37()
     {
         var id = await Core.SubmitAsync();

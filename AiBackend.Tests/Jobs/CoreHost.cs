@@ -126,7 +126,7 @@ public sealed class CoreHost : IAsyncDisposable
     /// <summary>The whole log in order, as kinds and payloads.</summary>
     public async Task<IReadOnlyList<(int Seq, JobEventKind Kind, string Data)>> EventsAsync(Guid jobId)
     {
-        var events = await Get<IJobEventLog>().ReadAsync(jobId, 0, 100_000, TestRun.Cancel);
+        var events = await Get<IJobEventLog>().ReadAllAsync(jobId);
         return [.. events.Select(record => (record.Seq, record.Kind, System.Text.Encoding.UTF8.GetString(record.Data.Span)))];
     }
 

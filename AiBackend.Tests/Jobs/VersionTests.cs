@@ -37,7 +37,7 @@ public sealed class VersionTests(PostgresServer postgres, RedisServer redis) : C
         await StoreInputAsync(id, version: 0, """[{"role":"user","content":"Hello"}]""");
         var store = new PostgresJobStore(Core.Database, Core.HotPath, WithAnOlderOne);
 
-        var claimed = Assert.Single(await store.ClaimAsync(Core.WorkerId, [id], CoreHost.Lease, alone: false, TestRun.Cancel));
+        var claimed = Assert.Single(await store.ClaimAsync(Core.WorkerId, [id], CoreHost.Lease, JobDraft.DefaultPool, TestRun.Cancel));
         Assert.Equal("""{"messages":[{"role":"user","content":"Hello"}]}""", claimed.Input);
 
         using (var running = Core.Writes.Open(claimed))
@@ -55,7 +55,7 @@ public sealed class VersionTests(PostgresServer postgres, RedisServer redis) : C
         );
         Assert.Equal("old", (await new JobReads(Core.Database, WithAnOlderOne).FindForEventAsync(id, TestRun.Cancel))!.Output!.Text);
         var page = await new JobEventLog(Core.Database, WithAnOlderOne).ReadAsync(id, 0, 100, TestRun.Cancel);
-        Assert.Equal("""{"attempt":1,"text":"old"}""", Encoding.UTF8.GetString(page[^1].Data.Span));
+        Assert.Equal("""{"attempt":1,"text":"old"}""", Encoding.UTF8.GetString(page.Events[^1].Data.Span));
 
         // Without the step it says what is missing instead of showing something wrong.
         var missing = await Assert.ThrowsAsync<InvalidOperationException>(() => Core.Reads.FindForEventAsync(id, TestRun.Cancel));

@@ -75,8 +75,8 @@ public sealed class LifecycleModelTests(PostgresServer postgres)
         switch (random.Next(9))
         {
             case 0 or 1:
-                var alone = job.Crashes >= RescueJobs.AloneAfter;
-                foreach (var claimed in await store.ClaimAsync(Guid.CreateVersion7(), [job.Id], Lease, alone, TestRun.Cancel))
+                var pool = job.Crashes < RescueJobs.AloneAfter ? JobDraft.DefaultPool : null;
+                foreach (var claimed in await store.ClaimAsync(Guid.CreateVersion7(), [job.Id], Lease, pool, TestRun.Cancel))
                 {
                     job.Leases.Add(writes.Open(claimed));
                 }

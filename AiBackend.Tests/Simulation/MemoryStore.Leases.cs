@@ -10,7 +10,7 @@ internal partial class MemoryStore
         Guid workerId,
         Guid[] jobIds,
         TimeSpan lease,
-        bool alone,
+        string? pool,
         CancellationToken cancellationToken
     )
     {
@@ -20,7 +20,7 @@ internal partial class MemoryStore
                 .Distinct()
                 .Select(Find)
                 .OfType<JobRecord>()
-                .Where(job => MayBeClaimed(job) && job.CrashCount >= RescueJobs.AloneAfter == alone)
+                .Where(job => MayBeClaimed(job) && (job.CrashCount < RescueJobs.AloneAfter ? pool == job.Draft.Pool : pool is null))
         )
         {
             var wait = Now - job.DueAt;

@@ -109,10 +109,19 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
     public Task<Guid[]> FindBacklogAsync(bool all, TimeSpan age, int limit, CancellationToken cancellationToken) =>
         Task.FromResult(Queued(job => all || job.DueAt < Now - age).Take(limit).ToArray());
 
-    public Task<IReadOnlyList<JobEventRecord>> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<JobEventRecord>>([
-            .. Find(jobId)?.Events.Where(record => IsAfter(record, after)).OrderBy(record => record.Seq).Take(limit) ?? [],
-        ]);
+    public Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
+    {
+        var bytes = 0;
+        List<JobEventRecord> page =
+        [
+            .. (Find(jobId)?.Events ?? [])
+                .Where(record => IsAfter(record, after))
+                .OrderBy(record => record.Seq)
+                .Take(limit)
+                .TakeWhile(record => (bytes += record.Data.Length) - record.Data.Length < EventPage.Bytes),
+        ];
+        return Task.FromResult(new EventPage(page, page.Count == limit || bytes >= EventPage.Bytes));
+    }
 
     protected virtual bool IsAfter(JobEventRecord record, int after) => record.Seq > after;
 

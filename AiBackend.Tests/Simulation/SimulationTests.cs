@@ -81,8 +81,8 @@ internal static class Simulations
 
     public static bool IsChosen => Chosen is not null;
 
-    /// <summary>All seeds, or the one that <c>AIBACKEND_SIM_SEED</c> names.</summary>
-    public static IEnumerable<int> Seeds(int count) => Chosen is { } seed ? [seed] : Enumerable.Range(1, count);
+    /// <summary>So many seeds, or the one that <c>AIBACKEND_SIM_SEED</c> names.</summary>
+    public static IEnumerable<int> Seeds(int count, int first = 1) => Chosen is { } seed ? [seed] : Enumerable.Range(first, count);
 
 #pragma warning disable RS0030 // A person at a desk chooses it; there is no configuration to bind.
     private static int? Chosen =>

@@ -27,7 +27,7 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
         Guid workerId,
         Guid[] jobIds,
         TimeSpan lease,
-        bool alone,
+        string? pool,
         CancellationToken cancellationToken
     ) =>
         CallAsync(
@@ -35,7 +35,7 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
             async () =>
                 // Their order is Postgres' own business; the schedule must not depend on it.
                 (IReadOnlyList<ClaimedJob>)
-                    [.. (await _jobs.ClaimAsync(workerId, jobIds, lease, alone, CancellationToken.None)).OrderBy(job => job.Lease.JobId)],
+                    [.. (await _jobs.ClaimAsync(workerId, jobIds, lease, pool, CancellationToken.None)).OrderBy(job => job.Lease.JobId)],
             claimed => _referee.Claimed(process.Name, jobIds, claimed, lease),
             cancellationToken
         );
@@ -120,7 +120,7 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
             cancellationToken
         );
 
-    public Task<IReadOnlyList<JobEventRecord>> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken) =>
+    public Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken) =>
         CallAsync("read log", () => world.Backend.Log.ReadAsync(jobId, after, limit, CancellationToken.None), _ => { }, cancellationToken);
 
     public Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken) =>

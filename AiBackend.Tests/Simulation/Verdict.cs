@@ -1,6 +1,7 @@
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.Core.Jobs;
+using AiBackend.Tests.Jobs;
 
 namespace AiBackend.Tests.Simulation;
 
@@ -60,7 +61,7 @@ internal static class Verdict
 
     private static void CheckLog(World world, StoredJob job)
     {
-        var log = world.Backend.Log.ReadAsync(job.Id, 0, 10_000, CancellationToken.None).GetAwaiter().GetResult();
+        var log = world.Backend.Log.ReadAllAsync(job.Id).GetAwaiter().GetResult();
         var referee = world.Referee;
         var name = Referee.Short(job.Id);
         referee.Require(
@@ -132,11 +133,7 @@ internal static class Verdict
     /// <summary>Nobody may be shown what is not in the log, for example because it was announced before its commit.</summary>
     private static void CheckSeen(World world, SimClient client, Guid id)
     {
-        var log = world
-            .Backend.Log.ReadAsync(id, 0, 10_000, CancellationToken.None)
-            .GetAwaiter()
-            .GetResult()
-            .ToDictionary(record => record.Seq);
+        var log = world.Backend.Log.ReadAllAsync(id).GetAwaiter().GetResult().ToDictionary(record => record.Seq);
         foreach (var seen in client.Seen.Where(seen => seen.Kind != JobEventKind.Final))
         {
             world.Referee.Require(

@@ -1,5 +1,9 @@
+using AiBackend.Core.DeadLetters;
+using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.DeadLetters;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Simulator;
@@ -69,6 +73,46 @@ public sealed class PoolTests(PostgresServer postgres, RedisServer redis, Simula
         Assert.Empty(await core.Get<IQueuedJobs>().FindBacklogAsync(all: true, TimeSpan.Zero, 10, TestRun.Cancel));
         Assert.Equal([heavy], await core.Get<FindPooledJobs>().RunAsync("heavy", 10, TestRun.Cancel));
         Assert.Empty(await core.Get<FindPooledJobs>().RunAsync("other", 10, TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task A_replay_with_another_model_runs_in_the_pool_of_that_model()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString, settings: Heavy);
+        Guid[] dead = [await core.DieAsync(), await core.DieAsync(), await core.DieAsync()];
+        var replay = core.Get<ReplayJob>();
+
+        await ReplayAsync(dead[0], "big-one");
+        await ReplayAsync(dead[1], model: null);
+        Assert.IsType<BeginOutcome.Begun>(
+            await core.Get<BeginBulkAction>()
+                .RunAsync(
+                    new(BulkKind.Replay, new BulkSelection(ApiKeyStore.DefaultTenant, new DeadLetterFilter(), [dead[2]]), "key")
+                    {
+                        Canary = false,
+                        Model = "big-two",
+                        Rate = 10,
+                    },
+                    TestRun.Cancel
+                )
+        );
+        for (var round = 0; round < 4; round++)
+        {
+            await core.Get<RunBulkActions>().RunAsync(TestRun.Cancel);
+        }
+
+        Assert.Equal(("heavy", "default", "heavy"), (await PoolAsync(dead[0]), await PoolAsync(dead[1]), await PoolAsync(dead[2])));
+
+        async Task ReplayAsync(Guid id, string? model)
+        {
+            var source = (await replay.FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel))!;
+            var order = new ReplayOrder(ApiKeyStore.DefaultTenant, id, "key") { Model = model };
+            Assert.IsType<ReplayOutcome.Done>(await replay.RunAsync(source, order, TestRun.Cancel));
+        }
+
+        Task<string> PoolAsync(Guid id) =>
+            core.ScalarAsync<string>("SELECT j.pool FROM jobs j JOIN job_payloads p ON p.job_id = j.id WHERE p.replay_of = @id", id);
     }
 
     [Theory]

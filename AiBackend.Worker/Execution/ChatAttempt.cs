@@ -96,7 +96,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
     {
         var failure = ProviderFailures.Classify(exception);
         var error = ErrorOf(failure);
-        if (failure is ProviderFailure.RetryBudgetSpent { Provider: var provider })
+        if (failure is ProviderFailure.RetryBudgetSpent { Provider: var provider } && job.Attempt < RetryPolicy.MostAttempts)
         {
             return AttemptEnd.WaitsForRetryBudget(error, provider, RetryPolicy.BudgetDelay(job.Attempt, random.NextDouble()));
         }
@@ -104,7 +104,10 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         logger.AttemptFailed(failure is ProviderFailure.Unknown ? exception : null, job.Lease.JobId, job.Attempt, error.Code);
         var timeLeft = job.TimeLeft - clock.GetElapsedTime(answer.StartedAt);
         // A provider's rate limit is nobody's fault: waiting for it does not use up a try.
-        var mayRetry = error.Retryable && (failure is ProviderFailure.RateLimited || job.CountedAttempts < job.MaxAttempts);
+        var mayRetry =
+            error.Retryable
+            && job.Attempt < RetryPolicy.MostAttempts
+            && (failure is ProviderFailure.RateLimited || job.CountedAttempts < job.MaxAttempts);
         return mayRetry && RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, random.NextDouble()) is { } delay
             ? AttemptEnd.FailedForNow(error, delay)
             : AttemptEnd.FailedForGood(error);

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using Microsoft.Extensions.Options;
@@ -13,6 +14,7 @@ namespace AiBackend.Worker.Execution;
 internal sealed class PoolIntake(
     QueuePools pools,
     FindPooledJobs findPooled,
+    IStorageWatch storage,
     ClaimJobs claimJobs,
     JobRunner runner,
     WorkerIdentity identity,
@@ -49,6 +51,7 @@ internal sealed class PoolIntake(
             try
             {
                 await slots.Reader.WaitToReadAsync(stoppingToken);
+                await storage.WaitUntilBackAsync(stoppingToken);
                 if (await TakeAsync(pool.Name, slots, stoppingToken) == 0)
                 {
                     await Task.Delay(Interval, clock, stoppingToken);
@@ -61,8 +64,13 @@ internal sealed class PoolIntake(
             catch (Exception failure)
             {
                 // Safe to go on: nothing was claimed, or the claim's lease expires and the rescuer returns the jobs.
-                logger.IntakeFailed(failure);
-                await Task.Delay(Interval, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (!storage.Report(failure))
+                {
+                    logger.IntakeFailed(failure);
+                }
+
+                await Task.Delay(Interval, clock, stoppingToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             }
         }
 

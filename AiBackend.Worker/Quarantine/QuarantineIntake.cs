@@ -50,7 +50,8 @@ internal sealed class QuarantineIntake(
                 // Safe to go on: nothing was claimed, or the claim's lease expires.
                 failures++;
                 logger.SuspectNotTaken(failure);
-                await Task.Delay(Pause, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(Pause, clock, stoppingToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             }
         }
 

@@ -3,7 +3,7 @@ namespace AiBackend.Core.DeadLetters.Bulk;
 /// <summary>What the leader does to a bulk action: each a guarded statement of its own, so that a kill between any two leaves only what the next round finds.</summary>
 internal static class BulkStatements
 {
-    public const string RunningSql = "SELECT id, kind, canary FROM bulk_actions WHERE status = 0 ORDER BY created_at LIMIT @limit";
+    public const string RunningSql = "SELECT id, kind, canary, model FROM bulk_actions WHERE status = 0 ORDER BY created_at LIMIT @limit";
 
     /// <summary>Looks which new jobs have ended, and whether they died as before. A letter without a fingerprint is judged once it has one.</summary>
     public const string SettleSql = """

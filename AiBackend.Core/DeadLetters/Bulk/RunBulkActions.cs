@@ -1,6 +1,7 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
+using AiBackend.Core.Queue;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
@@ -11,6 +12,7 @@ namespace AiBackend.Core.DeadLetters.Bulk;
 public sealed class RunBulkActions(
     NpgsqlDataSource database,
     JobIds ids,
+    QueuePools pools,
     IJobSignals signals,
     JobMetrics metrics,
     ILogger<RunBulkActions> logger
@@ -36,7 +38,7 @@ public sealed class RunBulkActions(
         return running.Count;
     }
 
-    private async Task<bool> CarryOnAsync(Running action, CancellationToken cancellationToken)
+    private async Task<bool> CarryOnAsync(RunningBulkAction action, CancellationToken cancellationToken)
     {
         if (action.Canary)
         {
@@ -57,16 +59,16 @@ public sealed class RunBulkActions(
             return false;
         }
 
-        await StepAsync(action.Id, action.Kind, cancellationToken);
+        await StepAsync(action, cancellationToken);
         return true;
     }
 
     /// <summary>Deals with the next letters, if the action still runs and is due.</summary>
-    internal async Task StepAsync(Guid id, BulkKind kind, CancellationToken cancellationToken)
+    internal async Task StepAsync(RunningBulkAction action, CancellationToken cancellationToken)
     {
-        var replays = kind == BulkKind.Replay;
+        var replays = action.Kind == BulkKind.Replay;
         await using var command = database.CreateCommand(replays ? BulkStatements.ReplaySql : BulkStatements.DiscardSql);
-        command.Parameters.AddWithValue("id", id);
+        command.Parameters.AddWithValue("id", action.Id);
         if (replays)
         {
             var newIds = new Guid[MaxBatch];
@@ -76,7 +78,7 @@ public sealed class RunBulkActions(
             }
 
             command.Parameters.Add(Parameter.Of("new_ids", NpgsqlDbType.Uuid, newIds));
-            CopyJobs.AddTo(command.Parameters);
+            CopyJobs.AddTo(command.Parameters, action.Model is { } model ? pools.PoolOf(model) : null);
         }
 
         var done = await command.ReadAllAsync(row => (Id: row.GetGuid(0), Type: (JobType)row.GetInt16(1)), cancellationToken);
@@ -90,12 +92,12 @@ public sealed class RunBulkActions(
         }
     }
 
-    private async Task<IReadOnlyList<Running>> FindAsync(CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<RunningBulkAction>> FindAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(BulkStatements.RunningSql);
         command.Parameters.AddWithValue("limit", MaxActions);
         return await command.ReadAllAsync(
-            row => new Running(row.GetGuid(0), (BulkKind)row.GetInt16(1), row.GetBoolean(2)),
+            row => new RunningBulkAction(row.GetGuid(0), (BulkKind)row.GetInt16(1), row.GetBoolean(2), row.Text(3)),
             cancellationToken
         );
     }
@@ -109,6 +111,7 @@ public sealed class RunBulkActions(
         command.Parameters.AddWithValue("id", id);
         return await command.ExecuteScalarAsync(cancellationToken);
     }
-
-    private sealed record Running(Guid Id, BulkKind Kind, bool Canary);
 }
+
+/// <summary>An action that has not come to its end.</summary>
+internal sealed record RunningBulkAction(Guid Id, BulkKind Kind, bool Canary, string? Model);

@@ -1,4 +1,4 @@
-using System.Data;
+using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -23,7 +23,7 @@ public abstract record AnswerOutcome
 
 /// <summary>WaitingForTool → Queued; WaitingForReview → Queued, Completed or Failed. Each wait takes one answer.</summary>
 /// <remarks>The guard is the status and the attempt that asked: of answers that arrive together one moves the job, the others are told so.</remarks>
-public sealed class AnswerWait(NpgsqlDataSource database, IJobSignals signals)
+public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSignals signals)
 {
     // A result that the reviewer edited, or a text that no longer counts, is told to readers of the log before the job moves on.
     private const string Sql = """
@@ -65,8 +65,6 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobSignals signals)
         SELECT a.status, e.job_id, e.seq, e.kind, e.data FROM answered a JOIN events e ON true ORDER BY e.seq
         """;
 
-    private const string StatusSql = "SELECT status FROM jobs WHERE id = @id AND tenant_id = @tenant_id";
-
     /// <summary>The tool's result is here: the job goes back to the queue, and its next attempt finds the result.</summary>
     /// <param name="wait">Which wait.</param>
     /// <param name="result">JSON.</param>
@@ -101,6 +99,28 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobSignals signals)
         CancellationToken cancellationToken
     )
     {
+        if (await TransientRetry.RunAsync(token => AnswerOnceAsync(wait, from, answer, text, data, token), cancellationToken) is { } moved)
+        {
+            signals.Committed(moved.Events);
+            signals.Queued(moved.Status == JobStatus.Queued ? [wait.JobId] : []);
+            return new AnswerOutcome.Taken(moved.Status);
+        }
+
+        return await jobs.FindStatusAsync(wait.TenantId, wait.JobId, cancellationToken) is { } now
+            ? new AnswerOutcome.NotWaiting(now)
+            : new AnswerOutcome.NotFound();
+    }
+
+    /// <returns>Null when the guard did not hold.</returns>
+    private async Task<(JobStatus Status, List<JobEventRecord> Events)?> AnswerOnceAsync(
+        WaitKey wait,
+        JobStatus from,
+        WaitAnswer answer,
+        string? text,
+        string? data,
+        CancellationToken cancellationToken
+    )
+    {
         await using var command = database.CreateCommand(Sql);
         command.Parameters.AddWithValue("job_id", wait.JobId);
         command.Parameters.AddWithValue("tenant_id", wait.TenantId);
@@ -110,37 +130,15 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobSignals signals)
         command.Parameters.AddWithValue("text", NpgsqlDbType.Text, (object?)text ?? DBNull.Value);
         command.Parameters.AddWithValue("data", NpgsqlDbType.Text, (object?)data ?? DBNull.Value);
         command.Parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var events = new List<JobEventRecord>();
-        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        JobStatus status = default;
+        while (await reader.ReadAsync(cancellationToken))
         {
-            JobStatus status = default;
-            while (await reader.ReadAsync(cancellationToken))
-            {
-                status = (JobStatus)reader.GetInt16(0);
-                events.Add(reader.ReadEvent(1));
-            }
-
-            if (events.Count > 0)
-            {
-                Announce(events);
-                return new AnswerOutcome.Taken(status);
-            }
+            status = (JobStatus)reader.GetInt16(0);
+            events.Add(reader.ReadEvent(1));
         }
 
-        return await FindStatusAsync(wait, cancellationToken) is { } now ? new AnswerOutcome.NotWaiting(now) : new AnswerOutcome.NotFound();
-    }
-
-    private async Task<JobStatus?> FindStatusAsync(WaitKey wait, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(StatusSql);
-        command.Parameters.AddWithValue("id", wait.JobId);
-        command.Parameters.AddWithValue("tenant_id", wait.TenantId);
-        return await command.ExecuteScalarAsync(cancellationToken) is short status ? (JobStatus)status : null;
-    }
-
-    private void Announce(List<JobEventRecord> events)
-    {
-        signals.Committed(events);
-        signals.Queued([.. events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId)]);
+        return events.Count > 0 ? (status, events) : null;
     }
 }
