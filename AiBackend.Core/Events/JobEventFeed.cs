@@ -35,8 +35,13 @@ public sealed class JobEventFeed(
     /// <summary>Starts to collect a job's events; dispose to stop.</summary>
     internal Subscription Subscribe(Guid jobId)
     {
-        var subscription = new Subscription(jobId, Remove);
-        _subscriptions.AddOrUpdate(jobId, [subscription], (_, others) => [.. others, subscription]);
+        var first = new Subscription(jobId, Remove, new());
+        var subscription = first;
+        _subscriptions.AddOrUpdate(
+            jobId,
+            _ => [subscription = first],
+            (_, others) => [.. others, subscription = new(jobId, Remove, others[0].Final)]
+        );
         return subscription;
     }
 
@@ -125,7 +130,7 @@ public sealed class JobEventFeed(
     }
 
     /// <summary>A bounded buffer of one reader: when it is full the reader has fallen behind and reads the log instead.</summary>
-    internal sealed class Subscription(Guid jobId, Action<Subscription> remove) : IDisposable
+    internal sealed class Subscription(Guid jobId, Action<Subscription> remove, SharedFinal final) : IDisposable
     {
         private const int Capacity = 256;
 
@@ -136,6 +141,9 @@ public sealed class JobEventFeed(
         public Guid JobId { get; } = jobId;
 
         public ChannelReader<JobEventRecord> Events => _events.Reader;
+
+        /// <summary>One for all readers of the job.</summary>
+        public SharedFinal Final { get; } = final;
 
         // A dropped event leaves a gap in the numbers, and a gap sends the reader to the log.
         public void Offer(JobEventRecord record) => _events.Writer.TryWrite(record);

@@ -38,7 +38,7 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
                 foreach (var record in page.Events)
                 {
                     after = record.Seq;
-                    yield return await RenderAsync(record, cancellationToken);
+                    yield return await RenderAsync(record, subscription.Final, cancellationToken);
                     if (record.Kind == JobEventKind.Final)
                     {
                         yield break;
@@ -59,7 +59,7 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
             }
 
             after = next.Seq;
-            yield return await RenderAsync(next, cancellationToken);
+            yield return await RenderAsync(next, subscription.Final, cancellationToken);
             if (next.Kind == JobEventKind.Final)
             {
                 yield break;
@@ -74,22 +74,26 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
         var rendered = new List<JobEventRecord>(page.Events.Count);
         foreach (var record in page.Events)
         {
-            rendered.Add(await RenderAsync(record, cancellationToken));
+            rendered.Add(await RenderAsync(record, new SharedFinal(), cancellationToken));
         }
 
         return rendered;
     }
 
-    private async ValueTask<JobEventRecord> RenderAsync(JobEventRecord record, CancellationToken cancellationToken)
-    {
-        if (record.Kind != JobEventKind.Final)
-        {
-            return record;
-        }
+    private async ValueTask<JobEventRecord> RenderAsync(JobEventRecord record, SharedFinal final, CancellationToken cancellationToken) =>
+        record.Kind == JobEventKind.Final
+            ? record with
+            {
+                Data = await final.GetAsync(() => ReadFinalAsync(record.JobId), cancellationToken),
+            }
+            : record;
 
+    // Without a token: other readers wait for it too, and the statement has a time limit.
+    private async Task<byte[]> ReadFinalAsync(Guid jobId)
+    {
         var job =
-            await jobs.FindForEventAsync(record.JobId, cancellationToken)
-            ?? throw new InvalidOperationException($"Job {record.JobId} has a final event but no row.");
-        return record with { Data = JsonSerializer.SerializeToUtf8Bytes(new FinalEvent(job), WireJson.Default.FinalEvent) };
+            await jobs.FindForEventAsync(jobId, CancellationToken.None)
+            ?? throw new InvalidOperationException($"Job {jobId} has a final event but no row.");
+        return JsonSerializer.SerializeToUtf8Bytes(new FinalEvent(job), WireJson.Default.FinalEvent);
     }
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using AiBackend.Api.Auth;
+using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs.Streaming;
@@ -67,14 +68,28 @@ internal sealed class EventStream(
                 break;
             }
 
-            EventStreamWriter.Write(output, events.Current);
-            if (output.UnflushedBytes > FlushAbove)
-            {
-                await output.FlushAsync(stop.Token);
-            }
+            await WriteAsync(output, events.Current, stop.Token);
         }
 
         await output.FlushAsync(stop.Token);
+    }
+
+    /// <summary>Writes one event in pieces: a reader that stands still costs a buffer, not a copy of the whole output.</summary>
+    private static async ValueTask WriteAsync(PipeWriter output, JobEventRecord record, CancellationToken cancellationToken)
+    {
+        EventStreamWriter.WriteBegin(output, record);
+        for (var rest = record.Data; rest.Length > 0; )
+        {
+            var piece = rest[..Math.Min(rest.Length, FlushAbove)];
+            output.Write(piece.Span);
+            rest = rest[piece.Length..];
+            if (output.UnflushedBytes > FlushAbove)
+            {
+                await output.FlushAsync(cancellationToken);
+            }
+        }
+
+        output.Write(EventStreamWriter.End);
     }
 
     /// <summary>Flushes, then sends heartbeats until the next event is there.</summary>

@@ -14,11 +14,14 @@ internal static class EventStreamWriter
     /// <summary>A comment: keeps proxies from closing an idle stream, and shows that the reader is gone.</summary>
     public static ReadOnlySpan<byte> Heartbeat => ":\n\n"u8;
 
-    /// <summary>One event. Its payload is compact JSON, which has no line breaks.</summary>
-    public static void Write(PipeWriter output, JobEventRecord record)
+    /// <summary>What ends an event.</summary>
+    public static ReadOnlySpan<byte> End => "\n\n"u8;
+
+    /// <summary>The begin of an event. Its payload follows: compact JSON, which has no line breaks.</summary>
+    public static void WriteBegin(PipeWriter output, JobEventRecord record)
     {
         var name = record.Kind.ToWire();
-        var target = output.GetSpan(record.Data.Length + name.Length + 48);
+        var target = output.GetSpan(name.Length + 48);
         var length = 0;
 
         Append("id: "u8, target, ref length);
@@ -27,8 +30,6 @@ internal static class EventStreamWriter
         Append("\nevent: "u8, target, ref length);
         length += Encoding.ASCII.GetBytes(name, target[length..]);
         Append("\ndata: "u8, target, ref length);
-        Append(record.Data.Span, target, ref length);
-        Append("\n\n"u8, target, ref length);
         output.Advance(length);
     }
 
