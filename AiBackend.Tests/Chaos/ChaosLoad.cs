@@ -1,11 +1,15 @@
 namespace AiBackend.Tests.Chaos;
 
 /// <summary>Callers that come on time whether or not earlier ones were served, as the world's do.</summary>
-internal sealed class ChaosLoad(ChaosClient client, IReadOnlyList<Lesson> lessons, int perSecond, int readers)
+/// <param name="refused">What one job in forty asks for: it fails for good.</param>
+internal sealed class ChaosLoad(ChaosClient client, IReadOnlyList<Lesson> lessons, Lesson refused, int perSecond, int readers)
 {
+    private const int RefusedEvery = 40;
+
     private readonly List<Task> _callers = [];
     private readonly Random _random = new(20261126);
     private readonly SemaphoreSlim _readers = new(readers);
+    private int _jobs;
 
     /// <summary>Submits until told to stop, and returns when every caller has its answer.</summary>
     public async Task RunAsync(CancellationToken stop, CancellationToken cancellationToken)
@@ -29,7 +33,8 @@ internal sealed class ChaosLoad(ChaosClient client, IReadOnlyList<Lesson> lesson
 
     private async Task CallAsync(Random random, CancellationToken cancellationToken)
     {
-        var job = ChaosJob.Of(lessons[random.Next(lessons.Count)], random);
+        var lesson = ++_jobs % RefusedEvery == 0 ? refused : lessons[random.Next(lessons.Count)];
+        var job = ChaosJob.Of(lesson, random);
         var id = await SubmitAsync(job, random, cancellationToken);
         var reading = ReadSomeAsync(id, random, cancellationToken);
         if (random.Next(10) == 0)

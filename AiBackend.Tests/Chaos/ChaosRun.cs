@@ -1,7 +1,13 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using AiBackend.ApiContracts;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
 using AiBackend.Tests.Chaos.Invariants;
 using AiBackend.Tests.EndToEnd;
 using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Web.Browser;
 using Npgsql;
 
 namespace AiBackend.Tests.Chaos;
@@ -10,6 +16,17 @@ namespace AiBackend.Tests.Chaos;
 internal sealed class ChaosRun : IAsyncDisposable
 {
     private const int Tried = 50;
+
+    private const string Well = "SELECT count(*) FROM jobs WHERE model = ANY (@models) AND status IN (6, 7)";
+    private const string Open = "SELECT count(*) FROM jobs WHERE model = ANY (@models) AND status < 6";
+
+    private const string Silent = """
+        SELECT count(*) FROM dead_letters d JOIN jobs j ON j.id = d.job_id
+         WHERE j.model = ANY (@models) AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.tenant_id = d.tenant_id AND a.cause = d.fingerprint)
+        """;
+
+    private const string Letters = "SELECT count(*) FROM dead_letters WHERE replayed_by IS NULL AND discarded_at IS NULL";
+    private const string Discard = "UPDATE dead_letters SET discarded_at = now() WHERE model = ANY (@models) AND discarded_at IS NULL";
 
     private readonly Stack _stack;
     private readonly History _history;
@@ -21,10 +38,11 @@ internal sealed class ChaosRun : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _quiet = new();
     private readonly CancellationTokenSource _abandon = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+    private readonly Stopwatch _watch = Stopwatch.StartNew();
     private readonly Task _load;
     private readonly Task _watching;
 
-    private ChaosRun(Stack stack, IReadOnlyList<Lesson> lessons, int perSecond, int readers)
+    private ChaosRun(Stack stack, IReadOnlyList<Lesson> lessons, Lesson refused, int perSecond, int readers)
     {
         _stack = stack;
         _folder = TestFolder.Create("chaos");
@@ -32,9 +50,9 @@ internal sealed class ChaosRun : IAsyncDisposable
         _client = new(stack.ApiAddress, stack.Key, _history);
         _calls = new(stack);
         _database = NpgsqlDataSource.Create(stack.Postgres);
-        _models = [.. lessons.Select(lesson => lesson.Model)];
+        _models = [.. lessons.Select(lesson => lesson.Model), refused.Model];
         Tormentor = new(stack, _history);
-        _load = new ChaosLoad(_client, lessons, perSecond, readers).RunAsync(_stop.Token, _abandon.Token);
+        _load = new ChaosLoad(_client, lessons, refused, perSecond, readers).RunAsync(_stop.Token, _abandon.Token);
         _watching = _calls.RunAsync(_quiet.Token);
     }
 
@@ -42,7 +60,10 @@ internal sealed class ChaosRun : IAsyncDisposable
 
     public History History => _history;
 
-    public static async Task<ChaosRun> StartAsync(Stack stack, int perSecond = 20, int readers = 50)
+    /// <summary>As the stack was configured.</summary>
+    public required TimeSpan AgeUpAfter { get; init; }
+
+    public static async Task<ChaosRun> StartAsync(Stack stack, int perSecond = 20, int readers = 50, TimeSpan? ageUpAfter = null)
     {
         var teacher = new JobClient(stack);
         List<Lesson> lessons = [];
@@ -51,16 +72,14 @@ internal sealed class ChaosRun : IAsyncDisposable
             lessons.Add(new(await teacher.TeachWordsAsync(words, interval, firstMs: 100), words));
         }
 
-        return new(stack, lessons, perSecond, readers);
+        return new(stack, lessons, new(await stack.TeachRefusalAsync(status: 404), Words: 0), perSecond, readers)
+        {
+            AgeUpAfter = ageUpAfter ?? new QueueOptions().AgeUpAfter,
+        };
     }
 
     /// <summary>Jobs that have ended well so far.</summary>
-    public async Task<long> EndedWellAsync()
-    {
-        await using var command = _database.CreateCommand("SELECT count(*) FROM jobs WHERE model = ANY (@models) AND status IN (6, 7)");
-        command.Parameters.AddWithValue("models", _models);
-        return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
-    }
+    public Task<long> EndedWellAsync() => CountAsync(Well);
 
     /// <summary>Waits until more jobs have ended well: a fault that nobody worked through proves nothing.</summary>
     public async Task UntilMoreEndedAsync(int more)
@@ -73,6 +92,7 @@ internal sealed class ChaosRun : IAsyncDisposable
     public async Task<IReadOnlyList<Finding>> EndAsync(TimeSpan patience)
     {
         await _stop.CancelAsync();
+        _watch.Stop();
         _abandon.CancelAfter(patience);
         try
         {
@@ -83,11 +103,15 @@ internal sealed class ChaosRun : IAsyncDisposable
             Assert.Fail($"Callers still waited {patience} after the load had ended; the history is in {Keep()}.");
         }
 
-        await Eventually.TrueAsync(async _ => await OpenAsync() == 0, "every job has ended", patience);
+        await Eventually.TrueAsync(async _ => await CountAsync(Open) == 0, "every job has ended", patience);
+        await Eventually.TrueAsync(async _ => await CountAsync(Silent) == 0, "every dead letter has raised an alert", patience);
         await _quiet.CancelAsync();
         await _watching;
         await _calls.LookAsync(TestRun.Cancel);
-        return Checker.Check(await CollectAsync());
+        var findings = Checker.Check(await CollectAsync());
+        // Others use the stack after this run, and look at what is open.
+        await ScalarAsync(Discard);
+        return findings;
     }
 
     /// <summary>Tells the verdict, and fails with it when anything was violated; the history then stays.</summary>
@@ -95,7 +119,7 @@ internal sealed class ChaosRun : IAsyncDisposable
     {
         var name = TestContext.Current.TestMethod!.MethodName;
         var verdict =
-            $"{name}\n{Checker.Table(findings, [.. facts, .. Tormentor.Kills.Select(kill => ($"{kill.Key} killed", $"{kill.Value}"))])}";
+            $"{name}, {_watch.Elapsed.TotalMinutes.ToString("0.0", CultureInfo.InvariantCulture)} min of load\n{Checker.Table(findings, [.. facts, .. Tormentor.Kills.Select(kill => ($"{kill.Key} killed", $"{kill.Value}"))])}";
         TestContext.Current.TestOutputHelper?.WriteLine(verdict);
         if (TestRun.VerdictFolder is { } folder)
         {
@@ -132,14 +156,27 @@ internal sealed class ChaosRun : IAsyncDisposable
             Calls = _calls.Calls,
             Tried = tried.Count,
             Changed = await state.TryToChangeAsync(tried, TestRun.Cancel),
+            LettersTold = await ToldAsync(),
+            LettersOpen = await CountAsync(Letters),
+            AgeUpAfter = AgeUpAfter,
         };
     }
 
-    private async Task<long> OpenAsync()
+    private async Task<long> ToldAsync()
     {
-        await using var command = _database.CreateCommand("SELECT count(*) FROM jobs WHERE model = ANY (@models) AND status < 6");
+        var bytes = await _stack.Api.GetByteArrayAsync("/api/v1/stats", TestRun.Cancel);
+        return JsonSerializer.Deserialize(bytes, WireJson.Default.Stats)!.DeadLetters;
+    }
+
+    private async Task<long> CountAsync(string sql) => (long)(await ScalarAsync(sql))!;
+
+    private async Task<object?> ScalarAsync(string sql)
+    {
+#pragma warning disable CA2100 // Constants of this class.
+        await using var command = _database.CreateCommand(sql);
+#pragma warning restore CA2100
         command.Parameters.AddWithValue("models", _models);
-        return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
+        return await command.ExecuteScalarAsync(TestRun.Cancel);
     }
 
     private string Keep()

@@ -22,7 +22,7 @@ internal sealed record JobFacts
     public string? ErrorClass { get; init; }
     public string? ErrorMessage { get; init; }
     public string? Output { get; init; }
-    public bool DeadLetter { get; init; }
+    public LetterFacts? Letter { get; init; }
 
     /// <summary>Null: its log was not read.</summary>
     public LogFacts? Log { get; init; }
@@ -31,6 +31,10 @@ internal sealed record JobFacts
 
 /// <summary>A job's event log, folded.</summary>
 internal sealed record LogFacts(int Count, int LastSeq, int Finals, string Text, string? Broken);
+
+/// <summary>A dead letter.</summary>
+/// <param name="AlertedAt">When an alert for its cause was raised that was not over when it died; null when none was.</param>
+internal sealed record LetterFacts(DateTimeOffset At, string? Fingerprint, string? Message, DateTimeOffset? AlertedAt);
 
 /// <summary>An ended attempt.</summary>
 /// <param name="Process">Host and pid of its worker.</param>
@@ -49,7 +53,9 @@ internal sealed class FinalState(NpgsqlDataSource database, string[] models)
         await using var command = Command(
             """
             SELECT j.id, j.status, k.key, j.attempt, j.excused, j.max_attempts, j.crash_count, j.last_seq, j.cancel_requested, j.created_at,
-                   j.started_at, j.priority, j.error_code, j.error_class, j.error_message, o.text, d.job_id IS NOT NULL
+                   j.started_at, j.priority, j.error_code, j.error_class, j.error_message, o.text, d.at, d.fingerprint, d.message,
+                   (SELECT min(a.raised_at) FROM alerts a WHERE a.tenant_id = d.tenant_id AND a.rule = 'dead_letter_cause'
+                       AND a.cause = d.fingerprint AND (a.resolved_at IS NULL OR a.resolved_at >= d.at))
               FROM jobs j
               LEFT JOIN idempotency_keys k ON k.job_id = j.id
               LEFT JOIN job_outputs o ON o.job_id = j.id
@@ -161,16 +167,19 @@ internal sealed class FinalState(NpgsqlDataSource database, string[] models)
             LastSeq = reader.GetInt32(7),
             CancelRequested = reader.GetBoolean(8),
             CreatedAt = reader.GetFieldValue<DateTimeOffset>(9),
-            StartedAt = reader.IsDBNull(10) ? null : reader.GetFieldValue<DateTimeOffset>(10),
+            StartedAt = Moment(reader, 10),
             Priority = (JobPriority)reader.GetInt16(11),
             ErrorCode = Text(reader, 12),
             ErrorClass = Text(reader, 13),
             ErrorMessage = Text(reader, 14),
             Output = Text(reader, 15),
-            DeadLetter = reader.GetBoolean(16),
+            Letter = reader.IsDBNull(16) ? null : ReadLetter(reader),
             Log = logs.GetValueOrDefault(reader.GetGuid(0)),
             Attempts = [.. attempts[reader.GetGuid(0)]],
         };
+
+    private static LetterFacts ReadLetter(NpgsqlDataReader reader) =>
+        new(reader.GetFieldValue<DateTimeOffset>(16), Text(reader, 17), Text(reader, 18), Moment(reader, 19));
 
     private static AttemptFacts ReadAttempt(NpgsqlDataReader reader) =>
         new(
@@ -180,6 +189,9 @@ internal sealed class FinalState(NpgsqlDataSource database, string[] models)
             reader.GetFieldValue<DateTimeOffset>(4),
             reader.GetFieldValue<DateTimeOffset>(5)
         );
+
+    private static DateTimeOffset? Moment(NpgsqlDataReader reader, int column) =>
+        reader.IsDBNull(column) ? null : reader.GetFieldValue<DateTimeOffset>(column);
 
     private static string? Text(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 }

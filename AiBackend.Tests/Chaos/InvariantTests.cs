@@ -38,7 +38,7 @@ public sealed class InvariantTests
         Attempt = 0,
         Attempts = [],
         Output = null,
-        DeadLetter = true,
+        Letter = new(T.AddSeconds(20), "f1", "It died.", T.AddSeconds(22)),
         ErrorCode = "poison",
         ErrorClass = "unknown",
         ErrorMessage = "It died.",
@@ -88,6 +88,9 @@ public sealed class InvariantTests
         Jobs = [Good, Failed],
         Calls = [new("k", T.AddSeconds(12), "completed")],
         Tried = 2,
+        LettersTold = 2,
+        LettersOpen = 2,
+        AgeUpAfter = TimeSpan.FromSeconds(30),
     };
 
     public static TheoryData<string, string> Bad => [.. BadRuns.Keys.Select(key => new TheoryDataRow<string, string>(key.Id, key.What))];
@@ -107,7 +110,7 @@ public sealed class InvariantTests
             [("I-4", "a job succeeds twice")] = With(Good with { Attempts = [.. Good.Attempts, Good.Attempts[1] with { Number = 3 }] }),
             [("I-4", "a completed job has no output")] = With(Good with { Output = null }),
             [("I-4", "the output is not the right one")] = With(Good with { Output = "word1 word1" }),
-            [("I-4", "a failed job has no dead letter")] = With(Failed with { DeadLetter = false }),
+            [("I-4", "a failed job has no dead letter")] = With(Failed with { Letter = null }),
             [("I-8", "an event is missing")] = With(Good with { Log = Good.Log! with { Count = 5 } }),
             [("I-8", "the row counts other events than there are")] = With(Good with { LastSeq = 7 }),
             [("I-9", "a reader misses text")] = And(Seen with { Text = "" }),
@@ -122,10 +125,14 @@ public sealed class InvariantTests
             ),
             [("I-11", "an attempt left no record")] = With(Good with { Attempt = 3 }),
             [("I-12", "a job fails silently")] = With(Failed with { ErrorMessage = null }),
+            [("I-12", "a dead letter has no cause")] = With(Failed with { Letter = Failed.Letter! with { Fingerprint = null } }),
+            [("I-12", "a cause raises no alert")] = With(Failed with { Letter = Failed.Letter! with { AlertedAt = null } }),
+            [("I-12", "an alert comes late")] = With(Failed with { Letter = Failed.Letter! with { AlertedAt = T.AddSeconds(81) } }),
+            [("I-12", "operators are told another number")] = Sound with { LettersTold = 1 },
             [("I-13", "too many attempts")] = With(Good with { MaxAttempts = 1 }),
             [("I-13", "too many crashes")] = With(Good with { CrashCount = 4 }),
             [("I-13", "more calls than attempts")] = Sound with { Calls = [.. Enumerable.Repeat(Sound.Calls[0], 3)] },
-            [("I-16", "a batch job waits for ever")] = With(Good with { StartedAt = T.AddMinutes(2) }),
+            [("I-16", "a batch job waits for ever")] = With(Good with { StartedAt = T.AddSeconds(91) }),
             [("I-18", "a job waits long after Redis is back")] = With(Good with { StartedAt = T.AddSeconds(20) }),
             [("I-20", "a cancelled job is called for again")] = Sound with { Calls = [new("k", T.AddSeconds(15), "completed")] },
             [("I-20", "a cancelled job never ends")] = With(Good with { Status = JobStatus.Processing }),
@@ -150,6 +157,19 @@ public sealed class InvariantTests
         var finding = Checker.Check(BadRuns[(id, what)]).Single(finding => finding.Id == id);
 
         Assert.NotEmpty(finding.Violations);
+    }
+
+    [Fact]
+    public void An_invariant_that_nothing_was_examined_for_is_undecided_and_the_verdict_says_so()
+    {
+        var findings = Checker.Check(Sound with { Jobs = [Good] });
+
+        var undecided = Assert.Single(findings, finding => finding.IsUndecided);
+        Assert.Equal("I-12", undecided.Id);
+        Assert.Contains(
+            Checker.Table(findings, []).Split('\n'),
+            line => line.StartsWith("I-12", StringComparison.Ordinal) && line.Contains("NO EVIDENCE")
+        );
     }
 
     [Fact]

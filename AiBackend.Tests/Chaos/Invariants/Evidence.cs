@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
 
 namespace AiBackend.Tests.Chaos.Invariants;
 
@@ -20,6 +21,15 @@ internal sealed record Evidence
     /// <summary>Deployments a call may be tried at.</summary>
     public int Deployments { get; init; } = 1;
 
+    /// <summary>Open dead letters, as the Api tells operators.</summary>
+    public long LettersTold { get; init; }
+
+    /// <summary>Open dead letters there are.</summary>
+    public long LettersOpen { get; init; }
+
+    /// <summary>As the stack was configured.</summary>
+    public TimeSpan AgeUpAfter { get; init; } = new QueueOptions().AgeUpAfter;
+
     public IReadOnlyDictionary<Guid, JobFacts> ById => field ??= Jobs.ToDictionary(job => job.Id);
 
     /// <summary>Operations of one kind that came to one end.</summary>
@@ -31,6 +41,9 @@ internal sealed record Evidence
 /// <summary>What one invariant says of a run.</summary>
 internal sealed record Finding(string Id, string Says, int Checked, IReadOnlyList<string> Violations)
 {
+    /// <summary>The run had nothing in it that could have broken the invariant: it neither holds nor not.</summary>
+    public bool IsUndecided => Checked == 0 && Violations.Count == 0;
+
     /// <param name="id">Its number in the reliability paper.</param>
     /// <param name="says">What must hold.</param>
     /// <param name="items">What it must hold for.</param>

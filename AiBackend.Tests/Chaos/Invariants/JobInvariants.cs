@@ -6,6 +6,11 @@ namespace AiBackend.Tests.Chaos.Invariants;
 /// <summary>What must hold for every job by itself.</summary>
 internal static class JobInvariants
 {
+    private static readonly TimeSpan AlertWithin = TimeSpan.FromSeconds(60);
+
+    // What the most urgent job may wait while everything dies: a lease, a sweep, and the restarts.
+    private static readonly TimeSpan Recovery = TimeSpan.FromSeconds(60);
+
     /// <summary>I-1: an acknowledged job exists and has ended, once.</summary>
     public static Finding EndsOnce(Evidence evidence) =>
         Finding.Of(
@@ -58,8 +63,8 @@ internal static class JobInvariants
                     : good && job.Output is null ? $"{job.Id} is {job.Status} without an output"
                     : job.Status is JobStatus.Completed && expected.GetValueOrDefault(job.Id) is { } right && right != job.Output
                         ? $"{job.Id} has another output than the right one"
-                    : job.DeadLetter != (job.Status is JobStatus.Failed && job.ErrorClass is not "caller_error")
-                        ? $"{job.Id} is {job.Status} and {(job.DeadLetter ? "has a" : "has no")} dead letter"
+                    : (job.Letter is not null) != (job.Status is JobStatus.Failed && job.ErrorClass is not "caller_error")
+                        ? $"{job.Id} is {job.Status} and {(job.Letter is null ? "has no" : "has a")} dead letter"
                     : null;
             }
         );
@@ -80,17 +85,31 @@ internal static class JobInvariants
                     : null
         );
 
-    /// <summary>I-12: a job that failed says why.</summary>
-    public static Finding FailuresSayWhy(Evidence evidence) =>
-        Finding.Of(
+    /// <summary>I-12: a job that failed says why; a dead letter has its cause and calls for a person; operators are told their number.</summary>
+    public static Finding FailuresSayWhy(Evidence evidence)
+    {
+        var failures = Finding.Of(
             "I-12",
-            "a failed job has its reason",
+            "a failed job has its reason, its cause and its alert",
             evidence.Jobs.Where(job => job.Status is JobStatus.Failed),
             job =>
-                job is { ErrorCode: null } or { ErrorClass: null } or { ErrorMessage: null }
-                    ? $"{job.Id} failed and does not say why"
-                    : null
+                job is { ErrorCode: null } or { ErrorClass: null } or { ErrorMessage: null } ? $"{job.Id} failed and does not say why"
+                : job.Letter is not { } letter ? null
+                : letter.Fingerprint is null || letter.Message is null ? $"the dead letter of {job.Id} does not say why"
+                : letter.AlertedAt is not { } alerted ? $"{job.Id} died of {letter.Fingerprint}, which raised no alert"
+                : alerted > letter.At + AlertWithin
+                    ? string.Create(CultureInfo.InvariantCulture, $"{job.Id} died at {letter.At:O} and raised its alert at {alerted:O}")
+                : null
         );
+        var miscount =
+            evidence.LettersTold == evidence.LettersOpen
+                ? null
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"operators are told of {evidence.LettersTold} dead letters, there are {evidence.LettersOpen}"
+                );
+        return miscount is null ? failures : failures with { Violations = [.. failures.Violations, miscount] };
+    }
 
     /// <summary>I-13: attempts, crashes and provider calls have bounds.</summary>
     public static Finding TriesAreBounded(Evidence evidence)
@@ -114,9 +133,11 @@ internal static class JobInvariants
         );
     }
 
-    /// <summary>I-16: the lowest class waits no longer than a bound either.</summary>
-    public static Finding NoneStarves(Evidence evidence, TimeSpan longest) =>
-        Finding.Of(
+    /// <summary>I-16: the lowest class waits no longer than until it is among the most urgent, and they do not wait.</summary>
+    public static Finding NoneStarves(Evidence evidence)
+    {
+        var longest = evidence.AgeUpAfter + Recovery;
+        return Finding.Of(
             "I-16",
             "the lowest priority is not starved",
             evidence.Jobs.Where(job => job is { Priority: JobPriority.Batch, StartedAt: not null }),
@@ -125,6 +146,7 @@ internal static class JobInvariants
                     ? string.Create(CultureInfo.InvariantCulture, $"{job.Id} waited {job.StartedAt - job.CreatedAt}, more than {longest}")
                     : null
         );
+    }
 
     /// <summary>I-22: nothing of another version is in what this one wrote.</summary>
     public static Finding StatesAreKnown(Evidence evidence) =>
