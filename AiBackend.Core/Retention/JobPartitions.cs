@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -5,60 +6,55 @@ namespace AiBackend.Core.Retention;
 
 /// <summary>The weekly partitions of jobs and what belongs to them: made ahead, and dropped when all their jobs are old.</summary>
 /// <remarks>
-/// The statements are functions of the schema (0002_partitions.sql), which knows its tables. Both directions need every running statement
-/// to end first, and every new one waits behind them: so they wait for half a second at most and try again later.
+/// The statements are functions of the schema (0002_partitions.sql, 0011_volume.sql), which knows its tables. Both directions need every
+/// running statement to end first, and every new one waits behind them: so they wait for half a second at most and try again later.
 /// </remarks>
 public sealed class JobPartitions(NpgsqlDataSource database)
 {
     private const int MaxTries = 5;
+    private const int MaxBatch = 1000;
     private static readonly TimeSpan Ahead = TimeSpan.FromDays(28);
 
-    // A large partition is looked at row by row.
+    // New weeks lock the tables for as long as they take.
+    private static readonly TimeSpan LongestAddition = TimeSpan.FromSeconds(15);
+
+    // A large partition is looked at row by row, and many dead letters may go with it. The limit of the session is for statements that
+    // somebody waits for.
     private static readonly TimeSpan LongestLook = TimeSpan.FromMinutes(10);
 
+    // Between two batches others get their turn.
+    private static readonly TimeSpan BetweenBatches = TimeSpan.FromMilliseconds(50);
+
+    private const string OpenLettersSql = """
+        SELECT count(*) FROM dead_letters d, job_partitions() p
+         WHERE p.suffix = @suffix AND (p.from_id IS NULL OR d.job_id >= p.from_id) AND d.job_id < p.to_id
+           AND d.replayed_by IS NULL AND d.discarded_at IS NULL
+        """;
+
     private const string DefaultSql = """
-        WITH over AS (SELECT id FROM jobs_default WHERE status >= 6 AND finished_at < now() - @keep LIMIT 1000),
+        WITH over AS MATERIALIZED (SELECT id FROM jobs_default WHERE status >= 6 AND finished_at < now() - @keep LIMIT @limit),
              waits AS (DELETE FROM job_waits USING over WHERE job_id = id),
-             letters AS (DELETE FROM dead_letters USING over WHERE job_id = id),
+             letters AS (DELETE FROM dead_letters USING over WHERE job_id = id RETURNING replayed_by IS NULL AND discarded_at IS NULL AS is_open),
              events AS (DELETE FROM job_events_default USING over WHERE job_id = id),
              attempts AS (DELETE FROM job_attempts_default USING over WHERE job_id = id),
              outputs AS (DELETE FROM job_outputs_default USING over WHERE job_id = id),
-             payloads AS (DELETE FROM job_payloads_default USING over WHERE job_id = id)
-        DELETE FROM jobs_default USING over WHERE jobs_default.id = over.id
+             payloads AS (DELETE FROM job_payloads_default USING over WHERE job_id = id),
+             gone AS (DELETE FROM jobs_default USING over WHERE jobs_default.id = over.id RETURNING 1)
+        SELECT ARRAY[(SELECT count(*) FROM gone), (SELECT count(*) FROM letters WHERE is_open)]
         """;
 
     /// <summary>Makes sure that jobs of the next four weeks have partitions.</summary>
     /// <returns>How many weeks were added.</returns>
     public Task<int> AddAheadAsync(CancellationToken cancellationToken) =>
-        ChangeAsync("SELECT add_job_partitions(now() + @ahead)", new("ahead", Ahead), cancellationToken);
+        WhenFreeAsync(
+            LongestAddition,
+            async (connection, token) =>
+                (int)(await ReadAsync(connection, LongestAddition, "SELECT add_job_partitions(now() + @ahead)", token, ("ahead", Ahead)))!,
+            cancellationToken
+        );
 
-    /// <summary>Drops the partitions whose jobs have all ended longer ago than <paramref name="keep"/>; never one with an unfinished job.</summary>
-    /// <returns>Their names, oldest first.</returns>
-    public async Task<IReadOnlyList<string>> DropOldAsync(TimeSpan keep, CancellationToken cancellationToken)
-    {
-        var dropped = new List<string>();
-        foreach (var suffix in await FindOldAsync(keep, cancellationToken))
-        {
-            if (await IsOverAsync(suffix, keep, cancellationToken))
-            {
-                await ChangeAsync("SELECT 1 FROM drop_job_partition(@suffix)", new("suffix", suffix), cancellationToken);
-                dropped.Add(suffix);
-            }
-        }
-
-        return dropped;
-    }
-
-    /// <summary>Deletes old jobs whose id a wrong clock had dated to a time without a partition.</summary>
-    /// <returns>How many.</returns>
-    public async Task<int> PruneDefaultAsync(TimeSpan keep, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(DefaultSql);
-        command.Parameters.AddWithValue("keep", keep);
-        return await command.ExecuteNonQueryAsync(cancellationToken);
-    }
-
-    private async Task<IReadOnlyList<string>> FindOldAsync(TimeSpan keep, CancellationToken cancellationToken)
+    /// <returns>Names of the partitions in which every job was submitted longer ago than <paramref name="keep"/>, oldest first.</returns>
+    public async Task<IReadOnlyList<string>> FindOldAsync(TimeSpan keep, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(
             "SELECT suffix FROM job_partitions() WHERE to_id <= first_job_id(now() - @keep) ORDER BY to_id"
@@ -74,22 +70,78 @@ public sealed class JobPartitions(NpgsqlDataSource database)
         return suffixes;
     }
 
-    private async Task<bool> IsOverAsync(string suffix, TimeSpan keep, CancellationToken cancellationToken)
+    /// <summary>Drops a partition if its jobs have all ended longer ago than <paramref name="keep"/>; never one with an unfinished job.</summary>
+    /// <returns>How many open dead letters went with it; null when it stays.</returns>
+    public async Task<long?> DropIfOverAsync(string suffix, TimeSpan keep, CancellationToken cancellationToken) =>
+        await IsOverAsync(suffix, keep, cancellationToken)
+            ? await WhenFreeAsync(LongestLook, (connection, token) => DropAsync(connection, suffix, token), cancellationToken)
+            : null;
+
+    /// <summary>Deletes old jobs whose id a wrong clock had dated to a time without a partition, or whose week nobody made in time.</summary>
+    /// <returns>How many, and how many open dead letters went with them.</returns>
+    public async Task<(long Jobs, long OpenLetters)> PruneDefaultAsync(TimeSpan keep, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("SELECT job_partition_is_over(@suffix, @keep)");
-        command.CommandTimeout = (int)LongestLook.TotalSeconds;
-        command.Parameters.AddWithValue("suffix", suffix);
-        command.Parameters.AddWithValue("keep", NpgsqlDbType.Interval, keep);
-        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+        var (jobs, letters) = (0L, 0L);
+        while (true)
+        {
+            var batch = await WhenFreeAsync(LongestLook, (connection, token) => PruneAsync(connection, keep, token), cancellationToken);
+            (jobs, letters) = (jobs + batch[0], letters + batch[1]);
+            if (batch[0] < MaxBatch)
+            {
+                return (jobs, letters);
+            }
+
+            await Task.Delay(BetweenBatches, cancellationToken);
+        }
     }
 
-    private async Task<int> ChangeAsync(string sql, NpgsqlParameter parameter, CancellationToken cancellationToken)
+    private Task<bool> IsOverAsync(string suffix, TimeSpan keep, CancellationToken cancellationToken) =>
+        WhenFreeAsync(
+            LongestLook,
+            async (connection, token) =>
+                (bool)
+                    (
+                        await ReadAsync(
+                            connection,
+                            LongestLook,
+                            "SELECT job_partition_is_over(@suffix, @keep)",
+                            token,
+                            ("suffix", suffix),
+                            ("keep", keep)
+                        )
+                    )!,
+            cancellationToken
+        );
+
+    private static async Task<long?> DropAsync(NpgsqlConnection connection, string suffix, CancellationToken cancellationToken)
+    {
+        var letters = (long)(await ReadAsync(connection, LongestLook, OpenLettersSql, cancellationToken, ("suffix", suffix)))!;
+        await ReadAsync(connection, LongestLook, "SELECT 1 FROM drop_job_partition(@suffix)", cancellationToken, ("suffix", suffix));
+        return letters;
+    }
+
+    private static async Task<long[]> PruneAsync(NpgsqlConnection connection, TimeSpan keep, CancellationToken cancellationToken) =>
+        (long[])(await ReadAsync(connection, LongestLook, DefaultSql, cancellationToken, ("keep", keep), ("limit", MaxBatch)))!;
+
+    /// <summary>A transaction with limits of its own, again when the tables were in use.</summary>
+    private async Task<T> WhenFreeAsync<T>(
+        TimeSpan longest,
+        Func<NpgsqlConnection, CancellationToken, Task<T>> work,
+        CancellationToken cancellationToken
+    )
     {
         for (var tries = 1; ; tries++)
         {
             try
             {
-                return await TryChangeAsync(sql, parameter.Clone(), cancellationToken);
+                await using var connection = await database.OpenConnectionAsync(cancellationToken);
+                await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+                var milliseconds = longest.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
+                const string Limits = "SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', @longest, true)";
+                await ReadAsync(connection, longest, Limits, cancellationToken, ("longest", milliseconds));
+                var result = await work(connection, cancellationToken);
+                await transaction.CommitAsync(cancellationToken);
+                return result;
             }
             catch (PostgresException busy) when (busy.SqlState == PostgresErrorCodes.LockNotAvailable && tries < MaxTries)
             {
@@ -99,17 +151,25 @@ public sealed class JobPartitions(NpgsqlDataSource database)
         }
     }
 
-    private async Task<int> TryChangeAsync(string sql, NpgsqlParameter parameter, CancellationToken cancellationToken)
+    /// <returns>The first column of the first row.</returns>
+    private static async Task<object?> ReadAsync(
+        NpgsqlConnection connection,
+        TimeSpan longest,
+        string sql,
+        CancellationToken cancellationToken,
+        params (string Name, object Value)[] parameters
+    )
     {
-        await using var connection = await database.OpenConnectionAsync(cancellationToken);
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var limit = new NpgsqlCommand("SET LOCAL lock_timeout = '500ms'", connection, transaction);
-        await limit.ExecuteNonQueryAsync(cancellationToken);
 #pragma warning disable CA2100 // Constants of this class.
-        await using var change = new NpgsqlCommand(sql, connection, transaction) { Parameters = { parameter } };
+        await using var command = new NpgsqlCommand(sql, connection);
 #pragma warning restore CA2100
-        var result = (int)(await change.ExecuteScalarAsync(cancellationToken))!;
-        await transaction.CommitAsync(cancellationToken);
-        return result;
+        // A little later than Postgres itself, whose word tells a long statement from a broken connection.
+        command.CommandTimeout = (int)longest.TotalSeconds + 5;
+        foreach (var (name, value) in parameters)
+        {
+            command.Parameters.AddWithValue(name, value);
+        }
+
+        return await command.ExecuteScalarAsync(cancellationToken);
     }
 }

@@ -12,6 +12,10 @@ public static class RetentionRegistration
     {
         builder.Services.AddOptions<RetentionOptions>().BindConfiguration(RetentionOptions.SectionName).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<RetentionOptions>, RetentionOptionsValidator>();
-        builder.Services.AddSingleton<JobPartitions>().AddSingleton<CompactLogs>().AddSingleton<RetentionRounds>();
+        builder
+            .Services.AddSingleton<JobPartitions>()
+            .AddSingleton<CompactLogs>()
+            .AddSingleton<RetentionMetrics>()
+            .AddSingleton<RetentionRounds>();
     }
 }

@@ -15,6 +15,9 @@ public sealed class LogCount : ILoggerProvider
     /// <summary>Numbers of the events that were logged, in order.</summary>
     public IReadOnlyList<int> Events => [.. _entries.Select(entry => entry.Event.Id)];
 
+    /// <summary>Number and text of what was logged, in order.</summary>
+    public IReadOnlyList<string> Lines => [.. _entries.Select(entry => $"{entry.Event.Id} {entry.Text}")];
+
     /// <summary>How many warnings and errors there may be since a moment: one a second, and a few for the beginning and the end.</summary>
     public void AssertCalm(TimeSpan since, int besides = 4)
     {

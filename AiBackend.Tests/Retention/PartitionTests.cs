@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Retention;
@@ -24,11 +25,11 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
         var later = await SubmitAtAsync(TimeProvider.System.GetUtcNow().AddDays(10));
         await EndAsync(failed, AttemptEnd.FailedForGood(new("provider_unavailable", "transient", "Away.", true)));
         await EndAsync(waiting, AttemptEnd.AskedForTool(new JobQuestion("{}")));
-        Assert.Empty(await Partitions.DropOldAsync(FromNextWeek, TestRun.Cancel));
+        Assert.Empty(await DropOldAsync(FromNextWeek));
 
         await Core.Get<CancelJob>().RunAsync(ApiKeyStore.DefaultTenant, waiting, TestRun.Cancel);
-        Assert.Empty(await Partitions.DropOldAsync(TimeSpan.FromDays(2), TestRun.Cancel));
-        Assert.Equal(["first"], await Partitions.DropOldAsync(FromNextWeek, TestRun.Cancel));
+        Assert.Empty(await DropOldAsync(TimeSpan.FromDays(2)));
+        Assert.Equal(["first"], await DropOldAsync(FromNextWeek));
 
         Assert.Null(await Core.Reads.FindForEventAsync(failed, TestRun.Cancel));
         Assert.Equal(0, await Core.ScalarAsync<int>("SELECT count(*) FROM job_events WHERE job_id <> @id", later));
@@ -42,18 +43,23 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
         await EndAsync(await SubmitAtAsync(TimeProvider.System.GetUtcNow()), AttemptEnd.Succeeded("late"));
     }
 
-    [Fact]
-    public async Task A_job_that_appears_between_the_look_and_the_drop_keeps_its_partition()
+    [Theory]
+    [InlineData(JobStatus.Queued, "default")]
+    [InlineData(JobStatus.Queued, "heavy")]
+    [InlineData(JobStatus.WaitingForTool, "default")]
+    [InlineData(JobStatus.WaitingForReview, "default")]
+    public async Task A_job_that_appears_between_the_look_and_the_drop_keeps_its_partition(JobStatus status, string pool)
     {
         await EndAsync(await Core.SubmitAsync(), AttemptEnd.Succeeded("old"));
-        var appeared = await Core.SubmitAsync();
+        var appeared = await Core.SubmitAsync(CoreHost.Draft() with { Pool = pool });
+        await Core.ExecuteAsync(FormattableString.Invariant($"UPDATE jobs SET status = {status:D} WHERE id = @id"), appeared);
 
         var refusal = await Assert.ThrowsAsync<PostgresException>(() =>
             Core.ExecuteAsync("SELECT drop_job_partition('first')", Guid.Empty)
         );
 
         Assert.Equal("AI002", refusal.SqlState);
-        Assert.Equal(JobStatus.Queued, await Core.StatusAsync(appeared));
+        Assert.Equal(status, await Core.StatusAsync(appeared));
     }
 
     [Theory]
@@ -69,27 +75,82 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
         await Partitions.PruneDefaultAsync(TimeSpan.FromDays(2), TestRun.Cancel);
         Assert.NotNull(await Core.Reads.FindForEventAsync(id, TestRun.Cancel));
         await Partitions.PruneDefaultAsync(-TimeSpan.FromDays(1), TestRun.Cancel);
-        await Partitions.DropOldAsync(FromNextWeek, TestRun.Cancel);
+        await DropOldAsync(FromNextWeek);
         Assert.Null(await Core.Reads.FindForEventAsync(id, TestRun.Cancel));
         Assert.Equal(0, await Core.ScalarAsync<int>("SELECT count(*) FROM job_events WHERE job_id = @id", id));
     }
 
     [Fact]
-    public async Task Weeks_are_added_once_and_a_week_that_nobody_made_in_time_stays_in_the_default_partition()
+    public async Task A_week_that_nobody_made_in_time_takes_in_the_jobs_it_finds_in_the_default_partition()
     {
         var before = await Core.ScalarAsync<int>("SELECT count(*) FROM job_partitions()");
         Assert.Equal(0, await Partitions.AddAheadAsync(TestRun.Cancel));
+        var (ended, queued) = (await SubmitAtAsync(InDays(49)), await SubmitAtAsync(InDays(49)));
+        await EndAsync(ended, AttemptEnd.Succeeded("done"));
+        var log = (await Core.EventsAsync(ended)).Count;
 
-        // Somebody comes back after a break: jobs of a week without a partition are there already.
-        var unmade = await SubmitAtAsync(TimeProvider.System.GetUtcNow().AddDays(49));
+        // Somebody comes back after a break.
         var added = await Core.ScalarAsync<int>("SELECT add_job_partitions(now() + interval '70 days')");
 
         Assert.Equal(before + added, await Core.ScalarAsync<int>("SELECT count(*) FROM job_partitions()"));
-        Assert.InRange(added, 4, 6);
-        Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM jobs_default WHERE id = @id", unmade));
-        await EndAsync(unmade, AttemptEnd.Succeeded("done"));
-        await SubmitAtAsync(TimeProvider.System.GetUtcNow().AddDays(60));
+        Assert.InRange(added, 5, 7);
+        Assert.Equal(
+            0,
+            await Core.ScalarAsync<int>("SELECT count(*) FROM jobs_default")
+                + await Core.ScalarAsync<int>("SELECT count(*) FROM job_events_default")
+                + await Core.ScalarAsync<int>("SELECT count(*) FROM job_payloads_default")
+        );
+        Assert.Equal("done", (await Core.Reads.FindForEventAsync(ended, TestRun.Cancel))!.Output!.Text);
+        Assert.Equal(log, (await Core.EventsAsync(ended)).Count);
+        await EndAsync(queued, AttemptEnd.Succeeded("too"));
+        // A new week has all that another one has.
+        const string Indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'jobs_' || ({0})";
+        Assert.Equal(
+            await Core.ScalarAsync<int>(Indexes.Replace("{0}", "'default'", StringComparison.Ordinal)),
+            await Core.ScalarAsync<int>(
+                Indexes.Replace("{0}", "SELECT suffix FROM job_partitions() ORDER BY to_id DESC LIMIT 1", StringComparison.Ordinal)
+            )
+        );
+        var refusal = await Assert.ThrowsAsync<PostgresException>(() =>
+            Core.ExecuteAsync("UPDATE jobs SET status = 1 WHERE id = @id", queued)
+        );
+        Assert.Equal("AI001", refusal.SqlState);
+    }
+
+    [Fact]
+    public async Task A_week_with_many_jobs_in_the_default_partition_is_left_there_and_emptied_when_they_are_old()
+    {
+        await FillAsync(2005, "now() + interval '49 days'");
+        await SubmitAtAsync(InDays(49));
+
+        await Core.ScalarAsync<int>("SELECT add_job_partitions(now() + interval '70 days')");
+        Assert.Equal(2006, await Core.ScalarAsync<int>("SELECT count(*) FROM jobs_default"));
+
+        Assert.Equal((2005, 0), await Partitions.PruneDefaultAsync(TimeSpan.FromDays(2), TestRun.Cancel));
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM jobs_default"));
+    }
+
+    [Fact]
+    public async Task A_look_that_takes_longer_than_statements_of_the_session_may_comes_to_its_end()
+    {
+        await EndAsync(await Core.SubmitAsync(), AttemptEnd.Succeeded("old"));
+        await Core.ExecuteAsync(
+            """
+            ALTER FUNCTION job_partition_is_over(text, interval) RENAME TO quick_look;
+            CREATE FUNCTION job_partition_is_over(suffix text, keep interval) RETURNS boolean LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM pg_sleep(3);
+                RETURN quick_look(suffix, keep);
+            END $$;
+            """,
+            Guid.Empty
+        );
+        await using var hasty = DatabaseRegistration.Open(Db.ConnectionString + ";Options=-c statement_timeout=2s");
+
+        Assert.Equal(0, await new JobPartitions(hasty).DropIfOverAsync("first", FromNextWeek, TestRun.Cancel));
+        // What was allowed to it is not allowed to others on the same connection.
+        await using var next = hasty.CreateCommand("SELECT current_setting('statement_timeout')");
+        Assert.Equal("2s", await next.ExecuteScalarAsync(TestRun.Cancel));
     }
 
     [Fact]
@@ -102,7 +163,7 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
             await using var look = new NpgsqlCommand("SELECT count(*) FROM jobs", reader, held);
             await look.ExecuteScalarAsync(TestRun.Cancel);
 
-            var busy = await Assert.ThrowsAsync<PostgresException>(() => Partitions.DropOldAsync(FromNextWeek, TestRun.Cancel));
+            var busy = await Assert.ThrowsAsync<PostgresException>(() => DropOldAsync(FromNextWeek));
             Assert.Equal(PostgresErrorCodes.LockNotAvailable, busy.SqlState);
             // Whoever was behind it in the line goes on.
             await Core.SubmitAsync(CoreHost.Draft() with { Id = JobIds.FirstOf(TimeProvider.System.GetUtcNow().AddDays(10)) });
@@ -115,7 +176,7 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
                 {
                     try
                     {
-                        return (await Partitions.DropOldAsync(FromNextWeek, TestRun.Cancel)).Count;
+                        return (await DropOldAsync(FromNextWeek)).Count;
                     }
                     catch (PostgresException gone) when (gone.SqlState == PostgresErrorCodes.UndefinedTable)
                     {
@@ -127,6 +188,36 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
 
         Assert.Equal(1, both.Sum());
     }
+
+    private async Task<IReadOnlyList<string>> DropOldAsync(TimeSpan keep)
+    {
+        var dropped = new List<string>();
+        foreach (var suffix in await Partitions.FindOldAsync(keep, TestRun.Cancel))
+        {
+            if (await Partitions.DropIfOverAsync(suffix, keep, TestRun.Cancel) is not null)
+            {
+                dropped.Add(suffix);
+            }
+        }
+
+        return dropped;
+    }
+
+    private static DateTimeOffset InDays(int days) => TimeProvider.System.GetUtcNow().AddDays(days);
+
+    /// <summary>Jobs that ended long ago, dated by a wrong clock.</summary>
+    private Task FillAsync(int count, string moment) =>
+        Core.ExecuteAsync(
+            FormattableString.Invariant(
+                $"""
+                INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, last_seq, finished_at)
+                SELECT encode(substring(uuid_send(first_job_id({moment})) FOR 6) || substring(uuid_send(gen_random_uuid()) FROM 7), 'hex')::uuid,
+                       '{ApiKeyStore.DefaultTenant}', 1, 6, 1, 'default', 3, 1, now() - interval '10 days'
+                  FROM generate_series(1, {count}) n
+                """
+            ),
+            Guid.Empty
+        );
 
     private Task<Guid> SubmitAtAsync(DateTimeOffset moment) =>
         Core.SubmitAsync(CoreHost.Draft() with { Id = new JobIds(new FixedClock(moment)).Next() });
