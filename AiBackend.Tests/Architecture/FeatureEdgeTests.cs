@@ -22,10 +22,10 @@ public sealed partial class FeatureEdgeTests
         ["Queue"] = [.. Ground, "Jobs"],
         // What follows a commit is told both to readers and to the queue.
         ["Events"] = [.. Ground, "Jobs", "Queue"],
-        // What became of jobs that failed for good, and new jobs made of them.
-        ["DeadLetters"] = [.. Ground, "Jobs"],
-        // Age is decided by the schema's own functions; of jobs it knows what their events mean.
-        ["Retention"] = ["Database", "Telemetry", "Jobs"],
+        // What became of jobs that failed for good, and new jobs made of them, which belong to a pool.
+        ["DeadLetters"] = [.. Ground, "Jobs", "Queue"],
+        // Age is decided by the schema's own functions; of jobs it knows what their events mean, and what was done about dead ones ages too.
+        ["Retention"] = ["Database", "Telemetry", "Jobs", "DeadLetters"],
         // Reads of everything, for people.
         ["Operations"] = [.. Ground, "Events", "Jobs", "Queue"],
     };
