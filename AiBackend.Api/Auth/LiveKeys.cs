@@ -2,7 +2,6 @@ using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Core.Database;
 using AiBackend.Core.Tenancy;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace AiBackend.Api.Auth;
 
@@ -55,7 +54,7 @@ internal sealed class LiveKeys(
                 await entry.Revoked.CancelAsync();
             }
         }
-        catch (Exception outage) when (outage is NpgsqlException or TimeoutException)
+        catch (Exception outage) when (StorageFailures.MayCome(outage))
         {
             // Safe to go on: nothing new can be read from the same database meanwhile, and the next tick asks again.
             if (!storage.Report(outage))

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Npgsql;
 
 namespace AiBackend.Core.Database;
@@ -33,9 +34,16 @@ public static class StorageFailures
             // Npgsql has no type of its own for a pool that stayed empty; its text is pinned by a test.
             NpgsqlException { InnerException: TimeoutException, Message: { } text } when text.Contains("pool", StringComparison.Ordinal) =>
                 StorageTrouble.Exhausted,
-            NpgsqlException or TimeoutException => StorageTrouble.Unreachable,
+            _ when IsOfTheWay(failure) => StorageTrouble.Unreachable,
             _ => null,
         };
+
+    /// <summary>For exception filters: what a call to Postgres may throw, as opposed to a mistake of our own.</summary>
+    public static bool MayCome(Exception failure) => failure is PostgresException || IsOfTheWay(failure);
+
+    // A connection that breaks at a bad moment fails with the socket's own exception.
+    private static bool IsOfTheWay(Exception failure) =>
+        failure is (NpgsqlException and not PostgresException) or TimeoutException or IOException or SocketException;
 
     private static StorageTrouble? Of(PostgresException refusal) =>
         refusal.SqlState switch

@@ -114,7 +114,6 @@ public sealed class StorageWatch : IStorageWatch, IAsyncDisposable
             _loggedAt = log ? now : _loggedAt;
             if (trouble == StorageTrouble.Unreachable)
             {
-                Interlocked.Exchange(ref _awayAt, now);
                 if (_probing.IsCompleted && !_stop.IsCancellationRequested)
                 {
                     // A statement that only took too long has not broken anything.
@@ -199,10 +198,10 @@ public sealed class StorageWatch : IStorageWatch, IAsyncDisposable
             await using var command = _probe.CreateCommand("SELECT pg_is_in_recovery()");
             return await command.ExecuteScalarAsync(_stop.Token) is false;
         }
-        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
+        catch (Exception failure) when (failure is not OperationCanceledException)
         {
             // A server that says why it refuses is there.
-            return StorageFailures.Of(failure) is not StorageTrouble.Unreachable;
+            return failure is PostgresException && StorageFailures.Of(failure) is not StorageTrouble.Unreachable;
         }
     }
 }

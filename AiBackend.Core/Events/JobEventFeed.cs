@@ -6,7 +6,6 @@ using AiBackend.Core.Redis;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace AiBackend.Core.Events;
 
@@ -103,7 +102,7 @@ public sealed class JobEventFeed(
                 }
             }
         }
-        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
             // Safe to go on: the next tick asks again, and readers that need Postgres see the outage themselves.
             if (!storage.Report(failure))

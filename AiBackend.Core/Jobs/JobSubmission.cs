@@ -167,7 +167,7 @@ public sealed class JobSubmission : IAsyncDisposable
                 // The batch was committed and only its reply was lost: nobody else makes this id, and a key is never violated.
                 var createdAt = await _store.ReadCreatedAtAsync(submission.Draft.Id);
                 Accept(submission, createdAt);
-                _signals.Queued(submission.Draft.NotBefore is null ? [submission.Draft.Id] : []);
+                _signals.Queued(IsOffered(submission.Draft) ? [submission.Draft.Id] : []);
             }
             catch (PostgresException failure) when (StorageFailures.Of(failure) is null)
             {
@@ -198,7 +198,7 @@ public sealed class JobSubmission : IAsyncDisposable
                 continue;
             }
 
-            if (submission.Draft is { NotBefore: null, Pool: JobDraft.DefaultPool })
+            if (IsOffered(submission.Draft))
             {
                 queued.Add(submission.Draft.Id);
             }
@@ -218,9 +218,12 @@ public sealed class JobSubmission : IAsyncDisposable
             // An expired key makes a new job, and a new job wants a worker.
             var renewed = repeats.Where(repeat => repeat.IsAccepted).Select(repeat => repeat.Draft).ToList();
             renewed.ForEach(draft => _metrics.Accepted(draft.Type));
-            _signals.Queued([.. renewed.Where(draft => draft.NotBefore is null).Select(draft => draft.Id)]);
+            _signals.Queued([.. renewed.Where(IsOffered).Select(draft => draft.Id)]);
         }
     }
+
+    /// <summary>Whether the stream is told: of jobs that may start now, and that its readers may take.</summary>
+    private static bool IsOffered(JobDraft draft) => draft is { NotBefore: null, Pool: JobDraft.DefaultPool };
 
     private void Accept(PendingSubmission submission, DateTimeOffset createdAt)
     {

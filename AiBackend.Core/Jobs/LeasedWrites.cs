@@ -157,9 +157,9 @@ public sealed class LeasedWrites : IAsyncDisposable
             }
             catch (Exception failure)
             {
-                if (_stopping || !(_storage.Report(failure) || failure is IOException))
+                if (_stopping || !_storage.Report(failure))
                 {
-                    await RefuseAsync(writes, failure, unsure);
+                    await RefuseAsync(writes, failure);
                     return;
                 }
 
@@ -182,7 +182,7 @@ public sealed class LeasedWrites : IAsyncDisposable
     }
 
     /// <summary>One row that Postgres refuses must not take its neighbours with it; and a worker that stops does not wait for Postgres.</summary>
-    private async Task RefuseAsync(List<LeasedWrite> writes, Exception refusal, bool unsure)
+    private async Task RefuseAsync(List<LeasedWrite> writes, Exception refusal)
     {
         if (writes.Count == 1 || _stopping)
         {
@@ -199,7 +199,8 @@ public sealed class LeasedWrites : IAsyncDisposable
 
         foreach (var write in writes)
         {
-            await FlushAsync([write], unsure);
+            // A statement before the refused one may have been committed.
+            await FlushAsync([write], unsure: true);
         }
     }
 

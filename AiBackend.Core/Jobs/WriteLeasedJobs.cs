@@ -111,14 +111,24 @@ internal sealed partial class PostgresJobStore
         SELECT id FROM fenced
         """;
 
-    // Only the holder of an epoch moves last_seq while it holds it, so these two numbers say whether the lost reply was a commit.
+    // Only the holder of an epoch moves last_seq while it holds it, so these two numbers say whether the lost reply was a commit; a rescue
+    // moves it too, which the status or the attempt's outcome tells.
     private const string AppliedSql = """
-        SELECT j.id FROM jobs j JOIN unnest(@id, @epoch, @last_seq) AS i (id, epoch, last_seq) ON j.id = i.id
+        SELECT j.id FROM jobs j JOIN unnest(@id, @epoch, @last_seq, @outcome) AS i (id, epoch, last_seq, outcome) ON j.id = i.id
          WHERE j.lease_epoch = i.epoch AND j.last_seq = i.last_seq
+           AND CASE WHEN i.outcome IS NULL THEN j.status::int = 2
+                    ELSE EXISTS (SELECT 1 FROM job_attempts a WHERE a.job_id = j.id AND a.attempt = j.attempt AND a.outcome = i.outcome) END
         """;
 
     public Task<IReadOnlySet<Guid>> FindAppliedAsync(IReadOnlyList<LeasedWrite> writes) =>
-        WriteAsync(AppliedSql, parameters => AddLease(parameters, writes));
+        WriteAsync(
+            AppliedSql,
+            parameters =>
+            {
+                AddLease(parameters, writes);
+                parameters.AddColumn("outcome", NpgsqlDbType.Smallint, writes, write => (short?)write.End?.Outcome);
+            }
+        );
 
     public Task<IReadOnlySet<Guid>> AppendAsync(IReadOnlyList<LeasedWrite> writes) =>
         WriteAsync(

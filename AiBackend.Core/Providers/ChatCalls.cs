@@ -14,6 +14,9 @@ public sealed class ChatCalls(TimeProvider clock, bool isRetry = false)
     /// <summary>In order; the last one answered, unless all failed.</summary>
     public IReadOnlyList<ChatCall> All => _all;
 
+    /// <summary>Whether any provider was asked, and not only left out because its retry budget is spent.</summary>
+    public bool AnyMade => _all.Exists(call => call.Failure is not ProviderFailure.RetryBudgetSpent);
+
     internal bool IsRetry => isRetry;
 
     internal ChatCall Begin(ChatDeployment deployment)

@@ -26,11 +26,14 @@ internal sealed class RouteFailures
     }
 
     /// <summary>Throws the failure that says most about whether to come back: one provider at its limit matters more than another without a key.</summary>
-    /// <param name="skipped">A deployment that was not asked. It might have answered, so the work waits instead of failing.</param>
-    public void Throw(ChatDeployment? skipped) =>
+    /// <param name="skipped">A deployment that was not asked. It might have answered, so the work waits instead of failing for good.</param>
+    public void Throw(ChatDeployment? skipped)
+    {
+        var most = _all.Count > 0 ? _all.MinBy(each => Rank(each.Failure)) : default;
         ExceptionDispatchInfo.Throw(
-            skipped is null ? _all.MinBy(each => Rank(each.Failure)).Exception : new RetryBudgetSpentException(skipped.Provider)
+            skipped is null || most.Failure is { Retryable: true } ? most.Exception : new RetryBudgetSpentException(skipped.Provider)
         );
+    }
 
     private static int Rank(ProviderFailure failure) =>
         failure switch

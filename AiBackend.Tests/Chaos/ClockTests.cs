@@ -11,6 +11,8 @@ public sealed class ClockTests : IDisposable
 
     private readonly string _folder = TestFolder.Create("clock");
 
+    private ChildProcess? _shared;
+
     private string ClockFile => Path.Combine(_folder, "clock");
 
     [Theory]
@@ -52,7 +54,11 @@ public sealed class ClockTests : IDisposable
         run.AssertNothingIsViolated(await run.EndAsync(TimeSpan.FromMinutes(3)), ("jumps of the clock of Postgres", "2"));
     }
 
-    public void Dispose() => TestFolder.Remove(_folder);
+    public void Dispose()
+    {
+        _shared?.Dispose();
+        TestFolder.Remove(_folder);
+    }
 
     private async Task UseFakeClockAsync(Stack stack, string program)
     {
@@ -85,11 +91,30 @@ public sealed class ClockTests : IDisposable
 
         if (program is "postgres")
         {
+            stack.Processes.SetVariable(program, "FAKETIME_SHARED", await SharedMemoryAsync(library));
             await stack.RestartPostgresAsync();
             return;
         }
 
         await stack.Processes.WaitForRestartAsync(program, stack.Processes.Kill(program), cancellationToken: TestRun.Cancel);
+    }
+
+    /// <summary>
+    /// What the library shares between processes. Whoever loads it first makes this for its own user alone; with Postgres that would be
+    /// root, on the way to the server's user.
+    /// </summary>
+    private async Task<string> SharedMemoryAsync(string library)
+    {
+        _shared = await ChildProcess.StartAsync(
+            TestRun.Require("env", "/usr/bin"),
+            [$"LD_PRELOAD={library}", "sh", "-c", "echo $FAKETIME_SHARED; exec sleep 600"],
+            user: Environment.IsPrivilegedProcess ? "postgres" : null
+        );
+        return await Eventually.GetAsync(
+            _ => Task.FromResult(_shared.Output.Trim()),
+            names => names.Length > 0,
+            "the library has its shared memory"
+        );
     }
 
     private void Set(string time) => File.WriteAllText(ClockFile, time + "\n");

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
@@ -82,6 +83,8 @@ public sealed class PostgresAwayTests(PostgresServer postgres) : IAsyncLifetime
 
         using var other = await _api.Http.GetAsync("/api/v1/workers", TestRun.Cancel);
         Assert.Equal(HttpStatusCode.OK, other.StatusCode);
+        // Nor may it keep the rescuer waiting, as an outage does.
+        Assert.Null(_api.Get<IStorageWatch>().SinceAway);
     }
 
     [Theory]

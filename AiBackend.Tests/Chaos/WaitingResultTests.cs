@@ -120,10 +120,10 @@ public sealed class WaitingResultTests : IAsyncLifetime
     public async Task After_an_outage_the_rescuer_waits_one_lease_also_when_the_leader_stays_the_same()
     {
         await using var worker = await WorkerUnderTest.StartAsync(
-            _database.ConnectionString,
+            new NpgsqlConnectionStringBuilder(_database.ConnectionString) { Port = _proxy.Port }.ConnectionString,
             _redis.ConnectionString,
             [(new Uri("http://127.0.0.1:9"), "none")],
-            [("Worker:LeaseDuration", "00:00:03"), ("Worker:RenewalInterval", "00:00:00.5"), ("Worker:LeaseSafetyMargin", "00:00:00.5")]
+            [("Worker:LeaseDuration", "00:00:05"), ("Worker:RenewalInterval", "00:00:00.5"), ("Worker:LeaseSafetyMargin", "00:00:00.5")]
         );
         // Run by nobody alive, at a time of the test's choosing.
         // In this order: the round that rescues the early one goes on to ids that come after it.
@@ -131,8 +131,16 @@ public sealed class WaitingResultTests : IAsyncLifetime
         await _core.ExpireLeaseAsync(early);
         await Eventually.TrueAsync(async _ => await RescuedAsync(early), "the worker leads and rescues", TimeSpan.FromSeconds(30));
 
-        worker.Get<IStorageWatch>().Report(new NpgsqlException("cut", new IOException("cut")));
-        var reportedAt = await _core.ScalarAsync<double>("SELECT extract(epoch FROM clock_timestamp())");
+        // Cut connections alone are no outage.
+        var watch = worker.Get<IStorageWatch>();
+        watch.Report(new NpgsqlException("cut", new IOException("cut")));
+        Assert.Null(watch.SinceAway);
+        await CutAsync();
+        await Eventually.TrueAsync(() => watch.IsAway, "the outage is noticed");
+        _proxy.Fault = Fault.None;
+        await Eventually.TrueAsync(() => !watch.IsAway, "the return is noticed");
+        _core.Database.Clear();
+        var returnedAt = await _core.ScalarAsync<double>("SELECT extract(epoch FROM clock_timestamp())");
         await _core.ExpireLeaseAsync(late);
         await Eventually.TrueAsync(async _ => await RescuedAsync(late), "the other one is rescued too", TimeSpan.FromSeconds(30));
 
@@ -140,7 +148,8 @@ public sealed class WaitingResultTests : IAsyncLifetime
             "SELECT extract(epoch FROM at) FROM job_events WHERE job_id = @id AND kind = 4",
             late
         );
-        Assert.InRange(rescuedAt - reportedAt, 2.9, 15);
+        // A lease less the time between the last question without an answer and the one with it.
+        Assert.InRange(rescuedAt - returnedAt, 3.5, 30);
     }
 
     public async ValueTask DisposeAsync()

@@ -64,6 +64,25 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
     }
 
     [Fact]
+    public async Task I_10_a_rescue_is_not_taken_for_a_write_whose_reply_was_lost()
+    {
+        var store = Core.Get<IJobStore>();
+        using var appending = await Core.ClaimAsync(await Core.SubmitAsync());
+        var lost = new LeasedWrite(
+            appending,
+            2,
+            [new(JobEventKind.Delta, "{}"u8.ToArray()), new(JobEventKind.Delta, "{}"u8.ToArray())],
+            null
+        );
+        await Core.ExpireLeaseAsync(appending.Job.Lease.JobId);
+        await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel);
+
+        Assert.Equal(lost.LastSeq, await Core.ScalarAsync<int>("SELECT last_seq FROM jobs WHERE id = @id", appending.Job.Lease.JobId));
+        Assert.Empty(await store.FindAppliedAsync([lost]));
+        Assert.Empty(await store.FindAppliedAsync([lost with { End = AttemptEnd.Succeeded("x") }]));
+    }
+
+    [Fact]
     public async Task A_retryable_failure_waits_then_runs_again_and_earlier_text_is_reset()
     {
         var id = await Core.SubmitAsync();

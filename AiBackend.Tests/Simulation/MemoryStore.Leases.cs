@@ -93,7 +93,10 @@ internal partial class MemoryStore
     public Task<IReadOnlySet<Guid>> FindAppliedAsync(IReadOnlyList<LeasedWrite> writes) =>
         Task.FromResult<IReadOnlySet<Guid>>(Written(writes, IsApplied));
 
-    protected virtual bool IsApplied(JobRecord job, LeasedWrite write) => job.Epoch == write.Lease.Epoch && job.LastSeq == write.LastSeq;
+    protected virtual bool IsApplied(JobRecord job, LeasedWrite write) =>
+        job.Epoch == write.Lease.Epoch
+        && job.LastSeq == write.LastSeq
+        && (write.End is { } end ? job.Attempts.Contains((job.Attempt, end.Outcome)) : job.Status == JobStatus.Processing);
 
     public virtual Task<IReadOnlySet<Guid>> AppendAsync(IReadOnlyList<LeasedWrite> writes) =>
         Task.FromResult<IReadOnlySet<Guid>>(

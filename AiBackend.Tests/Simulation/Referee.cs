@@ -100,7 +100,8 @@ internal sealed class Referee(World world)
             world.Sometimes(isApplied ? "a lost reply was recovered" : "an unsure write had not happened");
             var watched = _jobs[write.Lease.JobId];
             Require(
-                !isApplied || (watched.Epoch == write.Lease.Epoch && watched.LastSeq == write.LastSeq),
+                !isApplied
+                    || (watched.Epoch == write.Lease.Epoch && watched.LastSeq == write.LastSeq && watched.RescuedEpoch != watched.Epoch),
                 "I-10",
                 $"{who} was told that a write of {Short(write.Lease.JobId)} was committed, and it was not"
             );
@@ -165,6 +166,7 @@ internal sealed class Referee(World world)
             Require(watched.IsHeld, "I-11", $"job {Short(job.Key)} was rescued while nobody held it");
             Require(watched.LeaseUntil < world.Now, "I-11", $"job {Short(job.Key)} was rescued before its lease ran out");
             watched.IsHeld = false;
+            watched.RescuedEpoch = watched.Epoch;
             watched.Excused++;
             watched.Crashes++;
             Require(watched.Crashes <= RescueJobs.MaxCrashes, "I-13", $"job {Short(job.Key)} lost its worker {watched.Crashes} times");
@@ -237,6 +239,9 @@ internal sealed class Watched(JobDraft draft)
     public int Epoch { get; set; }
 
     public bool IsHeld { get; set; }
+
+    /// <summary>The latest claim that a rescue ended.</summary>
+    public int RescuedEpoch { get; set; }
 
     public bool HasEnded { get; private set; }
 

@@ -7,6 +7,7 @@ using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Worker.Execution;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace AiBackend.Tests.Simulation;
@@ -20,7 +21,7 @@ internal sealed class SimWorker
     )!;
 
     private readonly World _world;
-    private readonly CancellationTokenSource _stop = new();
+    private readonly ApplicationLifetime _lifetime = new(NullLogger<ApplicationLifetime>.Instance);
     private readonly CancellationTokenSource _stopKeeper = new();
     private readonly bool _isQuarantine;
     private LeasedWrites? _writes;
@@ -78,6 +79,7 @@ internal sealed class SimWorker
             .With(new WorkerIdentity { Id = NewId(_world.Schedule.Random) })
             .Options(new WorkerOptions { MaxConcurrentJobs = 3, PollInterval = TimeSpan.FromSeconds(2) })
             .Options(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(1) })
+            .With<IHostApplicationLifetime>(_lifetime)
             .With(Provider());
         parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers);
         _writes = parts.Get<LeasedWrites>();
@@ -90,7 +92,7 @@ internal sealed class SimWorker
             return;
         }
 
-        _intake = Execute(parts.Get<JobIntake>(), _stop.Token);
+        _intake = Execute(parts.Get<JobIntake>(), CancellationToken.None);
         var (dispatch, advance, rescue) = (parts.Get<DispatchBacklog>(), parts.Get<AdvanceDueJobs>(), parts.Get<RescueJobs>());
         _ = RepeatAsync(1.5, dispatch.RunAsync);
         _ = RepeatAsync(2.0, advance.RunAsync);
@@ -144,12 +146,12 @@ internal sealed class SimWorker
     /// <summary>Every worker does what in the product only the leader does: each of these tasks must stand two that run it.</summary>
     private async Task RepeatAsync<T>(double seconds, Func<CancellationToken, Task<T>> round)
     {
-        while (!_stop.IsCancellationRequested)
+        while (!_lifetime.ApplicationStopping.IsCancellationRequested)
         {
             await Task.Delay(_world.Schedule.Between(seconds * 0.5, seconds * 1.5), Process.Clock, CancellationToken.None);
             try
             {
-                await round(_stop.Token);
+                await round(_lifetime.ApplicationStopping);
             }
             catch (Exception failure) when (failure is not NullReferenceException)
             {
@@ -162,7 +164,7 @@ internal sealed class SimWorker
     private async Task DrainAsync()
     {
 #pragma warning disable MA0042 // CancelAsync would go through the thread pool, off the simulated thread.
-        _stop.Cancel();
+        _lifetime.StopApplication();
         await _intake;
         _stopKeeper.Cancel();
 #pragma warning restore MA0042

@@ -117,6 +117,24 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
     }
 
     [Fact]
+    public async Task I_13_an_attempt_that_asked_anybody_counts_also_when_another_provider_was_left_out()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(Down);
+        await using var worker = await StartAsync(database, model, model);
+        while (worker.Get<RetryBudgets>().MayCall("p1", isRetry: true))
+        {
+            // Until it is spent.
+        }
+
+        var id = await worker.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 2 });
+        await UntilAsync(worker, async () => await worker.StatusAsync(id) == JobStatus.Failed, "its tries are used up");
+
+        Assert.Equal(2, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);
+        Assert.Equal("provider_unavailable", (await JobAsync(worker, id)).Error!.Code);
+    }
+
+    [Fact]
     public async Task A_job_that_waits_for_a_retry_budget_says_so_and_keeps_its_try()
     {
         await using var database = await postgres.CreateDatabaseAsync();

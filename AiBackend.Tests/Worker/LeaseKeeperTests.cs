@@ -3,6 +3,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Worker.Execution;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -14,7 +15,7 @@ public sealed class LeaseKeeperTests(PostgresServer postgres, RedisServer redis)
 {
     private readonly FakeTime _clock = new();
     private readonly WorkerIdentity _identity = new();
-    private readonly WorkerDrain _drain = new(Options.Create(new HostOptions()), TimeProvider.System);
+    private readonly ApplicationLifetime _lifetime = new(NullLogger<ApplicationLifetime>.Instance);
 
     [Fact]
     public async Task A_lease_is_usable_for_eight_of_its_ten_seconds()
@@ -107,7 +108,7 @@ public sealed class LeaseKeeperTests(PostgresServer postgres, RedisServer redis)
         using var keeper = await StartAsync(held, Core.Database);
         await Eventually.TrueAsync(_ => HasRowAsync("busy = 1 AND slots = 256 AND NOT draining AND stopped_at IS NULL"), "it shows");
 
-        _drain.Begin();
+        _lifetime.StopApplication();
         _clock.Advance(TimeSpan.FromSeconds(3));
         await Eventually.TrueAsync(_ => HasRowAsync("draining"), "the drain shows");
         await keeper.StopAsync(TestRun.Cancel);
@@ -133,7 +134,7 @@ public sealed class LeaseKeeperTests(PostgresServer postgres, RedisServer redis)
             Core.Writes,
             Core.Get<IStorageWatch>(),
             _identity,
-            _drain,
+            new WorkerDrain(_lifetime, Options.Create(new HostOptions()), TimeProvider.System),
             Options.Create(new WorkerOptions()),
             _clock,
             NullLogger<LeaseKeeper>.Instance

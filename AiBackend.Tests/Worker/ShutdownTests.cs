@@ -44,4 +44,40 @@ public sealed class ShutdownTests(PostgresServer postgres, RedisServer redis, Si
             )
         );
     }
+
+    [Fact]
+    public async Task I_21_a_pool_begins_nothing_more_and_gives_back_in_the_same_time_as_the_rest()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var hanging = await simulator.ModelAsync(new { hang = "before_first_token" });
+        await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
+        var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, hanging)],
+            [("Queue:Pools:0:Name", "heavy"), ("Queue:Pools:0:Models", "big-*"), ("Queue:Pools:0:Slots", "2")]
+        );
+        await using (worker)
+        {
+            await core.SubmitAsync();
+            await core.SubmitAsync(CoreHost.Draft() with { Pool = "heavy" });
+            await Eventually.TrueAsync(
+                async _ => await core.ScalarAsync<int>($"SELECT count(*) FROM jobs WHERE status = {(short)JobStatus.Processing}") == 2,
+                "both run"
+            );
+
+            worker.Get<IHostApplicationLifetime>().StopApplication();
+            // There is a free slot in the pool, and the default pool still has its grace period before it.
+            await core.SubmitAsync(CoreHost.Draft() with { Pool = "heavy" });
+        }
+
+        Assert.Equal(
+            (3, 2),
+            (
+                await core.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 1 AND lease_until IS NULL"),
+                await core.ScalarAsync<int>("SELECT sum(attempt) FROM jobs")
+            )
+        );
+        Assert.Equal(2, await core.ScalarAsync<int>("SELECT sum(excused) FROM jobs"));
+    }
 }

@@ -1,7 +1,6 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
-using Npgsql;
 
 namespace AiBackend.Worker.Execution;
 
@@ -48,7 +47,7 @@ internal sealed class CancelWatch(
                 held.Cancel(id);
             }
         }
-        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
             // Safe to go on: the mark stays, and the next look or the renewal finds it.
             if (!storage.Report(failure))

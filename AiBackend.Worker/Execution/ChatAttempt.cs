@@ -96,7 +96,11 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
     {
         var failure = ProviderFailures.Classify(exception);
         var error = ErrorOf(failure);
-        if (failure is ProviderFailure.RetryBudgetSpent { Provider: var provider } && job.Attempt < RetryPolicy.MostAttempts)
+        if (
+            failure is ProviderFailure.RetryBudgetSpent { Provider: var provider }
+            && !answer.AnyCall
+            && job.Attempt < RetryPolicy.MostAttempts
+        )
         {
             return AttemptEnd.WaitsForRetryBudget(error, provider, RetryPolicy.BudgetDelay(job.Attempt, random.NextDouble()));
         }
@@ -124,6 +128,8 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         private string? _finishReason;
 
         public long StartedAt { get; } = clock.GetTimestamp();
+
+        public bool AnyCall => calls.AnyMade;
 
         public bool HasText => _text.Length > 0;
 

@@ -33,4 +33,7 @@ internal static partial class ExecutionLog
 
     [LoggerMessage(2006, LogLevel.Warning, "Postgres could not be asked which running jobs were cancelled; asking again")]
     public static partial void CancelLookFailed(this ILogger logger, Exception failure);
+
+    [LoggerMessage(2007, LogLevel.Error, "The leases of running jobs could not be renewed; they are given up unless the next try succeeds")]
+    public static partial void RenewalFailed(this ILogger logger, Exception failure);
 }

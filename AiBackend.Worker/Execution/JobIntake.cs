@@ -41,10 +41,10 @@ internal sealed class JobIntake(
     private int _failures;
     private long _lastLookAt;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => TakeUntilAsync(drain.Begun);
+
+    private async Task TakeUntilAsync(CancellationToken stoppingToken)
     {
-        // From here on the clock of the grace period runs, whatever this loop waits for.
-        await using var draining = stoppingToken.Register(drain.Begin);
         if (!options.Value.Serves(QueuePools.Default))
         {
             return;
@@ -114,7 +114,8 @@ internal sealed class JobIntake(
             CancellationToken.None
         );
         Start(claimed, entries, sentAt);
-        return entries.Count == free;
+        // A page of jobs that nobody here can take is no reason to look again at once.
+        return entries.Count == free && claimed.Count > 0;
     }
 
     private async Task<IReadOnlyList<ReadyEntry>> ReadAsync(int count, CancellationToken cancellationToken)

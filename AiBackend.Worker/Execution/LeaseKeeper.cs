@@ -2,7 +2,6 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace AiBackend.Worker.Execution;
 
@@ -87,14 +86,15 @@ internal sealed class LeaseKeeper(
             }
         }
         catch (Exception failure)
-            when (failure is NpgsqlException or TimeoutException
-                || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested)
-            )
+            when (StorageFailures.MayCome(failure) || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             // Safe to go on: the leases have time left, and WatchAsync stops the work before they run out.
-            storage.Report(
-                failure is OperationCanceledException ? new TimeoutException("The renewal of leases took too long.", failure) : failure
-            );
+            var trouble =
+                failure is OperationCanceledException ? new TimeoutException("The renewal of leases took too long.", failure) : failure;
+            if (!storage.Report(trouble))
+            {
+                logger.RenewalFailed(failure);
+            }
         }
     }
 
@@ -124,7 +124,7 @@ internal sealed class LeaseKeeper(
             // None: the process is ending; the short command time-out of the data source bounds it.
             await store.RecordStopAsync(identity.Id, CancellationToken.None);
         }
-        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
             // Safe: without a heartbeat the row soon reads "lost".
             logger.StopNotRecorded(failure);

@@ -32,8 +32,7 @@ internal sealed class PoolIntake(
         var served = pools.Others.Where(pool => options.Value.Serves(pool.Name)).ToList();
         if (served.Count > 0)
         {
-            await using var draining = stoppingToken.Register(drain.Begin);
-            await Task.WhenAll(served.Select(pool => ServeAsync(pool, stoppingToken)));
+            await Task.WhenAll(served.Select(pool => ServeAsync(pool, drain.Begun)));
         }
     }
 

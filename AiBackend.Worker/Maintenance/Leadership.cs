@@ -90,7 +90,7 @@ internal sealed class Leadership(
             NoteTouch();
             return leads;
         }
-        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
             // Safe to go on: without Postgres there is nothing to lead.
             if (!storage.Report(failure))
@@ -122,7 +122,7 @@ internal sealed class Leadership(
             // None: the process is ending; the command time-out bounds it.
             await command.ExecuteNonQueryAsync(CancellationToken.None);
         }
-        catch (Exception failure) when (failure is NpgsqlException or TimeoutException)
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
             // Safe: the term runs out by itself.
             logger.LeadershipLost(failure);

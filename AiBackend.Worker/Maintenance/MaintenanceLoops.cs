@@ -142,7 +142,7 @@ internal sealed class MaintenanceLoops(
             {
                 return;
             }
-            catch (Exception failure) when (failure is RedisException or TimeoutException)
+            catch (Exception failure) when (failure is RedisException or RedisTimeoutException)
             {
                 // Safe to go on: workers find jobs in Postgres while Redis is away.
                 redis.ReportFailure(failure);

@@ -25,9 +25,10 @@ internal sealed class QuarantineIntake(
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => TakeUntilAsync(drain.Begun);
+
+    private async Task TakeUntilAsync(CancellationToken stoppingToken)
     {
-        await using var draining = stoppingToken.Register(drain.Begin);
         var failures = 0;
         while (!stoppingToken.IsCancellationRequested && failures < MaxFailures)
         {
@@ -74,6 +75,13 @@ internal sealed class QuarantineIntake(
             }
         }
 
-        return waiting.Count > 0;
+        if (waiting.Count == 0)
+        {
+            return false;
+        }
+
+        // Others run them, or a newer worker has to: no reason to look again at once.
+        await Task.Delay(Pause, clock, stoppingToken);
+        return true;
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Worker.Execution;
@@ -41,7 +42,7 @@ internal sealed class QuarantineKeeper(
     /// <returns>When to ask again.</returns>
     public async Task<TimeSpan> RoundAsync(CancellationToken cancellationToken)
     {
-        if (program is null)
+        if (program is null || lifetime.ApplicationStopping.IsCancellationRequested)
         {
             return Timeout.InfiniteTimeSpan;
         }
@@ -126,7 +127,7 @@ internal sealed class QuarantineKeeper(
             await store.RecordStopAsync(workerId, CancellationToken.None);
             logger.QuarantineDied(process.Id, process.ExitCode, released);
         }
-        catch (Exception failure) when (failure is Npgsql.NpgsqlException or TimeoutException)
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
             // Safe: the lease runs out by itself.
             logger.ReleaseFailed(failure, process.Id);
