@@ -75,6 +75,10 @@ internal sealed class BeginBulkRequest(BeginBulkAction begin, PreviewBulkAction 
                     "filter",
                     $"filter takes more than {BeginBulkAction.MaxLetters} dead letters, which is the most for one action. Narrow it, for example by fingerprint or before."
                 );
+            case BeginOutcome.TooManyRunning(var running):
+                return ProblemTypes.TooManyBulkActions.With(
+                    $"{running} bulk actions of this tenant are running, and {BeginBulkAction.MaxRunning} may. Wait until one has ended, or cancel one with POST /api/v1/bulk/{{id}}/cancel; GET /api/v1/bulk lists them."
+                );
             default:
                 throw new UnreachableException();
         }

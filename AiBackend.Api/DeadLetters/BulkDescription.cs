@@ -20,11 +20,12 @@ internal static class BulkDescription
         ProblemTypes.BodyTooLarge,
         ProblemTypes.UnsupportedMediaType,
         ProblemTypes.IdempotencyKeyReused,
+        ProblemTypes.TooManyBulkActions,
     ];
 
     private static readonly DescribedParameter[] Key =
     [
-        Header("Idempotency-Key", "The same key and body again begins nothing and answers with the action of then."),
+        Header("Idempotency-Key", "The same key and body again, within 24 hours, begins nothing and answers with the action of then."),
     ];
 
     private static readonly DescribedParameter[] Id = [Path("id", "The bulk action.")];

@@ -36,6 +36,7 @@ internal static class ProblemTypes
     public static readonly ProblemType JobNotEnded = new("job-not-ended", 409, "The job has not ended yet");
     public static readonly ProblemType NotADeadLetter = new("not-a-dead-letter", 409, "The job is not an open dead letter");
     public static readonly ProblemType BulkEnded = new("bulk-ended", 409, "The bulk action has already ended");
+    public static readonly ProblemType TooManyBulkActions = new("too-many-bulk-actions", 409, "Too many bulk actions are running");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "The body is not sent as JSON");
 
@@ -80,6 +81,7 @@ internal static class ProblemTypes
         JobNotEnded,
         NotADeadLetter,
         BulkEnded,
+        TooManyBulkActions,
         BodyTooLarge,
         UnsupportedMediaType,
         IdempotencyKeyReused,

@@ -23,4 +23,7 @@ internal static partial class DeadLettersLog
 
     [LoggerMessage(1704, LogLevel.Warning, "Bulk action {BulkActionId} was stopped: its new job {JobId} died of its old cause")]
     public static partial void BulkActionStopped(this ILogger logger, Guid bulkActionId, Guid jobId);
+
+    [LoggerMessage(1705, LogLevel.Warning, "A step of bulk action {BulkActionId} failed; it is tried again in 10 s")]
+    public static partial void BulkActionFailed(this ILogger logger, Exception failure, Guid bulkActionId);
 }

@@ -24,7 +24,11 @@ public static class DeadLettersRegistration
     public static void AddDeadLetterMaintenance(this IHostApplicationBuilder builder)
     {
         builder.AddMakingOfJobs();
-        builder.Services.AddSingleton<LabelDeadLetters>().AddSingleton<RunBulkActions>().AddSingleton<PruneDeadLetters>();
+        builder
+            .Services.AddSingleton<LabelDeadLetters>()
+            .AddSingleton<RunBulkActions>()
+            .AddSingleton<CountBulkActions>()
+            .AddSingleton<PruneDeadLetters>();
         builder.Services.AddOptions<AlertOptions>().BindConfiguration(AlertOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<AlertMetrics>().AddSingleton<RaiseAlerts>();
     }

@@ -151,6 +151,25 @@ public sealed class BulkApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task One_action_more_than_may_run_is_refused_with_the_remedy()
+    {
+        var tenant = await TenantAsync();
+        for (var i = 0; i < BeginBulkAction.MaxRunning; i++)
+        {
+            using var begun = await PostAsync(tenant.Http, "replay", """{"filter":{}}""");
+            Assert.Equal(HttpStatusCode.Accepted, begun.StatusCode);
+        }
+
+        using var refused = await PostAsync(tenant.Http, "discard", """{"filter":{}}""");
+
+        Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
+        var problem = await ApiServer.ReadProblemAsync(refused);
+        Assert.Equal("/problems/too-many-bulk-actions", problem.Type);
+        Assert.Contains("20 bulk actions", problem.Detail, StringComparison.Ordinal);
+        Assert.Contains("/cancel", problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_2_another_tenants_action_is_like_none_and_a_reading_key_begins_nothing()
     {
         var tenant = await TenantAsync();

@@ -5,7 +5,13 @@ using AiBackend.Core.DeadLetters.Bulk;
 namespace AiBackend.Worker.Maintenance;
 
 /// <summary>The leader's rounds for jobs that failed for good.</summary>
-internal sealed class DeadLetterRounds(LabelDeadLetters label, RunBulkActions bulk, RaiseAlerts alerts, AlertMetrics metrics)
+internal sealed class DeadLetterRounds(
+    LabelDeadLetters label,
+    RunBulkActions bulk,
+    CountBulkActions count,
+    RaiseAlerts alerts,
+    AlertMetrics metrics
+)
 {
     private static readonly TimeSpan LabelInterval = TimeSpan.FromMilliseconds(500);
 
@@ -20,8 +26,12 @@ internal sealed class DeadLetterRounds(LabelDeadLetters label, RunBulkActions bu
         return LabelInterval;
     }
 
-    public async Task<TimeSpan> RunBulkActionsAsync(CancellationToken cancellationToken) =>
-        await bulk.RunAsync(cancellationToken) > 0 ? BulkInterval : IdleInterval;
+    public async Task<TimeSpan> RunBulkActionsAsync(CancellationToken cancellationToken)
+    {
+        var running = await bulk.RunAsync(cancellationToken);
+        await count.RunAsync(cancellationToken);
+        return running > 0 ? BulkInterval : IdleInterval;
+    }
 
     public async Task<TimeSpan> RaiseAlertsAsync(CancellationToken cancellationToken)
     {

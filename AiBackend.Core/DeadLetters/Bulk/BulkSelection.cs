@@ -28,16 +28,20 @@ public sealed class PreviewBulkAction(NpgsqlDataSource database)
     private const string Sql = $"""
         SELECT count(*), count(u.input_tokens), coalesce(sum(u.input_tokens), 0)::bigint, coalesce(sum(u.output_tokens), 0)::bigint,
                count(u.cost_usd), sum(u.cost_usd)
-          FROM (SELECT d.job_id FROM {BulkSelection.Letters}) c
+          FROM (SELECT d.job_id FROM {BulkSelection.Letters} LIMIT @max + 1) c
           LEFT JOIN LATERAL (SELECT sum(a.input_tokens) AS input_tokens, sum(a.output_tokens) AS output_tokens, sum(a.cost_usd) AS cost_usd
                                FROM job_attempts a WHERE a.job_id = c.job_id) u ON true
         """;
 
-    /// <returns>Count, tokens and cost; nothing is changed.</returns>
+    /// <returns>
+    /// Count, tokens and cost; nothing is changed. Beyond what one action may take nothing is counted: a count above
+    /// <see cref="BeginBulkAction.MaxLetters"/> says that it would be refused.
+    /// </returns>
     public async Task<BulkPreview> RunAsync(BulkSelection selection, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(Sql);
         selection.AddTo(command.Parameters);
+        command.Parameters.AddWithValue("max", BeginBulkAction.MaxLetters);
         return (await command.ReadAllAsync(Read, cancellationToken))[0];
     }
 

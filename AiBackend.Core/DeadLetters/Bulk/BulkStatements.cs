@@ -3,13 +3,22 @@ namespace AiBackend.Core.DeadLetters.Bulk;
 /// <summary>What the leader does to a bulk action: each a guarded statement of its own, so that a kill between any two leaves only what the next round finds.</summary>
 internal static class BulkStatements
 {
-    public const string RunningSql = "SELECT id, kind, canary, model FROM bulk_actions WHERE status = 0 ORDER BY created_at LIMIT @limit";
+    /// <summary>Whoever was served longest ago comes first, so that everybody has turns.</summary>
+    public const string RunningSql = """
+        SELECT id, kind, canary, model, next_step_at <= now() FROM bulk_actions WHERE status = 0 ORDER BY next_step_at LIMIT @limit
+        """;
 
-    /// <summary>Looks which new jobs have ended, and whether they died as before. A letter without a fingerprint is judged once it has one.</summary>
+    /// <summary>An action that failed leaves its place in the line.</summary>
+    public const string PutOffSql = """
+        UPDATE bulk_actions SET next_step_at = now() + interval '10 seconds' WHERE id = @id AND status::int = 0
+        """;
+
+    /// <summary>Looks which new jobs have ended, and whether they died as before. A letter without a fingerprint is judged once it has one; what an old letter
+    /// died of, that is gone with its week, nobody knows.</summary>
     public const string SettleSql = """
         WITH ended AS (
             SELECT i.job_id, n.fingerprint IS NOT NULL AND n.fingerprint = o.fingerprint AS same_cause
-              FROM bulk_items i JOIN dead_letters o ON o.job_id = i.job_id
+              FROM bulk_items i LEFT JOIN dead_letters o ON o.job_id = i.job_id
               LEFT JOIN jobs j ON j.id = i.new_job_id
               LEFT JOIN dead_letters n ON n.job_id = i.new_job_id
              WHERE i.action_id = @id AND i.state = 1 AND (j.id IS NULL OR j.status::int >= 6)

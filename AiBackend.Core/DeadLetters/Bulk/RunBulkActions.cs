@@ -29,10 +29,20 @@ public sealed class RunBulkActions(
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var running = await FindAsync(cancellationToken);
-        foreach (var action in running)
+        foreach (var action in running.Where(action => action.IsDue))
         {
-            // Two actions over the same letters may lock them crosswise; the one that Postgres ends begins again.
-            await TransientRetry.RunAsync(token => CarryOnAsync(action, token), cancellationToken);
+            try
+            {
+                // Two actions over the same letters may lock them crosswise; the one that Postgres ends begins again.
+                await TransientRetry.RunAsync(token => CarryOnAsync(action, token), cancellationToken);
+            }
+            catch (Exception failure)
+                when (failure is not OperationCanceledException && StorageFailures.Of(failure) is null or StorageTrouble.Busy)
+            {
+                // Safe to go on: nothing of the step was written, and those behind it in the line must not wait for it.
+                logger.BulkActionFailed(failure, action.Id);
+                await ExecuteAsync(BulkStatements.PutOffSql, action.Id, cancellationToken);
+            }
         }
 
         return running.Count;
@@ -97,7 +107,7 @@ public sealed class RunBulkActions(
         await using var command = database.CreateCommand(BulkStatements.RunningSql);
         command.Parameters.AddWithValue("limit", MaxActions);
         return await command.ReadAllAsync(
-            row => new RunningBulkAction(row.GetGuid(0), (BulkKind)row.GetInt16(1), row.GetBoolean(2), row.Text(3)),
+            row => new RunningBulkAction(row.GetGuid(0), (BulkKind)row.GetInt16(1), row.GetBoolean(2), row.Text(3), row.GetBoolean(4)),
             cancellationToken
         );
     }
@@ -114,4 +124,4 @@ public sealed class RunBulkActions(
 }
 
 /// <summary>An action that has not come to its end.</summary>
-internal sealed record RunningBulkAction(Guid Id, BulkKind Kind, bool Canary, string? Model);
+internal sealed record RunningBulkAction(Guid Id, BulkKind Kind, bool Canary, string? Model, bool IsDue);
