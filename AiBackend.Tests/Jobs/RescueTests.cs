@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Jobs;
@@ -23,21 +24,31 @@ public sealed class RescueTests(PostgresServer postgres, RedisServer redis) : Co
     }
 
     [Fact]
-    public async Task F_43_jobs_with_a_good_lease_do_not_hide_expired_ones_from_the_rescuer()
+    public async Task F_43_ten_thousand_jobs_with_a_good_lease_do_not_hide_expired_ones_from_one_sweep()
     {
-        var ids = new List<Guid>();
-        for (var i = 0; i < 600; i++)
-        {
-            ids.Add(await Core.SubmitAsync());
-        }
+        // More than one page of the rescuer's.
+        const int Good = 10_000;
+        const int Stuck = 510;
+        Guid[] ids = [.. Enumerable.Range(0, Good + Stuck).Select(_ => CoreHost.Draft().Id)];
+        await using var seed = Core.Database.CreateCommand(
+            """
+            INSERT INTO jobs (id, tenant_id, type, status, priority, max_attempts, attempt, model, last_seq, lease_epoch, worker_id,
+                              claimed_at, started_at, lease_until)
+            SELECT id, $2, 1, 2, 1, 3, 1, 'default', 2, 1, $3, now(), now(),
+                   now() + CASE WHEN n <= $4 THEN interval '1 hour' ELSE interval '-1 second' END
+              FROM unnest($1) WITH ORDINALITY AS t (id, n)
+            """
+        );
+        seed.Parameters.AddWithValue(ids);
+        seed.Parameters.AddWithValue(ApiKeyStore.DefaultTenant);
+        seed.Parameters.AddWithValue(Core.WorkerId);
+        seed.Parameters.AddWithValue(Good);
+        await seed.ExecuteNonQueryAsync(TestRun.Cancel);
 
-        await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, ids, CoreHost.Lease, TestRun.Cancel);
-        foreach (var id in ids.TakeLast(10))
-        {
-            await Core.ExpireLeaseAsync(id);
-        }
+        Assert.Equal(Stuck, await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel));
 
-        Assert.Equal(10, await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel));
+        Assert.Equal(Stuck, await Core.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 1 AND id > @id", ids[Good - 1]));
+        Assert.Equal(Good, await Core.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 2 AND crash_count = 0"));
     }
 
     [Fact]
