@@ -40,7 +40,6 @@ internal static partial class FaultPlan
         [8] = "the ledger",
         [14] = "tools",
         [15] = "workflows",
-        [18] = "bulk actions that stop between batches",
         [19] = "webhooks",
     };
 

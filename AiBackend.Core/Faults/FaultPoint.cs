@@ -46,6 +46,9 @@ public enum FaultPoint
     /// <summary>Worker: told to stop, jobs still running.</summary>
     K17 = 17,
 
+    /// <summary>Leader: a batch of a bulk action is committed, nobody was told of it.</summary>
+    K18 = 18,
+
     /// <summary>Migration: a file is applied, not committed.</summary>
     K20 = 20,
 }

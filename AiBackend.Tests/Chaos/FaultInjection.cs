@@ -35,6 +35,16 @@ internal sealed class FaultInjection(Stack stack) : IDisposable
         }
     }
 
+    /// <summary>Restarts every process of a program without the fault: one that still waits for its hit would die in somebody else's test.</summary>
+    public async Task DisarmAllAsync(string program)
+    {
+        for (var replica = 0; replica < stack.Processes.Of(program).Count; replica++)
+        {
+            Disarm(program, replica);
+            await RestartAsync(program, replica);
+        }
+    }
+
     public void Disarm(string program, int replica)
     {
         stack.Processes.SetVariable(program, Plan, null, replica);

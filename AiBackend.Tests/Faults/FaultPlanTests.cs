@@ -37,7 +37,6 @@ public sealed class FaultPlanTests
     [InlineData("K1:kill;K8:kill", "the ledger")]
     [InlineData("K14:kill", "tools")]
     [InlineData("K15:kill", "workflows")]
-    [InlineData("K18:kill", "bulk actions")]
     [InlineData("K19:kill", "webhooks")]
     public void A_wrong_plan_is_refused_with_the_remedy(string text, string remedy)
     {

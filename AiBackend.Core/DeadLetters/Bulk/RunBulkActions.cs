@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Queue;
@@ -92,7 +93,13 @@ public sealed class RunBulkActions(
         }
 
         var done = await command.ReadAllAsync(row => (Id: row.GetGuid(0), Type: (JobType)row.GetInt16(1)), cancellationToken);
-        if (replays && done.Count > 0)
+        if (done.Count == 0)
+        {
+            return;
+        }
+
+        FaultPoints.Hit(FaultPoint.K18);
+        if (replays)
         {
             signals.Queued([.. done.Select(job => job.Id)]);
             foreach (var job in done)
