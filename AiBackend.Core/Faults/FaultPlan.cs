@@ -18,6 +18,9 @@ internal enum FaultAction
 
     /// <summary>The process ends as by a fault of the runtime.</summary>
     Fail,
+
+    /// <summary>The process takes memory until it gets none, and ends of it. For processes with a limit (<c>DOTNET_GCHeapHardLimit</c>).</summary>
+    Grow,
 }
 
 /// <summary>One entry of a plan: the n-th hit of a point, perhaps of one subject only, does something after a delay.</summary>
@@ -113,7 +116,7 @@ internal static partial class FaultPlan
 
     // A stall without a time would be no fault at all.
     [GeneratedRegex(
-        @"^K(?<point>\d{1,2})(\[(?<subject>[^\]]+)\])?:((?<action>kill|stop|fail)(=(?<time>\d{1,6})(?<unit>ms|s))?|(?<action>stall)=(?<time>\d{1,6})(?<unit>ms|s))(@(?<hit>[1-9]\d{0,5}))?$",
+        @"^K(?<point>\d{1,2})(\[(?<subject>[^\]]+)\])?:((?<action>kill|stop|fail|grow)(=(?<time>\d{1,6})(?<unit>ms|s))?|(?<action>stall)=(?<time>\d{1,6})(?<unit>ms|s))(@(?<hit>[1-9]\d{0,5}))?$",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         matchTimeoutMilliseconds: 1000
     )]

@@ -19,6 +19,9 @@ public static class FaultPoints
     private const int StopSignal = 19;
     private const int KillSignal = 9;
 
+    // MiB. Without a limit nothing happens, which its test notices; the machine must not suffer for it.
+    private const int MostGrowth = 2048;
+
     private static readonly Lock Gate = new();
     private static IReadOnlyList<FaultEntry> _plan = [];
     private static string? _evidence;
@@ -72,6 +75,26 @@ public static class FaultPoints
             case FaultAction.Fail:
                 Environment.FailFast($"{point}: AIBACKEND_FAULT says so.");
                 break;
+            case FaultAction.Grow:
+                Grow();
+                break;
+        }
+    }
+
+    private static void Grow()
+    {
+        var taken = new List<byte[]>();
+        try
+        {
+            while (taken.Count < MostGrowth)
+            {
+                taken.Add(new byte[1 << 20]);
+            }
+        }
+        catch (OutOfMemoryException)
+        {
+            // Nothing is made here: there is no memory for it.
+            Environment.FailFast("Out of memory: AIBACKEND_FAULT says so.");
         }
     }
 

@@ -11,7 +11,7 @@ public sealed class FaultPlanTests
     [Fact]
     public void A_plan_names_points_actions_times_hits_and_subjects()
     {
-        var plan = FaultPlan.TryParse("K9:kill@2;K12:stall=40s; K10:stop;K7[sim-x]:fail;K4:kill=300ms@3", out var problem);
+        var plan = FaultPlan.TryParse("K9:kill@2;K12:stall=40s; K10:stop;K7[sim-x]:fail;K4:kill=300ms@3;K18:grow", out var problem);
 
         Assert.Null(problem);
         Assert.Equal(
@@ -21,6 +21,7 @@ public sealed class FaultPlanTests
                 new(FaultPoint.K10, null, FaultAction.Stop, TimeSpan.Zero, 1),
                 new(FaultPoint.K7, "sim-x", FaultAction.Fail, TimeSpan.Zero, 1),
                 new(FaultPoint.K4, null, FaultAction.Kill, TimeSpan.FromMilliseconds(300), 3),
+                new(FaultPoint.K18, null, FaultAction.Grow, TimeSpan.Zero, 1),
             ],
             plan
         );
