@@ -87,6 +87,20 @@ public sealed class PostgresAwayTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Null(_api.Get<IStorageWatch>().SinceAway);
     }
 
+    [Fact]
+    public async Task One_cut_connection_among_many_turns_nobody_away()
+    {
+        await _api.SubmitAsync();
+        var storage = _api.Get<IStorageWatch>();
+
+        // Postgres is asked, and answers.
+        Assert.True(storage.Report(new NpgsqlException("Cut.", new IOException())));
+
+        Assert.False(storage.IsAway);
+        await storage.WaitUntilBackAsync(TestRun.Cancel);
+        await _api.SubmitAsync();
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -20,12 +20,27 @@ public sealed class LeadershipTests(PostgresServer postgres, RedisServer redis) 
         await using var first = Candidate();
         await first.UntilLeadingAsync(_clock, Interval);
         await using var second = Candidate();
-        Assert.False(second.Leads);
+        // Longer than this test waits for anything.
+        await Core.ExecuteAsync("UPDATE leadership SET until = now() + interval '1 hour'", Guid.Empty);
 
         await first.DisposeAsync();
 
         Assert.False(first.Leads);
         await second.UntilLeadingAsync(_clock, Interval);
+    }
+
+    [Fact]
+    public async Task A_leader_renews_its_term_and_nobody_else_leads_meanwhile()
+    {
+        await using var first = Candidate();
+        await first.UntilLeadingAsync(_clock, Interval);
+        var leadership = NewLeadership();
+        await using var second = new Candidacy(leadership);
+
+        // It has asked again and again, and was answered.
+        await UntilAsync(() => leadership.InTouchFor >= TimeSpan.FromSeconds(10), "the second one has asked");
+
+        Assert.Equal((true, false), (first.Leads, second.HasLed));
     }
 
     [Fact]
@@ -92,6 +107,8 @@ public sealed class LeadershipTests(PostgresServer postgres, RedisServer redis) 
 
         public bool Leads { get; private set; }
 
+        public bool HasLed { get; private set; }
+
         public Task UntilLeadingAsync(FakeTime clock, TimeSpan step) =>
             Eventually.TrueAsync(
                 () =>
@@ -110,7 +127,7 @@ public sealed class LeadershipTests(PostgresServer postgres, RedisServer redis) 
 
         private async Task LeadAsync(CancellationToken term)
         {
-            Leads = true;
+            Leads = HasLed = true;
             try
             {
                 await Task.Delay(Timeout.InfiniteTimeSpan, term);
