@@ -12,6 +12,9 @@ public sealed record Stats
     /// <summary>What waits now, by priority.</summary>
     public required IReadOnlyList<QueueDepth> Queue { get; init; }
 
+    /// <summary>What waits now, by pool, <c>default</c> first.</summary>
+    public IReadOnlyList<PoolDepth> Pools { get; init; } = [];
+
     /// <summary>Jobs leased by a worker now.</summary>
     public required long Processing { get; init; }
 
@@ -45,6 +48,13 @@ public sealed record Stats
 /// <param name="Depth">Jobs that could start now.</param>
 /// <param name="OldestAgeSeconds">Age of the oldest of them, in seconds; null when there is none.</param>
 public sealed record QueueDepth(string Priority, long Depth, double? OldestAgeSeconds);
+
+/// <summary>What waits in one pool.</summary>
+/// <param name="Pool">Its name.</param>
+/// <param name="Configured">False when no entry of <c>Queue__Pools</c> has the name here: probably no worker serves it, and its jobs wait.</param>
+/// <param name="Depth">Jobs that could start now.</param>
+/// <param name="OldestAgeSeconds">Age of the oldest of them, in seconds; null when there is none.</param>
+public sealed record PoolDepth(string Pool, bool Configured, long Depth, double? OldestAgeSeconds);
 
 /// <summary>Percentiles of one class of jobs.</summary>
 /// <param name="Type">Job type.</param>

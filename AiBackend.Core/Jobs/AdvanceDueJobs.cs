@@ -37,7 +37,7 @@ internal sealed partial class PostgresJobStore
 
     // A running job's deadline is its worker's business: it knows whether partial output exists.
     private const string ExpireSql = $$"""
-        WITH expired AS (
+        WITH ended AS (
             UPDATE jobs
                SET status = 8, last_seq = last_seq + 1, finished_at = now(), error_code = 'deadline_exceeded', error_class = 'transient',
                    error_message = '{{JobDeadline.Message}}'
@@ -45,27 +45,27 @@ internal sealed partial class PostgresJobStore
                            ORDER BY deadline LIMIT @limit FOR UPDATE SKIP LOCKED)
                AND status < 6 AND status <> 2
             RETURNING id, tenant_id, last_seq
-        ), letters AS (
+        ), {{ExpireWaits.Moot}}, letters AS (
             INSERT INTO dead_letters (job_id, tenant_id, class, code)
-            SELECT id, tenant_id, 'transient', 'deadline_exceeded' FROM expired
+            SELECT id, tenant_id, 'transient', 'deadline_exceeded' FROM ended
         )
         INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
-        SELECT id, last_seq, 7, tenant_id, '{}' FROM expired
+        SELECT id, last_seq, 7, tenant_id, '{}' FROM ended
         RETURNING job_id, seq, kind, data
         """;
 
     // A cancel that was acknowledged while an attempt ran, which then ended with another one to follow: nothing follows.
-    private const string CancelSql = """
-        WITH cancelled AS (
+    private const string CancelSql = $$"""
+        WITH ended AS (
             UPDATE jobs
                SET status = 9, last_seq = last_seq + 1, finished_at = now(), error_code = NULL, error_class = NULL, error_message = NULL
              WHERE id IN (SELECT id FROM jobs WHERE cancel_requested AND status < 6 AND status <> 2
                            ORDER BY id LIMIT @limit FOR UPDATE SKIP LOCKED)
                AND cancel_requested AND status < 6 AND status <> 2
             RETURNING id, tenant_id, last_seq
-        )
+        ), {{ExpireWaits.Moot}}
         INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
-        SELECT id, last_seq, 7, tenant_id, '{}' FROM cancelled
+        SELECT id, last_seq, 7, tenant_id, '{}' FROM ended
         RETURNING job_id, seq, kind, data
         """;
 

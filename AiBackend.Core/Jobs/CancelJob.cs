@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs.Waits;
 
 namespace AiBackend.Core.Jobs;
 
@@ -50,8 +51,8 @@ public sealed class CancelJob(IJobStore store, IJobSignals signals)
 
 internal sealed partial class PostgresJobStore
 {
-    private const string CancelOneSql = """
-        WITH cancelled AS (
+    private const string CancelOneSql = $$"""
+        WITH ended AS (
             UPDATE jobs
                SET cancel_requested = true,
                    status = CASE WHEN status = 2 THEN 2 ELSE 9 END,
@@ -60,11 +61,11 @@ internal sealed partial class PostgresJobStore
                    error_code = NULL, error_class = NULL, error_message = NULL
              WHERE id = @id AND tenant_id = @tenant_id AND status::int < 6
             RETURNING id, tenant_id, status, last_seq
-        ), events AS (
+        ), {{ExpireWaits.Moot}}, events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
-            SELECT id, last_seq, 7, tenant_id, '{}' FROM cancelled WHERE status = 9
+            SELECT id, last_seq, 7, tenant_id, '{}' FROM ended WHERE status = 9
         )
-        SELECT status, last_seq FROM cancelled
+        SELECT status, last_seq FROM ended
         """;
 
     private const string StatusSql = "SELECT status FROM jobs WHERE id = @id AND tenant_id = @tenant_id";

@@ -41,14 +41,19 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
 {
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
-    // The place in line is counted up to 1 000: nobody needs to know whether 40 000 or 40 001 are ahead.
+    // The place in line is the place in the line of its pool, and each of its two arms has an index. It is counted up to 1 000: nobody needs to know whether 40 000 or 40 001 are ahead.
     private const string OneSql = """
         SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
                p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
                s.model_version, s.fallbacks, s.simulated, o.text, o.missing,
                CASE WHEN j.status = 1 THEN
-                   (SELECT count(*) FROM (SELECT 1 FROM jobs q WHERE q.status = 1 AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000) ahead)
+                   (SELECT count(*) FROM (
+                       (SELECT 1 FROM jobs q WHERE j.pool = 'default' AND q.status = 1 AND q.pool = 'default'
+                           AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000)
+                       UNION ALL
+                       (SELECT 1 FROM jobs q WHERE q.status = 1 AND q.pool <> 'default' AND q.pool = j.pool
+                           AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000)) ahead)
                END, j.crash_count, j.waiting_reason, o.schema_version
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id

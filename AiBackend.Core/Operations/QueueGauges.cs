@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using AiBackend.ApiContracts.Operations;
 using AiBackend.Core.Jobs.Telemetry;
 
 namespace AiBackend.Core.Operations;
@@ -16,6 +17,8 @@ public sealed class QueueGauges
         var meter = meters.Create(JobTelemetryNames.Source);
         meter.CreateObservableGauge("aibackend.job.queue.depth", Depths, "{job}", "Jobs that could start now.");
         meter.CreateObservableGauge("aibackend.job.queue.oldest_age", Ages, "s", "How long the oldest of them could have started.");
+        meter.CreateObservableGauge("aibackend.job.pool.depth", PoolDepths, "{job}", "Jobs of a pool that could start now.");
+        meter.CreateObservableGauge("aibackend.job.pool.oldest_age", PoolAges, "s", "How long the oldest of them could have started.");
         meter.CreateObservableGauge(
             "aibackend.job.processing",
             () => One(reading => reading.Processing),
@@ -51,6 +54,14 @@ public sealed class QueueGauges
 
     private IEnumerable<Measurement<double>> Ages() =>
         Volatile.Read(ref _latest)?.Queue.Select(depth => new Measurement<double>(depth.OldestAgeSeconds ?? 0, Tag(depth.Priority))) ?? [];
+
+    private IEnumerable<Measurement<long>> PoolDepths() =>
+        Volatile.Read(ref _latest)?.Pools.Select(pool => new Measurement<long>(pool.Depth, PoolTag(pool))) ?? [];
+
+    private IEnumerable<Measurement<double>> PoolAges() =>
+        Volatile.Read(ref _latest)?.Pools.Select(pool => new Measurement<double>(pool.OldestAgeSeconds ?? 0, PoolTag(pool))) ?? [];
+
+    private static KeyValuePair<string, object?> PoolTag(PoolDepth pool) => new(JobTelemetryNames.Pool, pool.Pool);
 
     private static KeyValuePair<string, object?> Tag(string priority) => new(JobTelemetryNames.Priority, priority);
 }

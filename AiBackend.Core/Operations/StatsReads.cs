@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Operations;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
 using Npgsql;
 
 namespace AiBackend.Core.Operations;
@@ -8,10 +9,15 @@ namespace AiBackend.Core.Operations;
 /// <remarks>
 /// Percentiles cover jobs accepted within the window, at most the newest 20 000 of them; the counts cover all of them.
 /// </remarks>
-public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
+public sealed class StatsReads(NpgsqlDataSource database, QueuePools pools, TimeProvider clock)
 {
+    // Two arms, because each has an index of its own.
     private const string QueueSql = """
-        SELECT priority, count(*), extract(epoch FROM max(now() - due_at))::float8 FROM jobs WHERE status = 1 GROUP BY priority
+        SELECT 'default', priority, count(*), extract(epoch FROM max(now() - due_at))::float8
+          FROM jobs WHERE status = 1 AND pool = 'default' GROUP BY priority
+        UNION ALL
+        SELECT pool, priority, count(*), extract(epoch FROM max(now() - due_at))::float8
+          FROM jobs WHERE status = 1 AND pool <> 'default' GROUP BY pool, priority
         """;
 
     private const string TotalsSql = """
@@ -60,7 +66,13 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var queue = await ReadAllAsync(reader, ReadDepth, cancellationToken);
         var totals = await ReadNextAsync(reader, ReadTotals, cancellationToken);
-        return new QueueReading(EveryPriority(queue), totals[0].Processing, totals[0].DeadLetters, totals[0].OldestDeadLetter);
+        return new QueueReading(
+            EveryPriority(queue),
+            EveryPool(queue),
+            totals[0].Processing,
+            totals[0].DeadLetters,
+            totals[0].OldestDeadLetter
+        );
     }
 
     /// <summary>Reads everything for one window.</summary>
@@ -97,6 +109,7 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
             WindowSeconds = (int)window.TotalSeconds,
             AsOf = now,
             Queue = EveryPriority(queue),
+            Pools = EveryPool(queue),
             Processing = totals[0].Processing,
             DeadLetters = totals[0].DeadLetters,
             Latency = latency,
@@ -134,18 +147,45 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
         return rows;
     }
 
-    private static IReadOnlyList<QueueDepth> EveryPriority(List<QueueDepth> queue) =>
+    private static IReadOnlyList<QueueDepth> EveryPriority(List<WaitingJobs> queue) =>
         [
             .. JobTraitNames.AllPriorities.Select(priority =>
-                queue.Find(depth => depth.Priority == priority) ?? new QueueDepth(priority, 0, null)
-            ),
+            {
+                var (depth, oldest) = Sum(queue.Where(jobs => jobs.Priority == priority));
+                return new QueueDepth(priority, depth, oldest);
+            }),
         ];
+
+    /// <summary>Those of the configuration, and those that jobs wait in all the same.</summary>
+    private IReadOnlyList<PoolDepth> EveryPool(List<WaitingJobs> queue)
+    {
+        string[] configured = [QueuePools.Default, .. pools.Others.Select(pool => pool.Name)];
+        var stray = queue.Select(jobs => jobs.Pool).Except(configured, StringComparer.Ordinal).Order(StringComparer.Ordinal);
+        return
+        [
+            .. configured
+                .Concat(stray)
+                .Select(pool =>
+                {
+                    var (depth, oldest) = Sum(queue.Where(jobs => jobs.Pool == pool));
+                    return new PoolDepth(pool, configured.Contains(pool, StringComparer.Ordinal), depth, oldest);
+                }),
+        ];
+    }
+
+    private static (long Depth, double? Oldest) Sum(IEnumerable<WaitingJobs> jobs) =>
+        jobs.Aggregate((Depth: 0L, Oldest: (double?)null), (sum, each) => (sum.Depth + each.Depth, Math.Max(sum.Oldest ?? 0, each.Oldest)));
 
     private static (long Processing, long DeadLetters, double OldestDeadLetter) ReadTotals(NpgsqlDataReader row) =>
         (row.GetInt64(0), row.GetInt64(1), row.IsDBNull(2) ? 0 : row.GetDouble(2));
 
-    private static QueueDepth ReadDepth(NpgsqlDataReader row) =>
-        new(((JobPriority)row.GetInt16(0)).ToWire(), row.GetInt64(1), row.IsDBNull(2) ? null : Math.Max(0, row.GetDouble(2)));
+    private static WaitingJobs ReadDepth(NpgsqlDataReader row) =>
+        new(
+            row.GetString(0),
+            ((JobPriority)row.GetInt16(1)).ToWire(),
+            row.GetInt64(2),
+            row.IsDBNull(3) ? 0 : Math.Max(0, row.GetDouble(3))
+        );
 
     private static LatencyGroup ReadLatency(NpgsqlDataReader row) =>
         new(
@@ -162,11 +202,20 @@ public sealed class StatsReads(NpgsqlDataSource database, TimeProvider clock)
         !row.IsDBNull(ordinal) && row.GetFieldValue<double?[]>(ordinal) is [{ } p50, { } p95, { } p99]
             ? new Percentiles(p50, p95, p99)
             : null;
+
+    private readonly record struct WaitingJobs(string Pool, string Priority, long Depth, double Oldest);
 }
 
 /// <summary>What waits and runs now.</summary>
 /// <param name="Queue">Every priority, most urgent first.</param>
+/// <param name="Pools">Every pool, the default one first.</param>
 /// <param name="Processing">Jobs leased by a worker.</param>
 /// <param name="DeadLetters">Neither replayed nor discarded.</param>
 /// <param name="OldestDeadLetterSeconds">How long the oldest of those has waited, in seconds; 0 when there is none.</param>
-public sealed record QueueReading(IReadOnlyList<QueueDepth> Queue, long Processing, long DeadLetters, double OldestDeadLetterSeconds);
+public sealed record QueueReading(
+    IReadOnlyList<QueueDepth> Queue,
+    IReadOnlyList<PoolDepth> Pools,
+    long Processing,
+    long DeadLetters,
+    double OldestDeadLetterSeconds
+);

@@ -5,6 +5,7 @@ using AiBackend.Core.DeadLetters.Alerts;
 using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
+using AiBackend.Core.Queue;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
@@ -160,7 +161,7 @@ public sealed class AlertTests(PostgresServer postgres, RedisServer redis) : Cor
             await Core.DieAsync();
         }
 
-        var gauges = new QueueGauges(new StatsReads(Core.Database, TimeProvider.System), Core.Get<IMeterFactory>());
+        var gauges = new QueueGauges(new StatsReads(Core.Database, Core.Get<QueuePools>(), TimeProvider.System), Core.Get<IMeterFactory>());
         using var metrics = new MeasuredGauges(Core.Get<IMeterFactory>());
         await Leader.RunAsync(TestRun.Cancel);
         await gauges.RefreshAsync(TestRun.Cancel);

@@ -199,11 +199,42 @@ public sealed class WaitTests(PostgresServer postgres, RedisServer redis) : Core
             await Answer.ToolAnsweredAsync(Key(cancelled), "1", TestRun.Cancel)
         );
 
-        // What can no longer be answered must not be looked at for ever.
+        // What can no longer be answered must not be looked at for ever, even if the version before left it open.
+        await Core.ExecuteAsync("UPDATE job_waits SET answered_at = NULL, answer = NULL WHERE job_id = @id", cancelled);
         await PassTimeoutAsync(cancelled);
         await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
         var wait = Assert.Single(await Core.Get<WaitReads>().ListAsync(ApiKeyStore.DefaultTenant, cancelled, TestRun.Cancel));
         Assert.Equal(WaitAnswer.Moot, wait.Answer);
+    }
+
+    [Fact]
+    public async Task A_wait_without_a_timeout_is_closed_in_whatever_way_its_job_ends_without_an_answer()
+    {
+        var cancelled = await AskAsync(AttemptEnd.AskedForTool(Question));
+        var overtaken = await AskAsync(AttemptEnd.AskedForReview(Question, "A draft."));
+        var late = await AskAsync(AttemptEnd.AskedForTool(Question));
+        var waiting = await AskAsync(AttemptEnd.AskedForTool(Question));
+
+        await Core.Get<CancelJob>().RunAsync(ApiKeyStore.DefaultTenant, cancelled, TestRun.Cancel);
+        await Core.ExecuteAsync("UPDATE jobs SET cancel_requested = true WHERE id = @id", overtaken);
+        await Core.ExecuteAsync("UPDATE jobs SET deadline = now() WHERE id = @id", late);
+        await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
+
+        foreach (
+            var (id, answer) in new[]
+            {
+                (cancelled, WaitAnswer.Moot),
+                (overtaken, WaitAnswer.Moot),
+                (late, WaitAnswer.Moot),
+                (waiting, (WaitAnswer?)null),
+            }
+        )
+        {
+            var wait = Assert.Single(await Core.Get<WaitReads>().ListAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel));
+            Assert.Equal(answer, wait.Answer);
+        }
+
+        Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM job_waits WHERE answered_at IS NULL"));
     }
 
     [Fact]

@@ -101,6 +101,39 @@ public sealed class JobTelemetryTests(PostgresServer postgres, RedisServer redis
         Assert.Empty(measured.Read("aibackend.job.queue.depth"));
     }
 
+    [Fact]
+    public async Task Every_pool_has_its_line_in_gauges_and_stats_also_one_that_no_configuration_names()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var core = await CoreHost.StartAsync(
+            database.ConnectionString,
+            redis.ConnectionString,
+            builder => builder.AddQueueGauges(),
+            ("Queue:Pools:0:Name", "heavy"),
+            ("Queue:Pools:0:Models", "big-*")
+        );
+        using var measured = new JobMeasurements(core);
+        await core.SubmitAsync();
+        await core.SubmitAsync(CoreHost.Draft() with { Pool = "forgotten" });
+        await core.SubmitAsync(CoreHost.Draft() with { Pool = "forgotten", Priority = JobPriority.Batch });
+
+        await core.Get<QueueGauges>().RefreshAsync(TestRun.Cancel);
+        var stats = await core.Get<StatsReads>().ReadAsync(TimeSpan.FromMinutes(15), TestRun.Cancel);
+
+        Assert.Equal(
+            [("default", true, 1L), ("heavy", true, 0L), ("forgotten", false, 2L)],
+            stats.Pools.Select(pool => (pool.Pool, pool.Configured, pool.Depth))
+        );
+        Assert.Equal([0L, 2L, 1L], stats.Queue.Select(level => level.Depth));
+        Assert.Null(stats.Pools[1].OldestAgeSeconds);
+        Assert.InRange(stats.Pools[2].OldestAgeSeconds!.Value, 0, 60);
+        Assert.Equal(
+            [("default", 1), ("heavy", 0), ("forgotten", 2)],
+            measured.Read("aibackend.job.pool.depth").Select(each => ((string)each.Tags["aibackend.job.pool"]!, each.Value))
+        );
+        Assert.Equal(3, measured.Read("aibackend.job.pool.oldest_age").Count);
+    }
+
     private static ActivityListener Listen(ConcurrentQueue<Activity> ended)
     {
         var listener = new ActivityListener

@@ -16,4 +16,5 @@ internal static class JobTelemetryNames
     public const string Status = "aibackend.job.status";
     public const string Outcome = "aibackend.job.attempt.outcome";
     public const string Priority = "aibackend.job.priority";
+    public const string Pool = "aibackend.job.pool";
 }

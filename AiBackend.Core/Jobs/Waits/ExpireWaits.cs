@@ -3,6 +3,13 @@ namespace AiBackend.Core.Jobs.Waits;
 /// <summary>WaitingForTool or WaitingForReview → whatever its question said, for waits that nobody answered in time.</summary>
 internal static class ExpireWaits
 {
+    /// <summary>The part of a statement that closes what its <c>ended (id)</c> still asked: after a job's end nothing else would.</summary>
+    public const string Moot = """
+        moot AS (
+            UPDATE job_waits w SET answered_at = now(), answer = 5 FROM ended e WHERE w.job_id = e.id AND w.answered_at IS NULL
+        )
+        """;
+
     // Jobs are locked before waits, as an answer does it. A wait whose job has ended is closed, or it would be found for ever.
     public const string Sql = """
         WITH due AS (
