@@ -1,5 +1,6 @@
 using AiBackend.Tests.EndToEnd;
 using AiBackend.Tests.Fixtures;
+using Npgsql;
 
 namespace AiBackend.Tests.Chaos;
 
@@ -39,6 +40,13 @@ public sealed class ClockTests : IDisposable
     {
         StackFixture.RequireServers();
         await using var stack = await Stack.StartAsync();
+        // To the checker a log whose hour has passed would look like one with gaps.
+        for (var replica = 0; replica < stack.Processes.Of("worker").Count; replica++)
+        {
+            stack.Processes.SetVariable("worker", "Retention__CompactAfter", "0", replica);
+            await stack.Processes.WaitForRestartAsync("worker", stack.Processes.Kill("worker", replica), replica, TestRun.Cancel);
+        }
+
         await UseFakeClockAsync(stack, "postgres");
         await using var run = await ChaosRun.StartAsync(stack, perSecond: 10);
         await run.UntilMoreEndedAsync(20);
@@ -93,6 +101,8 @@ public sealed class ClockTests : IDisposable
         {
             stack.Processes.SetVariable(program, "FAKETIME_SHARED", await SharedMemoryAsync(library));
             await stack.RestartPostgresAsync();
+            await using var source = NpgsqlDataSource.Create(stack.Postgres);
+            await Eventually.TrueAsync(cancellationToken => AnswersAsync(source, cancellationToken), "Postgres is back");
             return;
         }
 
@@ -115,6 +125,19 @@ public sealed class ClockTests : IDisposable
             names => names.Length > 0,
             "the library has its shared memory"
         );
+    }
+
+    private static async Task<bool> AnswersAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = await source.OpenConnectionAsync(cancellationToken);
+            return true;
+        }
+        catch (NpgsqlException)
+        {
+            return false;
+        }
     }
 
     private void Set(string time) => File.WriteAllText(ClockFile, time + "\n");
