@@ -78,6 +78,18 @@ public sealed class RetryBudgetTests(SimulatorServer simulator) : IClassFixture<
     }
 
     [Fact]
+    public void A_long_time_without_trouble_allows_one_burst_of_retries_and_not_a_longer_one()
+    {
+        var budget = new RetryBudget(new FakeTime());
+        for (var call = 0; call < 10_000; call++)
+        {
+            budget.NoteFirstCall();
+        }
+
+        Assert.Equal(RetryBudget.Capacity, TakeAll(budget));
+    }
+
+    [Fact]
     public async Task F_24_without_budget_the_next_provider_is_asked_and_nobody_when_none_has_any()
     {
         var model = await simulator.ModelAsync(new { error_rate = 1, error_status = 503 });

@@ -36,6 +36,12 @@ public sealed class CompactionTests(ApiServer api) : IClassFixture<ApiServer>
         await ReadEveryCursorAsync(logs);
 
         Assert.Equal(0, await CompactAsync(core));
+        foreach (var (id, log) in logs)
+        {
+            var replaced = LogFold.Compact(log).Sum(run => run.Last - run.First);
+            Assert.Equal(log.Count - replaced, await core.ScalarAsync<int>("SELECT count(*) FROM job_events WHERE job_id = @id", id));
+        }
+
         Assert.Equal(
             0,
             await core.ScalarAsync<int>(
