@@ -53,6 +53,27 @@ public sealed class PoisonTests(PostgresServer postgres, RedisServer redis, Simu
     }
 
     [Fact]
+    public async Task F_34_a_pool_with_processes_of_its_own_takes_all_memory_from_nobody_else()
+    {
+        var killer = await simulator.ModelAsync(new { words = 40, interval_ms = 50 });
+        (string, string)[] pool = [("Queue__Pools__0__Name", "heavy"), ("Queue__Pools__0__Models", killer)];
+        await using var others = await CrewAsync($"K10[{killer}]:grow@5", [.. pool, MemoryLimit, ("Worker__Pools", "default")]);
+        await using var heavy = await CrewAsync($"K10[{killer}]:grow@5", [.. pool, MemoryLimit, ("Worker__Pools", "heavy")]);
+        var poison = await Core.SubmitAsync(CoreHost.Draft() with { Model = killer, Pool = "heavy" });
+        List<Guid> neighbours = [];
+        while (await Core.ScalarAsync<int>("SELECT crash_count FROM jobs WHERE id = @id", poison) < RescueJobs.AloneAfter)
+        {
+            neighbours.Add(await Core.SubmitAsync());
+            await Task.Delay(Between, TestRun.Cancel);
+        }
+
+        await UntilEndedAsync([.. neighbours, poison]);
+
+        Assert.Equal(("poison", 2, 0), (await ErrorAsync(poison), heavy.Fallen, others.Fallen));
+        Assert.Equal(neighbours.Count, await Core.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 6 AND attempt = 1"));
+    }
+
+    [Fact]
     public async Task F_34_neighbours_of_a_poison_job_keep_70_percent_of_their_throughput()
     {
         var killer = await simulator.ModelAsync(new { words = 40, interval_ms = 50 });
