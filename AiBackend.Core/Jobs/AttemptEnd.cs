@@ -71,16 +71,17 @@ public sealed record AttemptEnd
             ResetReason = "provider_failure",
         };
 
-    /// <summary>No provider may be asked again yet: the job waits without having used up a try.</summary>
+    /// <summary>No provider may be asked now: the job waits without having used up a try, until its deadline.</summary>
     /// <param name="error">What it waits for, for people.</param>
-    /// <param name="provider">Whose retry budget is spent.</param>
+    /// <param name="reason">Which wait it is, one of <see cref="WaitingReasons"/>.</param>
+    /// <param name="provider">Which one may be asked soonest.</param>
     /// <param name="delay">Until the next look.</param>
-    public static AttemptEnd WaitsForRetryBudget(JobError error, string provider, TimeSpan delay) =>
+    public static AttemptEnd WaitsForProvider(JobError error, string reason, string provider, TimeSpan delay) =>
         new(JobTrigger.FailForNow, AttemptOutcome.Interrupted)
         {
             Error = error,
             RetryDelay = delay,
-            WaitingReason = WaitingReasons.RetryBudget + ":" + provider,
+            WaitingReason = reason + ":" + provider,
         };
 
     /// <summary>No other attempt follows.</summary>

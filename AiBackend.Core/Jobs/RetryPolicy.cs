@@ -13,8 +13,8 @@ public static class RetryPolicy
     /// <summary>Bound of every delay. 5 minutes.</summary>
     public static readonly TimeSpan Cap = TimeSpan.FromMinutes(5);
 
-    /// <summary>Bound of the wait for a retry budget. 1 minute.</summary>
-    public static readonly TimeSpan BudgetCap = TimeSpan.FromMinutes(1);
+    /// <summary>Bound of the spread of jobs that wait until a provider may be asked. 1 minute.</summary>
+    public static readonly TimeSpan LookCap = TimeSpan.FromMinutes(1);
 
     /// <summary>Attempts of one job, also of those that do not count: 30 000. Waiting for a limit takes weeks to get there; no number may run over.</summary>
     public const int MostAttempts = 30_000;
@@ -40,11 +40,12 @@ public static class RetryPolicy
         return delay >= timeLeft ? null : delay;
     }
 
-    /// <summary>When a job looks again whether its provider gets retries: soon enough to notice that it is well, and spread.</summary>
+    /// <summary>When a job looks again whether a provider may be asked: soon enough to notice that it is well, and spread.</summary>
+    /// <param name="after">When it may be asked at the earliest; zero when that is not known.</param>
     /// <param name="attempts">Attempts so far, at least 1.</param>
     /// <param name="random">A number from 0 (inclusive) to 1 (exclusive).</param>
-    public static TimeSpan BudgetDelay(int attempts, double random) =>
-        Least + (Min(BudgetCap, Base * Math.Pow(2, Math.Min(attempts, 10))) - Least) * random;
+    public static TimeSpan NextLook(TimeSpan after, int attempts, double random) =>
+        after + Least + (Min(LookCap, Base * Math.Pow(2, Math.Min(attempts, 10))) - Least) * random;
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 }

@@ -21,6 +21,9 @@ public static class WaitingReasons
     /// <summary>An attempt failed and its provider gets no more retries for now; followed by a colon and the provider's name.</summary>
     public const string RetryBudget = "retry_budget";
 
+    /// <summary>Every deployment that could answer is down; followed by a colon and the name of the provider that is looked at first.</summary>
+    public const string ProviderDown = "provider_down";
+
     /// <summary>Its worker died twice, so it waits for a process of its own.</summary>
     public const string Isolation = "isolation";
 }

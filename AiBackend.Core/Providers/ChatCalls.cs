@@ -14,8 +14,8 @@ public sealed class ChatCalls(TimeProvider clock, bool isRetry = false)
     /// <summary>In order; the last one answered, unless all failed.</summary>
     public IReadOnlyList<ChatCall> All => _all;
 
-    /// <summary>Whether any provider was asked, and not only left out because its retry budget is spent.</summary>
-    public bool AnyMade => _all.Exists(call => call.Failure is not ProviderFailure.RetryBudgetSpent);
+    /// <summary>Whether any provider was asked, and not only left out because it may not be asked now.</summary>
+    public bool AnyMade => _all.Exists(call => call.Failure is not ProviderFailure.NotAsked);
 
     internal bool IsRetry => isRetry;
 
@@ -26,8 +26,8 @@ public sealed class ChatCalls(TimeProvider clock, bool isRetry = false)
         return call;
     }
 
-    /// <summary>Notes a call that was not made because the provider has no budget for retries.</summary>
-    internal void Skip(ChatDeployment deployment) => Begin(deployment).Fail(new RetryBudgetSpentException(deployment.Provider));
+    /// <summary>Notes a call that was not made.</summary>
+    internal void Skip(ChatDeployment deployment, ProviderFailure.NotAsked refusal) => Begin(deployment).Fail(refusal);
 }
 
 /// <summary>One call to one provider.</summary>
@@ -73,15 +73,18 @@ public sealed class ChatCall
             return false;
         }
 
-        Fail(exception);
+        Fail(ProviderFailures.Classify(exception));
         return true;
     }
 
+    /// <summary>Whether it was answered in full, or has failed.</summary>
+    internal bool HasEnded => _time is not null;
+
     internal void End() => _time ??= _clock.GetElapsedTime(_startedAt);
 
-    internal void Fail(Exception exception)
+    internal void Fail(ProviderFailure failure)
     {
         End();
-        Failure = ProviderFailures.Classify(exception);
+        Failure = failure;
     }
 }

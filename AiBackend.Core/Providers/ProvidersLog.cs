@@ -16,4 +16,21 @@ internal static partial class ProvidersLog
         string nextProvider,
         string code
     );
+
+    [LoggerMessage(
+        1310,
+        LogLevel.Warning,
+        "Provider {Provider} was down for model {Model}: {Outages} of {Calls} calls were outages; nobody asks it for {Seconds:0.0} s"
+    )]
+    public static partial void CircuitOpened(this ILogger logger, string provider, string model, int outages, int calls, double seconds);
+
+    [LoggerMessage(
+        1311,
+        LogLevel.Information,
+        "Provider {Provider} was asked for model {Model} by one call, to see whether it is well again"
+    )]
+    public static partial void CircuitProbed(this ILogger logger, string provider, string model);
+
+    [LoggerMessage(1312, LogLevel.Information, "Provider {Provider} was well again for model {Model}")]
+    public static partial void CircuitClosed(this ILogger logger, string provider, string model);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Providers.Telemetry;
 using Microsoft.Extensions.Configuration;
@@ -32,9 +33,17 @@ public static class ProvidersRegistration
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<ProviderCatalog>>()
         ));
+        builder
+            .Services.AddOptions<CircuitOptions>()
+            .BindConfiguration(CircuitOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.TryAddSingleton(Random.Shared);
+        builder.Services.AddSingleton<CircuitBreakers>();
         builder.Services.AddSingleton<RetryBudgets>();
         builder.Services.AddSingleton(services => new RoutedChat(
             services.GetRequiredService<ProviderCatalog>(),
+            services.GetRequiredService<CircuitBreakers>(),
             services.GetRequiredService<RetryBudgets>(),
             services.GetRequiredService<ProviderMetrics>(),
             services.GetRequiredService<TimeProvider>(),

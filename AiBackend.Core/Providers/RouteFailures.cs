@@ -7,6 +7,7 @@ namespace AiBackend.Core.Providers;
 internal sealed class RouteFailures
 {
     private readonly List<(Exception Exception, ProviderFailure Failure)> _all = [];
+    private ProviderFailure.NotAsked? _notAsked;
 
     public int Count => _all.Count;
 
@@ -25,13 +26,17 @@ internal sealed class RouteFailures
         return failure.MayFailOver;
     }
 
+    /// <summary>Notes a deployment that was not asked. The one that may be asked soonest counts.</summary>
+    public void NoteNotAsked(ProviderFailure.NotAsked refusal) =>
+        _notAsked = _notAsked is null || refusal.After < _notAsked.After ? refusal : _notAsked;
+
     /// <summary>Throws the failure that says most about whether to come back: one provider at its limit matters more than another without a key.</summary>
-    /// <param name="skipped">A deployment that was not asked. It might have answered, so the work waits instead of failing for good.</param>
-    public void Throw(ChatDeployment? skipped)
+    /// <remarks>A deployment that was not asked might have answered, so the work waits instead of failing for good.</remarks>
+    public void Throw()
     {
         var most = _all.Count > 0 ? _all.MinBy(each => Rank(each.Failure)) : default;
         ExceptionDispatchInfo.Throw(
-            skipped is null || most.Failure is { Retryable: true } ? most.Exception : new RetryBudgetSpentException(skipped.Provider)
+            _notAsked is null || most.Failure is { Retryable: true } ? most.Exception : new ProviderNotAskedException(_notAsked)
         );
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Providers.Telemetry;
 using Microsoft.Extensions.AI;
@@ -14,6 +15,7 @@ namespace AiBackend.Core.Providers;
 public sealed class RoutedChat
 {
     private readonly ProviderCatalog _catalog;
+    private readonly CircuitBreakers _circuits;
     private readonly RetryBudgets _budgets;
     private readonly ProviderMetrics _metrics;
     private readonly TimeProvider _clock;
@@ -21,6 +23,7 @@ public sealed class RoutedChat
 
     internal RoutedChat(
         ProviderCatalog catalog,
+        CircuitBreakers circuits,
         RetryBudgets budgets,
         ProviderMetrics metrics,
         TimeProvider clock,
@@ -28,6 +31,7 @@ public sealed class RoutedChat
     )
     {
         _catalog = catalog;
+        _circuits = circuits;
         _budgets = budgets;
         _metrics = metrics;
         _clock = clock;
@@ -70,14 +74,14 @@ public sealed class RoutedChat
 
         var failures = new RouteFailures();
         ChatDeployment? failed = null;
-        ChatDeployment? skipped = null;
         foreach (var deployment in route)
         {
             var isRetry = calls.IsRetry || failed is not null;
-            if (!_budgets.MayCall(deployment.Provider, isRetry))
+            using var pass = _circuits.TryPass(deployment, out var wait);
+            if (RefusalOf(deployment, pass, wait, isRetry) is { } refusal)
             {
-                calls.Skip(deployment);
-                skipped ??= deployment;
+                calls.Skip(deployment, refusal);
+                failures.NoteNotAsked(refusal);
                 continue;
             }
 
@@ -88,7 +92,7 @@ public sealed class RoutedChat
 
             yield return new ChatProgress.CallStarted(deployment.Provider, deployment.Model, deployment.Simulated);
 
-            var call = calls.Begin(deployment);
+            var call = pass!.Of(calls.Begin(deployment));
             var summary = new AnswerSummary(deployment, failures.Count, call);
             await using var updates = deployment
                 .Client.GetStreamingResponseAsync(messages, For(deployment, options), cancellationToken)
@@ -99,6 +103,7 @@ public sealed class RoutedChat
             {
                 if (summary.TakeText(updates.Current) is { Length: > 0 } text)
                 {
+                    pass.NoteText();
                     // It answers: that is known long before it has finished.
                     _budgets.NoteSuccess(deployment.Provider, isRetry && !hasText);
                     hasText = true;
@@ -116,8 +121,14 @@ public sealed class RoutedChat
             failed = deployment;
         }
 
-        failures.Throw(skipped);
+        failures.Throw();
     }
+
+    /// <returns>Why the deployment may not be asked now; null when it may.</returns>
+    private ProviderFailure.NotAsked? RefusalOf(ChatDeployment deployment, CircuitPass? pass, TimeSpan wait, bool isRetry) =>
+        pass is null ? ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait)
+        : !_budgets.MayCall(deployment.Provider, isRetry) ? ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider)
+        : null;
 
     /// <returns>Whether there is a next update; null when the call failed and another deployment may do better.</returns>
     private static async ValueTask<bool?> NextAsync(

@@ -106,7 +106,7 @@ public sealed class RetryBudgetTests(SimulatorServer simulator) : IClassFixture<
 
         SpendBudget(providers, "p1");
         var none = await Failure.OfAsync(StreamAsync(providers, model, new ChatCalls(TimeProvider.System, isRetry: true)));
-        Assert.Equal(new ProviderFailure.RetryBudgetSpent("p0", none.Message), none);
+        Assert.Equal(new ProviderFailure.NotAsked("retry_budget_spent", "p0", none.Message, TimeSpan.Zero), none);
         Assert.Single(await simulator.CallsAsync(model, TestRun.Cancel));
         // A first call is nobody's retry.
         await Failure.OfAsync(StreamAsync(providers, model, new ChatCalls(TimeProvider.System)));

@@ -37,6 +37,9 @@ internal static class RunWords
             JobStatuses.Retrying
                 when run.NextAttemptAt is { } again && run.WaitingReason?.StartsWith("retry_budget", StringComparison.Ordinal) == true =>
                 $"The model provider fails often, so tries are spread out; next at {clockTime(again)}",
+            JobStatuses.Retrying
+                when run.NextAttemptAt is { } look && run.WaitingReason?.StartsWith("provider_down", StringComparison.Ordinal) == true =>
+                $"The model provider is down, so this waits; looks again at {clockTime(look)}",
             JobStatuses.Retrying when run.NextAttemptAt is { } next => $"{Try(run.Attempt)} failed, next at {clockTime(next)}",
             _ => Status(run.Status),
         };

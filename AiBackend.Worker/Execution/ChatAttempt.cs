@@ -96,13 +96,15 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
     {
         var failure = ProviderFailures.Classify(exception);
         var error = ErrorOf(failure);
-        if (
-            failure is ProviderFailure.RetryBudgetSpent { Provider: var provider }
-            && !answer.AnyCall
-            && job.Attempt < RetryPolicy.MostAttempts
-        )
+        if (failure is ProviderFailure.NotAsked refusal && !answer.AnyCall && job.Attempt < RetryPolicy.MostAttempts)
         {
-            return AttemptEnd.WaitsForRetryBudget(error, provider, RetryPolicy.BudgetDelay(job.Attempt, random.NextDouble()));
+            var reason = refusal.Code == ProviderFailureCodes.CircuitOpen ? WaitingReasons.ProviderDown : WaitingReasons.RetryBudget;
+            return AttemptEnd.WaitsForProvider(
+                error,
+                reason,
+                refusal.Provider,
+                RetryPolicy.NextLook(refusal.After, job.Attempt, random.NextDouble())
+            );
         }
 
         logger.AttemptFailed(failure is ProviderFailure.Unknown ? exception : null, job.Lease.JobId, job.Attempt, error.Code);

@@ -75,13 +75,34 @@ public abstract record ProviderFailure(string Code, string Message)
         public override bool Retryable => false;
     }
 
-    /// <summary>A call was not made: the provider gets no more retries for now. Waiting for it is nobody's failed try.</summary>
+    /// <summary>A call was not made, because the provider may not be asked now. Waiting until it may is nobody's failed try.</summary>
+    /// <param name="Code">Why not.</param>
     /// <param name="Provider">The provider's configured name.</param>
     /// <param name="Message">One sentence for people.</param>
-    public sealed record RetryBudgetSpent(string Provider, string Message) : ProviderFailure(ProviderFailureCodes.RetryBudgetSpent, Message)
+    /// <param name="After">When it may be asked at the earliest; zero when that is not known.</param>
+    public sealed record NotAsked(string Code, string Provider, string Message, TimeSpan After) : ProviderFailure(Code, Message)
     {
         /// <inheritdoc/>
         public override string Class => "transient";
+
+        /// <inheritdoc/>
+        public override TimeSpan? RetryAfter => After;
+
+        internal static NotAsked RetryBudgetSpent(string provider) =>
+            new(
+                ProviderFailureCodes.RetryBudgetSpent,
+                provider,
+                $"Provider '{provider}' fails often, so retries are limited to a share of its calls. This one waits; it does not count as a try.",
+                TimeSpan.Zero
+            );
+
+        internal static NotAsked CircuitOpen(string provider, string model, TimeSpan after) =>
+            new(
+                ProviderFailureCodes.CircuitOpen,
+                provider,
+                $"Provider '{provider}' is down for the model '{model}', so it is asked again only now and then. This call waits; it does not count as a try.",
+                after
+            );
     }
 
     /// <summary>Nothing above fits.</summary>
@@ -131,6 +152,9 @@ public static class ProviderFailureCodes
 
     /// <summary>The provider fails so often that retries wait; no call was made.</summary>
     public const string RetryBudgetSpent = "retry_budget_spent";
+
+    /// <summary>The deployment is down and was not asked again yet; no call was made.</summary>
+    public const string CircuitOpen = "provider_circuit_open";
 
     /// <summary>Anything else.</summary>
     public const string Unknown = "provider_unknown_error";

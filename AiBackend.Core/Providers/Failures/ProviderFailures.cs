@@ -25,10 +25,7 @@ public static class ProviderFailures
                 Codes.UnknownModel,
                 $"No provider serves the model '{unknown.Model}'. Choose one of: {string.Join(", ", unknown.Known)}."
             ),
-            RetryBudgetSpentException spent => new ProviderFailure.RetryBudgetSpent(
-                spent.Provider,
-                $"Provider '{spent.Provider}' fails often, so retries are limited to a share of its calls. This one waits; it does not count as a try."
-            ),
+            ProviderNotAskedException notAsked => notAsked.Failure,
             ClientResultException { Status: > 0 } refused => OfStatus("", refused.Status, null, null),
             ClientResultException { InnerException: { } cause } => Classify(cause),
             // What a connect timeout of the HTTP handler looks like.

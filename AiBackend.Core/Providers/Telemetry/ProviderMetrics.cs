@@ -78,6 +78,9 @@ internal sealed class ProviderMetrics
         );
     }
 
+    /// <summary>For what a part of this feature measures itself.</summary>
+    public Meter Meter => _meter;
+
     public void Retry(string provider, bool refused) =>
         (refused ? _refusedRetries : _retries).Add(1, new KeyValuePair<string, object?>(Names.Provider, provider));
 

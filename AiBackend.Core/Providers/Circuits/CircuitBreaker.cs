@@ -1,0 +1,145 @@
+namespace AiBackend.Core.Providers.Circuits;
+
+/// <summary>Keeps calls from a deployment that is down, and finds out with one call at a time when it is well again.</summary>
+/// <remarks>
+/// Polly's breaker was looked at first. It takes every outcome that is no failure for a success, so that an aborted probe would close it,
+/// and knows an outcome only when its delegate returns; a stream's comes minutes later or never. A call that began before the latest
+/// change of state says nothing about the state since, so its outcome is dropped (<see cref="CircuitPass.Era"/>).
+/// </remarks>
+internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock, Random random, Action<CircuitChange> onChange)
+{
+    /// <summary>Most that chance adds to the time of being open, as a share: processes that saw the same outage do not probe together.</summary>
+    public const double Jitter = 0.5;
+
+    private readonly Lock _gate = new();
+    private readonly RollingCounts _counts = new(options.Window, clock);
+    private CircuitState _state;
+    private TimeSpan _openFor;
+    private long _changedAt = clock.GetTimestamp();
+    private int _era;
+    private int _reopenings;
+    private bool _isProbed;
+
+    public CircuitState State
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _state;
+            }
+        }
+    }
+
+    /// <summary>Leave to make one call; tell it the outcome.</summary>
+    /// <returns>Null when nobody may ask now.</returns>
+    public CircuitPass? TryPass(out TimeSpan wait)
+    {
+        lock (_gate)
+        {
+            wait = TimeSpan.Zero;
+            if (_state == CircuitState.Open)
+            {
+                wait = _openFor - clock.GetElapsedTime(_changedAt);
+                if (wait > TimeSpan.Zero)
+                {
+                    return null;
+                }
+
+                wait = TimeSpan.Zero;
+                Become(CircuitState.HalfOpen);
+            }
+
+            if (_state == CircuitState.HalfOpen)
+            {
+                if (_isProbed)
+                {
+                    return null;
+                }
+
+                _isProbed = true;
+            }
+
+            return new CircuitPass(this, clock, _era, isProbe: _state == CircuitState.HalfOpen);
+        }
+    }
+
+    /// <summary>A call has ended, or a probe is proof enough before its end.</summary>
+    /// <returns>The era that the call belongs to from now on.</returns>
+    public int Note(int era, CircuitVerdict verdict)
+    {
+        lock (_gate)
+        {
+            if (era != _era)
+            {
+                return era;
+            }
+
+            if (_state == CircuitState.HalfOpen)
+            {
+                NoteProbe(verdict);
+            }
+            else if (verdict is CircuitVerdict.Answered or CircuitVerdict.Outage)
+            {
+                NoteCall(isOutage: verdict == CircuitVerdict.Outage);
+            }
+
+            return _era;
+        }
+    }
+
+    private void NoteProbe(CircuitVerdict verdict)
+    {
+        _isProbed = false;
+        if (verdict == CircuitVerdict.Outage)
+        {
+            _reopenings++;
+            Open(calls: 1, outages: 1);
+        }
+        else if (verdict != CircuitVerdict.None)
+        {
+            _counts.Clear();
+            Become(CircuitState.Closed);
+        }
+    }
+
+    private void NoteCall(bool isOutage)
+    {
+        _counts.Add(isOutage);
+        var (calls, outages) = _counts.Sum;
+        if (!isOutage || calls < options.MinimumCalls || outages < options.FailureRatio * calls)
+        {
+            return;
+        }
+
+        // Down again soon after it was found to be well: the last open time was too short.
+        var isRelapse = _era > 0 && clock.GetElapsedTime(_changedAt) < options.LongestOpen;
+        _reopenings = isRelapse ? _reopenings + 1 : 0;
+        Open(calls, outages);
+    }
+
+    private void Open(int calls, int outages)
+    {
+        var bound = options.OpenFor * Math.Pow(2, Math.Min(_reopenings, 30));
+        var longest = options.LongestOpen > options.OpenFor ? options.LongestOpen : options.OpenFor;
+        _openFor = (bound < longest ? bound : longest) * (1 + (Jitter * random.NextDouble()));
+        Become(CircuitState.Open, calls, outages);
+    }
+
+    private void Become(CircuitState state, int calls = 0, int outages = 0)
+    {
+        _state = state;
+        _era++;
+        _changedAt = clock.GetTimestamp();
+        _isProbed = false;
+        // Under the lock, so that changes are told in their order.
+        onChange(new CircuitChange(state, _openFor, calls, outages));
+    }
+}
+
+/// <summary>A breaker has changed its state.</summary>
+/// <param name="State">What it is now.</param>
+/// <param name="OpenFor">How long it is open, if it is.</param>
+/// <param name="Calls">Calls that decided it.</param>
+/// <param name="Outages">How many of them were outages.</param>
+internal readonly record struct CircuitChange(CircuitState State, TimeSpan OpenFor, int Calls, int Outages);

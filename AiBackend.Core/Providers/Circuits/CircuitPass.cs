@@ -1,0 +1,55 @@
+using AiBackend.Core.Providers.Failures;
+
+namespace AiBackend.Core.Providers.Circuits;
+
+/// <summary>One call's leave to be made. Disposing it tells the breaker how the call ended, also when it was aborted.</summary>
+internal sealed class CircuitPass(CircuitBreaker breaker, TimeProvider clock, int era, bool isProbe) : IDisposable
+{
+    /// <summary>Text for this long proves a probe's deployment well: a long answer does not keep the others waiting for its end.</summary>
+    public static readonly TimeSpan Proof = TimeSpan.FromSeconds(10);
+
+    private ChatCall? _call;
+    private long? _firstTextAt;
+    private bool _isProbe = isProbe;
+
+    /// <summary>Counts the breaker's changes; the call belongs to the one in which it began.</summary>
+    public int Era { get; private set; } = era;
+
+    /// <summary>The call that is made with it.</summary>
+    public ChatCall Of(ChatCall call) => _call = call;
+
+    /// <summary>Text has come.</summary>
+    public void NoteText()
+    {
+        if (!_isProbe)
+        {
+            return;
+        }
+
+        _firstTextAt ??= clock.GetTimestamp();
+        if (clock.GetElapsedTime(_firstTextAt.Value) >= Proof)
+        {
+            _isProbe = false;
+            Era = breaker.Note(Era, CircuitVerdict.Answered);
+        }
+    }
+
+    public void Dispose() => breaker.Note(Era, Verdict());
+
+    private CircuitVerdict Verdict() =>
+        _call switch
+        {
+            { Failure: { } failure } => Of(failure),
+            { HasEnded: true } => CircuitVerdict.Answered,
+            _ => CircuitVerdict.None,
+        };
+
+    // A refused key is no outage: waiting does not mend it, an operator does, and jobs must fail with that cause and not wait.
+    private static CircuitVerdict Of(ProviderFailure failure) =>
+        failure switch
+        {
+            ProviderFailure.Transient => CircuitVerdict.Outage,
+            ProviderFailure.RateLimited or ProviderFailure.CallerError or ProviderFailure.ProviderAuth => CircuitVerdict.Refused,
+            _ => CircuitVerdict.None,
+        };
+}
