@@ -1,5 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
-using AiBackend.Core.Providers.OpenAi;
+using AiBackend.Core.Providers.Wire;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Core.Providers;
@@ -23,7 +23,7 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, Ch
 
         _finishReason = update.FinishReason?.Value ?? _finishReason;
         call.Usage = UsageOf(update.Contents.OfType<UsageContent>().LastOrDefault()?.Details) ?? call.Usage;
-        _simulated |= update.AdditionalProperties?.ContainsKey(OpenAiChatClient.Simulated) == true;
+        _simulated |= update.AdditionalProperties?.ContainsKey(WireChatClient.Simulated) == true;
         return update.Text;
     }
 

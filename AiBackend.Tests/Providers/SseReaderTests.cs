@@ -1,5 +1,5 @@
 using System.Text;
-using AiBackend.Core.Providers.OpenAi;
+using AiBackend.Core.Providers.Wire;
 using AiBackend.Tests.Fixtures;
 using FsCheck;
 using FsCheck.Fluent;

@@ -1,25 +1,21 @@
 using System.ClientModel;
 using System.ClientModel.Primitives;
-using System.Net;
 using System.Net.Http.Headers;
 using AiBackend.Core.Providers.Configuration;
+using AiBackend.Core.Providers.Wire;
 using OpenAI;
 using OpenAI.Chat;
 
 namespace AiBackend.Core.Providers.OpenAi;
 
-/// <summary>The SDK's client for one provider, over a connection pool of its own.</summary>
-/// <remarks>
-/// Everything that could retry, time out or follow on its own is off: attempts belong to the route and to the job, time to
-/// <see cref="StreamTimeouts"/>. The handler for ordinary HTTP calls never wraps this one; its ten seconds would cut answers.
-/// </remarks>
+/// <summary>The SDK's client for one provider. What it could retry, time out or follow on its own is off, see <see cref="ProviderHttp"/>.</summary>
 internal sealed class OpenAiTransport : IDisposable
 {
     private readonly HttpClient _http;
 
     public OpenAiTransport(ProviderOptions provider)
     {
-        _http = new HttpClient(Handler(provider), disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+        _http = ProviderHttp.Create(provider);
         var options = new OpenAIClientOptions
         {
             Endpoint = provider.BaseUrl,
@@ -38,24 +34,6 @@ internal sealed class OpenAiTransport : IDisposable
     public ChatClient Client { get; }
 
     public void Dispose() => _http.Dispose();
-
-    private static SocketsHttpHandler Handler(ProviderOptions provider) =>
-        new()
-        {
-            ConnectTimeout = provider.Timeouts.Connect,
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            // A proxy between us and our own machine could only be a mistake.
-            UseProxy = !provider.BaseUrl.IsLoopback,
-            AutomaticDecompression = DecompressionMethods.None,
-            // New addresses of the provider are found within minutes.
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-            PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
-            // An abandoned answer must stop being generated, and billed, at once; a finished one leaves its connection usable.
-            ResponseDrainTimeout = TimeSpan.FromMilliseconds(250),
-            MaxResponseDrainSize = 64 * 1024,
-            MaxResponseHeadersLength = 64,
-        };
 
     /// <summary>Asks for an event stream where only the server sees it.</summary>
     /// <remarks>

@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace AiBackend.Core.Providers.OpenAi;
+namespace AiBackend.Core.Providers.Wire;
 
 /// <summary>Reads server-sent events from a stream, one at a time, without copying the usual ones.</summary>
 /// <remarks>

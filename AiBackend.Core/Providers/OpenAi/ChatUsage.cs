@@ -1,17 +1,13 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
+using AiBackend.Core.Providers.Wire;
 
 namespace AiBackend.Core.Providers.OpenAi;
 
-/// <summary>Token counts as a provider reported them.</summary>
-[StructLayout(LayoutKind.Auto)]
-internal readonly record struct TokenUsage(long Input, long Cached, long Output)
+/// <summary>Reads the usage object of a chat completion.</summary>
+internal static class ChatUsage
 {
-    /// <summary>No model reads or writes this much in one call; a larger count is a lie, and would be billed.</summary>
-    private const long MaxBelievable = 100_000_000;
-
     /// <summary>Reads the value the reader stands on.</summary>
-    /// <returns>Null when it is not an object with believable counts: unknown is better than wrong.</returns>
+    /// <returns>Null when it is not an object with believable counts.</returns>
     public static TokenUsage? Read(ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -27,11 +23,11 @@ internal readonly record struct TokenUsage(long Input, long Cached, long Output)
         {
             if (reader.ValueTextEquals("prompt_tokens"u8))
             {
-                input = Count(ref reader);
+                input = TokenUsage.Count(ref reader);
             }
             else if (reader.ValueTextEquals("completion_tokens"u8))
             {
-                output = Count(ref reader);
+                output = TokenUsage.Count(ref reader);
             }
             else if (reader.ValueTextEquals("prompt_tokens_details"u8))
             {
@@ -61,7 +57,7 @@ internal readonly record struct TokenUsage(long Input, long Cached, long Output)
         {
             if (reader.ValueTextEquals("cached_tokens"u8))
             {
-                cached = Count(ref reader);
+                cached = TokenUsage.Count(ref reader);
             }
             else
             {
@@ -71,17 +67,5 @@ internal readonly record struct TokenUsage(long Input, long Cached, long Output)
         }
 
         return cached;
-    }
-
-    private static long? Count(ref Utf8JsonReader reader)
-    {
-        reader.Read();
-        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var count) && count is >= 0 and <= MaxBelievable)
-        {
-            return count;
-        }
-
-        reader.Skip();
-        return null;
     }
 }

@@ -1,11 +1,11 @@
-using System.ClientModel.Primitives;
 using System.Globalization;
+using System.Net.Http.Headers;
 using AiBackend.Core.Providers.Failures;
 
-namespace AiBackend.Core.Providers.OpenAi;
+namespace AiBackend.Core.Providers.Wire;
 
 /// <summary>Reads what a provider says when it refuses.</summary>
-internal static class OpenAiErrors
+internal static class ErrorResponse
 {
     /// <summary>Enough for any error object; more is not worth the memory.</summary>
     private const int MaxBody = 64 * 1024;
@@ -15,29 +15,27 @@ internal static class OpenAiErrors
 
     public static async Task<ProviderErrorException> ReadAsync(
         string provider,
-        PipelineResponse response,
+        HttpResponseMessage response,
         CancellationToken cancellationToken
     )
     {
         var body = new byte[MaxBody];
         var length = 0;
-        if (response.ContentStream is { } content)
+        try
         {
-            try
-            {
-                length = await content.ReadAtLeastAsync(body, MaxBody, throwOnEndOfStream: false, cancellationToken);
-            }
-            catch (IOException)
-            {
-                // The status alone has to do.
-            }
+            await using var content = await response.Content.ReadAsStreamAsync(cancellationToken);
+            length = await content.ReadAtLeastAsync(body, MaxBody, throwOnEndOfStream: false, cancellationToken);
+        }
+        catch (IOException)
+        {
+            // The status alone has to do.
         }
 
         var error = ProviderErrorBody.Parse(body.AsSpan(0, length));
-        return new ProviderErrorException(provider, response.Status, error.Word, RetryAfter(response.Headers));
+        return new ProviderErrorException(provider, (int)response.StatusCode, error.Word, RetryAfter(response.Headers));
     }
 
-    private static TimeSpan? RetryAfter(PipelineResponseHeaders headers)
+    private static TimeSpan? RetryAfter(HttpResponseHeaders headers)
     {
         var wait =
             Number(headers, "retry-after-ms") is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds)
@@ -46,20 +44,26 @@ internal static class OpenAiErrors
         return wait is { } known ? TimeSpan.FromTicks(Math.Clamp(known.Ticks, 0, LongestRetryAfter.Ticks)) : null;
     }
 
-    private static double? Number(PipelineResponseHeaders headers, string name) =>
-        headers.TryGetValue(name, out var text)
-        && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
-        && number is >= 0 and < 1e9
+    private static double? Number(HttpResponseHeaders headers, string name) =>
+        double.TryParse(Text(headers, name), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number is >= 0 and < 1e9
             ? number
             : null;
 
     /// <summary>The date form is compared with the provider's own Date header, so that neither clock has to be right.</summary>
-    private static TimeSpan? UntilDate(PipelineResponseHeaders headers) =>
+    private static TimeSpan? UntilDate(HttpResponseHeaders headers) =>
         Instant(headers, "retry-after") is { } then && Instant(headers, "date") is { } now ? then - now : null;
 
-    private static DateTimeOffset? Instant(PipelineResponseHeaders headers, string name) =>
-        headers.TryGetValue(name, out var text)
-        && DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant)
+    private static DateTimeOffset? Instant(HttpResponseHeaders headers, string name) =>
+        DateTimeOffset.TryParseExact(
+            Text(headers, name),
+            "r",
+            CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal,
+            out var instant
+        )
             ? instant
             : null;
+
+    private static string? Text(HttpResponseHeaders headers, string name) =>
+        headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
 }

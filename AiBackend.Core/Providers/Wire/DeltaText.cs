@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
-namespace AiBackend.Core.Providers.OpenAi;
+namespace AiBackend.Core.Providers.Wire;
 
 /// <summary>Turns the text of one event after another into strings that can be stored.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace AiBackend.Core.Providers.OpenAi;
+namespace AiBackend.Core.Providers.Wire;
 
 /// <summary>Notices a provider that does not stop where it was told to.</summary>
 /// <remarks>

@@ -1,10 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace AiBackend.Core.Providers.OpenAi;
+namespace AiBackend.Core.Providers.Wire;
 
-/// <summary>The two members of an error object that programs may rely on. Its message is the provider's and stays there.</summary>
-/// <param name="Code"><c>error.code</c>; some gateways put an HTTP status here.</param>
+/// <summary>The members of an error object that programs may rely on. Its message is the provider's and stays there.</summary>
+/// <param name="Code"><c>error.code</c>, or what the message says where there is no code; some gateways put an HTTP status here.</param>
 /// <param name="Type"><c>error.type</c>.</param>
 internal sealed record ProviderErrorBody(string? Code, string? Type)
 {
@@ -20,7 +20,11 @@ internal sealed record ProviderErrorBody(string? Code, string? Type)
                 "rate_limit_exceeded" or "rate_limit_error" or "insufficient_quota" => 429,
                 "context_length_exceeded" or "invalid_request_error" or "content_filter" or "content_policy_violation" => 400,
                 "invalid_api_key" or "authentication_error" or "permission_error" => 401,
+                "billing_error" => 402,
                 "model_not_found" or "not_found_error" => 404,
+                "request_too_large" => 413,
+                "timeout_error" => 504,
+                "overloaded_error" => 529,
                 _ => 500,
             };
 
@@ -37,6 +41,7 @@ internal sealed record ProviderErrorBody(string? Code, string? Type)
 
         string? code = null;
         string? type = null;
+        string? said = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.ValueTextEquals("code"u8))
@@ -47,6 +52,10 @@ internal sealed record ProviderErrorBody(string? Code, string? Type)
             {
                 type = Text(ref reader);
             }
+            else if (reader.ValueTextEquals("message"u8))
+            {
+                said = ReadMessage(ref reader);
+            }
             else
             {
                 reader.Read();
@@ -54,7 +63,8 @@ internal sealed record ProviderErrorBody(string? Code, string? Type)
             }
         }
 
-        return new ProviderErrorBody(code, type);
+        // A message is asked only where the provider calls everything the same.
+        return new ProviderErrorBody(code ?? (type is "invalid_request_error" ? said : null), type);
     }
 
     /// <summary>Reads the body of an answer with an error status.</summary>
@@ -85,6 +95,25 @@ internal sealed record ProviderErrorBody(string? Code, string? Type)
         }
 
         return new ProviderErrorBody(null, null);
+    }
+
+    /// <summary>Anthropic has one type for everything it will not do, and no code: only these beginnings tell apart who has to act.</summary>
+    private static string? ReadMessage(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.String)
+        {
+            reader.Skip();
+            return null;
+        }
+
+        var message = reader.ValueSpan;
+        return message.StartsWith("prompt is too long"u8) || message.StartsWith("input length and `max_tokens` exceed context limit"u8)
+                ? "context_length_exceeded"
+            : message.StartsWith("Your credit balance is too low"u8)
+            || message.StartsWith("You have reached your specified API usage limits"u8)
+                ? "insufficient_quota"
+            : null;
     }
 
     private static string? Text(ref Utf8JsonReader reader)

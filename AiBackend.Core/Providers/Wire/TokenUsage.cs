@@ -1,0 +1,29 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+
+namespace AiBackend.Core.Providers.Wire;
+
+/// <summary>Token counts as a provider reported them.</summary>
+/// <param name="Input">All tokens read, also those from a cache.</param>
+/// <param name="Cached">How many of them came from a cache.</param>
+/// <param name="Output">Tokens written, also in thinking.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct TokenUsage(long Input, long Cached, long Output)
+{
+    /// <summary>No model reads or writes this much in one call; a larger count is a lie, and would be billed.</summary>
+    private const long MaxBelievable = 100_000_000;
+
+    /// <summary>Reads the value of the member the reader stands on.</summary>
+    /// <returns>Null when it is not a believable count: unknown is better than wrong.</returns>
+    public static long? Count(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var count) && count is >= 0 and <= MaxBelievable)
+        {
+            return count;
+        }
+
+        reader.Skip();
+        return null;
+    }
+}
