@@ -18,7 +18,7 @@ Environment:
   AIBACKEND_API_PORT   port of the API                               (default 5080)
   AIBACKEND_WEB_PORT   port of the web site                          (default 5081)
   AIBACKEND_STATE_DIR  data, logs and the development key            (default .local/ beside this script)
-  OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, AIBACKEND_PROVIDERS__…
+  OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, ANTHROPIC_MODEL, AIBACKEND_PROVIDERS__…
                        the model providers to use; with none of them a simulator answers, and says that it does
 
 Missing packages (redis-server, postgresql) are installed with apt-get, through sudo when you are not root. The .NET 10 SDK

@@ -9,7 +9,15 @@ namespace AiBackend.AppHost;
 internal static class ProviderVariables
 {
     private const string ManyProviders = "AIBACKEND_PROVIDERS";
-    private static readonly string[] OneProvider = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"];
+    private static readonly string[] OneProvider =
+    [
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OPENAI_MODEL",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_BASE_URL",
+        "ANTHROPIC_MODEL",
+    ];
 
     public static IResourceBuilder<ProjectResource> WithProviders(this IResourceBuilder<ProjectResource> program)
     {

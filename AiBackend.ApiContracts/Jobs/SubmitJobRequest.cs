@@ -43,10 +43,10 @@ public sealed record ChatInput
     /// <summary>The conversation, oldest first; at least one message with text.</summary>
     public IReadOnlyList<ChatMessageInput>? Messages { get; init; }
 
-    /// <summary>Upper bound of the answer in tokens, 1 to 1 000 000. Null leaves it to the model.</summary>
+    /// <summary>Upper bound of the answer in tokens, 1 to 1 000 000. Null leaves it to the model; Anthropic's may then write 16 384.</summary>
     public int? MaxOutputTokens { get; init; }
 
-    /// <summary>Sampling temperature, 0 to 2. Null leaves it to the model.</summary>
+    /// <summary>Sampling temperature, 0 to 2. Null leaves it to the model; providers that take none, such as Anthropic, are sent none.</summary>
     public double? Temperature { get; init; }
 }
 

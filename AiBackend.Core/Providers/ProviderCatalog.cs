@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Operations;
+using AiBackend.Core.Providers.Anthropic;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Providers.OpenAi;
 using AiBackend.Core.Providers.Telemetry;
@@ -79,7 +80,11 @@ public sealed class ProviderCatalog : IDisposable
     /// <summary>Outside in: telemetry sees what the time limits did; the limits see the bare adapter.</summary>
     private static ProviderTelemetry Chain(ProviderOptions provider, ProviderMetrics metrics, TimeProvider clock)
     {
-        var adapter = new OpenAiChatClient(provider);
+        IChatClient adapter = provider.Kind switch
+        {
+            ProviderKind.Anthropic => new AnthropicChatClient(provider),
+            _ => new OpenAiChatClient(provider),
+        };
         var limited = new StreamTimeouts(adapter, provider.Name, provider.Timeouts, clock);
         return new ProviderTelemetry(limited, provider.Name, provider.BaseUrl, provider.Model, metrics);
     }

@@ -29,7 +29,7 @@ internal static class SimulatedText
             OPENAI_API_KEY=sk-… ./run.sh
             ```
 
-            Any server that speaks OpenAI's protocol will do: set `OPENAI_BASE_URL` and `OPENAI_MODEL` as well.
+            Any server that speaks OpenAI's protocol will do: set `OPENAI_BASE_URL` and `OPENAI_MODEL` as well. `ANTHROPIC_API_KEY` works the same way.
             """;
     }
 }

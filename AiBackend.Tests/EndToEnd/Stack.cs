@@ -116,5 +116,11 @@ public sealed partial class Stack : IAsyncDisposable
 
     private static bool NamesProvider(string variable) =>
         variable.StartsWith("AIBACKEND_PROVIDERS", StringComparison.OrdinalIgnoreCase)
-        || variable is "OPENAI_API_KEY" or "OPENAI_BASE_URL" or "OPENAI_MODEL";
+        || variable
+            is "OPENAI_API_KEY"
+                or "OPENAI_BASE_URL"
+                or "OPENAI_MODEL"
+                or "ANTHROPIC_API_KEY"
+                or "ANTHROPIC_BASE_URL"
+                or "ANTHROPIC_MODEL";
 }

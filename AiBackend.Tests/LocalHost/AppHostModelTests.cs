@@ -13,6 +13,7 @@ public sealed class AppHostModelTests
         "--OPENAI_API_KEY=sk-test",
         "--OPENAI_BASE_URL=http://localhost:1/v1",
         "--OPENAI_MODEL=some-model",
+        "--ANTHROPIC_API_KEY=sk-other",
         "--AIBACKEND_PROVIDERS:0:Name=first",
         "--AIBACKEND_PROVIDERS:0:BaseUrl=http://localhost:2/v1",
     ];
@@ -29,6 +30,7 @@ public sealed class AppHostModelTests
         Assert.Equal("sk-test", environment["OPENAI_API_KEY"]);
         Assert.Equal("http://localhost:1/v1", environment["OPENAI_BASE_URL"]);
         Assert.Equal("some-model", environment["OPENAI_MODEL"]);
+        Assert.Equal("sk-other", environment["ANTHROPIC_API_KEY"]);
         Assert.Equal("first", environment["AIBACKEND_PROVIDERS__0__Name"]);
         Assert.Equal("http://localhost:2/v1", environment["AIBACKEND_PROVIDERS__0__BaseUrl"]);
     }

@@ -10,18 +10,42 @@ namespace AiBackend.Tests.Peers;
 /// <summary>The adapter against an upstream nobody here wrote: our simulator could share our misunderstandings.</summary>
 public sealed class AimockTests(Aimock aimock, SimulatorServer simulator) : IClassFixture<Aimock>, IClassFixture<SimulatorServer>
 {
-    [Fact]
-    public async Task An_answer_arrives_exactly_with_its_usage()
+    public static TheoryData<string> Kinds => Wire.Kinds;
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task An_answer_arrives_exactly_with_its_usage(string kind)
     {
-        using var providers = ProviderHost.For("gpt-x", aimock.Address);
+        using var providers = ProviderHost.OfKind(kind, aimock.Address);
 
         var progress = await Ask(providers, "unicode").ReadAllAsync();
 
         Assert.Equal("Größe \"5\" \\ 世界 🎉\n```js\nlet a;\n```", progress.Text());
         Assert.True(progress.OfType<ChatProgress.Text>().Count() > 5);
         var finished = Assert.IsType<ChatProgress.Finished>(progress[^1]);
-        Assert.Equal(("stop", "gpt-x", false), (finished.FinishReason, finished.ServedBy.Model, finished.ServedBy.Simulated));
-        Assert.True(finished.Usage is { InputTokens: > 0, OutputTokens: > 0 });
+        Assert.Equal(("stop", "m", false), (finished.FinishReason, finished.ServedBy.ModelVersion, finished.ServedBy.Simulated));
+        Assert.Equal((11, 7), (finished.Usage!.InputTokens, finished.Usage.OutputTokens));
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task An_answer_that_reaches_its_limit_says_so(string kind)
+    {
+        using var providers = ProviderHost.OfKind(kind, aimock.Address);
+
+        var progress = await Ask(providers, "cut short").ReadAllAsync();
+
+        Assert.Equal("as long as allow", progress.Text());
+        Assert.Equal("length", Assert.IsType<ChatProgress.Finished>(progress[^1]).FinishReason);
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task Thoughts_are_no_part_of_the_answer(string kind)
+    {
+        using var providers = ProviderHost.OfKind(kind, aimock.Address);
+
+        Assert.Equal("The answer.", (await Ask(providers, "think").ReadAllAsync()).Text());
     }
 
     [Fact]
@@ -45,22 +69,27 @@ public sealed class AimockTests(Aimock aimock, SimulatorServer simulator) : ICla
     [InlineData("unknown model", "provider_auth", "provider_model_not_found")]
     [InlineData("too long", "caller_error", "context_length_exceeded")]
     [InlineData("overloaded", "transient", "provider_unavailable")]
+    [InlineData("overrun", "transient", "provider_unavailable")]
     [InlineData("garbled", "transient", "provider_protocol_error")]
     [InlineData("dropped", "transient", "provider_unavailable")]
     [InlineData("silent", "transient", "provider_timeout")]
     public async Task Each_refusal_has_its_class(string question, string @class, string code)
     {
-        using var providers = Limited(aimock.Address);
+        foreach (var kind in (string[])[Wire.OpenAi, Wire.Anthropic])
+        {
+            using var providers = ProviderHost.OfKind(kind, aimock.Address, ("FIRST_TOKEN_TIMEOUT_SECONDS", "0.5"));
 
-        var failure = await Failure.OfAsync(Ask(providers, question));
+            var failure = await Failure.OfAsync(Ask(providers, question));
 
-        Assert.Equal((@class, code), (failure.Class, failure.Code));
+            Assert.Equal((kind, @class, code), (kind, failure.Class, failure.Code));
+        }
     }
 
-    [Fact]
-    public async Task Retry_after_is_told()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task Retry_after_is_told(string kind)
     {
-        using var providers = ProviderHost.For("gpt-x", aimock.Address);
+        using var providers = ProviderHost.OfKind(kind, aimock.Address);
 
         var failure = await Failure.OfAsync(Ask(providers, "throttled"));
 
@@ -68,11 +97,13 @@ public sealed class AimockTests(Aimock aimock, SimulatorServer simulator) : ICla
     }
 
     [Theory]
-    [InlineData("truncated")]
-    [InlineData("disconnected")]
-    public async Task An_answer_that_breaks_off_is_never_taken_for_whole(string question)
+    [InlineData(Wire.OpenAi, "truncated")]
+    [InlineData(Wire.OpenAi, "disconnected")]
+    [InlineData(Wire.Anthropic, "truncated")]
+    [InlineData(Wire.Anthropic, "disconnected")]
+    public async Task An_answer_that_breaks_off_is_never_taken_for_whole(string kind, string question)
     {
-        using var providers = ProviderHost.For("gpt-x", aimock.Address);
+        using var providers = ProviderHost.OfKind(kind, aimock.Address);
 
         var (progress, failure) = await Failure.WithProgressAsync(Ask(providers, question));
 
@@ -104,9 +135,29 @@ public sealed class AimockTests(Aimock aimock, SimulatorServer simulator) : ICla
     }
 
     [Fact]
-    public async Task Cancelling_in_the_middle_is_prompt()
+    public async Task Anthropic_answers_when_OpenAI_cannot_and_the_other_way_round()
     {
-        using var providers = ProviderHost.For("gpt-x", aimock.Address);
+        foreach (var (first, second) in ((string, string)[])[(Wire.OpenAi, Wire.Anthropic), (Wire.Anthropic, Wire.OpenAi)])
+        {
+            using var providers = new ProviderHost([
+                .. ProviderHost.Entries([aimock.Address, aimock.Address], index => index == 0 ? "down" : "up"),
+                new("AIBACKEND_PROVIDERS__0__KIND", first),
+                new("AIBACKEND_PROVIDERS__1__KIND", second),
+            ]);
+
+            var progress = await Ask(providers, "depends").ReadAllAsync();
+
+            Assert.Equal("Here I am.", progress.Text());
+            var served = Assert.IsType<ChatProgress.Finished>(progress[^1]).ServedBy;
+            Assert.Equal(("p1", "up", 1), (served.Provider, served.ModelVersion, served.Fallbacks));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task Cancelling_in_the_middle_is_prompt(string kind)
+    {
+        using var providers = ProviderHost.OfKind(kind, aimock.Address);
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
         IReadOnlyList<ChatMessage> question = [new(ChatRole.User, "slow")];
 

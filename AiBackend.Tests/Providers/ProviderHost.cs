@@ -47,6 +47,15 @@ internal sealed class ProviderHost : IDisposable
                 }
         );
 
+    /// <summary>One provider p0 of this kind, with further settings of its own.</summary>
+    public static ProviderHost OfKind(string kind, Uri address, params IEnumerable<(string Member, string Value)> more) =>
+        new(
+            more.Select(each => KeyValuePair.Create($"AIBACKEND_PROVIDERS__0__{each.Member}", (string?)each.Value))
+                .Append(new("AIBACKEND_PROVIDERS__0__KIND", kind))
+                .Concat(Entries([address], _ => "m"))
+                .DistinctBy(each => each.Key)
+        );
+
     public IAsyncEnumerable<ChatProgress> StreamAsync(string model = "default", ChatOptions? options = null) =>
         Chat.StreamAsync(model, Question, options, TestRun.Cancel);
 

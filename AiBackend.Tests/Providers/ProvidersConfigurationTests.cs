@@ -31,7 +31,7 @@ public sealed partial class ProvidersConfigurationTests
 
         var problem = Assert.Single(Problems(providers));
         Assert.StartsWith(
-            "No model provider is configured, and Production does not answer with the simulator. Set OPENAI_API_KEY",
+            "No model provider is configured, and Production does not answer with the simulator. Set OPENAI_API_KEY or ANTHROPIC_API_KEY",
             problem,
             StringComparison.Ordinal
         );
@@ -50,6 +50,63 @@ public sealed partial class ProvidersConfigurationTests
     }
 
     [Fact]
+    public void A_key_of_Anthropics_alone_means_Anthropic()
+    {
+        var anthropic = Options(new("ANTHROPIC_API_KEY", "sk-ant"), Simulator).Single();
+
+        Assert.Equal(
+            (ProviderKind.Anthropic, "anthropic", "https://api.anthropic.com/", "sk-ant", false),
+            (anthropic.Kind, anthropic.Name, anthropic.BaseUrl.ToString(), anthropic.ApiKey, anthropic.Simulated)
+        );
+        Assert.NotEmpty(anthropic.Model);
+    }
+
+    [Fact]
+    public void OpenAI_is_asked_before_Anthropic_when_both_are_set()
+    {
+        using var providers = new ProviderHost([
+            KeyValuePair.Create<string, string?>("ANTHROPIC_API_KEY", "sk-ant"),
+            new("ANTHROPIC_MODEL", "claude-x"),
+            new("ANTHROPIC_BASE_URL", "http://claude.example"),
+            new("OPENAI_API_KEY", "sk-1"),
+            new("OPENAI_MODEL", "gpt-x"),
+        ]);
+
+        Assert.Equal(
+            [("openai", "gpt-x"), ("anthropic", "claude-x")],
+            providers.Catalog.Route("default").Select(stop => (stop.Provider, stop.Model))
+        );
+        Assert.Equal(["default", "gpt-x", "claude-x"], providers.Catalog.KnownModels);
+    }
+
+    [Fact]
+    public void An_entry_of_a_list_may_name_its_kind()
+    {
+        var options = Options(
+            new("AIBACKEND_PROVIDERS__0__NAME", "claude"),
+            new("AIBACKEND_PROVIDERS__0__KIND", "Anthropic"),
+            new("AIBACKEND_PROVIDERS__0__API_KEY", "sk-ant"),
+            new("AIBACKEND_PROVIDERS__0__MODEL", "claude-x"),
+            new("AIBACKEND_PROVIDERS__1__NAME", "gpt"),
+            new("AIBACKEND_PROVIDERS__1__KIND", "openai"),
+            new("AIBACKEND_PROVIDERS__1__API_KEY", "sk-1"),
+            new("AIBACKEND_PROVIDERS__1__MODEL", "gpt-x"),
+            new("AIBACKEND_PROVIDERS__2__NAME", "local"),
+            new("AIBACKEND_PROVIDERS__2__BASE_URL", "http://localhost:1/v1"),
+            new("AIBACKEND_PROVIDERS__2__MODEL", "llama")
+        );
+
+        Assert.Equal(
+            [
+                (ProviderKind.Anthropic, "https://api.anthropic.com/"),
+                (ProviderKind.OpenAi, "https://api.openai.com/v1"),
+                (ProviderKind.OpenAi, "http://localhost:1/v1"),
+            ],
+            options.Select(each => (each.Kind, each.BaseUrl.ToString()))
+        );
+    }
+
+    [Fact]
     public void The_several_providers_of_the_readme_are_understood()
     {
         var command = Repository.Read("README.md").Split("```sh").Single(block => block.Contains("AIBACKEND_PROVIDERS__0__NAME"));
@@ -60,7 +117,7 @@ public sealed partial class ProvidersConfigurationTests
         var providers = Options(variables);
 
         Assert.Equal(
-            [("main", "https://api.openai.com/v1"), ("local", "http://localhost:11434/v1")],
+            [("main", "https://api.openai.com/v1"), ("claude", "https://api.anthropic.com/"), ("local", "http://localhost:11434/v1")],
             providers.Select(provider => (provider.Name, provider.BaseUrl.ToString()))
         );
     }
@@ -147,6 +204,9 @@ public sealed partial class ProvidersConfigurationTests
         "a b",
         "AIBACKEND_PROVIDERS__0__NAME is 'a b'. Give the provider a name of 1 to 40 letters"
     )]
+    [InlineData("ANTHROPIC_MODEL", "claude-x", "ANTHROPIC_MODEL is 'claude-x', but there is nowhere to ask for it. Set ANTHROPIC_API_KEY")]
+    [InlineData("ANTHROPIC_BASE_URL", "localhost:1234", "ANTHROPIC_BASE_URL must be an absolute http or https address")]
+    [InlineData("AIBACKEND_PROVIDERS__0__KIND", "gemini", "AIBACKEND_PROVIDERS__0__KIND is 'gemini'. Set it to openai or anthropic.")]
     [InlineData("AIBACKEND_PROVIDERS__0__URL", "http://x", "AIBACKEND_PROVIDERS__0__URL is not known. Known: NAME, BASE_URL")]
     [InlineData("AIBACKEND_PROVIDERS__0__NAME", "p", "AIBACKEND_PROVIDERS__0__MODEL is missing. Set it to the model that 'p' should use.")]
     public void A_wrong_setting_stops_the_start_and_names_the_remedy(string variable, string value, string beginning)

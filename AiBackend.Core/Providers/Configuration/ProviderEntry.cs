@@ -16,6 +16,7 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
         "BASEURL",
         "API_KEY",
         "APIKEY",
+        "KIND",
         "MODEL",
         "MODELS",
         "SIMULATED",
@@ -34,6 +35,7 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
             problems.Add($"{Variable(member.Key)} is not known. Known: {string.Join(", ", Known)}.");
         }
 
+        var kind = Kind();
         var name =
             Text("NAME")
             ?? (int.TryParse(section.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? null : section.Key.ToLowerInvariant());
@@ -49,13 +51,18 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
             problems.Add($"{Variable("MODEL")} is missing. Set it to the model that '{name}' should use.");
         }
 
+        if (kind is null)
+        {
+            return null;
+        }
+
         var key = Text("API_KEY") ?? Text("APIKEY");
-        // A key without an address is one of OpenAI's, as in OPENAI_API_KEY alone.
-        var address = Text("BASE_URL") ?? Text("BASEURL") ?? (key is null ? null : ProvidersConfiguration.OpenAiBaseUrl);
+        // A key without an address is for the inventor of the protocol, as in OPENAI_API_KEY alone.
+        var address = Text("BASE_URL") ?? Text("BASEURL") ?? (key is null ? null : kind.BaseUrl);
         if (address is null)
         {
             problems.Add(
-                $"{Variable("BASE_URL")} is missing. Set it to where the API of '{name}' begins, for example http://localhost:11434/v1; with an API key alone it is OpenAI's."
+                $"{Variable("BASE_URL")} is missing. Set it to where the API of '{name}' begins, for example http://localhost:11434/v1; with an API key alone it is {kind.BaseUrl}."
             );
             return null;
         }
@@ -63,6 +70,7 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
         return BaseUrl(Variable("BASE_URL"), address, problems) is { } baseUrl && models.Count > 0
             ? new ProviderOptions
             {
+                Kind = kind.Kind,
                 Name = name,
                 BaseUrl = baseUrl,
                 ApiKey = key,
@@ -142,6 +150,20 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
             .Where(value => !string.IsNullOrEmpty(value));
         string?[] all = [Text("MODEL"), .. more, .. listed];
         return [.. all.OfType<string>().Distinct(StringComparer.Ordinal)];
+    }
+
+    private KnownKind? Kind()
+    {
+        var text = Text("KIND");
+        var kind = text is null
+            ? KnownKind.All[0]
+            : KnownKind.All.FirstOrDefault(each => each.Word.Equals(text, StringComparison.OrdinalIgnoreCase));
+        if (kind is null)
+        {
+            problems.Add($"{Variable("KIND")} is '{text}'. Set it to {string.Join(" or ", KnownKind.All.Select(each => each.Word))}.");
+        }
+
+        return kind;
     }
 
     private bool Flag(string member)

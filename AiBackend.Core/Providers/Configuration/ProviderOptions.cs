@@ -1,12 +1,15 @@
 namespace AiBackend.Core.Providers.Configuration;
 
-/// <summary>One provider: a server that speaks OpenAI's protocol, and the models to use there. Not a record, so that nothing prints its key.</summary>
+/// <summary>One provider: a server that speaks a known protocol, and the models to use there. Not a record, so that nothing prints its key.</summary>
 public sealed class ProviderOptions
 {
+    /// <summary>The protocol it speaks.</summary>
+    public ProviderKind Kind { get; init; }
+
     /// <summary>Its name in <c>served_by</c>, traces and metrics.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Where its API begins, for example <c>https://api.openai.com/v1</c>.</summary>
+    /// <summary>Where its API begins, for example <c>https://api.openai.com/v1</c> or <c>https://api.anthropic.com</c>.</summary>
     public required Uri BaseUrl { get; init; }
 
     /// <summary>Sent as bearer token; null for servers that want none.</summary>
@@ -27,6 +30,16 @@ public sealed class ProviderOptions
     /// <summary>Whether it may be asked for <paramref name="model"/> by that name.</summary>
     public bool Serves(string model) =>
         Models.Contains(model, StringComparer.Ordinal) || (Simulated && model.StartsWith("sim", StringComparison.Ordinal));
+}
+
+/// <summary>The protocol a provider speaks.</summary>
+public enum ProviderKind
+{
+    /// <summary>OpenAI's chat completions, as many servers speak them.</summary>
+    OpenAi,
+
+    /// <summary>Anthropic's messages.</summary>
+    Anthropic,
 }
 
 /// <summary>How long a provider call may take. Each limit ends the call with <c>provider_timeout</c>.</summary>

@@ -5,16 +5,12 @@ namespace AiBackend.Core.Providers.Configuration;
 /// <summary>Reads the environment variables a user expects into <see cref="ProvidersOptions"/>.</summary>
 /// <remarks>
 /// <c>AIBACKEND_PROVIDERS__n__…</c> is a list and wins (<c>__DEFAULTS__</c> holds time limits for all); then <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c>, <c>OPENAI_MODEL</c>
-/// make one provider; with neither, the simulator is the only one, except in Production. A key found in the environment is
-/// never added to an explicit list: whoever wrote the list decided where their data goes.
+/// make one provider, and <c>ANTHROPIC_…</c> another one after it; with neither, the simulator is the only one, except in Production. A key found in the
+/// environment is never added to an explicit list: whoever wrote the list decided where their data goes.
 /// </remarks>
 internal static class ProvidersConfiguration
 {
     private const string List = "AIBACKEND_PROVIDERS";
-    public const string OpenAiBaseUrl = "https://api.openai.com/v1";
-
-    /// <summary>Small, cheap, and takes every option we send.</summary>
-    private const string OpenAiModel = "gpt-4.1-mini";
 
     public static void Read(ProvidersOptions options, IConfiguration configuration, bool isProduction)
     {
@@ -30,40 +26,42 @@ internal static class ProvidersConfiguration
             options.Providers = [.. entries.Select(entry => entry.Read()).OfType<ProviderOptions>()];
             RefuseTwins(options.Providers, problems);
         }
-        else if (OpenAi(configuration, problems) is { } openAi)
+        else
         {
-            options.Providers = [openAi];
-        }
-        else if (problems.Count == 0)
-        {
-            options.Providers = Simulator(configuration, isProduction, problems) is { } simulator ? [simulator] : [];
+            options.Providers = [.. KnownKind.All.Select(kind => Single(kind, configuration, problems)).OfType<ProviderOptions>()];
+            if (options.Providers.Count == 0 && problems.Count == 0)
+            {
+                options.Providers = Simulator(configuration, isProduction, problems) is { } simulator ? [simulator] : [];
+            }
         }
 
         options.Problems = problems;
     }
 
-    private static ProviderOptions? OpenAi(IConfiguration configuration, List<string> problems)
+    /// <summary>The provider that the variables named after its inventor describe.</summary>
+    private static ProviderOptions? Single(KnownKind kind, IConfiguration configuration, List<string> problems)
     {
-        var key = Text(configuration, "OPENAI_API_KEY");
-        var address = Text(configuration, "OPENAI_BASE_URL");
-        var model = Text(configuration, "OPENAI_MODEL");
+        var key = Text(configuration, $"{kind.Variables}_API_KEY");
+        var address = Text(configuration, $"{kind.Variables}_BASE_URL");
+        var model = Text(configuration, $"{kind.Variables}_MODEL");
         if (key is null && address is null)
         {
             if (model is not null)
             {
                 problems.Add(
-                    $"OPENAI_MODEL is '{model}', but there is nowhere to ask for it. Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server without keys."
+                    $"{kind.Variables}_MODEL is '{model}', but there is nowhere to ask for it. Set {kind.Variables}_API_KEY, or {kind.Variables}_BASE_URL for a server without keys."
                 );
             }
 
             return null;
         }
 
-        model ??= OpenAiModel;
-        return ProviderEntry.BaseUrl("OPENAI_BASE_URL", address ?? OpenAiBaseUrl, problems) is { } baseUrl
+        model ??= kind.Model;
+        return ProviderEntry.BaseUrl($"{kind.Variables}_BASE_URL", address ?? kind.BaseUrl, problems) is { } baseUrl
             ? new ProviderOptions
             {
-                Name = "openai",
+                Kind = kind.Kind,
+                Name = kind.Word,
                 BaseUrl = baseUrl,
                 ApiKey = key,
                 Model = model,
@@ -77,7 +75,7 @@ internal static class ProvidersConfiguration
     {
         const string Address = "services:simulator:http:0";
         const string Remedy =
-            "Set OPENAI_API_KEY (and OPENAI_BASE_URL, OPENAI_MODEL for another server or model), "
+            "Set OPENAI_API_KEY or ANTHROPIC_API_KEY (and …_BASE_URL, …_MODEL for another server or model), "
             + "or AIBACKEND_PROVIDERS__0__NAME, __BASE_URL, __API_KEY and __MODEL for several providers.";
         if (isProduction)
         {

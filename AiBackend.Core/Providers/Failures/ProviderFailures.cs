@@ -2,6 +2,7 @@ using System.ClientModel;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text.Json;
+using Anthropic.Exceptions;
 using Codes = AiBackend.Core.Providers.Failures.ProviderFailureCodes;
 
 namespace AiBackend.Core.Providers.Failures;
@@ -28,6 +29,7 @@ public static class ProviderFailures
             ProviderNotAskedException notAsked => notAsked.Failure,
             ClientResultException { Status: > 0 } refused => OfStatus("", refused.Status, null, null),
             ClientResultException { InnerException: { } cause } => Classify(cause),
+            AnthropicIOException { InnerException: { } cause } => Classify(cause),
             // What a connect timeout of the HTTP handler looks like.
             OperationCanceledException { InnerException: TimeoutException } or TimeoutException => new ProviderFailure.Transient(
                 Codes.Timeout,
@@ -68,7 +70,7 @@ public static class ProviderFailures
                 Codes.ContentRefused,
                 $"{name} refused the input by its content policy."
             ),
-            (429, "insufficient_quota" or "billing_hard_limit_reached") or (402, _) => new ProviderFailure.ProviderAuth(
+            (400 or 429, "insufficient_quota" or "billing_hard_limit_reached") or (402, _) => new ProviderFailure.ProviderAuth(
                 Codes.QuotaExhausted,
                 $"{name} refuses because the account has no quota left. An operator must raise it."
             ),
