@@ -27,6 +27,7 @@ internal static class JobsDescription
         ProblemTypes.UnsupportedMediaType,
         ProblemTypes.IdempotencyKeyReused,
         ProblemTypes.Overloaded,
+        ProblemTypes.ProviderDown,
     ];
 
     public static void DescribeSubmit(this IEndpointConventionBuilder endpoint) =>

@@ -15,6 +15,7 @@ namespace AiBackend.Api.Jobs;
 internal sealed class SubmitJob(
     JobSubmission submission,
     JobRequestRules rules,
+    DownRoute downRoute,
     AcceptedJob accepted,
     JobReads jobs,
     JobWait wait,
@@ -57,7 +58,7 @@ internal sealed class SubmitJob(
     private async Task<Refusal?> SubmitAsync(HttpContext context, JobDraft draft)
     {
         SubmitOutcome? outcome;
-        if (rules.RefuseNow(draft) is { } refusal)
+        if ((rules.RefuseNow(draft) ?? await downRoute.RefuseAsync(draft)) is { } refusal)
         {
             // What was fine when the request first came is still answered as then, even if it would be refused today.
             outcome = draft.IdempotencyKey is null ? null : await submission.FindRepeatAsync(draft, context.RequestAborted);

@@ -47,6 +47,7 @@ internal static class ProblemTypes
     );
 
     public static readonly ProblemType InternalError = new("internal-error", 500, "Something went wrong on our side");
+    public static readonly ProblemType ProviderDown = new("provider-down", 503, "No provider can begin before the deadline");
     public static readonly ProblemType Overloaded = new("overloaded", 503, "Too much work is arriving");
     public static readonly ProblemType StorageUnavailable = new("storage-unavailable", 503, "The database cannot be reached");
     public static readonly ProblemType StorageFull = new("storage-full", 503, "The database has no room");
@@ -87,6 +88,7 @@ internal static class ProblemTypes
         IdempotencyKeyReused,
         InternalError,
         Overloaded,
+        ProviderDown,
         StorageUnavailable,
         StorageFull,
     ];

@@ -88,7 +88,14 @@ public sealed record ProviderList(IReadOnlyList<ProviderInfo> Data);
 /// <param name="Name">Its name in configuration and in <c>served_by</c>.</param>
 /// <param name="Model">The model it uses for the route <c>default</c>.</param>
 /// <param name="Simulated">True when no real model is behind it.</param>
-public sealed record ProviderInfo(string Name, string Model, bool Simulated);
+public sealed record ProviderInfo(string Name, string Model, bool Simulated)
+{
+    /// <summary>
+    /// Whether workers ask it for that model: <c>up</c>, <c>down</c> (a worker does not, because its calls failed), <c>probing</c> (one
+    /// call finds out whether it is well again); null when it is not known.
+    /// </summary>
+    public string? State { get; init; }
+}
 
 /// <summary>The workers that were alive lately.</summary>
 /// <param name="Data">Newest heartbeat first.</param>

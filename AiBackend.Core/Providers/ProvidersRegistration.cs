@@ -39,7 +39,13 @@ public static class ProvidersRegistration
             .ValidateDataAnnotations()
             .ValidateOnStart();
         builder.Services.TryAddSingleton(Random.Shared);
-        builder.Services.AddSingleton<CircuitBreakers>();
+        builder.Services.AddSingleton(services => new CircuitBreakers(
+            services.GetRequiredService<IOptions<CircuitOptions>>(),
+            services.GetRequiredService<ProviderMetrics>(),
+            services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<Random>(),
+            services.GetRequiredService<ILogger<CircuitBreakers>>()
+        ));
         builder.Services.AddSingleton<RetryBudgets>();
         builder.Services.AddSingleton(services => new RoutedChat(
             services.GetRequiredService<ProviderCatalog>(),

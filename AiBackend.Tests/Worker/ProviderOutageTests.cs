@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Operations;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Telemetry;
 using AiBackend.Core.Tenancy;
@@ -60,6 +61,7 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
         var job = (await worker.Reads.FindForEventAsync(ids[0], TestRun.Cancel))!;
         Assert.Equal(("retrying", "provider_circuit_open"), (job.Status, job.Error!.Code));
         Assert.NotNull(job.NextAttemptAt);
+        await UntilToldAsync(worker, "0");
         var asked = await CallsAsync(model);
         await UntilLookedAtAsync(worker);
         Assert.Equal(asked, await CallsAsync(model));
@@ -73,6 +75,7 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
         _clock.Advance(TimeSpan.FromMinutes(1));
         await UntilAsync(worker, async () => await CountAsync(worker, "status = 6") == Jobs, "all are done once it is well");
         Assert.Equal(0, await CountAsync(worker, "attempt - excused > 3"));
+        await UntilToldAsync(worker);
     }
 
     [Fact]
@@ -120,6 +123,16 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
 
     private static async Task<JobTrace> TraceAsync(CoreHost worker, Guid id) =>
         (await worker.Get<JobTraces>().FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel))!;
+
+    /// <summary>Until the others can read which providers this worker does not ask.</summary>
+    private static Task UntilToldAsync(CoreHost worker, params string[] providers) =>
+        Eventually.TrueAsync(
+            async _ =>
+                (await worker.Get<DownDeployments>().LatestAsync())
+                    ?.Select(each => (each.Provider, each.ToAll, each.IsProbed))
+                    .SequenceEqual(providers.Select(provider => ("p" + provider, true, false))) == true,
+            "what is down is told"
+        );
 
     /// <summary>Until every job has had two more attempts.</summary>
     private static async Task UntilLookedAtAsync(CoreHost worker)

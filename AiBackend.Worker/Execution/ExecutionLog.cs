@@ -36,4 +36,7 @@ internal static partial class ExecutionLog
 
     [LoggerMessage(2007, LogLevel.Error, "The leases of running jobs could not be renewed; they are given up unless the next try succeeds")]
     public static partial void RenewalFailed(this ILogger logger, Exception failure);
+
+    [LoggerMessage(2008, LogLevel.Warning, "Which deployments are down could not be told to the Api; trying again in a second")]
+    public static partial void CircuitReportFailed(this ILogger logger, Exception failure);
 }

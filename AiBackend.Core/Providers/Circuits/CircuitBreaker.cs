@@ -20,16 +20,21 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
     private int _reopenings;
     private bool _isProbed;
 
-    public CircuitState State
+    public CircuitState State => Now.State;
+
+    /// <summary>The state, and how long it is still open.</summary>
+    public (CircuitState State, TimeSpan Left) Now
     {
         get
         {
             lock (_gate)
             {
-                return _state;
+                return (_state, _state == CircuitState.Open ? Left : TimeSpan.Zero);
             }
         }
     }
+
+    private TimeSpan Left => _openFor - clock.GetElapsedTime(_changedAt) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
 
     /// <summary>Leave to make one call; tell it the outcome.</summary>
     /// <returns>Null when nobody may ask now.</returns>
@@ -40,13 +45,12 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
             wait = TimeSpan.Zero;
             if (_state == CircuitState.Open)
             {
-                wait = _openFor - clock.GetElapsedTime(_changedAt);
+                wait = Left;
                 if (wait > TimeSpan.Zero)
                 {
                     return null;
                 }
 
-                wait = TimeSpan.Zero;
                 Become(CircuitState.HalfOpen);
             }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Threading.Channels;
 using AiBackend.Core.Providers.Telemetry;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -6,12 +7,15 @@ using Microsoft.Extensions.Options;
 namespace AiBackend.Core.Providers.Circuits;
 
 /// <summary>The breaker of every deployment that this process has asked.</summary>
-internal sealed class CircuitBreakers
+public sealed class CircuitBreakers
 {
+    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
     private readonly ConcurrentDictionary<(string Provider, string Model), CircuitBreaker> _breakers = new();
     private readonly Func<(string Provider, string Model), CircuitBreaker> _create;
 
-    public CircuitBreakers(
+    internal CircuitBreakers(
         IOptions<CircuitOptions> options,
         ProviderMetrics metrics,
         TimeProvider clock,
@@ -31,12 +35,25 @@ internal sealed class CircuitBreakers
             {
                 measured.Changed(deployment.Provider, deployment.Model, change.State);
                 Log(logger, deployment.Provider, deployment.Model, change);
+                _changed.Writer.TryWrite(true);
             }
         );
     }
 
+    /// <summary>The deployments that are not asked freely now.</summary>
+    public IReadOnlyList<OpenCircuit> Open =>
+        [
+            .. _breakers
+                .Select(each => (each.Key, each.Value.Now))
+                .Where(each => each.Now.State != CircuitState.Closed)
+                .Select(each => new OpenCircuit(each.Key.Provider, each.Key.Model, each.Now.State == CircuitState.HalfOpen, each.Now.Left)),
+        ];
+
+    /// <summary>Completes when a breaker has changed since the last time. For one reader.</summary>
+    public async ValueTask WaitForChangeAsync(CancellationToken cancellationToken) => await _changed.Reader.ReadAsync(cancellationToken);
+
     /// <inheritdoc cref="CircuitBreaker.TryPass"/>
-    public CircuitPass? TryPass(ChatDeployment deployment, out TimeSpan wait) =>
+    internal CircuitPass? TryPass(ChatDeployment deployment, out TimeSpan wait) =>
         _breakers.GetOrAdd((deployment.Provider, deployment.Model), _create).TryPass(out wait);
 
     private static void Log(ILogger logger, string provider, string model, CircuitChange change)
@@ -55,3 +72,10 @@ internal sealed class CircuitBreakers
         }
     }
 }
+
+/// <summary>A deployment that is not asked freely now.</summary>
+/// <param name="Provider">The provider's configured name.</param>
+/// <param name="Model">The model.</param>
+/// <param name="IsProbed">Whether one call finds out now.</param>
+/// <param name="Left">Until one may, if none does.</param>
+public sealed record OpenCircuit(string Provider, string Model, bool IsProbed, TimeSpan Left);
