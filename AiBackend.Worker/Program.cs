@@ -1,3 +1,4 @@
+using AiBackend.Core.Admission;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
@@ -25,6 +26,7 @@ builder.AddRedis();
 builder.AddQueue();
 builder.AddJobSignals();
 builder.AddJobLeases();
+builder.AddAdmission();
 builder.AddProviders();
 builder.AddWork(args);
 return await ProgramRun.RunAsync(builder.Build);

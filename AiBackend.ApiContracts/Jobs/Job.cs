@@ -86,7 +86,7 @@ public sealed record Job
 /// <param name="EtaP50">Seconds until start in the typical case; null when unknown.</param>
 /// <param name="EtaP90">Seconds until start in nine of ten cases; null when unknown.</param>
 /// <param name="WaitingReason"><c>capacity</c>, <c>backoff</c>, <c>scheduled</c>, <c>tool</c>, <c>review</c>, <c>isolation</c>,
-/// <c>retry_budget:</c> or <c>provider_down:</c> and a provider, or another reason code.</param>
+/// <c>retry_budget:</c> or <c>provider_down:</c> and a provider, <c>rate_limit:</c> with a provider and a limit, or another reason code.</param>
 public sealed record QueuePlace(long? Position, double? EtaP50, double? EtaP90, string? WaitingReason);
 
 /// <summary>What a job produced.</summary>

@@ -60,8 +60,8 @@ public sealed record AttemptTrace
 /// <param name="Seconds">How long it took.</param>
 /// <param name="Usage">Tokens and cost; null when the provider reported none.</param>
 /// <param name="Error">
-/// Why it failed; null when it did not, or was cut off. <c>retry_budget_spent</c>, <c>provider_circuit_open</c>: it was not made, because
-/// the provider fails too often, or is down.
+/// Why it failed; null when it did not, or was cut off. <c>retry_budget_spent</c>, <c>provider_circuit_open</c>,
+/// <c>provider_limit_reached</c>: it was not made, because the provider fails too often, is down, or allows no more for now.
 /// </param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Skip)]
 public sealed record CallTrace(

@@ -73,15 +73,14 @@ public sealed record AttemptEnd
 
     /// <summary>No provider may be asked now: the job waits without having used up a try, until its deadline.</summary>
     /// <param name="error">What it waits for, for people.</param>
-    /// <param name="reason">Which wait it is, one of <see cref="WaitingReasons"/>.</param>
-    /// <param name="provider">Which one may be asked soonest.</param>
+    /// <param name="waitingReason">The same, as a code.</param>
     /// <param name="delay">Until the next look.</param>
-    public static AttemptEnd WaitsForProvider(JobError error, string reason, string provider, TimeSpan delay) =>
+    public static AttemptEnd WaitsForProvider(JobError error, string waitingReason, TimeSpan delay) =>
         new(JobTrigger.FailForNow, AttemptOutcome.Interrupted)
         {
             Error = error,
             RetryDelay = delay,
-            WaitingReason = reason + ":" + provider,
+            WaitingReason = waitingReason,
         };
 
     /// <summary>No other attempt follows.</summary>

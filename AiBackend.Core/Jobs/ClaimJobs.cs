@@ -53,6 +53,12 @@ public sealed record ClaimedJob
     /// <summary>Whether its latest attempt failed, or waited to be made again: then every provider call of this one is a retry.</summary>
     public bool IsRetry { get; init; }
 
+    /// <summary>How urgent it is.</summary>
+    public required JobPriority Priority { get; init; }
+
+    /// <summary>It waited for a provider's limit and was told to come back now.</summary>
+    public bool HasTurn { get; init; }
+
     /// <summary>How often its worker died before this attempt.</summary>
     public int Crashes { get; init; }
 }
@@ -127,13 +133,13 @@ internal sealed partial class PostgresJobStore
                AND (@alone OR j.pool = @pool)
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
-                      j.last_seq, j.crash_count, j.waiting_reason IS NOT NULL AS is_retry, p.input, p.trace_parent, p.schema_version
+                      j.last_seq, j.crash_count, j.waiting_reason, j.priority, p.input, p.trace_parent, p.schema_version
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
         SELECT id, lease_epoch, type, model, attempt, counted, max_attempts, time_left, queue_wait, age, last_seq, input, trace_parent,
-               crash_count, is_retry, schema_version
+               crash_count, waiting_reason, schema_version, priority
           FROM claimed
         """;
 
@@ -187,6 +193,12 @@ internal sealed partial class PostgresJobStore
             Input = _shapes.Inputs.Read(reader.GetInt16(15), reader.GetString(11)),
             TraceParent = reader.IsDBNull(12) ? null : reader.GetString(12),
             Crashes = reader.GetInt16(13),
-            IsRetry = reader.GetBoolean(14),
+            // A wait for a limit is not a failed try, and hides whether there was one before: then more than one counts.
+            IsRetry = !reader.IsDBNull(14) && (!HasTurn(reader) || reader.GetInt32(5) > 1),
+            HasTurn = HasTurn(reader),
+            Priority = (JobPriority)reader.GetInt16(16),
         };
+
+    private static bool HasTurn(NpgsqlDataReader claimed) =>
+        !claimed.IsDBNull(14) && claimed.GetString(14).StartsWith(WaitingReasons.RateLimit, StringComparison.Ordinal);
 }

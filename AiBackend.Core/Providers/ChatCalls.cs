@@ -1,12 +1,14 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Failures;
 
 namespace AiBackend.Core.Providers;
 
 /// <summary>The provider calls that one routed chat made, as far as they have come: whole also when it is cut off or fails.</summary>
 /// <param name="clock">Measures them.</param>
+/// <param name="caller">The work they belong to.</param>
 /// <param name="isRetry">Whether an earlier attempt at the same work failed: then every call has to be in its provider's retry budget.</param>
-public sealed class ChatCalls(TimeProvider clock, bool isRetry = false)
+public sealed class ChatCalls(TimeProvider clock, ChatCaller caller = default, bool isRetry = false)
 {
     private readonly List<ChatCall> _all = [];
     private readonly long _startedAt = clock.GetTimestamp();
@@ -16,6 +18,8 @@ public sealed class ChatCalls(TimeProvider clock, bool isRetry = false)
 
     /// <summary>Whether any provider was asked, and not only left out because it may not be asked now.</summary>
     public bool AnyMade => _all.Exists(call => call.Failure is not ProviderFailure.NotAsked);
+
+    internal ChatCaller Caller => caller;
 
     internal bool IsRetry => isRetry;
 

@@ -1,3 +1,4 @@
+using AiBackend.Core.Providers.Configuration;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Core.Providers;
@@ -7,4 +8,8 @@ namespace AiBackend.Core.Providers;
 /// <param name="Model">The provider's name of the model.</param>
 /// <param name="Simulated">True when no real model is behind it.</param>
 /// <param name="Client">The provider's client, with telemetry and time limits; ask it for <paramref name="Model"/> by <see cref="ChatOptions.ModelId"/>.</param>
-public sealed record ChatDeployment(string Provider, string Model, bool Simulated, IChatClient Client);
+public sealed record ChatDeployment(string Provider, string Model, bool Simulated, IChatClient Client)
+{
+    /// <summary>What the provider allows it.</summary>
+    public ProviderLimits Limits { get; init; } = new();
+}

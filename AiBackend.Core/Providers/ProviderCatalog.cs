@@ -75,7 +75,7 @@ public sealed class ProviderCatalog : IDisposable
     }
 
     private ChatDeployment Deployment(ProviderOptions provider, string model) =>
-        new(provider.Name, model, provider.Simulated, _clients[provider.Name]);
+        new(provider.Name, model, provider.Simulated, _clients[provider.Name]) { Limits = provider.Limits };
 
     /// <summary>Outside in: telemetry sees what the time limits did; the limits see the bare adapter.</summary>
     private static ProviderTelemetry Chain(ProviderOptions provider, ProviderMetrics metrics, TimeProvider clock)

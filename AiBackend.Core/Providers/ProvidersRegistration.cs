@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Providers.Telemetry;
@@ -47,9 +48,11 @@ public static class ProvidersRegistration
             services.GetRequiredService<ILogger<CircuitBreakers>>()
         ));
         builder.Services.AddSingleton<RetryBudgets>();
+        builder.Services.TryAddSingleton<ICallGate, OpenGate>();
         builder.Services.AddSingleton(services => new RoutedChat(
             services.GetRequiredService<ProviderCatalog>(),
             services.GetRequiredService<CircuitBreakers>(),
+            services.GetRequiredService<ICallGate>(),
             services.GetRequiredService<RetryBudgets>(),
             services.GetRequiredService<ProviderMetrics>(),
             services.GetRequiredService<TimeProvider>(),

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Providers.Telemetry;
@@ -16,6 +18,7 @@ public sealed class RoutedChat
 {
     private readonly ProviderCatalog _catalog;
     private readonly CircuitBreakers _circuits;
+    private readonly ICallGate _gate;
     private readonly RetryBudgets _budgets;
     private readonly ProviderMetrics _metrics;
     private readonly TimeProvider _clock;
@@ -24,6 +27,7 @@ public sealed class RoutedChat
     internal RoutedChat(
         ProviderCatalog catalog,
         CircuitBreakers circuits,
+        ICallGate gate,
         RetryBudgets budgets,
         ProviderMetrics metrics,
         TimeProvider clock,
@@ -32,6 +36,7 @@ public sealed class RoutedChat
     {
         _catalog = catalog;
         _circuits = circuits;
+        _gate = gate;
         _budgets = budgets;
         _metrics = metrics;
         _clock = clock;
@@ -66,19 +71,17 @@ public sealed class RoutedChat
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
-        var route = _catalog.Route(model);
-        if (route.Count == 0)
-        {
-            throw new UnknownModelException(model, _catalog.KnownModels);
-        }
-
         var failures = new RouteFailures();
+        var size = new CallSize(messages.Sum(message => message.Text.Length), options?.MaxOutputTokens);
         ChatDeployment? failed = null;
-        foreach (var deployment in route)
+        foreach (var deployment in RouteOf(model))
         {
             var isRetry = calls.IsRetry || failed is not null;
             using var pass = _circuits.TryPass(deployment, out var wait);
-            if (RefusalOf(deployment, pass, wait, isRetry) is { } refusal)
+            var (permit, refusal) = pass is null
+                ? (null, CircuitOpen(deployment, wait))
+                : await EnterAsync(deployment, size, calls, isRetry, cancellationToken);
+            if (refusal is not null)
             {
                 calls.Skip(deployment, refusal);
                 failures.NoteNotAsked(refusal);
@@ -93,6 +96,7 @@ public sealed class RoutedChat
             yield return new ChatProgress.CallStarted(deployment.Provider, deployment.Model, deployment.Simulated);
 
             var call = pass!.Of(calls.Begin(deployment));
+            using var counted = new CountedCall(permit!, call);
             var summary = new AnswerSummary(deployment, failures.Count, call);
             await using var updates = deployment
                 .Client.GetStreamingResponseAsync(messages, For(deployment, options), cancellationToken)
@@ -124,11 +128,35 @@ public sealed class RoutedChat
         failures.Throw();
     }
 
-    /// <returns>Why the deployment may not be asked now; null when it may.</returns>
-    private ProviderFailure.NotAsked? RefusalOf(ChatDeployment deployment, CircuitPass? pass, TimeSpan wait, bool isRetry) =>
-        pass is null ? ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait)
-        : !_budgets.MayCall(deployment.Provider, isRetry) ? ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider)
-        : null;
+    private IReadOnlyList<ChatDeployment> RouteOf(string model) =>
+        _catalog.Route(model) is { Count: > 0 } route ? route : throw new UnknownModelException(model, _catalog.KnownModels);
+
+    private static ProviderFailure.NotAsked CircuitOpen(ChatDeployment deployment, TimeSpan wait) =>
+        ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait);
+
+    /// <summary>Whether a deployment that is up may be asked now: by its limits, and for a retry by its budget.</summary>
+    private async ValueTask<(ICallPermit?, ProviderFailure.NotAsked?)> EnterAsync(
+        ChatDeployment deployment,
+        CallSize size,
+        ChatCalls calls,
+        bool isRetry,
+        CancellationToken cancellationToken
+    )
+    {
+        switch (await _gate.EnterAsync(deployment, size, calls.Caller, cancellationToken))
+        {
+            case CallEntry.Full full:
+                _metrics.Limited(deployment.Provider, full.Limit);
+                return (null, ProviderFailure.NotAsked.LimitReached(deployment.Provider, full.Limit, full.Delay));
+            case CallEntry.Admitted { Permit: var permit } when _budgets.MayCall(deployment.Provider, isRetry):
+                return (permit, null);
+            case CallEntry.Admitted { Permit: var permit }:
+                permit.Cancel();
+                return (null, ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider));
+            case var other:
+                throw new UnreachableException($"{other} is neither.");
+        }
+    }
 
     /// <returns>Whether there is a next update; null when the call failed and another deployment may do better.</returns>
     private static async ValueTask<bool?> NextAsync(
@@ -147,6 +175,12 @@ public sealed class RoutedChat
         {
             return null;
         }
+    }
+
+    /// <summary>Settles a call however it ends: with what the provider said it used, or with what was reserved.</summary>
+    private readonly struct CountedCall(ICallPermit permit, ChatCall call) : IDisposable
+    {
+        public void Dispose() => permit.Settle(call.Usage);
     }
 
     private ChatProgress.FailedOver Report(ChatDeployment from, ChatDeployment to, RouteFailures failures)

@@ -20,6 +20,8 @@ public sealed partial class FeatureEdgeTests
         // A call to a model knows nothing of jobs, so that anything can make one.
         ["Providers"] = ["Faults", "Telemetry"],
         ["Queue"] = [.. Ground, "Jobs"],
+        // Counts calls for providers, which do not know where.
+        ["Admission"] = [.. Ground, "Providers"],
         // What follows a commit is told both to readers and to the queue.
         ["Events"] = [.. Ground, "Jobs", "Queue"],
         // What became of jobs that failed for good, and new jobs made of them, which belong to a pool.

@@ -43,6 +43,7 @@ internal partial class MemoryStore
                     Lease = new JobLease(job.Draft.Id, job.Epoch),
                     Type = job.Draft.Type,
                     Model = job.Draft.Model,
+                    Priority = job.Draft.Priority,
                     Attempt = job.Attempt,
                     CountedAttempts = Counted(job),
                     MaxAttempts = job.Draft.MaxAttempts,

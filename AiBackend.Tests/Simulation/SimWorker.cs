@@ -3,6 +3,7 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
@@ -80,6 +81,7 @@ internal sealed class SimWorker
             .Options(new WorkerOptions { MaxConcurrentJobs = 3, PollInterval = TimeSpan.FromSeconds(2) })
             .Options(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(1) })
             .With<IHostApplicationLifetime>(_lifetime)
+            .With<ICallGate>(new OpenGate())
             .With(Provider());
         parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers);
         _writes = parts.Get<LeasedWrites>();

@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Admission;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
@@ -48,6 +49,7 @@ public static class WorkerUnderTest
             builder =>
             {
                 builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1));
+                builder.AddAdmission();
                 builder.AddProviders();
                 builder.AddQueueGauges();
                 builder.AddRetention();

@@ -40,6 +40,9 @@ internal static class RunWords
             JobStatuses.Retrying
                 when run.NextAttemptAt is { } look && run.WaitingReason?.StartsWith("provider_down", StringComparison.Ordinal) == true =>
                 $"The model provider is down, so this waits; looks again at {clockTime(look)}",
+            JobStatuses.Retrying
+                when run.NextAttemptAt is { } turn && run.WaitingReason?.StartsWith("rate_limit", StringComparison.Ordinal) == true =>
+                $"The model provider limits how fast we may ask; its turn is at {clockTime(turn)}",
             JobStatuses.Retrying when run.NextAttemptAt is { } next => $"{Try(run.Attempt)} failed, next at {clockTime(next)}",
             _ => Status(run.Status),
         };

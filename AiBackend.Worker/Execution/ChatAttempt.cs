@@ -21,7 +21,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         using var deadline = new CancellationTokenSource(PatienceUntil(job.TimeLeft), clock);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
-        var calls = new ChatCalls(clock, job.IsRetry);
+        var calls = new ChatCalls(clock, new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn), job.IsRetry);
         var answer = new Answer(clock, calls);
         try
         {
@@ -98,13 +98,14 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         var error = ErrorOf(failure);
         if (failure is ProviderFailure.NotAsked refusal && !answer.AnyCall && job.Attempt < RetryPolicy.MostAttempts)
         {
-            var reason = refusal.Code == ProviderFailureCodes.CircuitOpen ? WaitingReasons.ProviderDown : WaitingReasons.RetryBudget;
-            return AttemptEnd.WaitsForProvider(
-                error,
-                reason,
-                refusal.Provider,
-                RetryPolicy.NextLook(refusal.After, job.Attempt, random.NextDouble())
-            );
+            return refusal.Limit is { } limit
+                // Its turn is a place in a line: not a moment later.
+                ? AttemptEnd.WaitsForProvider(error, $"{WaitingReasons.RateLimit}:{refusal.Provider}:{limit}", refusal.After)
+                : AttemptEnd.WaitsForProvider(
+                    error,
+                    $"{(refusal.Code == ProviderFailureCodes.CircuitOpen ? WaitingReasons.ProviderDown : WaitingReasons.RetryBudget)}:{refusal.Provider}",
+                    RetryPolicy.NextLook(refusal.After, job.Attempt, random.NextDouble())
+                );
         }
 
         logger.AttemptFailed(failure is ProviderFailure.Unknown ? exception : null, job.Lease.JobId, job.Attempt, error.Code);

@@ -24,6 +24,11 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
         "FIRST_TOKEN_TIMEOUT_SECONDS",
         "IDLE_TIMEOUT_SECONDS",
         "TOTAL_TIMEOUT_SECONDS",
+        "REQUESTS_PER_MINUTE",
+        "INPUT_TOKENS_PER_MINUTE",
+        "OUTPUT_TOKENS_PER_MINUTE",
+        "TOKENS_PER_MINUTE",
+        "CONCURRENT_CALLS",
     ];
 
     /// <summary>Reads the entry.</summary>
@@ -78,6 +83,14 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
                 Models = models,
                 Simulated = Flag("SIMULATED"),
                 Timeouts = Timeouts(section, root, problems),
+                Limits = new()
+                {
+                    RequestsPerMinute = Limit("REQUESTS_PER_MINUTE"),
+                    InputTokensPerMinute = Limit("INPUT_TOKENS_PER_MINUTE"),
+                    OutputTokensPerMinute = Limit("OUTPUT_TOKENS_PER_MINUTE"),
+                    TokensPerMinute = Limit("TOKENS_PER_MINUTE"),
+                    ConcurrentCalls = Limit("CONCURRENT_CALLS"),
+                },
             }
             : null;
     }
@@ -164,6 +177,23 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
         }
 
         return kind;
+    }
+
+    private long? Limit(string member)
+    {
+        var text = Text(member);
+        if (text is null)
+        {
+            return null;
+        }
+
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is > 0 and <= 1_000_000_000)
+        {
+            return limit;
+        }
+
+        problems.Add($"{Variable(member)} is '{text}'. Set it to a whole number from 1 to 1000000000, or leave it out for no limit.");
+        return null;
     }
 
     private bool Flag(string member)

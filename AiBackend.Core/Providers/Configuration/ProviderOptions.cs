@@ -27,6 +27,9 @@ public sealed class ProviderOptions
     /// <summary>How long its calls may take.</summary>
     public ProviderTimeouts Timeouts { get; init; } = new();
 
+    /// <summary>What it allows each of its models.</summary>
+    public ProviderLimits Limits { get; init; } = new();
+
     /// <summary>Whether it may be asked for <paramref name="model"/> by that name.</summary>
     public bool Serves(string model) =>
         Models.Contains(model, StringComparer.Ordinal) || (Simulated && model.StartsWith("sim", StringComparison.Ordinal));

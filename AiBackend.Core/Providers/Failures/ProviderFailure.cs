@@ -82,6 +82,9 @@ public abstract record ProviderFailure(string Code, string Message)
     /// <param name="After">When it may be asked at the earliest; zero when that is not known.</param>
     public sealed record NotAsked(string Code, string Provider, string Message, TimeSpan After) : ProviderFailure(Code, Message)
     {
+        /// <summary>The limit that is used up; null when it is something else.</summary>
+        public string? Limit { get; private init; }
+
         /// <inheritdoc/>
         public override string Class => "transient";
 
@@ -95,6 +98,17 @@ public abstract record ProviderFailure(string Code, string Message)
                 $"Provider '{provider}' fails often, so retries are limited to a share of its calls. This one waits; it does not count as a try.",
                 TimeSpan.Zero
             );
+
+        internal static NotAsked LimitReached(string provider, string limit, TimeSpan after) =>
+            new(
+                ProviderFailureCodes.LimitReached,
+                provider,
+                $"What provider '{provider}' allows ({limit}) is used up for now. This call waits for its turn; it does not count as a try.",
+                after
+            )
+            {
+                Limit = limit,
+            };
 
         internal static NotAsked CircuitOpen(string provider, string model, TimeSpan after) =>
             new(
@@ -128,6 +142,9 @@ public static class ProviderFailureCodes
 
     /// <summary>The provider's rate limit.</summary>
     public const string RateLimited = "rate_limited";
+
+    /// <summary>What the provider allows is used up for now; no call was made.</summary>
+    public const string LimitReached = "provider_limit_reached";
 
     /// <summary>The input is longer than the model can read.</summary>
     public const string ContextLengthExceeded = "context_length_exceeded";

@@ -14,6 +14,7 @@ internal sealed class ProviderMetrics
     private readonly Counter<long> _failovers;
     private readonly Counter<long> _retries;
     private readonly Counter<long> _refusedRetries;
+    private readonly Counter<long> _limited;
     private readonly Meter _meter;
 
     public ProviderMetrics(IMeterFactory meters)
@@ -71,11 +72,8 @@ internal sealed class ProviderMetrics
             unit: "{call}",
             description: "Calls for work that had failed before, at this provider or another."
         );
-        _refusedRetries = meter.CreateCounter<long>(
-            "aibackend.provider.retries_refused",
-            unit: "{call}",
-            description: "Calls not made because the provider's retry budget was spent."
-        );
+        _refusedRetries = meter.CreateCounter<long>("aibackend.provider.retries_refused", "{call}", "Calls beyond the retry budget.");
+        _limited = meter.CreateCounter<long>("aibackend.provider.limited", "{call}", "Calls not made because a limit was used up.");
     }
 
     /// <summary>For what a part of this feature measures itself.</summary>
@@ -83,6 +81,9 @@ internal sealed class ProviderMetrics
 
     public void Retry(string provider, bool refused) =>
         (refused ? _refusedRetries : _retries).Add(1, new KeyValuePair<string, object?>(Names.Provider, provider));
+
+    public void Limited(string provider, string limit) =>
+        _limited.Add(1, new KeyValuePair<string, object?>(Names.Provider, provider), new KeyValuePair<string, object?>("limit", limit));
 
     public void ObserveRetryBudgets(Func<IEnumerable<(string Provider, double Left)>> read) =>
         _meter.CreateObservableGauge(

@@ -1,0 +1,20 @@
+using AiBackend.Core.Providers.Admission;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace AiBackend.Core.Admission;
+
+/// <summary>Registers what keeps calls within provider limits.</summary>
+public static class AdmissionRegistration
+{
+    /// <summary>Adds the gate that all workers share. Before <c>AddProviders</c>, which otherwise adds one that is open.</summary>
+    public static void AddAdmission(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddOptions<AdmissionOptions>()
+            .BindConfiguration(AdmissionOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.AddSingleton<CallWindows>().AddSingleton<TokenEstimates>().AddSingleton<ICallGate, CallGate>();
+    }
+}

@@ -1,0 +1,23 @@
+namespace AiBackend.Core.Providers.Configuration;
+
+/// <summary>What a provider allows each of its models. Null is no limit; with none at all, calls are not counted.</summary>
+public sealed record ProviderLimits
+{
+    /// <summary>Calls in any 60 s.</summary>
+    public long? RequestsPerMinute { get; init; }
+
+    /// <summary>Tokens of prompts in any 60 s.</summary>
+    public long? InputTokensPerMinute { get; init; }
+
+    /// <summary>Tokens of answers in any 60 s.</summary>
+    public long? OutputTokensPerMinute { get; init; }
+
+    /// <summary>Tokens of both in any 60 s, as OpenAI counts.</summary>
+    public long? TokensPerMinute { get; init; }
+
+    /// <summary>Calls at the same time.</summary>
+    public long? ConcurrentCalls { get; init; }
+
+    /// <summary>Whether there is any.</summary>
+    public bool Any => this != new ProviderLimits();
+}

@@ -1,0 +1,148 @@
+using AiBackend.Core.Admission;
+using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Configuration;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Tests.Admission;
+
+/// <summary>The counters that all workers share: never more than a limit, whoever asks.</summary>
+public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
+
+    [Fact]
+    public async Task I_6_three_workers_together_never_pass_a_limit_in_any_window_and_come_close_to_it()
+    {
+        const int Limit = 200;
+        var limits = new ProviderLimits { TokensPerMinute = Limit };
+        var admitted = new List<(double At, long Tokens)>();
+        var workers = Enumerable.Range(0, 3).Select(_ => NewWindows()).ToList();
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        over.CancelAfter(Window * 5);
+
+        await Task.WhenAll(workers.SelectMany(worker => Enumerable.Range(0, 4).Select(caller => AskAsync(worker, caller))));
+
+        foreach (var worker in workers)
+        {
+            await worker.DisposeAsync();
+        }
+
+        admitted.Sort();
+        var most = admitted.Max(call =>
+            admitted.Where(other => other.At >= call.At && other.At < call.At + Window.TotalSeconds).Sum(other => other.Tokens)
+        );
+        Assert.InRange(most, 1, Limit);
+        // Of the last four windows: the first begins with a whole one at once.
+        var from = admitted[0].At + Window.TotalSeconds;
+        Assert.InRange(admitted.Where(call => call.At >= from).Sum(call => call.Tokens), Limit * 4 * 0.8, Limit * 4.05);
+
+        async Task AskAsync(CallWindows windows, int caller)
+        {
+            var random = new Random(caller);
+            while (!over.IsCancellationRequested)
+            {
+                var (input, output) = (random.Next(1, 5), random.Next(1, 10));
+                var answer = await windows.ReserveAsync(Ask(limits, input, output, hasTurn: true), TestRun.Cancel);
+                var now = TimeProvider.System.GetUtcNow();
+                if (answer.Slot is not null)
+                {
+                    lock (admitted)
+                    {
+                        admitted.Add((now.ToUnixTimeMilliseconds() / 1000.0, input + output));
+                    }
+                }
+                else
+                {
+                    await Task.Delay(answer.Delay, TestRun.Cancel);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Who_is_told_to_come_back_comes_before_those_who_ask_in_between_and_the_urgent_do_not_wait_for_the_patient()
+    {
+        await using var windows = NewWindows();
+        var limits = new ProviderLimits { RequestsPerMinute = 2 };
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits), TestRun.Cancel)).Slot);
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits), TestRun.Cancel)).Slot);
+
+        var first = await windows.ReserveAsync(Ask(limits), TestRun.Cancel);
+        var second = await windows.ReserveAsync(Ask(limits), TestRun.Cancel);
+        var batch = await windows.ReserveAsync(Ask(limits, level: 2), TestRun.Cancel);
+        var urgent = await windows.ReserveAsync(Ask(limits, level: 0), TestRun.Cancel);
+
+        Assert.Equal("requests_per_minute", first.BlockedBy);
+        Assert.InRange(first.Delay, Window / 2, Window * 1.1);
+        // Two in a window are one every half window.
+        Assert.InRange(second.Delay - first.Delay, Window / 2 * 0.8, Window / 2 * 1.1);
+        Assert.InRange(batch.Delay - second.Delay, Window / 2 * 0.8, Window / 2 * 1.1);
+        Assert.InRange(urgent.Delay, TimeSpan.Zero, first.Delay);
+    }
+
+    [Fact]
+    public async Task What_is_used_counts_in_place_of_what_was_reserved()
+    {
+        await using var windows = NewWindows();
+        var limits = new ProviderLimits { OutputTokensPerMinute = 100 };
+        var reservation = Ask(limits, output: 90);
+        var slot = (await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot!.Value;
+        Assert.Null((await windows.ReserveAsync(Ask(limits, output: 20, hasTurn: true), TestRun.Cancel)).Slot);
+
+        windows.Settle(new Settlement(reservation, slot, 0, -80));
+        await Eventually.TrueAsync(
+            async _ => (await windows.ReserveAsync(Ask(limits, output: 60, hasTurn: true), TestRun.Cancel)).Slot is not null,
+            "there is room again"
+        );
+        windows.Settle(new Settlement(reservation, slot, 0, 500));
+        await Eventually.TrueAsync(
+            async _ => (await windows.ReserveAsync(Ask(limits, output: 1, hasTurn: true), TestRun.Cancel)).Slot is null,
+            "and none when more was used"
+        );
+    }
+
+    [Fact]
+    public async Task More_than_a_whole_window_allows_is_let_through_alone()
+    {
+        await using var windows = NewWindows();
+        var limits = new ProviderLimits { InputTokensPerMinute = 10 };
+
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits, input: 50), TestRun.Cancel)).Slot);
+        Assert.Null((await windows.ReserveAsync(Ask(limits, input: 1), TestRun.Cancel)).Slot);
+    }
+
+    [Fact]
+    public async Task A_call_counts_as_open_until_it_is_settled_or_its_job_s_lease_is_over()
+    {
+        await using var windows = NewWindows();
+        var limits = new ProviderLimits { ConcurrentCalls = 1 };
+        using var running = await Core.ClaimAsync(await Core.SubmitAsync());
+        var reservation = Ask(limits) with { Caller = CallerOf(running.Job) };
+        var slot = (await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot!.Value;
+        // A repeat after a lost reply is the same call.
+        Assert.NotNull((await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot);
+        Assert.Equal("concurrent_calls", (await windows.ReserveAsync(Ask(limits), TestRun.Cancel)).BlockedBy);
+
+        await Core.ExpireLeaseAsync(running.Job.Lease.JobId);
+        using var other = await Core.ClaimAsync(await Core.SubmitAsync());
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits) with { Caller = CallerOf(other.Job) }, TestRun.Cancel)).Slot);
+
+        windows.Settle(new Settlement(Ask(limits) with { Caller = CallerOf(other.Job) }, slot, 0, 0));
+        await Eventually.TrueAsync(
+            async _ => (await windows.ReserveAsync(Ask(limits, hasTurn: true), TestRun.Cancel)).Slot is not null,
+            "its place is free"
+        );
+    }
+
+    private CallWindows NewWindows() =>
+        new(Core.HotPath, Core.Get<IStorageWatch>(), Options.Create(new AdmissionOptions { Window = Window }));
+
+    private static ChatCaller CallerOf(ClaimedJob job) => new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn);
+
+    private static Reservation Ask(ProviderLimits limits, long input = 1, long output = 1, int level = 1, bool hasTurn = false) =>
+        new("p0/sim", limits, new ChatCaller(Guid.CreateVersion7(), 1, level, hasTurn), input, output);
+}

@@ -1,0 +1,98 @@
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Simulator;
+using AiBackend.Tests.Worker;
+
+namespace AiBackend.Tests.Admission;
+
+/// <summary>A job whose provider is at its limit waits and says so; it is not failed, and the provider never says no.</summary>
+public sealed class LimitedJobTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    private const int Limit = 6;
+    private const int Jobs = 20;
+
+    [Fact]
+    public async Task I_6_jobs_beyond_a_limit_wait_with_their_reason_and_all_complete_without_a_refused_call()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await StartAsync(database, model, ("Admission:Window", "00:00:03"));
+        for (var i = 0; i < Jobs; i++)
+        {
+            await worker.SubmitAsync();
+        }
+
+        await Eventually.TrueAsync(
+            async _ =>
+                await worker.ScalarAsync<long>(
+                    "SELECT count(*) FROM jobs WHERE status = 5 AND waiting_reason = 'rate_limit:p0:requests_per_minute'"
+                ) > 0,
+            "some wait for the limit and say so"
+        );
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 6") == Jobs,
+            "all are done",
+            TimeSpan.FromSeconds(60)
+        );
+
+        var calls = await simulator.CallsAsync(model, TestRun.Cancel);
+        Assert.Equal(Jobs, calls.Count);
+        // Nobody lost a try by waiting.
+        Assert.Equal(1, await worker.ScalarAsync<int>("SELECT max(attempt - excused) FROM jobs"));
+        Assert.Equal(Jobs, await worker.ScalarAsync<long>("SELECT count(*) FROM job_attempts WHERE outcome = 1"));
+    }
+
+    [Fact]
+    public async Task A_waiting_job_tells_its_caller_why_and_until_when()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await StartAsync(database, model);
+        for (var i = 0; i <= Limit; i++)
+        {
+            await worker.SubmitAsync();
+        }
+
+        var waiting = await Eventually.GetAsync(
+            async _ => await worker.ScalarAsync<string>("SELECT coalesce(min(id::text), '') FROM jobs WHERE status = 5"),
+            id => id.Length > 0,
+            "one waits"
+        );
+        var job = (await worker.Reads.FindAsync(ApiKeyStore.DefaultTenant, Guid.Parse(waiting), TestRun.Cancel))!;
+
+        Assert.Equal(("retrying", "rate_limit:p0:requests_per_minute"), (job.Status, job.Queue!.WaitingReason));
+        Assert.Equal(("provider_limit_reached", true), (job.Error!.Code, job.Error.Retryable));
+        Assert.InRange(job.NextAttemptAt!.Value - job.CreatedAt, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(90));
+        Assert.Equal(Limit, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);
+    }
+
+    [Fact]
+    public async Task A_route_goes_on_to_the_next_provider_when_the_first_is_at_its_limit()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var (first, second) = (await simulator.ModelAsync(new { words = 2 }), await simulator.ModelAsync(new { words = 2 }));
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, first), (simulator.Address, second)],
+            [("AIBACKEND_PROVIDERS:0:REQUESTS_PER_MINUTE", "1")]
+        );
+
+        Assert.Equal("p0", (await worker.RunJobAsync(CoreHost.Draft())).ServedBy!.Provider);
+        var job = await worker.RunJobAsync(CoreHost.Draft());
+
+        Assert.Equal(("p1", "completed"), (job.ServedBy!.Provider, job.Status));
+        Assert.Single(await simulator.CallsAsync(first, TestRun.Cancel));
+    }
+
+    private Task<CoreHost> StartAsync(TestDatabase database, string model, params IEnumerable<(string, string)> more) =>
+        WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, model)],
+            [("AIBACKEND_PROVIDERS:0:REQUESTS_PER_MINUTE", $"{Limit}"), .. more]
+        );
+}
