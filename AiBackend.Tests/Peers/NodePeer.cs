@@ -22,5 +22,21 @@ internal static class NodePeer
         return ChildProcess.StartAsync(node, [Path.Combine(Folder(), script), .. arguments]);
     }
 
+    /// <summary>Waits until the script has printed "READY" and where it listens.</summary>
+    public static async Task<Uri> ListeningAsync(ChildProcess process)
+    {
+        const string Ready = "READY ";
+        var output = await Eventually.GetAsync(
+            _ =>
+                Task.FromResult(
+                    process.Output.Split('\n').FirstOrDefault(line => line.StartsWith(Ready, StringComparison.Ordinal)) ?? process.Output
+                ),
+            said => said.StartsWith(Ready, StringComparison.Ordinal),
+            "the peer listens",
+            TimeSpan.FromSeconds(60)
+        );
+        return new Uri(output[Ready.Length..]);
+    }
+
     private static string Folder([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 }
