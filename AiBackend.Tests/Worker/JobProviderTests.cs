@@ -3,21 +3,28 @@ using AiBackend.Core.Jobs;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Peers;
+using AiBackend.Tests.Providers;
 using AiBackend.Tests.Simulator;
 
 namespace AiBackend.Tests.Worker;
 
 /// <summary>What a provider does, as the reader of a job sees it: text, failover, another attempt.</summary>
-public sealed class JobProviderTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator, Aimock aimock)
-    : IClassFixture<RedisServer>,
-        IClassFixture<SimulatorServer>,
-        IClassFixture<Aimock>
+public sealed class JobProviderTests(
+    PostgresServer postgres,
+    RedisServer redis,
+    SimulatorServer simulator,
+    Aimock aimock,
+    StoryTeller teller
+) : IClassFixture<RedisServer>, IClassFixture<SimulatorServer>, IClassFixture<Aimock>, IClassFixture<StoryTeller>
 {
-    [Fact]
-    public async Task A_job_is_answered_by_an_upstream_that_nobody_here_wrote()
+    public static TheoryData<string> Kinds => Wire.Kinds;
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task A_job_is_answered_by_an_upstream_that_nobody_here_wrote(string kind)
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (aimock.Address, "gpt-x"));
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, [(aimock.Address, "gpt-x")], Kind(kind));
 
         var job = await worker.RunJobAsync(Ask("unicode"));
 
@@ -25,6 +32,36 @@ public sealed class JobProviderTests(PostgresServer postgres, RedisServer redis,
         Assert.Equal(("gpt-x", false), (job.ServedBy?.Model, job.ServedBy?.Simulated));
         Assert.True(job.Usage is { InputTokens: > 0, OutputTokens: > 0 });
         Assert.Equal(job.Output?.Text, await FoldAsync(worker, job.Id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task A_job_whose_answer_reaches_its_limit_is_partly_completed(string kind)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, [(aimock.Address, "gpt-x")], Kind(kind));
+
+        var job = await worker.RunJobAsync(Ask("cut short"));
+
+        Assert.Equal(("partially_completed", "as long as allow"), (job.Status, job.Output?.Text));
+    }
+
+    [Fact]
+    public async Task A_job_is_answered_by_a_model_that_really_writes()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (await teller.AddressAsync(), "stories260K"));
+
+        var job = await worker.RunJobAsync(
+            CoreHost.Draft(input: """{"messages":[{"role":"user","content":"Once upon a time"}],"temperature":0}""")
+        );
+
+        // Nobody knows what it writes; what matters is that all of it is kept and counted.
+        Assert.True(job.Status is "completed" or "partially_completed", job.Status);
+        Assert.Equal(("stories260K", false), (job.ServedBy?.ModelVersion, job.ServedBy?.Simulated));
+        Assert.InRange(job.Output!.Text.Length, 20, 10_000);
+        Assert.InRange(job.Usage!.OutputTokens, 20, StoryTeller.Context);
+        Assert.Equal(job.Output.Text, await FoldAsync(worker, job.Id));
     }
 
     [Fact]
@@ -71,6 +108,8 @@ public sealed class JobProviderTests(PostgresServer postgres, RedisServer redis,
             )
         );
     }
+
+    private static IEnumerable<(string, string)> Kind(string kind) => [("AIBACKEND_PROVIDERS:0:KIND", kind)];
 
     private static JobDraft Ask(string question) =>
         CoreHost.Draft(input: JsonSerializer.Serialize(new { messages = new[] { new { role = "user", content = question } } }));
