@@ -34,7 +34,7 @@ internal static class BenchCommands
 
     private static readonly Option<int> Jobs = new("--jobs")
     {
-        Description = "Jobs of drain (default 20 000) and llm (default 2 000).",
+        Description = "Jobs of drain (default 20 000), llm (default 2 000) and limits (default 2 000).",
         DefaultValueFactory = _ => 0,
     };
 
@@ -70,6 +70,13 @@ internal static class BenchCommands
         );
         root.Add(
             Command("chaos", "The acknowledgement while one worker is killed every 5 s, against the quiet one.", ChaosScenario.RunAsync)
+        );
+        root.Add(
+            Command(
+                "limits",
+                "Many jobs against few tokens a minute, time scaled, on three workers: what the provider saw.",
+                LimitsScenario.RunAsync
+            )
         );
         return root;
     }

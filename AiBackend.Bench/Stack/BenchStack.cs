@@ -155,4 +155,8 @@ internal sealed class BenchStack : IAsyncDisposable
 /// <param name="Slots">Jobs at once in each.</param>
 /// <param name="WorkerStopped">Whether the measurement begins without a worker.</param>
 /// <param name="WithWeb">Whether the web site runs too.</param>
-internal sealed record StackSettings(int Workers = 1, int Slots = 500, bool WorkerStopped = false, bool WithWeb = false);
+internal sealed record StackSettings(int Workers = 1, int Slots = 500, bool WorkerStopped = false, bool WithWeb = false)
+{
+    /// <summary>Variables of the worker besides.</summary>
+    public IReadOnlyDictionary<string, string> WorkerVariables { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+}

@@ -12,7 +12,8 @@ internal static class BenchTopology
         var simulator = builder
             .AddProject<Projects.AiBackend_Simulator>("simulator")
             .WithHttpEndpoint()
-            .WithHttpHealthCheck("/health/ready");
+            .WithHttpHealthCheck("/health/ready")
+            .WithEnvironment("Simulator__CallLogSize", "100000");
         var migrations = servers
             .Connect(builder.AddProject<Projects.AiBackend_Worker>("migrations"))
             .WithArgs("migrate")
@@ -31,6 +32,11 @@ internal static class BenchTopology
             .WithEnvironment("Worker__MaxConcurrentJobs", settings.Slots.ToString(CultureInfo.InvariantCulture))
             .WaitForCompletion(migrations)
             .WaitFor(simulator);
+        foreach (var (name, value) in settings.WorkerVariables)
+        {
+            worker.WithEnvironment(name, value);
+        }
+
         if (settings.WithWeb)
         {
             builder

@@ -16,5 +16,6 @@ public static class AdmissionRegistration
             .ValidateDataAnnotations()
             .ValidateOnStart();
         builder.Services.AddSingleton<CallWindows>().AddSingleton<TokenEstimates>().AddSingleton<ICallGate, CallGate>();
+        builder.Services.AddSingleton<ReleaseLimitedJobs>();
     }
 }

@@ -21,7 +21,7 @@ public static class WaitingReasons
     /// <summary>An attempt failed and its provider gets no more retries for now; followed by a colon and the provider's name.</summary>
     public const string RetryBudget = "retry_budget";
 
-    /// <summary>What its provider allows is used up for now; followed by the provider's name and the limit, with colons.</summary>
+    /// <summary>What a deployment allows is used up for now; followed by provider/model and the limit, with colons.</summary>
     public const string RateLimit = "rate_limit";
 
     /// <summary>Every deployment that could answer is down; followed by a colon and the name of the provider that is looked at first.</summary>

@@ -28,7 +28,7 @@ public sealed class LimitedJobTests(PostgresServer postgres, RedisServer redis, 
         await Eventually.TrueAsync(
             async _ =>
                 await worker.ScalarAsync<long>(
-                    "SELECT count(*) FROM jobs WHERE status = 5 AND waiting_reason = 'rate_limit:p0:requests_per_minute'"
+                    "SELECT count(*) FROM jobs WHERE status = 5 AND waiting_reason LIKE 'rate_limit:p0/%:requests_per_minute'"
                 ) > 0,
             "some wait for the limit and say so"
         );
@@ -63,7 +63,7 @@ public sealed class LimitedJobTests(PostgresServer postgres, RedisServer redis, 
         );
         var job = (await worker.Reads.FindAsync(ApiKeyStore.DefaultTenant, Guid.Parse(waiting), TestRun.Cancel))!;
 
-        Assert.Equal(("retrying", "rate_limit:p0:requests_per_minute"), (job.Status, job.Queue!.WaitingReason));
+        Assert.Equal(("retrying", $"rate_limit:p0/{model}:requests_per_minute"), (job.Status, job.Queue!.WaitingReason));
         Assert.Equal(("provider_limit_reached", true), (job.Error!.Code, job.Error.Retryable));
         Assert.InRange(job.NextAttemptAt!.Value - job.CreatedAt, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(90));
         Assert.Equal(Limit, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);

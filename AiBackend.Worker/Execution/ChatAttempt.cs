@@ -100,7 +100,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         {
             return refusal.Limit is { } limit
                 // Its turn is a place in a line: not a moment later.
-                ? AttemptEnd.WaitsForProvider(error, $"{WaitingReasons.RateLimit}:{refusal.Provider}:{limit}", refusal.After)
+                ? AttemptEnd.WaitsForProvider(error, $"{WaitingReasons.RateLimit}:{limit}", refusal.After)
                 : AttemptEnd.WaitsForProvider(
                     error,
                     $"{(refusal.Code == ProviderFailureCodes.CircuitOpen ? WaitingReasons.ProviderDown : WaitingReasons.RetryBudget)}:{refusal.Provider}",

@@ -1,3 +1,4 @@
+using AiBackend.Core.Admission;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
@@ -17,6 +18,7 @@ internal sealed class MaintenanceLoops(
     DispatchBacklog dispatch,
     IReadyQueue queue,
     RescueJobs rescue,
+    ReleaseLimitedJobs releaseLimited,
     AdvanceDueJobs advanceDue,
     PruneKeys pruneKeys,
     PruneWorkers pruneWorkers,
@@ -85,6 +87,7 @@ internal sealed class MaintenanceLoops(
 
     private async Task<TimeSpan> AdvanceAsync(CancellationToken cancellationToken)
     {
+        await releaseLimited.RunAsync(cancellationToken);
         await advanceDue.RunAsync(cancellationToken);
         return AdvanceInterval;
     }

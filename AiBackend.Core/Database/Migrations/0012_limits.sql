@@ -8,7 +8,13 @@ CREATE TABLE call_windows (
     requests        bigint[]    NOT NULL,       -- of the last 62 slots, each at its number modulo 62, plus 1
     input_tokens    bigint[]    NOT NULL,       -- reserved or, once they are known, used
     output_tokens   bigint[]    NOT NULL,
-    turns           timestamptz[] NOT NULL      -- for each priority: when the last of those who were told to come back comes
+    turns           timestamptz[] NOT NULL,     -- for each priority: when the last of those who were told to come back comes
+    -- As of the latest call; null is none.
+    max_requests    bigint,
+    max_input       bigint,
+    max_output      bigint,
+    max_tokens      bigint,
+    max_calls       bigint
 ) WITH (fillfactor = 20);
 
 -- Calls of deployments that allow only so many at once. One counts while its job's lease lives, so a crash frees its own.
@@ -19,6 +25,18 @@ CREATE TABLE open_calls (
     PRIMARY KEY (job_id, lease_epoch)
 );
 CREATE INDEX open_calls_by_deployment ON open_calls (deployment);
+
+-- Jobs that wait for a limit, or have been let go on and are not claimed yet.
+CREATE INDEX jobs_limited ON jobs (waiting_reason, priority, due_at) WHERE status IN (1, 5) AND waiting_reason LIKE 'rate_limit:%';
+
+-- How many calls of a deployment are open.
+CREATE FUNCTION count_open_calls(p_deployment text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM open_calls o
+     WHERE o.deployment = p_deployment
+       AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = o.job_id AND j.status = 2 AND j.lease_epoch = o.lease_epoch AND j.lease_until > now());
+    RETURN (SELECT count(*) FROM open_calls o WHERE o.deployment = p_deployment);
+END $$;
 
 -- The row of a deployment, locked and rolled on to now. 62 slots: the sixty of a window, the one that is half over at its begin, and one
 -- because a call arrives a little later than it was counted.
@@ -113,10 +131,7 @@ BEGIN
     END LOOP;
 
     IF p_max_calls IS NOT NULL THEN
-        DELETE FROM open_calls o
-         WHERE o.deployment = p_deployment
-           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = o.job_id AND j.status = 2 AND j.lease_epoch = o.lease_epoch AND j.lease_until > now());
-        IF (SELECT count(*) FROM open_calls o WHERE o.deployment = p_deployment AND o.job_id <> p_job_id) >= p_max_calls THEN
+        IF count_open_calls(p_deployment) >= p_max_calls AND NOT EXISTS (SELECT 1 FROM open_calls o WHERE o.job_id = p_job_id AND o.deployment = p_deployment) THEN
             until_ms := greatest(until_ms, now_ms + 250);
             blocked_by := 'concurrent_calls';
             fullest := 1;
@@ -151,8 +166,54 @@ BEGIN
     END IF;
 
     UPDATE call_windows c
-       SET slot_ms = w.slot_ms, slot = w.slot, requests = w.requests, input_tokens = w.input_tokens, output_tokens = w.output_tokens, turns = w.turns
+       SET slot_ms = w.slot_ms, slot = w.slot, requests = w.requests, input_tokens = w.input_tokens, output_tokens = w.output_tokens, turns = w.turns,
+           max_requests = p_max_requests, max_input = p_max_input, max_output = p_max_output, max_tokens = p_max_tokens, max_calls = p_max_calls
      WHERE c.deployment = p_deployment;
+END $$;
+
+-- Lets waiting jobs go on as soon as there is room, the urgent first: a turn is the latest time, made of estimates that were too high.
+CREATE FUNCTION release_limited_jobs() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    w call_windows;
+    name text;
+    reasons text[];
+    requests numeric;
+    input numeric;
+    output numeric;
+    room numeric;
+    released bigint;
+    total bigint := 0;
+BEGIN
+    FOR name IN SELECT c.deployment FROM call_windows c WHERE (SELECT max(t) FROM unnest(c.turns) t) > now() ORDER BY c.deployment LOOP
+        SELECT * INTO w FROM call_windows c WHERE c.deployment = name;
+        w := call_window(name, w.slot_ms * 60);
+        requests := (SELECT sum(n) FROM unnest(w.requests) n);
+        input := (SELECT sum(n) FROM unnest(w.input_tokens) n);
+        output := (SELECT sum(n) FROM unnest(w.output_tokens) n);
+        -- In calls like those of the last window; least() passes over limits that are null.
+        room := least(w.max_requests - requests,
+                      floor((w.max_input - input) * greatest(requests, 1) / greatest(input, 1)),
+                      floor((w.max_output - output) * greatest(requests, 1) / greatest(output, 1)),
+                      floor((w.max_tokens - input - output) * greatest(requests, 1) / greatest(input + output, 1)),
+                      CASE WHEN w.max_calls IS NOT NULL THEN w.max_calls - count_open_calls(name) END);
+        reasons := (SELECT array_agg('rate_limit:' || name || ':' || l)
+                      FROM unnest(ARRAY['requests_per_minute', 'input_tokens_per_minute', 'output_tokens_per_minute', 'tokens_per_minute', 'concurrent_calls']) l);
+        room := room - (SELECT count(*) FROM jobs j
+                         WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'rate_limit:%' AND j.waiting_reason = ANY (reasons)
+                           AND (j.status = 1 OR j.due_at <= now()));
+        UPDATE jobs j SET due_at = now()
+         WHERE j.status = 5
+           AND j.id IN (SELECT i.id FROM jobs i
+                         WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'rate_limit:%' AND i.waiting_reason = ANY (reasons)
+                           AND i.status = 5 AND i.due_at > now()
+                         ORDER BY i.priority, i.due_at LIMIT greatest(room, 0) FOR UPDATE SKIP LOCKED);
+        GET DIAGNOSTICS released = ROW_COUNT;
+        total := total + released;
+        IF NOT EXISTS (SELECT 1 FROM jobs i WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'rate_limit:%' AND i.waiting_reason = ANY (reasons)) THEN
+            UPDATE call_windows c SET turns = array_fill('-infinity'::timestamptz, ARRAY[3]) WHERE c.deployment = name;
+        END IF;
+    END LOOP;
+    RETURN total;
 END $$;
 
 -- What the call used in place of what was reserved for it. More than that counts now when its slot is over; less does no longer matter then.

@@ -83,14 +83,7 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
                 Models = models,
                 Simulated = Flag("SIMULATED"),
                 Timeouts = Timeouts(section, root, problems),
-                Limits = new()
-                {
-                    RequestsPerMinute = Limit("REQUESTS_PER_MINUTE"),
-                    InputTokensPerMinute = Limit("INPUT_TOKENS_PER_MINUTE"),
-                    OutputTokensPerMinute = Limit("OUTPUT_TOKENS_PER_MINUTE"),
-                    TokensPerMinute = Limit("TOKENS_PER_MINUTE"),
-                    ConcurrentCalls = Limit("CONCURRENT_CALLS"),
-                },
+                Limits = Limits(section, root, problems),
             }
             : null;
     }
@@ -132,10 +125,8 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
         TimeSpan? Limit(string which)
         {
             var member = $"{which}_TIMEOUT_SECONDS";
-            var own = section?[member] is null ? root.GetSection($"AIBACKEND_PROVIDERS:{Defaults}") : section;
-            var variable = $"{own.Path.Replace(":", "__", StringComparison.Ordinal)}__{member}";
-            var text = own[member];
-            if (string.IsNullOrWhiteSpace(text))
+            var (variable, text) = Find(section, root, member);
+            if (text is null)
             {
                 return null;
             }
@@ -150,6 +141,44 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
             problems.Add($"{variable} is '{text}'. Set it to a number of seconds from 0.05 to 86400.");
             return null;
         }
+    }
+
+    /// <summary>What a provider allows, over what is allowed by all (<c>AIBACKEND_PROVIDERS__DEFAULTS__…</c>).</summary>
+    public static ProviderLimits Limits(IConfigurationSection? section, IConfiguration root, List<string> problems)
+    {
+        return new()
+        {
+            RequestsPerMinute = Limit("REQUESTS_PER_MINUTE"),
+            InputTokensPerMinute = Limit("INPUT_TOKENS_PER_MINUTE"),
+            OutputTokensPerMinute = Limit("OUTPUT_TOKENS_PER_MINUTE"),
+            TokensPerMinute = Limit("TOKENS_PER_MINUTE"),
+            ConcurrentCalls = Limit("CONCURRENT_CALLS"),
+        };
+
+        long? Limit(string member)
+        {
+            var (variable, text) = Find(section, root, member);
+            if (text is null)
+            {
+                return null;
+            }
+
+            if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is > 0 and <= 1_000_000_000)
+            {
+                return limit;
+            }
+
+            problems.Add($"{variable} is '{text}'. Set it to a whole number from 1 to 1000000000, or leave it out for no limit.");
+            return null;
+        }
+    }
+
+    /// <summary>A provider's own value, or else that for all.</summary>
+    private static (string Variable, string? Text) Find(IConfigurationSection? section, IConfiguration root, string member)
+    {
+        var own = section?[member] is null ? root.GetSection($"AIBACKEND_PROVIDERS:{Defaults}") : section;
+        var text = own[member]?.Trim();
+        return ($"{own.Path.Replace(":", "__", StringComparison.Ordinal)}__{member}", text is { Length: > 0 } ? text : null);
     }
 
     private List<string> Models()
@@ -177,23 +206,6 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
         }
 
         return kind;
-    }
-
-    private long? Limit(string member)
-    {
-        var text = Text(member);
-        if (text is null)
-        {
-            return null;
-        }
-
-        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit is > 0 and <= 1_000_000_000)
-        {
-            return limit;
-        }
-
-        problems.Add($"{Variable(member)} is '{text}'. Set it to a whole number from 1 to 1000000000, or leave it out for no limit.");
-        return null;
     }
 
     private bool Flag(string member)

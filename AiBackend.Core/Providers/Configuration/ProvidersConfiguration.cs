@@ -67,6 +67,7 @@ internal static class ProvidersConfiguration
                 Model = model,
                 Models = [model],
                 Timeouts = ProviderEntry.Timeouts(null, configuration, problems),
+                Limits = ProviderEntry.Limits(null, configuration, problems),
             }
             : null;
     }
@@ -98,6 +99,7 @@ internal static class ProvidersConfiguration
                 Models = ["sim"],
                 Simulated = true,
                 Timeouts = ProviderEntry.Timeouts(null, configuration, problems),
+                Limits = ProviderEntry.Limits(null, configuration, problems),
             }
             : null;
     }

@@ -82,7 +82,7 @@ public abstract record ProviderFailure(string Code, string Message)
     /// <param name="After">When it may be asked at the earliest; zero when that is not known.</param>
     public sealed record NotAsked(string Code, string Provider, string Message, TimeSpan After) : ProviderFailure(Code, Message)
     {
-        /// <summary>The limit that is used up; null when it is something else.</summary>
+        /// <summary>The deployment and its limit that is used up; null when it is something else.</summary>
         public string? Limit { get; private init; }
 
         /// <inheritdoc/>
@@ -99,7 +99,7 @@ public abstract record ProviderFailure(string Code, string Message)
                 TimeSpan.Zero
             );
 
-        internal static NotAsked LimitReached(string provider, string limit, TimeSpan after) =>
+        internal static NotAsked LimitReached(string provider, string model, string limit, TimeSpan after) =>
             new(
                 ProviderFailureCodes.LimitReached,
                 provider,
@@ -107,7 +107,7 @@ public abstract record ProviderFailure(string Code, string Message)
                 after
             )
             {
-                Limit = limit,
+                Limit = $"{provider}/{model}:{limit}",
             };
 
         internal static NotAsked CircuitOpen(string provider, string model, TimeSpan after) =>
