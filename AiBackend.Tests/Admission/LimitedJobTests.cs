@@ -70,6 +70,33 @@ public sealed class LimitedJobTests(PostgresServer postgres, RedisServer redis, 
     }
 
     [Fact]
+    public async Task Jobs_go_on_as_soon_as_calls_have_used_less_than_was_reserved_for_them()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, model)],
+            // Room for three at what is reserved for a call of which nothing is known, and for all at what they use.
+            [("AIBACKEND_PROVIDERS:0:TOKENS_PER_MINUTE", "1600"), ("Admission:Patience", "00:00:00")]
+        );
+        for (var i = 0; i < Jobs; i++)
+        {
+            await worker.SubmitAsync();
+        }
+
+        // By their turns alone the last one would come after six minutes.
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 6") == Jobs,
+            "all are done",
+            TimeSpan.FromSeconds(50)
+        );
+
+        Assert.True(await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE excused > 0") > 0, "some had to wait");
+    }
+
+    [Fact]
     public async Task A_route_goes_on_to_the_next_provider_when_the_first_is_at_its_limit()
     {
         await using var database = await postgres.CreateDatabaseAsync();
