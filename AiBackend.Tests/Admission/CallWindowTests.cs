@@ -15,7 +15,7 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
 
     [Fact]
-    public async Task I_6_three_workers_together_never_pass_a_limit_in_any_window_and_come_close_to_it()
+    public async Task P_14_three_workers_together_never_pass_a_limit_in_any_window_and_come_close_to_it()
     {
         const int Limit = 200;
         var limits = new ProviderLimits { TokensPerMinute = Limit };
@@ -105,6 +105,28 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         await Eventually.TrueAsync(
             async _ => (await windows.ReserveAsync(Ask(limits, output: 1, hasTurn: true), TestRun.Cancel)).Slot is null,
             "and none when more was used"
+        );
+    }
+
+    [Theory]
+    [InlineData(20)]
+    [InlineData(1_000_000)]
+    public async Task P_14_a_clock_that_was_ahead_opens_no_limit_and_closes_none_for_long(int slotsAhead)
+    {
+        await using var windows = NewWindows();
+        var limits = new ProviderLimits { RequestsPerMinute = 1 };
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits), TestRun.Cancel)).Slot);
+
+        await Core.ExecuteAsync($"UPDATE call_windows SET slot = slot + {slotsAhead}", Guid.Empty);
+        // The counts are where they were put, as if the clock had gone through all the slots.
+        await Core.ExecuteAsync("UPDATE call_windows SET requests = array_fill(0::bigint, ARRAY[62])", Guid.Empty);
+        await Core.ExecuteAsync("UPDATE call_windows SET requests[slot % 62 + 1] = 1", Guid.Empty);
+
+        Assert.Null((await windows.ReserveAsync(Ask(limits, hasTurn: true), TestRun.Cancel)).Slot);
+        await Eventually.TrueAsync(
+            async _ => (await windows.ReserveAsync(Ask(limits, hasTurn: true), TestRun.Cancel)).Slot is not null,
+            "the window is over",
+            TimeSpan.FromSeconds(20)
         );
     }
 

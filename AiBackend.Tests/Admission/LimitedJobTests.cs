@@ -15,7 +15,7 @@ public sealed class LimitedJobTests(PostgresServer postgres, RedisServer redis, 
     private const int Jobs = 20;
 
     [Fact]
-    public async Task I_6_jobs_beyond_a_limit_wait_with_their_reason_and_all_complete_without_a_refused_call()
+    public async Task P_14_jobs_beyond_a_limit_wait_with_their_reason_and_all_complete_without_a_refused_call()
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var model = await simulator.ModelAsync(new { words = 2 });

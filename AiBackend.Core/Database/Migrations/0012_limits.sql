@@ -56,8 +56,8 @@ BEGIN
     END IF;
     -- Read after the lock was won, or it would be the time of the begin of the wait.
     now_ms := (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
-    IF w.slot_ms <> new_slot_ms THEN
-        -- Another length of the window: all that counts counts as now.
+    IF w.slot_ms <> new_slot_ms OR w.slot > now_ms / new_slot_ms + 62 THEN
+        -- Another length of the window, or a clock that was far ahead: all that counts counts as now.
         SELECT (SELECT sum(n) FROM unnest(w.requests) n) AS r, (SELECT sum(n) FROM unnest(w.input_tokens) n) AS i,
                (SELECT sum(n) FROM unnest(w.output_tokens) n) AS o INTO total;
         w.slot_ms := new_slot_ms;
@@ -65,7 +65,7 @@ BEGIN
         w.requests := nothing; w.input_tokens := nothing; w.output_tokens := nothing;
         w.requests[w.slot % 62 + 1] := total.r; w.input_tokens[w.slot % 62 + 1] := total.i; w.output_tokens[w.slot % 62 + 1] := total.o;
     END IF;
-    -- A clock that was set back stays at the latest slot.
+    -- A clock that was set back a little stays at the latest slot until then.
     w.slot := greatest(w.slot, now_ms / new_slot_ms - 62);
     WHILE w.slot < now_ms / new_slot_ms LOOP
         w.slot := w.slot + 1;
