@@ -31,6 +31,26 @@ public sealed class RunStepTests
     }
 
     [Theory]
+    [InlineData("rate_limit:openai/gpt:requests_per_minute")]
+    [InlineData("provider_down:openai")]
+    public void A_run_whose_provider_could_not_be_asked_yet_has_not_failed(string reason)
+    {
+        var job = Jobs.Some(JobStatuses.Retrying) with { StartedAt = Jobs.CreatedAt.AddSeconds(1) };
+
+        var steps = Steps(
+            new RunView
+            {
+                Job = job,
+                Status = JobStatuses.Retrying,
+                Attempt = 1,
+                WaitingReason = reason,
+            }
+        );
+
+        Assert.Equal(["done Accepted", "done Waited", "wait Waiting for the model provider", "todo Done"], steps);
+    }
+
+    [Theory]
     [InlineData(1, "failed Tried once")]
     [InlineData(5, "failed Tried 5 times")]
     public void A_failed_run_counts_its_tries_once(int attempts, string tried)

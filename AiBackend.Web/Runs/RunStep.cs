@@ -29,7 +29,8 @@ internal sealed record RunStep(string State, string Text, TimeSpan? Time)
         return steps;
     }
 
-    private static int FailedTries(RunView run) => run.Status is JobStatuses.Retrying ? run.Attempt : run.Attempt - 1;
+    private static int FailedTries(RunView run) =>
+        run.Status is JobStatuses.Retrying && !RunWords.WaitsForProvider(run) ? run.Attempt : run.Attempt - 1;
 
     private static RunStep Wait(RunView run, Job job, DateTimeOffset now)
     {
@@ -58,6 +59,7 @@ internal sealed record RunStep(string State, string Text, TimeSpan? Time)
         }
 
         return run.Status is JobStatuses.Processing ? new("now", run.TextLength > 0 ? "Writing" : "Starting to write", now - job.StartedAt)
+            : RunWords.WaitsForProvider(run) ? new("wait", "Waiting for the model provider", null)
             : run.Status is JobStatuses.WaitingForTool or JobStatuses.WaitingForReview ? new("wait", RunWords.Status(run.Status), null)
             : new("todo", "Write", null);
     }

@@ -47,6 +47,10 @@ internal static class RunWords
             _ => Status(run.Status),
         };
 
+    /// <summary>Whether no provider could be asked yet: then nothing has failed.</summary>
+    public static bool WaitsForProvider(RunView run) =>
+        run.Status is JobStatuses.Retrying && run.WaitingReason?.Split(':')[0] is "rate_limit" or "provider_down" or "retry_budget";
+
     /// <summary>What the queue knows: “, about 20 s, 3rd in line”.</summary>
     private static string Place(QueuePlace? queue)
     {
