@@ -134,9 +134,9 @@ public sealed class JobSubmission : IAsyncDisposable
         {
             await CommitOnceAsync(batch);
         }
-        catch (Exception) when (batch.Count > 1)
+        catch (Exception failure) when (batch.Count > 1 || failure is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
         {
-            // One bad row, or a deadlock with another node's batch, must not harm its neighbours.
+            // One bad row, or a deadlock with another node's batch, must not harm its neighbours; and a job that exists is accepted.
             await CommitOneByOneAsync(batch);
         }
         catch (Exception failure)

@@ -98,6 +98,8 @@ public sealed class SubmissionTests(PostgresServer postgres, RedisServer redis) 
             await Core.SubmitAsync(draft);
         }
 
+        // In a batch of its own, and beside others.
+        Assert.IsType<SubmitOutcome.Accepted>(await Core.Submission.SubmitAsync(bare));
         var again = await Task.WhenAll(new[] { bare, keyed, later }.Select(Core.Submission.SubmitAsync));
 
         Assert.All(again, outcome => Assert.IsType<SubmitOutcome.Accepted>(outcome));
