@@ -9,9 +9,7 @@ namespace AiBackend.Core.Admission;
 internal sealed class CallGate(CallWindows windows, TokenEstimates estimates, IOptions<AdmissionOptions> options, TimeProvider clock)
     : ICallGate
 {
-    private static readonly CallEntry Free = new CallEntry.Admitted(new FreePermit());
-
-    private readonly CallWindows _windows = windows;
+    private static readonly OpenGate Open = new();
 
     public async ValueTask<CallEntry> EnterAsync(
         ChatDeployment deployment,
@@ -22,16 +20,15 @@ internal sealed class CallGate(CallWindows windows, TokenEstimates estimates, IO
     {
         if (!deployment.Limits.Any)
         {
-            return Free;
+            return await Open.EnterAsync(deployment, size, caller, cancellationToken);
         }
 
         var began = clock.GetTimestamp();
-        var name = $"{deployment.Provider}/{deployment.Model}";
-        var (input, output) = estimates.Of(name, size);
+        var (input, output) = estimates.Of(deployment.FullName, size);
         while (true)
         {
-            var reservation = new Reservation(name, deployment.Limits, caller, input, output);
-            var answer = await _windows.ReserveAsync(reservation, cancellationToken);
+            var reservation = new Reservation(deployment.FullName, deployment.Limits, caller, input, output);
+            var answer = await windows.ReserveAsync(reservation, cancellationToken);
             if (answer.Slot is { } slot)
             {
                 return new CallEntry.Admitted(new Permit(this, size, reservation, slot));
@@ -54,7 +51,7 @@ internal sealed class CallGate(CallWindows windows, TokenEstimates estimates, IO
             estimates.Learn(reservation.Deployment, size, usage);
         }
 
-        _windows.Settle(
+        windows.Settle(
             new Settlement(
                 reservation,
                 slot,
@@ -64,18 +61,13 @@ internal sealed class CallGate(CallWindows windows, TokenEstimates estimates, IO
         );
     }
 
+    private void Cancel(Reservation reservation, long slot) =>
+        windows.Settle(new Settlement(reservation, slot, -reservation.Input, -reservation.Output));
+
     private sealed class Permit(CallGate gate, CallSize size, Reservation reservation, long slot) : ICallPermit
     {
         public void Settle(JobUsage? usage) => gate.Settle(size, reservation, slot, usage);
 
-        public void Cancel() => gate._windows.Settle(new Settlement(reservation, slot, -reservation.Input, -reservation.Output));
-    }
-
-    /// <summary>Of a call that nobody counts.</summary>
-    private sealed class FreePermit : ICallPermit
-    {
-        public void Settle(JobUsage? usage) { }
-
-        public void Cancel() { }
+        public void Cancel() => gate.Cancel(reservation, slot);
     }
 }

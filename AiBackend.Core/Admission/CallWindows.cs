@@ -2,6 +2,7 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
@@ -51,6 +52,7 @@ internal sealed class CallWindows : IAsyncDisposable
 
     private readonly NpgsqlDataSource _database;
     private readonly IStorageWatch _storage;
+    private readonly ILogger<CallWindows> _logger;
     private readonly long _windowMs;
     private readonly CommitLoop<Pending> _reserving;
     private readonly CommitLoop<Settlement> _settling;
@@ -58,11 +60,13 @@ internal sealed class CallWindows : IAsyncDisposable
     public CallWindows(
         [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
         IStorageWatch storage,
-        IOptions<AdmissionOptions> options
+        IOptions<AdmissionOptions> options,
+        ILogger<CallWindows> logger
     )
     {
         _database = database;
         _storage = storage;
+        _logger = logger;
         _windowMs = (long)options.Value.Window.TotalMilliseconds;
         _reserving = new(Capacity, MaxBatch, ReserveAsync);
         _settling = new(Capacity, MaxBatch, SettleAsync);
@@ -166,9 +170,13 @@ internal sealed class CallWindows : IAsyncDisposable
         {
             await TransientRetry.RunAsync(_ => SettleOnceAsync(batch), CancellationToken.None);
         }
-        catch (Exception failure) when (_storage.Report(failure))
+        catch (Exception failure)
         {
-            // What was reserved counts until its window is over, and a call that is open no longer than its job's lease.
+            // Safe to go on: what was reserved counts until its window is over, and a call that is open no longer than its job's lease.
+            if (!_storage.Report(failure))
+            {
+                _logger.SettlementFailed(failure, batch.Count);
+            }
         }
     }
 

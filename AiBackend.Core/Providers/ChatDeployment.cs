@@ -11,5 +11,8 @@ namespace AiBackend.Core.Providers;
 public sealed record ChatDeployment(string Provider, string Model, bool Simulated, IChatClient Client)
 {
     /// <summary>What the provider allows it.</summary>
-    public ProviderLimits Limits { get; init; } = new();
+    public ProviderLimits Limits { get; init; } = ProviderLimits.None;
+
+    /// <summary>Provider and model: under this name its limits are counted, and what waits for them names it.</summary>
+    public string FullName { get; } = $"{Provider}/{Model}";
 }

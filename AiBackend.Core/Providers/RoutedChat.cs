@@ -147,7 +147,7 @@ public sealed class RoutedChat
         {
             case CallEntry.Full full:
                 _metrics.Limited(deployment.Provider, full.Limit);
-                return (null, ProviderFailure.NotAsked.LimitReached(deployment.Provider, deployment.Model, full.Limit, full.Delay));
+                return (null, ProviderFailure.NotAsked.LimitReached(deployment, full));
             case CallEntry.Admitted { Permit: var permit } when _budgets.MayCall(deployment.Provider, isRetry):
                 return (permit, null);
             case CallEntry.Admitted { Permit: var permit }:

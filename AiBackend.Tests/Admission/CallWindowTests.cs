@@ -5,6 +5,7 @@ using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Admission;
@@ -164,7 +165,12 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
     }
 
     private CallWindows NewWindows() =>
-        new(Core.HotPath, Core.Get<IStorageWatch>(), Options.Create(new AdmissionOptions { Window = Window }));
+        new(
+            Core.HotPath,
+            Core.Get<IStorageWatch>(),
+            Options.Create(new AdmissionOptions { Window = Window }),
+            NullLogger<CallWindows>.Instance
+        );
 
     private static ChatCaller CallerOf(ClaimedJob job) => new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn);
 

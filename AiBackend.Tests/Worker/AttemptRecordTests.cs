@@ -76,7 +76,7 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
         var draft = CoreHost.Draft() with { MaxAttempts = JobDraft.DefaultMaxAttempts };
         await worker.SubmitAsync(draft);
 
-        await UntilAsync(worker, async () => await worker.StatusAsync(draft.Id) == JobStatus.Failed, "it has failed for good");
+        await worker.UntilAsync(async () => await worker.StatusAsync(draft.Id) == JobStatus.Failed, "it has failed for good");
 
         var route = worker.Get<ProviderCatalog>().Route(draft.Model).Count;
         Assert.Equal(
@@ -104,8 +104,7 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
         await Task.WhenAll(Enumerable.Range(0, Jobs).Select(_ => worker.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 20 })));
 
         // Far more looks than there are tokens.
-        await UntilAsync(
-            worker,
+        await worker.UntilAsync(
             async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE attempt >= 4") == Jobs,
             "all were looked at several times"
         );
@@ -115,8 +114,7 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
         Assert.InRange(calls, Jobs + 1, (1 + RetryBudget.Ratio) * Jobs + RetryBudget.Floor + trickled);
         Assert.Equal(0, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status NOT IN (1, 2, 5)"));
         await simulator.BehaveAsync(model, new { words = 2 });
-        await UntilAsync(
-            worker,
+        await worker.UntilAsync(
             async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 6") == Jobs,
             "all are done once the provider is well"
         );
@@ -134,7 +132,7 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
         }
 
         var id = await worker.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 2 });
-        await UntilAsync(worker, async () => await worker.StatusAsync(id) == JobStatus.Failed, "its tries are used up");
+        await worker.UntilAsync(async () => await worker.StatusAsync(id) == JobStatus.Failed, "its tries are used up");
 
         Assert.Equal(2, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);
         Assert.Equal("provider_unavailable", (await JobAsync(worker, id)).Error!.Code);
@@ -152,8 +150,7 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
 
         var id = await worker.SubmitAsync(CoreHost.Draft() with { MaxAttempts = 2 });
         Job job = null!;
-        await UntilAsync(
-            worker,
+        await worker.UntilAsync(
             async () => (job = await JobAsync(worker, id)).Queue?.WaitingReason == "retry_budget:p0",
             "it waits and says why"
         );
@@ -173,21 +170,4 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
         (await worker.Get<JobTraces>().FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel))!;
 
     private static async Task<Job> JobAsync(CoreHost worker, Guid id) => (await worker.Reads.FindForEventAsync(id, TestRun.Cancel))!;
-
-    /// <summary>Waits without the waits between attempts.</summary>
-    private static Task UntilAsync(CoreHost worker, Func<Task<bool>> condition, string what) =>
-        Eventually.TrueAsync(
-            async _ =>
-            {
-                if (await condition())
-                {
-                    return true;
-                }
-
-                await worker.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE status = 5", Guid.Empty);
-                return false;
-            },
-            what,
-            TimeSpan.FromSeconds(60)
-        );
 }

@@ -27,12 +27,12 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
 
         // As many as it takes; each of them may be cut several times.
         await SubmitAsync(worker, 5);
-        await UntilAsync(worker, async () => await CountAsync(worker, "status = 6") == 5, "the second provider answers");
+        await worker.UntilAsync(async () => await CountAsync(worker, "status = 6") == 5, "the second provider answers");
         var asked = await CallsAsync(primary);
         Assert.True(asked >= 5, $"The primary was asked {asked} times.");
         foreach (var id in await SubmitAsync(worker, 6))
         {
-            await UntilAsync(worker, async () => await worker.StatusAsync(id) == JobStatus.Completed, "it is answered");
+            await worker.UntilAsync(async () => await worker.StatusAsync(id) == JobStatus.Completed, "it is answered");
             var attempt = Assert.Single((await TraceAsync(worker, id)).Attempts);
             Assert.Equal(["p0:provider_circuit_open", "p1:"], attempt.Calls.Select(call => $"{call.Provider}:{call.Error?.Code}"));
         }
@@ -56,7 +56,7 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
         await using var worker = await StartAsync(database, model);
         var ids = await SubmitAsync(worker, Jobs, maxAttempts: 4);
         const string Waits = "status = 5 AND waiting_reason = 'provider_down:p0'";
-        await UntilAsync(worker, async () => await CountAsync(worker, Waits) == Jobs, "all wait and say why");
+        await worker.UntilAsync(async () => await CountAsync(worker, Waits) == Jobs, "all wait and say why");
 
         var job = (await worker.Reads.FindForEventAsync(ids[0], TestRun.Cancel))!;
         Assert.Equal(("retrying", "provider_circuit_open"), (job.Status, job.Error!.Code));
@@ -67,13 +67,13 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
         Assert.Equal(asked, await CallsAsync(model));
 
         _clock.Advance(TimeSpan.FromSeconds(15));
-        await UntilAsync(worker, async () => await CallsAsync(model) > asked, "somebody finds out whether it is well");
+        await worker.UntilAsync(async () => await CallsAsync(model) > asked, "somebody finds out whether it is well");
         await UntilLookedAtAsync(worker);
         Assert.Equal(asked + 1, await CallsAsync(model));
 
         await simulator.BehaveAsync(model, new { words = 2 });
         _clock.Advance(TimeSpan.FromMinutes(1));
-        await UntilAsync(worker, async () => await CountAsync(worker, "status = 6") == Jobs, "all are done once it is well");
+        await worker.UntilAsync(async () => await CountAsync(worker, "status = 6") == Jobs, "all are done once it is well");
         Assert.Equal(0, await CountAsync(worker, "attempt - excused > 3"));
         await UntilToldAsync(worker);
     }
@@ -85,7 +85,7 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
         var model = await simulator.ModelAsync(new { error_rate = 1, error_status = 503 });
         await using var worker = await StartAsync(database, model);
         await SubmitAsync(worker, 6, maxAttempts: 4);
-        await UntilAsync(worker, async () => await CountAsync(worker, "waiting_reason = 'provider_down:p0'") == 6, "it is down");
+        await worker.UntilAsync(async () => await CountAsync(worker, "waiting_reason = 'provider_down:p0'") == 6, "it is down");
         var asked = await CallsAsync(model);
 
         var draft = CoreHost.Draft() with { Deadline = TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(3) };
@@ -138,23 +138,6 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
     private static async Task UntilLookedAtAsync(CoreHost worker)
     {
         var least = await worker.ScalarAsync<long>("SELECT max(attempt) FROM jobs") + 2;
-        await UntilAsync(worker, async () => await CountAsync(worker, $"attempt < {least}") == 0, "all have looked again");
+        await worker.UntilAsync(async () => await CountAsync(worker, $"attempt < {least}") == 0, "all have looked again");
     }
-
-    /// <summary>Waits without the waits between attempts.</summary>
-    private static Task UntilAsync(CoreHost worker, Func<Task<bool>> condition, string what) =>
-        Eventually.TrueAsync(
-            async _ =>
-            {
-                if (await condition())
-                {
-                    return true;
-                }
-
-                await worker.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE status = 5", Guid.Empty);
-                return false;
-            },
-            what,
-            TimeSpan.FromSeconds(60)
-        );
 }

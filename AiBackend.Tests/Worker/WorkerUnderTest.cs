@@ -65,6 +65,23 @@ public static class WorkerUnderTest
             ]
         );
 
+    /// <summary>Waits without the waits between attempts.</summary>
+    public static Task UntilAsync(this CoreHost worker, Func<Task<bool>> condition, string what) =>
+        Eventually.TrueAsync(
+            async _ =>
+            {
+                if (await condition())
+                {
+                    return true;
+                }
+
+                await worker.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE status = 5", Guid.Empty);
+                return false;
+            },
+            what,
+            TimeSpan.FromSeconds(60)
+        );
+
     /// <summary>Submits a job, waits for its end, and reads it.</summary>
     public static async Task<Job> RunJobAsync(this CoreHost worker, JobDraft draft)
     {

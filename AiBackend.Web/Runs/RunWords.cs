@@ -34,22 +34,19 @@ internal static class RunWords
             JobStatuses.Scheduled when run.NextAttemptAt is { } due => $"Scheduled for {clockTime(due)}",
             JobStatuses.Queued => "Waiting" + Place(run.Job?.Queue) + Reason(run.WaitingReason),
             JobStatuses.Processing when run.TextLength == 0 => "Starting to write",
-            JobStatuses.Retrying
-                when run.NextAttemptAt is { } again && run.WaitingReason?.StartsWith("retry_budget", StringComparison.Ordinal) == true =>
-                $"The model provider fails often, so tries are spread out; next at {clockTime(again)}",
-            JobStatuses.Retrying
-                when run.NextAttemptAt is { } look && run.WaitingReason?.StartsWith("provider_down", StringComparison.Ordinal) == true =>
-                $"The model provider is down, so this waits; looks again at {clockTime(look)}",
-            JobStatuses.Retrying
-                when run.NextAttemptAt is { } turn && run.WaitingReason?.StartsWith("rate_limit", StringComparison.Ordinal) == true =>
-                $"The model provider limits how fast we may ask; its turn is at {clockTime(turn)}",
-            JobStatuses.Retrying when run.NextAttemptAt is { } next => $"{Try(run.Attempt)} failed, next at {clockTime(next)}",
+            JobStatuses.Retrying when run.NextAttemptAt is { } next => Code(run.WaitingReason) switch
+            {
+                "retry_budget" => $"The model provider fails often, so tries are spread out; next at {clockTime(next)}",
+                "provider_down" => $"The model provider is down, so this waits; looks again at {clockTime(next)}",
+                "rate_limit" => $"The model provider limits how fast we may ask; its turn is at {clockTime(next)}",
+                _ => $"{Try(run.Attempt)} failed, next at {clockTime(next)}",
+            },
             _ => Status(run.Status),
         };
 
     /// <summary>Whether no provider could be asked yet: then nothing has failed.</summary>
     public static bool WaitsForProvider(RunView run) =>
-        run.Status is JobStatuses.Retrying && run.WaitingReason?.Split(':')[0] is "rate_limit" or "provider_down" or "retry_budget";
+        run.Status is JobStatuses.Retrying && Code(run.WaitingReason) is "rate_limit" or "provider_down" or "retry_budget";
 
     /// <summary>What the queue knows: “, about 20 s, 3rd in line”.</summary>
     private static string Place(QueuePlace? queue)
@@ -64,8 +61,11 @@ internal static class RunWords
         return eta + place;
     }
 
+    /// <summary>A reason without what it is about: <c>rate_limit</c> of <c>rate_limit:openai/gpt:…</c>.</summary>
+    private static string? Code(string? reason) => reason?.Split(':')[0];
+
     private static string Reason(string? reason) =>
-        reason?.Split(':')[0] switch
+        Code(reason) switch
         {
             null or "capacity" => "",
             "rate_limit" => ". The model provider limits how fast we may ask",

@@ -51,7 +51,7 @@ public interface ICallPermit
     void Cancel();
 }
 
-/// <summary>For processes without a database, as tests of single providers are: every call may be made.</summary>
+/// <summary>Every call may be made: for deployments without limits, and for processes that keep none.</summary>
 internal sealed class OpenGate : ICallGate, ICallPermit
 {
     private readonly CallEntry _admitted;

@@ -3,6 +3,9 @@ namespace AiBackend.Core.Providers.Configuration;
 /// <summary>What a provider allows each of its models. Null is no limit; with none at all, calls are not counted.</summary>
 public sealed record ProviderLimits
 {
+    /// <summary>A provider that allows everything.</summary>
+    public static ProviderLimits None { get; } = new();
+
     /// <summary>Calls in any 60 s.</summary>
     public long? RequestsPerMinute { get; init; }
 
@@ -19,5 +22,5 @@ public sealed record ProviderLimits
     public long? ConcurrentCalls { get; init; }
 
     /// <summary>Whether there is any.</summary>
-    public bool Any => this != new ProviderLimits();
+    public bool Any => this != None;
 }

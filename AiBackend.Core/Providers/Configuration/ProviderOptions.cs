@@ -28,7 +28,7 @@ public sealed class ProviderOptions
     public ProviderTimeouts Timeouts { get; init; } = new();
 
     /// <summary>What it allows each of its models.</summary>
-    public ProviderLimits Limits { get; init; } = new();
+    public ProviderLimits Limits { get; init; } = ProviderLimits.None;
 
     /// <summary>Whether it may be asked for <paramref name="model"/> by that name.</summary>
     public bool Serves(string model) =>

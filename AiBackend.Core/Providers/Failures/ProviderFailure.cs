@@ -1,3 +1,5 @@
+using AiBackend.Core.Providers.Admission;
+
 namespace AiBackend.Core.Providers.Failures;
 
 /// <summary>Why a provider call failed, as a value that policy can be written against.</summary>
@@ -99,15 +101,15 @@ public abstract record ProviderFailure(string Code, string Message)
                 TimeSpan.Zero
             );
 
-        internal static NotAsked LimitReached(string provider, string model, string limit, TimeSpan after) =>
+        internal static NotAsked LimitReached(ChatDeployment deployment, CallEntry.Full full) =>
             new(
                 ProviderFailureCodes.LimitReached,
-                provider,
-                $"What provider '{provider}' allows ({limit}) is used up for now. This call waits for its turn; it does not count as a try.",
-                after
+                deployment.Provider,
+                $"What provider '{deployment.Provider}' allows ({full.Limit}) is used up for now. This call waits for its turn; it does not count as a try.",
+                full.Delay
             )
             {
-                Limit = $"{provider}/{model}:{limit}",
+                Limit = $"{deployment.FullName}:{full.Limit}",
             };
 
         internal static NotAsked CircuitOpen(string provider, string model, TimeSpan after) =>
