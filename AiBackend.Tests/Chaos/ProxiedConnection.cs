@@ -13,9 +13,10 @@ internal sealed class ProxiedConnection(FaultProxy proxy, Socket client, Cancell
 
     public async Task RunAsync(IPEndPoint server)
     {
-        client.NoDelay = true;
         try
         {
+            // A reset may have come before this.
+            client.NoDelay = true;
             // A network that swallows everything lets nothing through to the server either; the client sees an open connection.
             await AudibleAsync(Way.Requests);
             await _server.ConnectAsync(server, stop);
