@@ -50,7 +50,7 @@ internal sealed class SubmitJob(
     private async ValueTask<(Refusal? Refusal, JobDraft Draft)> ReadAsync(HttpContext context, string? idempotencyKey)
     {
         using var body = await RequestBody.ReadAsync(context.Request);
-        var refusal = rules.TryRead(body.Bytes.Span, context.GetTenantId(), idempotencyKey, out var draft);
+        var refusal = rules.TryRead(body.Bytes.Span, context.User.GetCaller(), idempotencyKey, out var draft);
         return (refusal, draft);
     }
 

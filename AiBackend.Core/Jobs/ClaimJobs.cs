@@ -23,6 +23,18 @@ public sealed record ClaimedJob
     /// <summary>Route or model name.</summary>
     public required string Model { get; init; }
 
+    /// <summary>Whose job it is.</summary>
+    public required Guid TenantId { get; init; }
+
+    /// <summary>The caller's feature.</summary>
+    public string? Feature { get; init; }
+
+    /// <summary>The caller's own user.</summary>
+    public string? EndUser { get; init; }
+
+    /// <summary>Public id of the API key that submitted it, or the job it replays; null when nobody knows.</summary>
+    public string? KeyId { get; init; }
+
     /// <summary>Number of this attempt, from 1.</summary>
     public required int Attempt { get; init; }
 
@@ -133,13 +145,14 @@ internal sealed partial class PostgresJobStore
                AND (@alone OR j.pool = @pool)
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
-                      j.last_seq, j.crash_count, j.waiting_reason, j.priority, p.input, p.trace_parent, p.schema_version
+                      j.last_seq, j.crash_count, j.waiting_reason, j.priority, p.input, p.trace_parent, p.schema_version,
+                      p.feature, p.end_user, p.key_id
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
         SELECT id, lease_epoch, type, model, attempt, counted, max_attempts, time_left, queue_wait, age, last_seq, input, trace_parent,
-               crash_count, waiting_reason, schema_version, priority
+               crash_count, waiting_reason, schema_version, priority, tenant_id, feature, end_user, key_id
           FROM claimed
         """;
 
@@ -197,6 +210,10 @@ internal sealed partial class PostgresJobStore
             IsRetry = !reader.IsDBNull(14) && (!HasTurn(reader) || reader.GetInt32(5) > 1),
             HasTurn = HasTurn(reader),
             Priority = (JobPriority)reader.GetInt16(16),
+            TenantId = reader.GetGuid(17),
+            Feature = reader.IsDBNull(18) ? null : reader.GetString(18),
+            EndUser = reader.IsDBNull(19) ? null : reader.GetString(19),
+            KeyId = reader.IsDBNull(20) ? null : reader.GetString(20),
         };
 
     private static bool HasTurn(NpgsqlDataReader claimed) =>

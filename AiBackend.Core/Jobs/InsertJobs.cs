@@ -16,9 +16,9 @@ internal sealed partial class PostgresJobStore
         WITH input AS (
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
-                @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool)
+                @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
-                      feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool)
+                      feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
             SELECT tenant_id, 'jobs', idempotency_key, fingerprint, id, now() + interval '24 hours'
@@ -33,8 +33,8 @@ internal sealed partial class PostgresJobStore
             SELECT id, tenant_id, type, status, priority, model, max_attempts, coalesce(not_before, now()), deadline, 1, pool
               FROM accepted
         ), payloads AS (
-            INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent)
-            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent
+            INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id)
+            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent, key_id
               FROM accepted
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
@@ -129,6 +129,7 @@ internal sealed partial class PostgresJobStore
         Column("fingerprint", NpgsqlDbType.Bytea, draft => draft.Fingerprint);
         Column("state", NpgsqlDbType.Text, FirstState);
         Column("pool", NpgsqlDbType.Text, draft => draft.Pool);
+        Column("key_id", NpgsqlDbType.Text, draft => draft.KeyId);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
     }
 

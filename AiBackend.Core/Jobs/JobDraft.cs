@@ -18,6 +18,9 @@ public sealed record JobDraft
     /// <summary>Whose job it is.</summary>
     public required Guid TenantId { get; init; }
 
+    /// <summary>Public id of the API key that submits it.</summary>
+    public string? KeyId { get; init; }
+
     /// <summary>Kind of work.</summary>
     public required JobType Type { get; init; }
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Api;
@@ -32,6 +33,16 @@ public sealed class JobReadingTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal("A-1", accepted.Metadata["order"]);
         Assert.Equal("A-1", read.Metadata["order"]);
         Assert.Equal(7, accepted.Id.Version);
+    }
+
+    [Fact]
+    public async Task A_job_belongs_to_the_key_that_submitted_it()
+    {
+        var job = await api.SubmitAsync();
+
+        var claimed = await (await api.WorkerAsync()).ClaimAsync(job.Id);
+
+        Assert.Equal(ApiKey.TryParse(api.Key)!.Id, claimed.Job.KeyId);
     }
 
     [Fact]

@@ -26,9 +26,10 @@ public sealed class ReplayTests(PostgresServer postgres, RedisServer redis) : Co
     [Fact]
     public async Task A_replay_runs_to_its_end_like_any_job()
     {
-        var dead = await Core.DieAsync();
+        var dead = await Core.DieAsync(draft: CoreHost.Draft() with { KeyId = "whose" });
 
         var done = Assert.IsType<ReplayOutcome.Done>(await ReplayAsync(new(ApiKeyStore.DefaultTenant, dead, "key")));
+        Assert.Equal("whose", await Core.ScalarAsync<string>("SELECT key_id FROM job_payloads WHERE job_id = @id", done.NewJobId));
         await Core.EndAsync(done.NewJobId, AttemptEnd.Succeeded("at last"));
 
         var job = (await Core.Reads.FindAsync(ApiKeyStore.DefaultTenant, done.NewJobId, TestRun.Cancel))!;

@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Jobs;
@@ -13,6 +14,16 @@ public sealed class ClaimTests(PostgresServer postgres, RedisServer redis) : Cor
 
     [Fact]
     public async Task A_job_that_a_caller_has_cancelled_is_not_started() => await IsLeftAsync("cancel_requested = true");
+
+    [Fact]
+    public async Task A_claim_knows_whose_job_it_is()
+    {
+        var id = await Core.SubmitAsync(CoreHost.Draft() with { Feature = "summaries", EndUser = "u-17", KeyId = "k1" });
+
+        var job = (await Core.ClaimAsync(id)).Job;
+
+        Assert.Equal((ApiKeyStore.DefaultTenant, "summaries", "u-17", "k1"), (job.TenantId, job.Feature, job.EndUser, job.KeyId));
+    }
 
     private async Task IsLeftAsync(string change)
     {

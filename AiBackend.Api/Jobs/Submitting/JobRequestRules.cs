@@ -3,6 +3,7 @@ using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Tenancy;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs.Submitting;
@@ -22,7 +23,7 @@ internal sealed class JobRequestRules(
 
     /// <summary>Checks what is right or wrong whenever the request comes.</summary>
     /// <returns>Why it is refused, or null; then <paramref name="draft"/> is set.</returns>
-    public Refusal? TryRead(ReadOnlySpan<byte> body, Guid tenantId, string? idempotencyKey, out JobDraft draft)
+    public Refusal? TryRead(ReadOnlySpan<byte> body, Caller caller, string? idempotencyKey, out JobDraft draft)
     {
         draft = null!;
         if (JobRequestJson.TryRead(body, out var request) is { } unreadable)
@@ -47,7 +48,7 @@ internal sealed class JobRequestRules(
             return outOfBounds;
         }
 
-        draft = Draft(request, type, priority, input, tenantId, idempotencyKey);
+        draft = Draft(request, type, priority, input, caller, idempotencyKey);
         return null;
     }
 
@@ -116,14 +117,15 @@ internal sealed class JobRequestRules(
         JobType type,
         JobPriority priority,
         StoredInput input,
-        Guid tenantId,
+        Caller caller,
         string? idempotencyKey
     )
     {
         var draft = new JobDraft
         {
             Id = ids.Next(),
-            TenantId = tenantId,
+            TenantId = caller.TenantId,
+            KeyId = caller.KeyId,
             Type = type,
             Priority = priority,
             Model = request.Model ?? ProviderCatalog.DefaultRoute,
