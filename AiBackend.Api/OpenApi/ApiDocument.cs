@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.Api.Auth;
 using AiBackend.ApiContracts;
-using AiBackend.Core.DeadLetters.Alerts;
+using AiBackend.Core.Alerts;
 using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;

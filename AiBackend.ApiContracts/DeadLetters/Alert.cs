@@ -6,16 +6,16 @@ public sealed record Alert
     /// <summary>Names it.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary><c>dead_letter_cause</c> (jobs die of this cause), <c>dead_letter_depth</c> (too many) or <c>dead_letter_age</c> (too old).</summary>
+    /// <summary><c>dead_letter_cause</c> (jobs die of this cause), <c>dead_letter_depth</c> (too many), <c>dead_letter_age</c> (too old) or <c>provider_key_refused</c>.</summary>
     public required string Rule { get; init; }
 
-    /// <summary>The group of dead letters it is about; null when it is about all of them.</summary>
+    /// <summary>The group of dead letters it is about; null when it is about all of them, or about something else.</summary>
     public string? Fingerprint { get; init; }
 
     /// <summary>One sentence for people.</summary>
     public required string Message { get; init; }
 
-    /// <summary>Open dead letters, or for <c>dead_letter_age</c> seconds.</summary>
+    /// <summary>Open dead letters; seconds for <c>dead_letter_age</c>; 1 for <c>provider_key_refused</c>.</summary>
     public required long Value { get; init; }
 
     /// <summary>When it was raised.</summary>

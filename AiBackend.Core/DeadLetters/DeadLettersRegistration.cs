@@ -1,3 +1,4 @@
+using AiBackend.Core.Alerts;
 using AiBackend.Core.DeadLetters.Alerts;
 using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
@@ -30,7 +31,7 @@ public static class DeadLettersRegistration
             .AddSingleton<CountBulkActions>()
             .AddSingleton<PruneDeadLetters>();
         builder.Services.AddOptions<AlertOptions>().BindConfiguration(AlertOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<AlertMetrics>().AddSingleton<RaiseAlerts>();
+        builder.Services.AddSingleton<AlertMetrics>().AddSingleton<IAlertSource, DeadLetterAlerts>().AddSingleton<RaiseAlerts>();
     }
 
     private static void AddMakingOfJobs(this IHostApplicationBuilder builder)

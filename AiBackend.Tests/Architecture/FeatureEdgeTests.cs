@@ -15,6 +15,8 @@ public sealed partial class FeatureEdgeTests
         ["Redis"] = [],
         ["Telemetry"] = [],
         ["Tenancy"] = ["Database", "Telemetry"],
+        // What is worth an alert is said by whoever knows, and raised in one place.
+        ["Alerts"] = [],
         // What a job is depends on nobody who moves, shows or runs it.
         ["Jobs"] = ["Database", "Faults", "Telemetry", "Tenancy"],
         // A call to a model knows nothing of jobs, so that anything can make one.
@@ -25,7 +27,7 @@ public sealed partial class FeatureEdgeTests
         // What follows a commit is told both to readers and to the queue.
         ["Events"] = [.. Ground, "Jobs", "Queue"],
         // What became of jobs that failed for good, and new jobs made of them, which belong to a pool.
-        ["DeadLetters"] = [.. Ground, "Jobs", "Queue"],
+        ["DeadLetters"] = [.. Ground, "Alerts", "Jobs", "Queue"],
         // Age is decided by the schema's own functions; of jobs it knows what their events mean, and what was done about dead ones ages too.
         ["Retention"] = ["Database", "Telemetry", "Jobs", "DeadLetters"],
         // Reads of everything, for people.

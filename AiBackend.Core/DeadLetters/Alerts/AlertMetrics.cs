@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using AiBackend.Core.Alerts;
 using AiBackend.Core.Jobs.Telemetry;
 
 namespace AiBackend.Core.DeadLetters.Alerts;

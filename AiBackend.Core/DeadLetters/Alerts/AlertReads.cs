@@ -1,32 +1,33 @@
 using System.Globalization;
 using AiBackend.ApiContracts.DeadLetters;
+using AiBackend.Core.Alerts;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.DeadLetters.Alerts;
 
-/// <summary>Shows alerts and takes note of who has seen them. Every call names its tenant.</summary>
+/// <summary>Shows alerts and takes note of who has seen them. Every call names its tenant, which also sees what concerns everyone.</summary>
 public sealed class AlertReads(NpgsqlDataSource database)
 {
     private const int MaxListed = 100;
 
     private const string Columns = """
-        SELECT a.id, a.rule, a.cause, a.value, a.raised_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, g.code, g.shape
+        SELECT a.id, a.rule, a.cause, a.value, a.raised_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, g.code, g.shape, a.message
           FROM alerts a LEFT JOIN dead_letter_groups g ON g.tenant_id = a.tenant_id AND g.fingerprint = a.cause
         """;
 
     private const string ListSql =
         Columns
         + """
-             WHERE a.tenant_id = @tenant_id AND (@resolved IS NULL OR (a.resolved_at IS NOT NULL) = @resolved)
+             WHERE a.tenant_id IN (@tenant_id, @everyone) AND (@resolved IS NULL OR (a.resolved_at IS NOT NULL) = @resolved)
              ORDER BY a.raised_at DESC, a.id DESC LIMIT @limit
             """;
 
-    private const string OneSql = Columns + " WHERE a.tenant_id = @tenant_id AND a.id = @id";
+    private const string OneSql = Columns + " WHERE a.tenant_id IN (@tenant_id, @everyone) AND a.id = @id";
 
     private const string AcknowledgeSql = """
         UPDATE alerts SET acknowledged_at = now(), acknowledged_by = @key_id
-         WHERE tenant_id = @tenant_id AND id = @id AND acknowledged_at IS NULL AND resolved_at IS NULL
+         WHERE tenant_id IN (@tenant_id, @everyone) AND id = @id AND acknowledged_at IS NULL AND resolved_at IS NULL
         """;
 
     /// <param name="tenantId">Whose alerts.</param>
@@ -37,6 +38,7 @@ public sealed class AlertReads(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(ListSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("everyone", AlertFinding.Everyone);
         command.Parameters.AddWithValue("resolved", NpgsqlDbType.Boolean, (object?)resolved ?? DBNull.Value);
         command.Parameters.AddWithValue("limit", MaxListed);
         return await command.ReadAllAsync(Read, cancellationToken);
@@ -48,12 +50,14 @@ public sealed class AlertReads(NpgsqlDataSource database)
     {
         await using var update = database.CreateCommand(AcknowledgeSql);
         update.Parameters.AddWithValue("tenant_id", tenantId);
+        update.Parameters.AddWithValue("everyone", AlertFinding.Everyone);
         update.Parameters.AddWithValue("id", id);
         update.Parameters.AddWithValue("key_id", keyId);
         await update.ExecuteNonQueryAsync(cancellationToken);
 
         await using var find = database.CreateCommand(OneSql);
         find.Parameters.AddWithValue("tenant_id", tenantId);
+        find.Parameters.AddWithValue("everyone", AlertFinding.Everyone);
         find.Parameters.AddWithValue("id", id);
         return await find.ReadAllAsync(Read, cancellationToken) is [var alert] ? alert : null;
     }
@@ -66,13 +70,15 @@ public sealed class AlertReads(NpgsqlDataSource database)
             Id = row.GetGuid(0),
             Rule = rule,
             Fingerprint = rule == AlertRules.Cause ? row.GetString(2) : null,
-            Message = rule switch
-            {
-                AlertRules.Cause => $"Jobs fail for good with {row.Text(8)}: {ErrorShape.ForPeople(row.Text(9) ?? "")}",
-                AlertRules.Depth => string.Create(CultureInfo.InvariantCulture, $"{value} dead letters are open."),
-                AlertRules.Age => $"The oldest open dead letter has waited for {Span(TimeSpan.FromSeconds(value))}.",
-                _ => rule,
-            },
+            Message =
+                row.Text(10)
+                ?? rule switch
+                {
+                    AlertRules.Cause => $"Jobs fail for good with {row.Text(8)}: {ErrorShape.ForPeople(row.Text(9) ?? "")}",
+                    AlertRules.Depth => string.Create(CultureInfo.InvariantCulture, $"{value} dead letters are open."),
+                    AlertRules.Age => $"The oldest open dead letter has waited for {Span(TimeSpan.FromSeconds(value))}.",
+                    _ => rule,
+                },
             Value = value,
             RaisedAt = row.GetFieldValue<DateTimeOffset>(4),
             AcknowledgedAt = row.Moment(5),

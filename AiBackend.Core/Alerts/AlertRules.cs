@@ -1,4 +1,4 @@
-namespace AiBackend.Core.DeadLetters.Alerts;
+namespace AiBackend.Core.Alerts;
 
 /// <summary>What alerts are raised for. Stored, and tags of metrics: a closed set.</summary>
 public static class AlertRules
@@ -12,6 +12,9 @@ public static class AlertRules
     /// <summary>An open letter is too old.</summary>
     public const string Age = "dead_letter_age";
 
+    /// <summary>A provider refused its key, so nobody asks it. The cause is the provider's name.</summary>
+    public const string KeyRefused = "provider_key_refused";
+
     /// <summary>Every rule.</summary>
-    public static IReadOnlyList<string> All { get; } = [Cause, Depth, Age];
+    public static IReadOnlyList<string> All { get; } = [Cause, Depth, Age, KeyRefused];
 }
