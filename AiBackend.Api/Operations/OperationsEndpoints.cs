@@ -10,7 +10,7 @@ namespace AiBackend.Api.Operations;
 internal static class OperationsEndpoints
 {
     public static void AddOperationsEndpoints(this IHostApplicationBuilder builder) =>
-        builder.Services.AddSingleton<GetStats>().AddSingleton<ListProviders>().AddSingleton<ListWorkers>();
+        builder.Services.AddSingleton<GetStats>().AddSingleton<ListProviders>().AddSingleton<EnableProvider>().AddSingleton<ListWorkers>();
 
     public static void MapOperations(this IEndpointRouteBuilder app)
     {
@@ -39,5 +39,16 @@ internal static class OperationsEndpoints
             .RequireAuthorization(Policies.AnyKey)
             .Describe("ListProviders", "List providers", "Who may be asked, in order of preference for the route `default`.")
             .Answers<ProviderList>(StatusCodes.Status200OK, "The providers.");
+        operations
+            .MapPost("/providers/{name}/enable", services.GetRequiredService<EnableProvider>().HandleAsync)
+            .RequireAuthorization(Policies.WriteJobs)
+            .Describe(
+                "EnableProvider",
+                "Enable a provider",
+                "Lets workers ask a provider again that refused its key, without a new key: within 2 s. Changes nothing for one that did not.",
+                [Path("name", "The provider's configured name.")],
+                ProblemTypes.ProviderNotFound
+            )
+            .Answers<ProviderInfo>(StatusCodes.Status200OK, "The provider as it is now.");
     }
 }

@@ -29,6 +29,7 @@ internal static class ProblemTypes
     public static readonly ProblemType JobNotFound = new("job-not-found", 404, "There is no such job");
     public static readonly ProblemType BulkNotFound = new("bulk-not-found", 404, "There is no such bulk action");
     public static readonly ProblemType AlertNotFound = new("alert-not-found", 404, "There is no such alert");
+    public static readonly ProblemType ProviderNotFound = new("provider-not-found", 404, "There is no such provider");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
@@ -75,6 +76,7 @@ internal static class ProblemTypes
         JobNotFound,
         BulkNotFound,
         AlertNotFound,
+        ProviderNotFound,
         NotFound,
         MethodNotAllowed,
         RequestTimeout,

@@ -92,7 +92,8 @@ public sealed record ProviderInfo(string Name, string Model, bool Simulated)
 {
     /// <summary>
     /// Whether workers ask it for that model: <c>up</c>, <c>down</c> (a worker does not, because its calls failed), <c>probing</c> (one
-    /// call finds out whether it is well again); null when it is not known.
+    /// call finds out whether it is well again), <c>key_refused</c> (nobody asks it, because it did not take its key); null when it is
+    /// not known.
     /// </summary>
     public string? State { get; init; }
 }

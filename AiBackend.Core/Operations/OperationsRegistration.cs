@@ -7,18 +7,19 @@ namespace AiBackend.Core.Operations;
 /// <summary>Registers what operators read.</summary>
 public static class OperationsRegistration
 {
-    /// <summary>Adds <see cref="StatsReads"/>, <see cref="WorkerReads"/> and <see cref="DownDeployments"/>.</summary>
+    /// <summary>Adds <see cref="StatsReads"/>, <see cref="WorkerReads"/> and what <see cref="AddProviderStates"/> adds.</summary>
     public static void AddOperationsReads(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<StatsReads>().AddSingleton<WorkerReads>();
-        builder.AddDownDeployments();
+        builder.AddProviderStates();
     }
 
-    /// <summary>Adds <see cref="DownDeployments"/>.</summary>
-    public static void AddDownDeployments(this IHostApplicationBuilder builder)
+    /// <summary>Adds <see cref="DownDeployments"/> and <see cref="RefusedKeyStore"/>: which providers are not asked.</summary>
+    public static void AddProviderStates(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<DownDeployments>();
+        builder.Services.TryAddSingleton<RefusedKeyStore>();
     }
 
     /// <summary>Adds <see cref="QueueGauges"/> and <see cref="DatabaseGauges"/>: the leading worker's part.</summary>

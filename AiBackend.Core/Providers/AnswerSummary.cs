@@ -24,6 +24,7 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, Ch
         _finishReason = update.FinishReason?.Value ?? _finishReason;
         call.Usage = UsageOf(update.Contents.OfType<UsageContent>().LastOrDefault()?.Details) ?? call.Usage;
         _simulated |= update.AdditionalProperties?.ContainsKey(WireChatClient.Simulated) == true;
+        call.Overran |= update.AdditionalProperties?.ContainsKey(WireChatClient.Overran) == true;
         return update.Text;
     }
 

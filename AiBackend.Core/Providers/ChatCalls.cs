@@ -17,7 +17,7 @@ public sealed class ChatCalls(TimeProvider clock, ChatCaller caller = default, b
     public IReadOnlyList<ChatCall> All => _all;
 
     /// <summary>Whether any provider was asked, and not only left out because it may not be asked now.</summary>
-    public bool AnyMade => _all.Exists(call => call.Failure is not ProviderFailure.NotAsked);
+    public bool AnyMade => _all.Exists(call => call.WasMade);
 
     internal ChatCaller Caller => caller;
 
@@ -31,7 +31,12 @@ public sealed class ChatCalls(TimeProvider clock, ChatCaller caller = default, b
     }
 
     /// <summary>Notes a call that was not made.</summary>
-    internal void Skip(ChatDeployment deployment, ProviderFailure.NotAsked refusal) => Begin(deployment).Fail(refusal);
+    internal void Skip(ChatDeployment deployment, ProviderFailure refusal)
+    {
+        var call = Begin(deployment);
+        call.WasMade = false;
+        call.Fail(refusal);
+    }
 }
 
 /// <summary>One call to one provider.</summary>
@@ -54,6 +59,9 @@ public sealed class ChatCall
     /// <summary>The model asked for.</summary>
     public string Model { get; }
 
+    /// <summary>False when the provider was left out, because it may not be asked now.</summary>
+    public bool WasMade { get; internal set; } = true;
+
     /// <summary>Time from the start of the chat to the start of the call.</summary>
     public TimeSpan After { get; }
 
@@ -68,6 +76,9 @@ public sealed class ChatCall
 
     /// <summary>Why it failed; null when it did not, or was cut off by us.</summary>
     public ProviderFailure? Failure { get; private set; }
+
+    /// <summary>Whether it went on beyond what it was told to write, until it was cut off.</summary>
+    public bool Overran { get; internal set; }
 
     /// <summary>For an exception filter: notes a failure of the provider's. An abort of ours is none.</summary>
     internal bool NoteFailure(Exception exception, CancellationToken cancellationToken)

@@ -13,6 +13,9 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>What the provider allows it.</summary>
     public ProviderLimits Limits { get; init; } = ProviderLimits.None;
 
+    /// <summary>Which of the provider's keys it is asked with, see <see cref="Keys.RefusedKey"/>.</summary>
+    public string KeyId { get; init; } = "";
+
     /// <summary>Provider and model: under this name its limits are counted, and what waits for them names it.</summary>
     public string FullName { get; } = $"{Provider}/{Model}";
 }

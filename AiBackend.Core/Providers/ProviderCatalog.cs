@@ -1,6 +1,7 @@
 using AiBackend.ApiContracts.Operations;
 using AiBackend.Core.Providers.Anthropic;
 using AiBackend.Core.Providers.Configuration;
+using AiBackend.Core.Providers.Keys;
 using AiBackend.Core.Providers.OpenAi;
 using AiBackend.Core.Providers.Telemetry;
 using Microsoft.Extensions.AI;
@@ -65,6 +66,9 @@ public sealed class ProviderCatalog : IDisposable
             ? _defaultRoute
             : [.. _options.Where(provider => provider.Serves(model)).Select(provider => Deployment(provider, model))];
 
+    /// <summary>Whether a provider is asked with the key that has this id.</summary>
+    public bool HasKey(string provider, string keyId) => _options.Any(each => each.Name == provider && KeyIdOf(each) == keyId);
+
     /// <summary>Closes all connections.</summary>
     public void Dispose()
     {
@@ -75,7 +79,9 @@ public sealed class ProviderCatalog : IDisposable
     }
 
     private ChatDeployment Deployment(ProviderOptions provider, string model) =>
-        new(provider.Name, model, provider.Simulated, _clients[provider.Name]) { Limits = provider.Limits };
+        new(provider.Name, model, provider.Simulated, _clients[provider.Name]) { Limits = provider.Limits, KeyId = KeyIdOf(provider) };
+
+    private static string KeyIdOf(ProviderOptions provider) => RefusedKey.IdOf(provider.Name, provider.ApiKey);
 
     /// <summary>Outside in: telemetry sees what the time limits did; the limits see the bare adapter.</summary>
     private static ProviderTelemetry Chain(ProviderOptions provider, ProviderMetrics metrics, TimeProvider clock)

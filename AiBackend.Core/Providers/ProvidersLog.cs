@@ -18,6 +18,13 @@ internal static partial class ProvidersLog
     );
 
     [LoggerMessage(
+        1302,
+        LogLevel.Error,
+        "Provider {Provider} refused its key; nobody asks it until it has another one or is enabled again"
+    )]
+    public static partial void KeyRefused(this ILogger logger, string provider);
+
+    [LoggerMessage(
         1310,
         LogLevel.Warning,
         "Provider {Provider} was down for model {Model}: {Outages} of {Calls} calls were outages; nobody asks it for {Seconds:0.0} s"

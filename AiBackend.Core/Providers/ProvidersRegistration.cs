@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Configuration;
+using AiBackend.Core.Providers.Keys;
 using AiBackend.Core.Providers.Telemetry;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -48,10 +49,12 @@ public static class ProvidersRegistration
             services.GetRequiredService<ILogger<CircuitBreakers>>()
         ));
         builder.Services.AddSingleton<RetryBudgets>();
+        builder.Services.AddSingleton(services => new RefusedKeys(services.GetRequiredService<ILogger<RefusedKeys>>()));
         builder.Services.TryAddSingleton<ICallGate, OpenGate>();
         builder.Services.AddSingleton(services => new RoutedChat(
             services.GetRequiredService<ProviderCatalog>(),
             services.GetRequiredService<CircuitBreakers>(),
+            services.GetRequiredService<RefusedKeys>(),
             services.GetRequiredService<ICallGate>(),
             services.GetRequiredService<RetryBudgets>(),
             services.GetRequiredService<ProviderMetrics>(),

@@ -8,6 +8,7 @@ internal sealed class RouteFailures
 {
     private readonly List<(Exception Exception, ProviderFailure Failure)> _all = [];
     private ProviderFailure.NotAsked? _notAsked;
+    private ProviderFailure? _keyNotUsed;
 
     public int Count => _all.Count;
 
@@ -26,17 +27,27 @@ internal sealed class RouteFailures
         return failure.MayFailOver;
     }
 
-    /// <summary>Notes a deployment that was not asked. The one that may be asked soonest counts.</summary>
-    public void NoteNotAsked(ProviderFailure.NotAsked refusal) =>
-        _notAsked = _notAsked is null || refusal.After < _notAsked.After ? refusal : _notAsked;
+    /// <summary>Notes a deployment that was not asked. The one that may be asked soonest counts; a key that is refused only when there is no other reason.</summary>
+    public void NoteNotAsked(ProviderFailure reason)
+    {
+        if (reason is not ProviderFailure.NotAsked refusal)
+        {
+            _keyNotUsed ??= reason;
+        }
+        else if (_notAsked is null || refusal.After < _notAsked.After)
+        {
+            _notAsked = refusal;
+        }
+    }
 
     /// <summary>Throws the failure that says most about whether to come back: one provider at its limit matters more than another without a key.</summary>
     /// <remarks>A deployment that was not asked might have answered, so the work waits instead of failing for good.</remarks>
     public void Throw()
     {
         var most = _all.Count > 0 ? _all.MinBy(each => Rank(each.Failure)) : default;
+        var notAsked = most.Failure is { Retryable: true } ? null : _notAsked;
         ExceptionDispatchInfo.Throw(
-            _notAsked is null || most.Failure is { Retryable: true } ? most.Exception : new ProviderNotAskedException(_notAsked)
+            notAsked is null && _all.Count > 0 ? most.Exception : new ProviderNotAskedException(notAsked ?? _keyNotUsed!)
         );
     }
 

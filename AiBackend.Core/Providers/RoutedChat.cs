@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Failures;
+using AiBackend.Core.Providers.Keys;
 using AiBackend.Core.Providers.Telemetry;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -18,6 +19,7 @@ public sealed class RoutedChat
 {
     private readonly ProviderCatalog _catalog;
     private readonly CircuitBreakers _circuits;
+    private readonly RefusedKeys _keys;
     private readonly ICallGate _gate;
     private readonly RetryBudgets _budgets;
     private readonly ProviderMetrics _metrics;
@@ -27,6 +29,7 @@ public sealed class RoutedChat
     internal RoutedChat(
         ProviderCatalog catalog,
         CircuitBreakers circuits,
+        RefusedKeys keys,
         ICallGate gate,
         RetryBudgets budgets,
         ProviderMetrics metrics,
@@ -36,6 +39,7 @@ public sealed class RoutedChat
     {
         _catalog = catalog;
         _circuits = circuits;
+        _keys = keys;
         _gate = gate;
         _budgets = budgets;
         _metrics = metrics;
@@ -77,10 +81,8 @@ public sealed class RoutedChat
         foreach (var deployment in RouteOf(model))
         {
             var isRetry = calls.IsRetry || failed is not null;
-            using var pass = _circuits.TryPass(deployment, out var wait);
-            var (permit, refusal) = pass is null
-                ? (null, CircuitOpen(deployment, wait))
-                : await EnterAsync(deployment, size, calls, isRetry, cancellationToken);
+            using var pass = TryPass(deployment, out var closed);
+            var (permit, refusal) = pass is null ? (null, closed) : await EnterAsync(deployment, size, calls, isRetry, cancellationToken);
             if (refusal is not null)
             {
                 calls.Skip(deployment, refusal);
@@ -103,7 +105,7 @@ public sealed class RoutedChat
                 .GetAsyncEnumerator(cancellationToken);
             var hasText = false;
             bool? goesOn;
-            while ((goesOn = await NextAsync(updates, call, hasText, failures, cancellationToken)) is true)
+            while ((goesOn = await NextAsync(updates, deployment, call, hasText, failures, cancellationToken)) is true)
             {
                 if (summary.TakeText(updates.Current) is { Length: > 0 } text)
                 {
@@ -131,11 +133,22 @@ public sealed class RoutedChat
     private IReadOnlyList<ChatDeployment> RouteOf(string model) =>
         _catalog.Route(model) is { Count: > 0 } route ? route : throw new UnknownModelException(model, _catalog.KnownModels);
 
-    private static ProviderFailure.NotAsked CircuitOpen(ChatDeployment deployment, TimeSpan wait) =>
-        ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait);
+    /// <summary>Whether a deployment has a key and is up.</summary>
+    private CircuitPass? TryPass(ChatDeployment deployment, out ProviderFailure? refusal)
+    {
+        if (_keys.Contains(deployment))
+        {
+            refusal = ProviderFailure.ProviderAuth.KeyNotUsed(deployment.Provider);
+            return null;
+        }
+
+        var pass = _circuits.TryPass(deployment, out var wait);
+        refusal = pass is null ? ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait) : null;
+        return pass;
+    }
 
     /// <summary>Whether a deployment that is up may be asked now: by its limits, and for a retry by its budget.</summary>
-    private async ValueTask<(ICallPermit?, ProviderFailure.NotAsked?)> EnterAsync(
+    private async ValueTask<(ICallPermit?, ProviderFailure?)> EnterAsync(
         ChatDeployment deployment,
         CallSize size,
         ChatCalls calls,
@@ -159,8 +172,9 @@ public sealed class RoutedChat
     }
 
     /// <returns>Whether there is a next update; null when the call failed and another deployment may do better.</returns>
-    private static async ValueTask<bool?> NextAsync(
+    private async ValueTask<bool?> NextAsync(
         IAsyncEnumerator<ChatResponseUpdate> updates,
+        ChatDeployment deployment,
         ChatCall call,
         bool hasText,
         RouteFailures failures,
@@ -171,10 +185,26 @@ public sealed class RoutedChat
         {
             return await updates.MoveNextAsync();
         }
-        catch (Exception failure) when (call.NoteFailure(failure, cancellationToken) && !hasText && failures.MayFailOver(failure))
+        catch (Exception failure) when (Note(failure, deployment, call, cancellationToken) && !hasText && failures.MayFailOver(failure))
         {
             return null;
         }
+    }
+
+    /// <summary>For an exception filter: whether the call failed, and was not aborted by us.</summary>
+    private bool Note(Exception failure, ChatDeployment deployment, ChatCall call, CancellationToken cancellationToken)
+    {
+        if (!call.NoteFailure(failure, cancellationToken))
+        {
+            return false;
+        }
+
+        if (call.Failure is ProviderFailure.ProviderAuth { RefusesKey: true })
+        {
+            _keys.Note(deployment);
+        }
+
+        return true;
     }
 
     /// <summary>Settles a call however it ends: with what the provider said it used, or with what was reserved.</summary>

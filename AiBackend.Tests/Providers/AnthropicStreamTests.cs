@@ -12,6 +12,9 @@ public sealed class AnthropicStreamTests
 
     private static readonly string Proper = Answer(Kind, "Grüße", ", 世界", " 🎉");
 
+    // Never CR before LF by accident: that would be one line end.
+    private static readonly string[] LineEnds = ["\n\r\n", "\r\n\n", "\r\r", "\n\r", "\r\n\r\n"];
+
     private static readonly Dictionary<string, RawReply> LegalStreams = new(StringComparer.Ordinal)
     {
         ["proper"] = RawReply.Stream(Proper),
@@ -62,6 +65,18 @@ public sealed class AnthropicStreamTests
         ["more_after_stop"] = RawReply.Stream(Proper + Begun(Kind, "never shown")),
         ["garbage_after_stop"] = RawReply.Stream(Proper + "data: <html>\n\n"),
         ["cut_after_stop"] = RawReply.Cut(Proper),
+        ["mixed_line_ends"] = RawReply.Stream(
+            string.Concat(Proper.TrimEnd('\n').Split("\n\n").Select((each, i) => each + LineEnds[i % LineEnds.Length]))
+        ),
+        ["split_utf8"] = RawReply.Trickled(Begun(Kind) + Piece("Grüße, ") + Piece("世界 🎉") + End(Kind)),
+        ["text_content_type"] = RawReply.Stream(Proper, "text/plain"),
+        ["json_content_type"] = RawReply.Stream(Proper, "application/json"),
+        ["no_usage"] = RawReply.Stream(Proper.Replace("\"usage\"", "\"uses\"", StringComparison.Ordinal)),
+        ["negative_usage"] = RawReply.Stream(Proper.Replace("_tokens\":", "_tokens\":-", StringComparison.Ordinal)),
+        ["stopped_twice"] = RawReply.Stream(Proper + Event("message_stop")),
+        ["no_space"] = RawReply.Stream(Proper.Replace("data: ", "data:", StringComparison.Ordinal)),
+        ["other_fields"] = RawReply.Stream(Proper.Replace("event: ", "id: 7\nretry: 10\nx-new: 1\nevent: ", StringComparison.Ordinal)),
+        ["empty_data"] = RawReply.Stream(Proper.Replace("\n\n", "\n\ndata:\n\ndata: \n\n", StringComparison.Ordinal)),
         ["no_final_newline"] = RawReply.Stream(Proper.TrimEnd('\n')),
     };
 
@@ -70,6 +85,18 @@ public sealed class AnthropicStreamTests
         ["nothing"] = RawReply.Stream(""),
         ["pings_only"] = RawReply.Stream(Event("ping") + Event("ping")),
         ["page"] = RawReply.Stream("<html><body>Welcome to our network</body></html>"),
+        ["html"] = RawReply.Stream("<html><body>Bad gateway</body></html>", "text/html"),
+        ["bad_zip"] = new([.. RawReply.Zipped(Proper).Packets.SkipLast(1), [.. Enumerable.Repeat((byte)'x', 4096)]]),
+        ["line_10_mb"] = RawReply.Stream(Begun(Kind, "x") + $"data: {{\"x\":\"{new string('x', 10_000_000)}\"}}\n\n" + End(Kind)),
+        ["deep_json"] = RawReply.Stream(
+            Begun(Kind, "x") + $"data: {{\"a\":{new string('[', 1000)}{new string(']', 1000)}}}\n\n" + End(Kind)
+        ),
+        ["invalid_utf8"] = new([
+            .. RawReply
+                .Stream(Begun(Kind) + Piece("Grüße") + End(Kind))
+                .Packets.Select(packet => packet.Select(each => each == 0xC3 ? (byte)0xFF : each).ToArray()),
+        ]),
+        ["no_reason_and_no_stop"] = RawReply.Stream(Begun(Kind, "half of it")),
         ["page_as_data"] = RawReply.Stream("data: <html>\n\n"),
         ["plain_json"] = RawReply.Stream("""{"type":"message","content":[{"type":"text","text":"whole"}],"stop_reason":"end_turn"}"""),
         ["other_protocol"] = RawReply.Stream(Answer(OpenAi, "wrong", "number")),
@@ -103,6 +130,13 @@ public sealed class AnthropicStreamTests
     public static TheoryData<string> Legal => [.. LegalStreams.Keys];
 
     public static TheoryData<string> Illegal => [.. IllegalStreams.Keys];
+
+    [Fact]
+    public void F_26_The_corpus_has_at_least_25_cases_of_both_kinds()
+    {
+        Assert.True(Legal.Count >= 25);
+        Assert.True(Illegal.Count >= 15);
+    }
 
     [Theory]
     [MemberData(nameof(Legal))]

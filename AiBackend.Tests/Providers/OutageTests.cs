@@ -24,7 +24,7 @@ public sealed class OutageTests(SimulatorServer simulator) : IClassFixture<Simul
         new()
         {
             { "a limit", new { error_rate = 1, error_status = 429 } },
-            { "a refused key", new { error_rate = 1, error_status = 401 } },
+            { "a forbidden country", new { error_rate = 1, error_status = 403 } },
             { "no such model", new { error_rate = 1, error_status = 404 } },
             { "a faulty request", new { error_rate = 1, error_status = 400 } },
         };

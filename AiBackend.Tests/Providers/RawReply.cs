@@ -6,8 +6,13 @@ namespace AiBackend.Tests.Providers;
 /// <summary>The bytes of an answer, packet by packet, and whether the connection stays open after them.</summary>
 internal sealed record RawReply(IReadOnlyList<byte[]> Packets, bool KeepsOpen = false)
 {
+    private const string EventStream = "text/event-stream";
+
     /// <summary>A stream of events that ends as HTTP wants it.</summary>
-    public static RawReply Stream(string events) => new([Head("Content-Length: " + Encoding.UTF8.GetByteCount(events)), Bytes(events)]);
+    /// <param name="events">What is sent.</param>
+    /// <param name="type">What it calls itself.</param>
+    public static RawReply Stream(string events, string type = EventStream) =>
+        new([Head("Content-Length: " + Encoding.UTF8.GetByteCount(events), type), Bytes(events)]);
 
     /// <summary>The same, with every byte in a packet of its own.</summary>
     public static RawReply Trickled(string events)
@@ -45,8 +50,8 @@ internal sealed record RawReply(IReadOnlyList<byte[]> Packets, bool KeepsOpen = 
             ),
         ]);
 
-    private static byte[] Head(string length) =>
-        Bytes($"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n{length}\r\n\r\n");
+    private static byte[] Head(string length, string type = EventStream) =>
+        Bytes($"HTTP/1.1 200 OK\r\nContent-Type: {type}\r\nConnection: close\r\n{length}\r\n\r\n");
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 }

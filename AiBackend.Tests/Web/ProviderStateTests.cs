@@ -16,12 +16,16 @@ public sealed class ProviderStateTests
             new ProviderInfo("two", "m", false) { State = "down" },
             new ProviderInfo("three", "m", false) { State = "probing" },
             new ProviderInfo("four", "m", false),
+            new ProviderInfo("five", "m", false) { State = "key_refused" },
         ];
         using var site = await SiteProcess.StartAsync("Development", api.Address);
 
         var html = await site.Http.GetStringAsync("/ops", TestRun.Cancel);
 
-        Assert.Equal(["Up", "Down", "Probing", "–"], new[] { "one", "two", "three", "four" }.Select(name => StateOf(html, name)));
+        Assert.Equal(
+            ["Up", "Down", "Probing", "–", "Key refused"],
+            new[] { "one", "two", "three", "four", "five" }.Select(name => StateOf(html, name))
+        );
     }
 
     private static string StateOf(string html, string provider)

@@ -60,7 +60,8 @@ public static class WorkerUnderTest
             [
                 .. ProviderHost
                     .Entries(providers.Select(provider => provider.Address), index => providers[index].Model)
-                    .Select(variable => (variable.Key.Replace("__", ":", StringComparison.Ordinal), variable.Value!)),
+                    .Select(variable => (Key: variable.Key.Replace("__", ":", StringComparison.Ordinal), Value: variable.Value!))
+                    .ExceptBy(settings.Select(setting => setting.Key), variable => variable.Key),
                 .. settings,
             ]
         );

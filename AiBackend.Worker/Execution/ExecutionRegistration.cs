@@ -1,3 +1,4 @@
+using AiBackend.Core.Alerts;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -11,13 +12,15 @@ internal static class ExecutionRegistration
     public static void AddJobExecution(this IHostApplicationBuilder builder)
     {
         builder.AddAttempts();
-        builder.AddDownDeployments();
+        builder.AddProviderStates();
         builder.Services.AddSingleton<WorkerIdentity>();
 
         // Hosted services stop in reverse order: intake drains first, and leases are renewed until it has.
         builder.Services.AddHostedService<LeaseKeeper>();
         builder.Services.AddHostedService<CancelWatch>();
         builder.Services.AddHostedService<CircuitReports>();
+        builder.Services.AddSingleton<IAlertSource, RefusedKeyAlerts>();
+        builder.Services.AddHostedService<KeyReports>();
         builder.Services.AddHostedService<PoolIntake>();
         builder.Services.AddHostedService<JobIntake>();
     }

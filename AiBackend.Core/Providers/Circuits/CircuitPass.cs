@@ -40,6 +40,8 @@ internal sealed class CircuitPass(CircuitBreaker breaker, TimeProvider clock, in
         _call switch
         {
             { Failure: { } failure } => Of(failure),
+            // Its answer was long enough for its caller, but every such call is paid beyond its price.
+            { Overran: true } => CircuitVerdict.Outage,
             { HasEnded: true } => CircuitVerdict.Answered,
             _ => CircuitVerdict.None,
         };

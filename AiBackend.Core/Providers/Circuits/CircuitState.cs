@@ -25,6 +25,6 @@ internal enum CircuitVerdict
     /// <summary>It was refused by a server that is well: a limit, a key, a faulty request. Neither good nor bad among other calls; a probe that gets this far has found it up.</summary>
     Refused,
 
-    /// <summary>No connection, an error of its own, too slow, cut off in the middle, or not readable.</summary>
+    /// <summary>No connection, an error of its own, too slow, cut off in the middle, not readable, or without an end.</summary>
     Outage,
 }

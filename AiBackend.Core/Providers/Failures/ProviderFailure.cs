@@ -70,8 +70,20 @@ public abstract record ProviderFailure(string Code, string Message)
     /// <param name="Message">One sentence for people.</param>
     public sealed record ProviderAuth(string Code, string Message) : ProviderFailure(Code, Message)
     {
+        /// <summary>Whether the key is good for nothing, also not for another model.</summary>
+        public bool RefusesKey { get; private init; }
+
         /// <inheritdoc/>
         public override string Class => "provider_auth";
+
+        internal static ProviderAuth KeyRefused(string name) =>
+            new(ProviderFailureCodes.Auth, $"{name} refused our key (status 401). An operator must check it.") { RefusesKey = true };
+
+        internal static ProviderAuth KeyNotUsed(string provider) =>
+            new(
+                ProviderFailureCodes.Auth,
+                $"Provider '{provider}' has refused our key before, so it is not asked. An operator must set another key, or enable the provider again."
+            );
 
         /// <inheritdoc/>
         public override bool Retryable => false;

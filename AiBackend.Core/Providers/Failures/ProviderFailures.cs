@@ -75,7 +75,8 @@ public static class ProviderFailures
                 $"{name} refuses because the account has no quota left. An operator must raise it."
             ),
             (429, _) => new ProviderFailure.RateLimited($"{name} is at its rate limit.", retryAfter),
-            (401 or 403, _) => new ProviderFailure.ProviderAuth(
+            (401, _) => ProviderFailure.ProviderAuth.KeyRefused(name),
+            (403, _) => new ProviderFailure.ProviderAuth(
                 Codes.Auth,
                 $"{name} refused our key (status {number}). An operator must check it."
             ),

@@ -19,6 +19,9 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
     /// <summary>Set on the last update when the provider itself says that it is a simulation.</summary>
     internal const string Simulated = "aibackend.simulated";
 
+    /// <summary>Set on the last update when the provider went on beyond what it was told, and was cut off.</summary>
+    internal const string Overran = "aibackend.overran";
+
     private readonly ChatClientMetadata _metadata = new(provider.Name, provider.BaseUrl, provider.Model);
 
     public Task<ChatResponse> GetResponseAsync(
@@ -51,7 +54,7 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
                 if (length.IsExceededBy(said.Text))
                 {
                     // The provider ignores the limit; what was agreed has been delivered.
-                    yield return Finish(said, ChatFinishReason.Length);
+                    yield return Finish(said, ChatFinishReason.Length, Overran);
                     yield break;
                 }
             }
@@ -150,7 +153,7 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
         }
     }
 
-    private static ChatResponseUpdate Finish(WireEvent said, ChatFinishReason? reason)
+    private static ChatResponseUpdate Finish(WireEvent said, ChatFinishReason? reason, string? mark = null)
     {
         var update = new ChatResponseUpdate { FinishReason = reason, ModelId = said.ModelVersion };
         if (said.Usage is { } usage)
@@ -169,11 +172,17 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
             ];
         }
 
-        if (said.IsSimulated)
-        {
-            update.AdditionalProperties = new AdditionalPropertiesDictionary { [Simulated] = true };
-        }
+        Mark(said.IsSimulated ? Simulated : null);
+        Mark(mark);
 
         return update;
+
+        void Mark(string? with)
+        {
+            if (with is not null)
+            {
+                (update.AdditionalProperties ??= [])[with] = true;
+            }
+        }
     }
 }

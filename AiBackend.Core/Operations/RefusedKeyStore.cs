@@ -1,0 +1,53 @@
+using AiBackend.Core.Database;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Operations;
+
+/// <summary>Which keys providers have refused: found out by one worker, known to all, also after a restart, until somebody takes it back.</summary>
+public sealed class RefusedKeyStore(NpgsqlDataSource database)
+{
+    private const string AddSql = """
+        INSERT INTO refused_keys (provider, key_id)
+        SELECT provider, key_id FROM unnest(@provider, @key_id) AS n (provider, key_id)
+        ON CONFLICT DO NOTHING
+        """;
+
+    private const string ListSql = "SELECT provider, key_id, refused_at FROM refused_keys";
+
+    // Of every key it ever had: those of before are of no use to anybody.
+    private const string RemoveSql = "DELETE FROM refused_keys WHERE provider = @provider";
+
+    /// <summary>Notes keys; those that are known stay as they are.</summary>
+    public async Task AddAsync(IReadOnlyCollection<(string Provider, string KeyId)> keys, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(AddSql);
+        command.Parameters.AddColumn("provider", NpgsqlDbType.Text, [.. keys], key => key.Provider);
+        command.Parameters.AddColumn("key_id", NpgsqlDbType.Text, [.. keys], key => key.KeyId);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>All of them, also those that no process has any more.</summary>
+    public async Task<IReadOnlyList<(string Provider, string KeyId, DateTimeOffset RefusedAt)>> ListAsync(
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommand(ListSql);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var keys = new List<(string, string, DateTimeOffset)>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            keys.Add((reader.GetString(0), reader.GetString(1), await reader.GetFieldValueAsync<DateTimeOffset>(2, cancellationToken)));
+        }
+
+        return keys;
+    }
+
+    /// <summary>Lets a provider be asked again.</summary>
+    public async Task RemoveAsync(string provider, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(RemoveSql);
+        command.Parameters.AddWithValue("provider", provider);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}
