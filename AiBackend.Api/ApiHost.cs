@@ -6,6 +6,7 @@ using AiBackend.Api.Jobs;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Routing;
 using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
@@ -15,6 +16,7 @@ using AiBackend.Core.Operations;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
+using AiBackend.Core.Routing;
 using AiBackend.Core.Tenancy;
 using AiBackend.ServiceDefaults;
 using Microsoft.Extensions.Options;
@@ -38,21 +40,8 @@ internal static class ApiHost
         builder.AddProblems();
         builder.AddApiKeys();
         builder.AddReadinessChecks();
-
-        builder.AddDatabase(StoragePatience);
-        builder.AddRedis();
-        builder.AddQueue();
-        builder.AddTenancy();
-        builder.AddJobSignals();
-        builder.AddJobSubmission();
-        builder.AddJobEventReading();
-        builder.AddDeadLetters();
-        builder.AddOperationsReads();
-        builder.AddProviders();
-        builder.AddJobEndpoints();
-        builder.AddDeadLetterEndpoints();
-        builder.AddOperationsEndpoints();
-        builder.AddApiDocument();
+        builder.AddCore();
+        builder.AddEndpoints();
 
         var app = builder.Build();
         // Before anything is built from them, so that every fault of a configuration is told at once and in its own words.
@@ -64,13 +53,44 @@ internal static class ApiHost
         app.UseAuthentication();
         app.UseAuthorization();
         app.MapDefaultEndpoints();
+        app.MapEndpoints();
+        return app;
+    }
+
+    /// <summary>The features of Core that the Api uses.</summary>
+    private static void AddCore(this IHostApplicationBuilder builder)
+    {
+        builder.AddDatabase(StoragePatience);
+        builder.AddRedis();
+        builder.AddQueue();
+        builder.AddTenancy();
+        builder.AddJobSignals();
+        builder.AddJobSubmission();
+        builder.AddJobEventReading();
+        builder.AddDeadLetters();
+        builder.AddOperationsReads();
+        builder.AddRouting();
+        builder.AddProviders();
+    }
+
+    private static void AddEndpoints(this IHostApplicationBuilder builder)
+    {
+        builder.AddJobEndpoints();
+        builder.AddDeadLetterEndpoints();
+        builder.AddOperationsEndpoints();
+        builder.AddRoutingEndpoints();
+        builder.AddApiDocument();
+    }
+
+    private static void MapEndpoints(this WebApplication app)
+    {
         app.MapJobs();
         app.MapDeadLetters();
         app.MapBulkActions();
         app.MapAlerts();
         app.MapOperations();
+        app.MapRouting();
         app.MapProblemPages();
         app.MapApiDocument();
-        return app;
     }
 }

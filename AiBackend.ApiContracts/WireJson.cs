@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
+using AiBackend.ApiContracts.Routing;
 
 namespace AiBackend.ApiContracts;
 
@@ -47,6 +48,15 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(Stats))]
 [JsonSerializable(typeof(ProviderList))]
 [JsonSerializable(typeof(WorkerList))]
+[JsonSerializable(typeof(Route))]
+[JsonSerializable(typeof(RouteRequest))]
+[JsonSerializable(typeof(RouteList))]
+[JsonSerializable(typeof(Deployment))]
+[JsonSerializable(typeof(DeploymentRequest))]
+[JsonSerializable(typeof(DeploymentList))]
+[JsonSerializable(typeof(Credential))]
+[JsonSerializable(typeof(CredentialRequest))]
+[JsonSerializable(typeof(CredentialList))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthReport))]
 public sealed partial class WireJson : JsonSerializerContext;

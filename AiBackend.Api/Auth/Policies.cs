@@ -10,6 +10,7 @@ internal static class Policies
     public const string ReadJobs = "jobs:read";
     public const string WriteJobs = "jobs:write";
     public const string ReadOperations = "operations:read";
+    public const string WriteOperations = "operations:write";
 
     /// <summary>Any valid key.</summary>
     public const string AnyKey = "any-key";
@@ -17,7 +18,7 @@ internal static class Policies
     /// <summary>Scope that contains all others.</summary>
     private const string Everything = "*";
 
-    private static readonly string[] Scopes = [ReadJobs, WriteJobs, ReadOperations];
+    private static readonly string[] Scopes = [ReadJobs, WriteJobs, ReadOperations, WriteOperations];
 
     public static void AddApiKeys(this IHostApplicationBuilder builder)
     {

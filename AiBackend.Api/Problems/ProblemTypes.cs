@@ -30,6 +30,9 @@ internal static class ProblemTypes
     public static readonly ProblemType BulkNotFound = new("bulk-not-found", 404, "There is no such bulk action");
     public static readonly ProblemType AlertNotFound = new("alert-not-found", 404, "There is no such alert");
     public static readonly ProblemType ProviderNotFound = new("provider-not-found", 404, "There is no such provider");
+    public static readonly ProblemType RouteNotFound = new("route-not-found", 404, "There is no such route");
+    public static readonly ProblemType DeploymentNotFound = new("deployment-not-found", 404, "There is no such deployment");
+    public static readonly ProblemType CredentialNotFound = new("credential-not-found", 404, "No such key was set");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
@@ -38,6 +41,9 @@ internal static class ProblemTypes
     public static readonly ProblemType NotADeadLetter = new("not-a-dead-letter", 409, "The job is not an open dead letter");
     public static readonly ProblemType BulkEnded = new("bulk-ended", 409, "The bulk action has already ended");
     public static readonly ProblemType TooManyBulkActions = new("too-many-bulk-actions", 409, "Too many bulk actions are running");
+    public static readonly ProblemType DeploymentInUse = new("deployment-in-use", 409, "A route needs the deployment");
+    public static readonly ProblemType NoCredentialSecret = new("no-credential-secret", 409, "Provider keys cannot be stored here");
+    public static readonly ProblemType VersionMismatch = new("version-mismatch", 412, "It was changed meanwhile");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "The body is not sent as JSON");
 
@@ -77,6 +83,9 @@ internal static class ProblemTypes
         BulkNotFound,
         AlertNotFound,
         ProviderNotFound,
+        RouteNotFound,
+        DeploymentNotFound,
+        CredentialNotFound,
         NotFound,
         MethodNotAllowed,
         RequestTimeout,
@@ -85,6 +94,9 @@ internal static class ProblemTypes
         NotADeadLetter,
         BulkEnded,
         TooManyBulkActions,
+        DeploymentInUse,
+        NoCredentialSecret,
+        VersionMismatch,
         BodyTooLarge,
         UnsupportedMediaType,
         IdempotencyKeyReused,

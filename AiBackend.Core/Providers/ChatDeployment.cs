@@ -1,3 +1,4 @@
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Configuration;
 using Microsoft.Extensions.AI;
 
@@ -10,12 +11,28 @@ namespace AiBackend.Core.Providers;
 /// <param name="Client">The provider's client, with telemetry and time limits; ask it for <paramref name="Model"/> by <see cref="ChatOptions.ModelId"/>.</param>
 public sealed record ChatDeployment(string Provider, string Model, bool Simulated, IChatClient Client)
 {
+    private string? _fullName;
+
     /// <summary>What the provider allows it.</summary>
     public ProviderLimits Limits { get; init; } = ProviderLimits.None;
 
     /// <summary>Which of the provider's keys it is asked with, see <see cref="Keys.RefusedKey"/>.</summary>
     public string KeyId { get; init; } = "";
 
+    /// <summary>How long its calls may take.</summary>
+    public ProviderTimeouts Timeouts { get; init; } = new();
+
+    /// <summary>Tokens that prompt and answer may have together; null when it is not known.</summary>
+    public long? ContextTokens { get; init; }
+
+    /// <summary>What it can do beyond text.</summary>
+    public IReadOnlyList<string> Capabilities { get; init; } = [];
+
+    /// <summary>Why it is asked and not the model that most calls of the route go to; null when it is that one.</summary>
+    internal string? ChosenFor { get; init; }
+
     /// <summary>Provider and model: under this name its limits are counted, and what waits for them names it.</summary>
-    public string FullName { get; } = $"{Provider}/{Model}";
+    public string FullName => _fullName ??= $"{Provider}/{Model}";
+
+    internal bool Holds(in RouteNeeds needs) => ContextTokens is not { } most || needs.InputTokens + (needs.MaxOutputTokens ?? 0) <= most;
 }

@@ -12,7 +12,11 @@ public abstract record ChatProgress
     /// <param name="Provider">The provider's configured name.</param>
     /// <param name="Model">The model it is asked for.</param>
     /// <param name="Simulated">True when no real model is behind it.</param>
-    public sealed record CallStarted(string Provider, string Model, bool Simulated) : ChatProgress;
+    public sealed record CallStarted(string Provider, string Model, bool Simulated) : ChatProgress
+    {
+        /// <summary>Why another model than most of the route's calls go to: one of <see cref="Catalog.RouteSwitch"/>; null when it is that one.</summary>
+        public string? ChosenFor { get; init; }
+    }
 
     /// <summary>A deployment failed before any text, and the next one is tried.</summary>
     /// <param name="From">Name of the provider that failed.</param>

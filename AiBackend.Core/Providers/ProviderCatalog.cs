@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Operations;
 using AiBackend.Core.Providers.Anthropic;
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Providers.Keys;
 using AiBackend.Core.Providers.OpenAi;
@@ -10,7 +11,7 @@ using Microsoft.Extensions.Options;
 
 namespace AiBackend.Core.Providers;
 
-/// <summary>The configured providers, and which of them serve a model. Builds each provider's chain of clients once.</summary>
+/// <summary>Which deployments serve a model or route now: those of the configuration, and what operators set over it.</summary>
 public sealed class ProviderCatalog : IDisposable
 {
     /// <summary>The route that every installation has: each provider's own model, in the configured order.</summary>
@@ -20,8 +21,8 @@ public sealed class ProviderCatalog : IDisposable
     public const int TriesPerCall = 1;
 
     private readonly IReadOnlyList<ProviderOptions> _options;
-    private readonly Dictionary<string, IChatClient> _clients;
-    private readonly IReadOnlyList<ChatDeployment> _defaultRoute;
+    private readonly ProviderClients _clients;
+    private volatile CatalogSnapshot _now;
 
     /// <summary>Builds the clients; no connection is made yet.</summary>
     internal ProviderCatalog(
@@ -40,10 +41,9 @@ public sealed class ProviderCatalog : IDisposable
     )
     {
         _options = options;
-        _clients = _options.ToDictionary(provider => provider.Name, client, StringComparer.Ordinal);
-        _defaultRoute = [.. _options.Select(provider => Deployment(provider, provider.Model))];
+        _clients = new ProviderClients(client);
+        _now = Snapshot(CatalogOverrides.None);
         Providers = [.. _options.Select(provider => new ProviderInfo(provider.Name, provider.Model, provider.Simulated))];
-        KnownModels = [.. _options.SelectMany(provider => provider.Models).Prepend(DefaultRoute).Distinct(StringComparer.Ordinal)];
 
         foreach (var provider in _options)
         {
@@ -54,34 +54,57 @@ public sealed class ProviderCatalog : IDisposable
     /// <summary>The providers in order of preference.</summary>
     public IReadOnlyList<ProviderInfo> Providers { get; }
 
-    /// <summary>Every name a job may ask for: <see cref="DefaultRoute"/> first, then the models. A simulator serves more, see <see cref="Knows"/>.</summary>
-    public IReadOnlyList<string> KnownModels { get; }
+    /// <summary>Every name a job may ask for: <see cref="DefaultRoute"/> first, then the other routes, then the models. A simulator serves more, see <see cref="Knows"/>.</summary>
+    public IReadOnlyList<string> KnownModels => _now.KnownModels;
 
-    /// <summary>Whether <see cref="Route"/> has an answer. With a simulator configured, any name that begins with <c>sim</c> is known.</summary>
-    public bool Knows(string model) => model is DefaultRoute || _options.Any(provider => provider.Serves(model));
+    /// <summary>Every deployment that has a name of its own, in the configured order of providers.</summary>
+    public IReadOnlyCollection<ChatDeployment> Deployments => _now.Deployments;
 
-    /// <summary>The deployments to ask for <paramref name="model"/>, best first; empty when nobody serves it.</summary>
-    public IReadOnlyList<ChatDeployment> Route(string model) =>
-        model is DefaultRoute
-            ? _defaultRoute
-            : [.. _options.Where(provider => provider.Serves(model)).Select(provider => Deployment(provider, model))];
+    /// <summary>Every route.</summary>
+    public IReadOnlyList<string> RouteNames => _now.RouteNames;
+
+    /// <summary>Whether <see cref="Route(string)"/> has an answer. With a simulator configured, any name that begins with <c>sim</c> is known.</summary>
+    public bool Knows(string model) => _now.Route(model) is not null;
+
+    /// <summary>Every deployment that may be asked for <paramref name="model"/>, best first; empty when nobody serves it.</summary>
+    public IReadOnlyList<ChatDeployment> Route(string model) => _now.Route(model)?.All ?? [];
+
+    /// <summary>The deployments to ask for <paramref name="model"/> on behalf of a call, best first; empty when nobody serves it.</summary>
+    public IReadOnlyList<ChatDeployment> Route(string model, RouteNeeds needs) => _now.Route(model)?.For(needs) ?? [];
+
+    /// <summary>A deployment by provider and model; null when there is none.</summary>
+    public ChatDeployment? Find(string provider, string model) => _now.Find(provider, model);
+
+    /// <summary>Whether the configuration itself names it.</summary>
+    public bool IsConfigured(string provider, string model) => _options.Any(each => each.Name == provider && each.Serves(model));
+
+    /// <summary>Whether the configuration has a key for it.</summary>
+    public bool HasConfiguredKey(string provider) => _options.Any(each => each.Name == provider && each.ApiKey is not null);
 
     /// <summary>Whether a provider is asked with the key that has this id.</summary>
-    public bool HasKey(string provider, string keyId) => _options.Any(each => each.Name == provider && KeyIdOf(each) == keyId);
+    public bool HasKey(string provider, string keyId) =>
+        _now.Deployments.Any(deployment => deployment.Provider == provider && deployment.KeyId == keyId);
 
-    /// <summary>Closes all connections.</summary>
-    public void Dispose()
+    /// <summary>Puts what operators set over the configuration, in place of what they had set before. Calls under way are not disturbed.</summary>
+    public void Apply(CatalogOverrides overrides)
     {
-        foreach (var client in _clients.Values)
-        {
-            client.Dispose();
-        }
+        var next = Snapshot(overrides);
+        _now = next;
+        _clients.Keep(next.Deployments.Select(deployment => deployment.Client));
     }
 
-    private ChatDeployment Deployment(ProviderOptions provider, string model) =>
-        new(provider.Name, model, provider.Simulated, _clients[provider.Name]) { Limits = provider.Limits, KeyId = KeyIdOf(provider) };
+    /// <summary>Closes all connections.</summary>
+    public void Dispose() => _clients.Dispose();
 
-    private static string KeyIdOf(ProviderOptions provider) => RefusedKey.IdOf(provider.Name, provider.ApiKey);
+    private CatalogSnapshot Snapshot(CatalogOverrides overrides) => new(_options, overrides, Connect);
+
+    private ChatDeployment Connect(ProviderOptions provider) =>
+        new(provider.Name, provider.Model, provider.Simulated, _clients.Of(provider))
+        {
+            Limits = provider.Limits,
+            Timeouts = provider.Timeouts,
+            KeyId = RefusedKey.IdOf(provider.Name, provider.ApiKey),
+        };
 
     /// <summary>Outside in: telemetry sees what the time limits did; the limits see the bare adapter.</summary>
     private static ProviderTelemetry Chain(ProviderOptions provider, ProviderMetrics metrics, TimeProvider clock)

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Providers.Keys;
@@ -51,8 +52,10 @@ public static class ProvidersRegistration
         builder.Services.AddSingleton<RetryBudgets>();
         builder.Services.AddSingleton(services => new RefusedKeys(services.GetRequiredService<ILogger<RefusedKeys>>()));
         builder.Services.TryAddSingleton<ICallGate, OpenGate>();
+        builder.Services.TryAddSingleton<ICatalogSource, ConfigurationOnly>();
         builder.Services.AddSingleton(services => new RoutedChat(
             services.GetRequiredService<ProviderCatalog>(),
+            services.GetRequiredService<ICatalogSource>(),
             services.GetRequiredService<CircuitBreakers>(),
             services.GetRequiredService<RefusedKeys>(),
             services.GetRequiredService<ICallGate>(),

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Providers.Keys;
@@ -18,6 +19,7 @@ namespace AiBackend.Core.Providers;
 public sealed class RoutedChat
 {
     private readonly ProviderCatalog _catalog;
+    private readonly ICatalogSource _source;
     private readonly CircuitBreakers _circuits;
     private readonly RefusedKeys _keys;
     private readonly ICallGate _gate;
@@ -28,6 +30,7 @@ public sealed class RoutedChat
 
     internal RoutedChat(
         ProviderCatalog catalog,
+        ICatalogSource source,
         CircuitBreakers circuits,
         RefusedKeys keys,
         ICallGate gate,
@@ -38,6 +41,7 @@ public sealed class RoutedChat
     )
     {
         _catalog = catalog;
+        _source = source;
         _circuits = circuits;
         _keys = keys;
         _gate = gate;
@@ -78,7 +82,7 @@ public sealed class RoutedChat
         var failures = new RouteFailures();
         var size = new CallSize(messages.Sum(message => message.Text.Length), options?.MaxOutputTokens);
         ChatDeployment? failed = null;
-        foreach (var deployment in RouteOf(model))
+        foreach (var deployment in await RouteAsync(model, size, calls.Caller, cancellationToken))
         {
             var isRetry = calls.IsRetry || failed is not null;
             using var pass = TryPass(deployment, out var closed);
@@ -95,7 +99,7 @@ public sealed class RoutedChat
                 yield return Report(failed, deployment, failures);
             }
 
-            yield return new ChatProgress.CallStarted(deployment.Provider, deployment.Model, deployment.Simulated);
+            yield return Start(deployment);
 
             var call = pass!.Of(calls.Begin(deployment));
             using var counted = new CountedCall(permit!, call);
@@ -130,8 +134,24 @@ public sealed class RoutedChat
         failures.Throw();
     }
 
-    private IReadOnlyList<ChatDeployment> RouteOf(string model) =>
-        _catalog.Route(model) is { Count: > 0 } route ? route : throw new UnknownModelException(model, _catalog.KnownModels);
+    private async ValueTask<IReadOnlyList<ChatDeployment>> RouteAsync(
+        string model,
+        CallSize size,
+        ChatCaller caller,
+        CancellationToken cancellationToken
+    )
+    {
+        var needs = new RouteNeeds(size.PromptTokens, size.MaxOutputTokens, caller.Level, caller.TimeLeft);
+        var route = _catalog.Route(model, needs);
+        if (route.Count == 0)
+        {
+            // Another process knew it when it took the work in.
+            await _source.RefreshAsync(cancellationToken);
+            route = _catalog.Route(model, needs);
+        }
+
+        return route.Count > 0 ? route : throw new UnknownModelException(model, _catalog.KnownModels);
+    }
 
     /// <summary>Whether a deployment has a key and is up.</summary>
     private CircuitPass? TryPass(ChatDeployment deployment, out ProviderFailure? refusal)
@@ -211,6 +231,19 @@ public sealed class RoutedChat
     private readonly struct CountedCall(ICallPermit permit, ChatCall call) : IDisposable
     {
         public void Dispose() => permit.Settle(call.Usage);
+    }
+
+    private ChatProgress.CallStarted Start(ChatDeployment deployment)
+    {
+        if (deployment.ChosenFor is { } reason)
+        {
+            _metrics.Switched(deployment.Provider, deployment.Model, reason);
+        }
+
+        return new ChatProgress.CallStarted(deployment.Provider, deployment.Model, deployment.Simulated)
+        {
+            ChosenFor = deployment.ChosenFor,
+        };
     }
 
     private ChatProgress.FailedOver Report(ChatDeployment from, ChatDeployment to, RouteFailures failures)

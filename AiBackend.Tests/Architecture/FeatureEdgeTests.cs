@@ -24,6 +24,8 @@ public sealed partial class FeatureEdgeTests
         ["Queue"] = [.. Ground, "Jobs"],
         // Counts calls for providers, which do not know where.
         ["Admission"] = [.. Ground, "Providers"],
+        // What operators set about providers; priorities are named as those of jobs.
+        ["Routing"] = [.. Ground, "Jobs", "Providers"],
         // What follows a commit is told both to readers and to the queue.
         ["Events"] = [.. Ground, "Jobs", "Queue"],
         // What became of jobs that failed for good, and new jobs made of them, which belong to a pool.

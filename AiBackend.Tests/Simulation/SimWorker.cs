@@ -4,6 +4,7 @@ using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
@@ -82,6 +83,7 @@ internal sealed class SimWorker
             .Options(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(1) })
             .With<IHostApplicationLifetime>(_lifetime)
             .With<ICallGate>(new OpenGate())
+            .With<ICatalogSource>(new ConfigurationOnly())
             .With(Provider());
         parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers);
         _writes = parts.Get<LeasedWrites>();

@@ -5,6 +5,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Retention;
+using AiBackend.Core.Routing;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Providers;
@@ -50,6 +51,7 @@ public static class WorkerUnderTest
             {
                 builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1));
                 builder.AddAdmission();
+                builder.AddRouting();
                 builder.AddProviders();
                 builder.AddQueueGauges();
                 builder.AddRetention();

@@ -5,6 +5,7 @@ using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Failures;
 using Microsoft.Extensions.AI;
 
@@ -21,7 +22,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         using var deadline = new CancellationTokenSource(PatienceUntil(job.TimeLeft), clock);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
-        var calls = new ChatCalls(clock, new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn), job.IsRetry);
+        var calls = new ChatCalls(clock, new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft), job.IsRetry);
         var answer = new Answer(clock, calls);
         try
         {
@@ -148,8 +149,9 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
                     running.AppendText(delta);
                     FaultPoints.Hit(FaultPoint.K10, running.Job.Model);
                     break;
-                case ChatProgress.CallStarted(var provider, var model, var simulated):
-                    _servedBy = new ServedBy(provider, model, null, _fallbacks, simulated);
+                case ChatProgress.CallStarted started:
+                    _servedBy = new ServedBy(started.Provider, started.Model, null, _fallbacks, started.Simulated);
+                    NoteSwitch(started, running);
                     break;
                 case ChatProgress.FailedOver(var from, var to, var failure):
                     _fallbacks++;
@@ -158,6 +160,20 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
                 case ChatProgress.Finished finished:
                     (_servedBy, _usage, _finishReason) = (finished.ServedBy, finished.Usage, finished.FinishReason);
                     break;
+            }
+        }
+
+        private static void NoteSwitch(ChatProgress.CallStarted call, RunningJob running)
+        {
+            var why = call.ChosenFor switch
+            {
+                RouteSwitch.Deadline => $"The deadline is near, so the faster model {call.Model} of {call.Provider} was asked.",
+                RouteSwitch.ContextLength => $"The input is long, so {call.Model} of {call.Provider} was asked, which has room for it.",
+                _ => null,
+            };
+            if (why is not null)
+            {
+                running.AppendNotice("model_switched", why);
             }
         }
 

@@ -2,6 +2,7 @@ using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Tenancy;
 using Microsoft.Extensions.Options;
@@ -12,6 +13,7 @@ namespace AiBackend.Api.Jobs.Submitting;
 internal sealed class JobRequestRules(
     IOptions<BenchOptions> bench,
     ProviderCatalog providers,
+    ICatalogSource catalogSource,
     QueuePools pools,
     JobIds ids,
     TimeProvider clock
@@ -54,14 +56,24 @@ internal sealed class JobRequestRules(
 
     /// <summary>Checks what depends on the moment and the configuration.</summary>
     /// <returns>Why a new job is refused now, or null. A repeat of an accepted request is none of this method's business.</returns>
-    public Refusal? RefuseNow(JobDraft draft)
+    public async ValueTask<Refusal?> RefuseNowAsync(JobDraft draft, CancellationToken cancellationToken)
     {
         if (draft.Deadline <= clock.GetUtcNow())
         {
             return ProblemTypes.InvalidValue.At("deadline", $"deadline is {draft.Deadline:O}, which has passed. Send a later one.");
         }
 
-        return RefuseModel(draft.Model);
+        if (RefuseModel(draft.Model) is null)
+        {
+            return null;
+        }
+
+        // Another node may have taken it up a moment ago.
+        return await catalogSource.RefreshAsync(cancellationToken)
+            ? RefuseModel(draft.Model)
+            : ProblemTypes.StorageUnavailable.With(
+                $"model is {Quoted.Of(draft.Model)}, and the database does not say whether there is such a route. Send it again later."
+            );
     }
 
     /// <returns>Why nobody can be asked for this model, or null.</returns>

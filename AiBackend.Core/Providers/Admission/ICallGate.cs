@@ -16,14 +16,22 @@ public interface ICallGate
 /// <summary>What is known of a call before it is made.</summary>
 /// <param name="PromptCharacters">Of all messages together.</param>
 /// <param name="MaxOutputTokens">The caller's own bound; null is none.</param>
-public readonly record struct CallSize(int PromptCharacters, int? MaxOutputTokens);
+public readonly record struct CallSize(int PromptCharacters, int? MaxOutputTokens)
+{
+    /// <summary>About right for English, and too much for code and numbers.</summary>
+    private const int CharactersPerToken = 4;
+
+    /// <summary>First guess at the tokens of the prompt.</summary>
+    public long PromptTokens => (PromptCharacters + CharactersPerToken - 1) / CharactersPerToken;
+}
 
 /// <summary>The work a call belongs to.</summary>
 /// <param name="WorkId">Names it.</param>
 /// <param name="Epoch">Which of its owners asks: a call counts as open only while that one lives.</param>
 /// <param name="Level">0 is the most urgent, 2 the least.</param>
 /// <param name="HasTurn">It was told before to come back now.</param>
-public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, bool HasTurn);
+/// <param name="TimeLeft">Until it is of no more use; null is for ever.</param>
+public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, bool HasTurn, TimeSpan? TimeLeft = null);
 
 /// <summary>The gate's answer.</summary>
 public abstract record CallEntry

@@ -33,6 +33,23 @@ public sealed class ProviderOptions
     /// <summary>Whether it may be asked for <paramref name="model"/> by that name.</summary>
     public bool Serves(string model) =>
         Models.Contains(model, StringComparer.Ordinal) || (Simulated && model.StartsWith("sim", StringComparison.Ordinal));
+
+    /// <summary>The same provider with another key and other time limits, where they are given.</summary>
+    internal ProviderOptions With(string? apiKey, ProviderTimeouts? timeouts) =>
+        apiKey is null && timeouts is null
+            ? this
+            : new()
+            {
+                Kind = Kind,
+                Name = Name,
+                BaseUrl = BaseUrl,
+                ApiKey = apiKey ?? ApiKey,
+                Model = Model,
+                Models = Models,
+                Simulated = Simulated,
+                Timeouts = timeouts ?? Timeouts,
+                Limits = Limits,
+            };
 }
 
 /// <summary>The protocol a provider speaks.</summary>

@@ -15,6 +15,7 @@ internal sealed class ProviderMetrics
     private readonly Counter<long> _retries;
     private readonly Counter<long> _refusedRetries;
     private readonly Counter<long> _limited;
+    private readonly Counter<long> _switches;
     private readonly Meter _meter;
 
     public ProviderMetrics(IMeterFactory meters)
@@ -74,6 +75,7 @@ internal sealed class ProviderMetrics
         );
         _refusedRetries = meter.CreateCounter<long>("aibackend.provider.retries_refused", "{call}", "Calls beyond the retry budget.");
         _limited = meter.CreateCounter<long>("aibackend.provider.limited", "{call}", "Calls not made because a limit was used up.");
+        _switches = meter.CreateCounter<long>("aibackend.provider.switches", "{call}", "Calls of a route's faster or longer model.");
     }
 
     /// <summary>For what a part of this feature measures itself.</summary>
@@ -84,6 +86,9 @@ internal sealed class ProviderMetrics
 
     public void Limited(string provider, string limit) =>
         _limited.Add(1, new KeyValuePair<string, object?>(Names.Provider, provider), new KeyValuePair<string, object?>("limit", limit));
+
+    public void Switched(string provider, string model, string reason) =>
+        _switches.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model), new("reason", reason));
 
     public void ObserveRetryBudgets(Func<IEnumerable<(string Provider, double Left)>> read) =>
         _meter.CreateObservableGauge(

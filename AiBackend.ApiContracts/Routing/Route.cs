@@ -1,0 +1,70 @@
+namespace AiBackend.ApiContracts.Routing;
+
+/// <summary>A name that jobs ask for as <c>model</c>, and the deployments that answer to it.</summary>
+/// <param name="Name">As in <c>model</c>.</param>
+/// <param name="Version">Counts its changes; 0 while the configuration alone decides.</param>
+/// <param name="Source"><c>configuration</c> or <c>api</c>.</param>
+/// <param name="Targets">In order of preference.</param>
+public sealed record Route(string Name, int Version, string Source, IReadOnlyList<RouteTarget> Targets)
+{
+    /// <summary>What it is for, for people.</summary>
+    public string? Description { get; init; }
+
+    /// <summary>Capabilities that every target must have.</summary>
+    public IReadOnlyList<string> Requires { get; init; } = [];
+
+    /// <summary>When this version was made; null when the configuration decides.</summary>
+    public DateTimeOffset? CreatedAt { get; init; }
+
+    /// <summary>Public id of the API key that made it.</summary>
+    public string? CreatedBy { get; init; }
+
+    /// <summary>Whether this version took the route away, so that the configuration decides again.</summary>
+    public bool Deleted { get; init; }
+}
+
+/// <summary>What a route is to be from now on. Replaces all of it.</summary>
+public sealed record RouteRequest
+{
+    /// <summary>What it is for, for people; at most 200 characters.</summary>
+    public string? Description { get; init; }
+
+    /// <summary>Capabilities that every target must have.</summary>
+    public IReadOnlyList<string>? Requires { get; init; }
+
+    /// <summary>In order of preference, 1 to 20. At least one has no <c>when</c>, so that every job has somewhere to go.</summary>
+    public IReadOnlyList<RouteTarget>? Targets { get; init; }
+}
+
+/// <summary>A deployment as a stop of a route.</summary>
+public sealed record RouteTarget
+{
+    /// <summary>The provider's configured name.</summary>
+    public string? Provider { get; init; }
+
+    /// <summary>The provider's name of the model.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>Only for calls for which all of this holds; null is for every call.</summary>
+    public TargetConditions? When { get; init; }
+}
+
+/// <summary>Which calls a target is for. What is left out does not matter.</summary>
+public sealed record TargetConditions
+{
+    /// <summary>The prompt is estimated at more than so many tokens.</summary>
+    public long? InputTokensAbove { get; init; }
+
+    /// <summary>The prompt is estimated at so many tokens or fewer.</summary>
+    public long? InputTokensAtMost { get; init; }
+
+    /// <summary>The job has one of these priorities.</summary>
+    public IReadOnlyList<string>? Priorities { get; init; }
+
+    /// <summary>The job's deadline is nearer than so many seconds: for a faster model.</summary>
+    public double? SecondsLeftBelow { get; init; }
+}
+
+/// <summary>Routes by name, or the versions of one, newest first.</summary>
+/// <param name="Data">All of them.</param>
+public sealed record RouteList(IReadOnlyList<Route> Data);

@@ -1,0 +1,132 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Routing;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Providers;
+using AiBackend.Tests.Simulator;
+using AiBackend.Tests.Worker;
+
+namespace AiBackend.Tests.Routing;
+
+/// <summary>What operators change reaches the workers while they run.</summary>
+public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    [Fact]
+    public async Task A_job_of_a_route_that_was_just_made_runs_on_a_worker_that_has_not_seen_it_yet()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var (first, second) = (await simulator.ModelAsync(new { words = 2 }), await simulator.ModelAsync(new { words = 2 }));
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, first), (simulator.Address, second)],
+            [("Routing:RefreshEvery", "00:01:00")]
+        );
+        await RouteAsync(worker, "backwards", ("p1", second, null), ("p0", first, null));
+
+        var job = await worker.RunJobAsync(CoreHost.Draft() with { Model = "backwards" });
+
+        Assert.Equal(("completed", "p1", second), (job.Status, job.ServedBy!.Provider, job.ServedBy.Model));
+    }
+
+    [Fact]
+    public async Task A_job_whose_deadline_is_near_is_answered_by_the_faster_model_and_its_log_says_why()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var (good, fast) = (await simulator.ModelAsync(new { words = 2 }), await simulator.ModelAsync(new { words = 2 }));
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, good), (simulator.Address, fast)],
+            []
+        );
+        await RouteAsync(worker, "r", ("p1", fast, """{"seconds_left_below":60}"""), ("p0", good, null));
+
+        var relaxed = await worker.RunJobAsync(
+            CoreHost.Draft() with
+            {
+                Model = "r",
+                Deadline = TimeProvider.System.GetUtcNow().AddHours(1),
+            }
+        );
+        var pressed = CoreHost.Draft() with { Model = "r", Deadline = TimeProvider.System.GetUtcNow().AddSeconds(40) };
+        var hurried = await worker.RunJobAsync(pressed);
+
+        Assert.Equal((good, fast), (relaxed.ServedBy!.Model, hurried.ServedBy!.Model));
+        var notice = Assert.Single(await worker.EventsAsync(pressed.Id), each => each.Kind == JobEventKind.Notice);
+        Assert.Contains("model_switched", notice.Data, StringComparison.Ordinal);
+        Assert.Contains("The deadline is near", notice.Data, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_key_that_was_set_is_sent_from_the_next_call_on()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var provider = new RawProvider(RawReply.Stream(Wire.Answer(Wire.OpenAi, "Yes.")));
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, [(provider.Address, "m")], []);
+        await worker.RunJobAsync(CoreHost.Draft());
+
+        await worker.Get<CredentialStore>().SetAsync("p0", null, "sk-the-new-one-0001", "k", TestRun.Cancel);
+        await Eventually.TrueAsync(
+            async _ =>
+            {
+                await worker.RunJobAsync(CoreHost.Draft());
+                return provider.Requests[^1].Header("Authorization") == "Bearer sk-the-new-one-0001";
+            },
+            "the new key is used"
+        );
+
+        Assert.Equal("Bearer sk-secret-of-the-test", provider.Requests[0].Header("Authorization"));
+        await worker.Get<CredentialStore>().SetAsync("p0", "m", "sk-of-the-model-0002", "k", TestRun.Cancel);
+        await Eventually.TrueAsync(
+            async _ =>
+            {
+                await worker.RunJobAsync(CoreHost.Draft());
+                return provider.Requests[^1].Header("Authorization") == "Bearer sk-of-the-model-0002";
+            },
+            "the model's own key goes before the provider's"
+        );
+    }
+
+    [Fact]
+    public async Task A_limit_that_was_set_holds_for_the_calls_after_it()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, model)],
+            [("Routing:RefreshEvery", "00:00:00.1"), ("Admission:Patience", "00:00:00")]
+        );
+        await worker.RunJobAsync(CoreHost.Draft());
+        var body = """{"limits":{"requests_per_minute":1}}""";
+        await worker.Get<RoutingStore>().AddAsync(RoutingKind.Deployment, $"p0/{model}", body, null, "k", TestRun.Cancel);
+
+        await Eventually.TrueAsync(
+            async _ =>
+            {
+                await worker.SubmitAsync();
+                return await worker.ScalarAsync<long>(
+                        "SELECT count(*) FROM jobs WHERE waiting_reason LIKE 'rate_limit:%requests_per_minute'"
+                    ) > 0;
+            },
+            "jobs wait for the new limit"
+        );
+    }
+
+    private static Task<RoutingVersion?> RouteAsync(
+        CoreHost worker,
+        string name,
+        params (string Provider, string Model, string? When)[] targets
+    )
+    {
+        var list = targets.Select(target =>
+            $$"""{"provider":"{{target.Provider}}","model":"{{target.Model}}","when":{{target.When ?? "null"}} }"""
+        );
+        var body = $$"""{"targets":[{{string.Join(',', list)}}]}""";
+        return worker.Get<RoutingStore>().AddAsync(RoutingKind.Route, name, body, null, "k", TestRun.Cancel);
+    }
+}
