@@ -30,6 +30,7 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(DeltaEvent))]
 [JsonSerializable(typeof(SnapshotEvent))]
 [JsonSerializable(typeof(ResetEvent))]
+[JsonSerializable(typeof(ContinuedEvent))]
 [JsonSerializable(typeof(UsageEvent))]
 [JsonSerializable(typeof(NoticeEvent))]
 [JsonSerializable(typeof(FinalEvent))]

@@ -33,6 +33,7 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
         (JobEventTypes.Delta, typeof(DeltaEvent)),
         (JobEventTypes.Snapshot, typeof(SnapshotEvent)),
         (JobEventTypes.Reset, typeof(ResetEvent)),
+        (JobEventTypes.Continued, typeof(ContinuedEvent)),
         (JobEventTypes.Usage, typeof(UsageEvent)),
         (JobEventTypes.Notice, typeof(NoticeEvent)),
         (JobEventTypes.Final, typeof(FinalEvent)),

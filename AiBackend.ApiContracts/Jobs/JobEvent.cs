@@ -26,8 +26,11 @@ public static class JobEventTypes
     /// <summary>Text that replaces all of an attempt's text so far: <see cref="SnapshotEvent"/>.</summary>
     public const string Snapshot = "snapshot";
 
-    /// <summary>An attempt was abandoned and its text no longer counts: <see cref="ResetEvent"/>.</summary>
+    /// <summary>The text so far of an attempt no longer counts; the attempt may go on or not: <see cref="ResetEvent"/>.</summary>
     public const string Reset = "reset";
+
+    /// <summary>What follows was written by another call than the text before; it is appended: <see cref="ContinuedEvent"/>.</summary>
+    public const string Continued = "continued";
 
     /// <summary>Tokens and cost: <see cref="UsageEvent"/>.</summary>
     public const string Usage = "usage";
@@ -62,10 +65,15 @@ public sealed record DeltaEvent(int Attempt, string Text);
 public sealed record SnapshotEvent(int Attempt, string Text);
 
 /// <summary>Payload of <c>reset</c>.</summary>
-/// <param name="Attempt">The abandoned attempt; its text no longer counts.</param>
-/// <param name="Reason">Why, as a code: <c>provider_failure</c>, <c>worker_lost</c>, <c>worker_draining</c>, <c>waiting_for_tool</c>,
+/// <param name="Attempt">The attempt whose text so far no longer counts.</param>
+/// <param name="Reason">Why, as a code: <c>stream_cut</c> (the attempt goes on and writes its text anew), <c>provider_failure</c>, <c>worker_lost</c>, <c>worker_draining</c>, <c>waiting_for_tool</c>,
 /// <c>review_continued</c>, <c>review_rejected</c>, <c>wait_timeout</c>.</param>
 public sealed record ResetEvent(int Attempt, string Reason);
+
+/// <summary>Payload of <c>continued</c>.</summary>
+/// <param name="Attempt">The attempt whose text goes on.</param>
+/// <param name="Reason">Why it was interrupted, as a code: <c>stream_cut</c>.</param>
+public sealed record ContinuedEvent(int Attempt, string Reason);
 
 /// <summary>Payload of <c>usage</c>.</summary>
 /// <param name="Attempt">The attempt that used them.</param>

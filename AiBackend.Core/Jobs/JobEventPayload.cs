@@ -22,6 +22,9 @@ public static class JobEventPayload
     /// <summary>Payload of <see cref="JobEventKind.Reset"/>.</summary>
     public static byte[] Of(ResetEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.ResetEvent);
 
+    /// <summary>Payload of <see cref="JobEventKind.Continued"/>.</summary>
+    public static byte[] Of(ContinuedEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.ContinuedEvent);
+
     /// <summary>Payload of <see cref="JobEventKind.Usage"/>.</summary>
     public static byte[] Of(UsageEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.UsageEvent);
 

@@ -25,6 +25,9 @@ public enum JobEventKind : short
 
     /// <summary>Payload <see cref="FinalEvent"/>, rendered when read: the job can no longer change, so it is stored once only.</summary>
     Final = 7,
+
+    /// <summary>Payload <see cref="ContinuedEvent"/>.</summary>
+    Continued = 8,
 }
 
 /// <summary>One committed entry of a job's event log.</summary>
@@ -48,6 +51,7 @@ public static class JobEventKindNames
             JobEventKind.Usage => JobEventTypes.Usage,
             JobEventKind.Notice => JobEventTypes.Notice,
             JobEventKind.Final => JobEventTypes.Final,
+            JobEventKind.Continued => JobEventTypes.Continued,
             _ => "unknown",
         };
 }

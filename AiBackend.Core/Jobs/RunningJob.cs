@@ -90,6 +90,31 @@ public sealed class RunningJob : IDisposable
         _writes.Schedule(this, urgent: false);
     }
 
+    /// <summary>The text so far no longer counts, and the attempt goes on.</summary>
+    public void AppendReset(string reason)
+    {
+        lock (_gate)
+        {
+            SettleText();
+            if (_streamed)
+            {
+                _pending.Add(new PendingEvent(JobEventKind.Reset, JobEventPayload.Of(new ResetEvent(Job.Attempt, reason))));
+            }
+
+            _streamed = false;
+        }
+    }
+
+    /// <summary>What follows was written by another call, and is appended.</summary>
+    public void AppendContinued(string reason)
+    {
+        lock (_gate)
+        {
+            SettleText();
+            _pending.Add(new PendingEvent(JobEventKind.Continued, JobEventPayload.Of(new ContinuedEvent(Job.Attempt, reason))));
+        }
+    }
+
     /// <summary>Records how the attempt ended, after everything appended before.</summary>
     /// <returns>False when the lease had passed on; then nothing of it was written.</returns>
     public Task<bool> EndAsync(AttemptEnd end)

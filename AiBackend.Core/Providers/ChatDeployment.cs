@@ -16,6 +16,9 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>What the provider allows it.</summary>
     public ProviderLimits Limits { get; init; } = ProviderLimits.None;
 
+    /// <summary>What is done about an answer of its that breaks off.</summary>
+    public ProviderContinuity Continuity { get; init; }
+
     /// <summary>Which of the provider's keys it is asked with, see <see cref="Keys.RefusedKey"/>.</summary>
     public string KeyId { get; init; } = "";
 

@@ -18,11 +18,23 @@ public abstract record ChatProgress
         public string? ChosenFor { get; init; }
     }
 
-    /// <summary>A deployment failed before any text, and the next one is tried.</summary>
+    /// <summary>A deployment failed, and another one, or the same again, is asked.</summary>
     /// <param name="From">Name of the provider that failed.</param>
-    /// <param name="To">Name of the provider that is tried next.</param>
+    /// <param name="To">Name of the provider that is asked now.</param>
     /// <param name="Failure">Why the first one failed.</param>
     public sealed record FailedOver(string From, string To, ProviderFailure Failure) : ChatProgress;
+
+    /// <summary>An answer had broken off, and another one begins: the text so far no longer counts.</summary>
+    /// <param name="From">Name of the provider that wrote it.</param>
+    /// <param name="To">Name of the provider that writes now.</param>
+    /// <param name="Failure">Why the last call failed.</param>
+    public sealed record Restarted(string From, string To, ProviderFailure Failure) : ChatProgress;
+
+    /// <summary>An answer had broken off, and another call goes on from there: what follows is appended.</summary>
+    /// <param name="From">Name of the provider that wrote the text so far.</param>
+    /// <param name="To">Name of the provider that writes now.</param>
+    /// <param name="Failure">Why the last call failed.</param>
+    public sealed record Continued(string From, string To, ProviderFailure Failure) : ChatProgress;
 
     /// <summary>New text of the answer.</summary>
     /// <param name="Delta">Never empty, well-formed UTF-16, without U+0000.</param>

@@ -103,6 +103,7 @@ public sealed class ProviderCatalog : IDisposable
         {
             Limits = provider.Limits,
             Timeouts = provider.Timeouts,
+            Continuity = provider.Continuity,
             KeyId = RefusedKey.IdOf(provider.Name, provider.ApiKey),
         };
 

@@ -8,7 +8,7 @@ internal static partial class ProvidersLog
     [LoggerMessage(1300, LogLevel.Information, "Provider {Provider} at {Address} serves {Models} (simulated: {Simulated})")]
     public static partial void ProviderConfigured(this ILogger logger, string provider, string address, string models, bool simulated);
 
-    [LoggerMessage(1301, LogLevel.Warning, "Provider {Provider} failed before its first text with {Code}; {NextProvider} was tried")]
+    [LoggerMessage(1301, LogLevel.Warning, "Provider {Provider} failed with {Code}; {NextProvider} was asked")]
     public static partial void ProviderFailedOver(
         this ILogger logger,
         Exception failure,

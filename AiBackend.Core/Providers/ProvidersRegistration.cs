@@ -53,13 +53,11 @@ public static class ProvidersRegistration
         builder.Services.AddSingleton(services => new RefusedKeys(services.GetRequiredService<ILogger<RefusedKeys>>()));
         builder.Services.TryAddSingleton<ICallGate, OpenGate>();
         builder.Services.TryAddSingleton<ICatalogSource, ConfigurationOnly>();
+        builder.Services.AddSingleton<DeploymentDoor>();
         builder.Services.AddSingleton(services => new RoutedChat(
             services.GetRequiredService<ProviderCatalog>(),
             services.GetRequiredService<ICatalogSource>(),
-            services.GetRequiredService<CircuitBreakers>(),
-            services.GetRequiredService<RefusedKeys>(),
-            services.GetRequiredService<ICallGate>(),
-            services.GetRequiredService<RetryBudgets>(),
+            services.GetRequiredService<DeploymentDoor>(),
             services.GetRequiredService<ProviderMetrics>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<RoutedChat>>()

@@ -33,14 +33,8 @@ internal sealed class RetryBudgets
         return may;
     }
 
-    /// <summary>A call was answered.</summary>
-    public void NoteSuccess(string provider, bool isRetry)
-    {
-        if (isRetry)
-        {
-            Of(provider).NoteSuccess();
-        }
-    }
+    /// <summary>A retry was answered.</summary>
+    public void NoteSuccess(string provider) => Of(provider).NoteSuccess();
 
     private RetryBudget Of(string provider) => _budgets.GetOrAdd(provider, static (_, clock) => new RetryBudget(clock), _clock);
 }

@@ -15,16 +15,19 @@ internal sealed class RouteFailures
     public (Exception Exception, ProviderFailure Failure) Last => _all[^1];
 
     /// <summary>Notes the failure unless it ends the route.</summary>
+    /// <param name="exception">What was thrown.</param>
+    /// <param name="isContinued">Whether the call was given the beginning of its answer. Then it is no fault of the caller's that it was refused.</param>
     /// <returns>False when no other provider could do better; then it is not noted.</returns>
-    public bool MayFailOver(Exception exception)
+    public bool MayFailOver(Exception exception, bool isContinued)
     {
         var failure = ProviderFailures.Classify(exception);
-        if (failure.MayFailOver)
+        var may = failure.MayFailOver || (isContinued && failure is ProviderFailure.CallerError);
+        if (may)
         {
             _all.Add((exception, failure));
         }
 
-        return failure.MayFailOver;
+        return may;
     }
 
     /// <summary>Notes a deployment that was not asked. The one that may be asked soonest counts; a key that is refused only when there is no other reason.</summary>

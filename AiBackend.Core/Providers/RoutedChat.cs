@@ -1,10 +1,7 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
-using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Failures;
-using AiBackend.Core.Providers.Keys;
 using AiBackend.Core.Providers.Telemetry;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -13,17 +10,15 @@ namespace AiBackend.Core.Providers;
 
 /// <summary>Asks the deployments of a route in order until one answers.</summary>
 /// <remarks>
-/// Another deployment is tried only before the first text: a half-streamed answer is never joined to another model's.
-/// Cancellation and the caller's own errors are not failed over.
+/// Before the first text the next one is asked invisibly. After it what was written is never joined silently to another answer: either it
+/// no longer counts, or another call is asked to go on from there, and both are told (docs/adr/0013). Cancellation and the caller's own
+/// errors are not failed over.
 /// </remarks>
 public sealed class RoutedChat
 {
     private readonly ProviderCatalog _catalog;
     private readonly ICatalogSource _source;
-    private readonly CircuitBreakers _circuits;
-    private readonly RefusedKeys _keys;
-    private readonly ICallGate _gate;
-    private readonly RetryBudgets _budgets;
+    private readonly DeploymentDoor _door;
     private readonly ProviderMetrics _metrics;
     private readonly TimeProvider _clock;
     private readonly ILogger<RoutedChat> _logger;
@@ -31,10 +26,7 @@ public sealed class RoutedChat
     internal RoutedChat(
         ProviderCatalog catalog,
         ICatalogSource source,
-        CircuitBreakers circuits,
-        RefusedKeys keys,
-        ICallGate gate,
-        RetryBudgets budgets,
+        DeploymentDoor door,
         ProviderMetrics metrics,
         TimeProvider clock,
         ILogger<RoutedChat> logger
@@ -42,10 +34,7 @@ public sealed class RoutedChat
     {
         _catalog = catalog;
         _source = source;
-        _circuits = circuits;
-        _keys = keys;
-        _gate = gate;
-        _budgets = budgets;
+        _door = door;
         _metrics = metrics;
         _clock = clock;
         _logger = logger;
@@ -80,55 +69,61 @@ public sealed class RoutedChat
     )
     {
         var failures = new RouteFailures();
-        var size = new CallSize(messages.Sum(message => message.Text.Length), options?.MaxOutputTokens);
-        ChatDeployment? failed = null;
-        foreach (var deployment in await RouteAsync(model, size, calls.Caller, cancellationToken))
+        var answer = new PartialAnswer(messages, options);
+        var plan = new RoutePlan(await RouteAsync(model, answer.Size, calls.Caller, cancellationToken));
+        while (plan.Next() is { } deployment)
         {
-            var isRetry = calls.IsRetry || failed is not null;
-            using var pass = TryPass(deployment, out var closed);
-            var (permit, refusal) = pass is null ? (null, closed) : await EnterAsync(deployment, size, calls, isRetry, cancellationToken);
-            if (refusal is not null)
+            var isRetry = calls.IsRetry || plan.Failed is not null;
+            var cut = plan.CutFor(deployment, answer, plan.Failed is null ? null : failures.Last.Failure);
+            var request = answer.For(deployment, cut);
+            var (entered, refusal) = await _door.EnterAsync(deployment, request.Size, calls, isRetry, cancellationToken);
+            if (entered is null)
             {
-                calls.Skip(deployment, refusal);
-                failures.NoteNotAsked(refusal);
+                failures.NoteNotAsked(refusal!);
                 continue;
             }
 
-            if (failed is not null)
+            using var call = entered;
+            if (plan.Failed is { } failed)
             {
                 yield return Report(failed, deployment, failures);
             }
 
             yield return Start(deployment);
 
-            var call = pass!.Of(calls.Begin(deployment));
-            using var counted = new CountedCall(permit!, call);
-            var summary = new AnswerSummary(deployment, failures.Count, call);
+            var summary = new AnswerSummary(deployment, failures.Count, call.Call);
             await using var updates = deployment
-                .Client.GetStreamingResponseAsync(messages, For(deployment, options), cancellationToken)
+                .Client.GetStreamingResponseAsync(request.Messages, request.Options, cancellationToken)
                 .GetAsyncEnumerator(cancellationToken);
-            var hasText = false;
             bool? goesOn;
-            while ((goesOn = await NextAsync(updates, deployment, call, hasText, failures, cancellationToken)) is true)
+            while ((goesOn = await NextAsync(updates, call, request.IsContinued, failures, cancellationToken)) is true)
             {
-                if (summary.TakeText(updates.Current) is { Length: > 0 } text)
+                if (answer.Take(summary.TakeText(updates.Current), request.IsContinued) is { Length: > 0 } text)
                 {
-                    pass.NoteText();
-                    // It answers: that is known long before it has finished.
-                    _budgets.NoteSuccess(deployment.Provider, isRetry && !hasText);
-                    hasText = true;
+                    call.NoteText();
+                    if (TakeCut(answer) is { } told)
+                    {
+                        yield return told;
+                    }
+
+                    answer.Append(text);
                     yield return new ChatProgress.Text(text);
                 }
             }
 
             if (goesOn is false)
             {
-                _budgets.NoteSuccess(deployment.Provider, isRetry && !hasText);
+                call.NoteAnswered();
+                if (TakeCut(answer) is { } told)
+                {
+                    yield return told;
+                }
+
                 yield return summary.Finish();
                 yield break;
             }
 
-            failed = deployment;
+            plan.NoteFailed(deployment, call.HasText, call.Call.Failure);
         }
 
         failures.Throw();
@@ -153,50 +148,11 @@ public sealed class RoutedChat
         return route.Count > 0 ? route : throw new UnknownModelException(model, _catalog.KnownModels);
     }
 
-    /// <summary>Whether a deployment has a key and is up.</summary>
-    private CircuitPass? TryPass(ChatDeployment deployment, out ProviderFailure? refusal)
-    {
-        if (_keys.Contains(deployment))
-        {
-            refusal = ProviderFailure.ProviderAuth.KeyNotUsed(deployment.Provider);
-            return null;
-        }
-
-        var pass = _circuits.TryPass(deployment, out var wait);
-        refusal = pass is null ? ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait) : null;
-        return pass;
-    }
-
-    /// <summary>Whether a deployment that is up may be asked now: by its limits, and for a retry by its budget.</summary>
-    private async ValueTask<(ICallPermit?, ProviderFailure?)> EnterAsync(
-        ChatDeployment deployment,
-        CallSize size,
-        ChatCalls calls,
-        bool isRetry,
-        CancellationToken cancellationToken
-    )
-    {
-        switch (await _gate.EnterAsync(deployment, size, calls.Caller, cancellationToken))
-        {
-            case CallEntry.Full full:
-                _metrics.Limited(deployment.Provider, full.Limit);
-                return (null, ProviderFailure.NotAsked.LimitReached(deployment, full));
-            case CallEntry.Admitted { Permit: var permit } when _budgets.MayCall(deployment.Provider, isRetry):
-                return (permit, null);
-            case CallEntry.Admitted { Permit: var permit }:
-                permit.Cancel();
-                return (null, ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider));
-            case var other:
-                throw new UnreachableException($"{other} is neither.");
-        }
-    }
-
-    /// <returns>Whether there is a next update; null when the call failed and another deployment may do better.</returns>
-    private async ValueTask<bool?> NextAsync(
+    /// <returns>Whether there is a next update; null when the call failed and another one may do better.</returns>
+    private static async ValueTask<bool?> NextAsync(
         IAsyncEnumerator<ChatResponseUpdate> updates,
-        ChatDeployment deployment,
-        ChatCall call,
-        bool hasText,
+        EnteredCall call,
+        bool isContinued,
         RouteFailures failures,
         CancellationToken cancellationToken
     )
@@ -205,32 +161,10 @@ public sealed class RoutedChat
         {
             return await updates.MoveNextAsync();
         }
-        catch (Exception failure) when (Note(failure, deployment, call, cancellationToken) && !hasText && failures.MayFailOver(failure))
+        catch (Exception failure) when (call.NoteFailure(failure, cancellationToken) && failures.MayFailOver(failure, isContinued))
         {
             return null;
         }
-    }
-
-    /// <summary>For an exception filter: whether the call failed, and was not aborted by us.</summary>
-    private bool Note(Exception failure, ChatDeployment deployment, ChatCall call, CancellationToken cancellationToken)
-    {
-        if (!call.NoteFailure(failure, cancellationToken))
-        {
-            return false;
-        }
-
-        if (call.Failure is ProviderFailure.ProviderAuth { RefusesKey: true })
-        {
-            _keys.Note(deployment);
-        }
-
-        return true;
-    }
-
-    /// <summary>Settles a call however it ends: with what the provider said it used, or with what was reserved.</summary>
-    private readonly struct CountedCall(ICallPermit permit, ChatCall call) : IDisposable
-    {
-        public void Dispose() => permit.Settle(call.Usage);
     }
 
     private ChatProgress.CallStarted Start(ChatDeployment deployment)
@@ -254,11 +188,19 @@ public sealed class RoutedChat
         return new ChatProgress.FailedOver(from.Provider, to.Provider, failure);
     }
 
-    private static ChatOptions For(ChatDeployment deployment, ChatOptions? options)
+    private ChatProgress? TakeCut(PartialAnswer answer)
     {
-        // Model names belong to one provider.
-        var own = options?.Clone() ?? new ChatOptions();
-        own.ModelId = deployment.Model;
-        return own;
+        var told = answer.TakeCut();
+        switch (told)
+        {
+            case ChatProgress.Restarted(var from, var to, var failure):
+                _metrics.Resumed(from, to, failure.Code, "restarted");
+                break;
+            case ChatProgress.Continued(var from, var to, var failure):
+                _metrics.Resumed(from, to, failure.Code, "continued");
+                break;
+        }
+
+        return told;
     }
 }

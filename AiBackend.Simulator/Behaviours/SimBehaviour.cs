@@ -31,6 +31,8 @@ internal sealed record SimBehaviour
     public int? CutAfterTokens { get; init; }
     public int? HangAfterTokens { get; init; }
     public SimHang Hang { get; init; }
+    public int BreakEvery { get; init; } = 1;
+    public SimPrefill Prefill { get; init; }
     public string? Malformed { get; init; }
 }
 
@@ -40,6 +42,14 @@ internal enum SimHang
     None,
     BeforeHeaders,
     BeforeFirstToken,
+}
+
+/// <summary>What is done with the beginning of an answer in the last message.</summary>
+internal enum SimPrefill
+{
+    Ignore,
+    Continue,
+    Refuse,
 }
 
 /// <summary>How honest the token counts are.</summary>

@@ -73,6 +73,16 @@ internal static class SimControls
         new("max_concurrency", "Calls at once; beyond it: 429.", (b, v) => b with { MaxConcurrency = Limit(v) }),
         new("cut_after_tokens", "The connection breaks after n tokens.", (b, v) => b with { CutAfterTokens = Count(v, int.MaxValue) }),
         new("hang_after_tokens", "Silence after n tokens.", (b, v) => b with { HangAfterTokens = Count(v, int.MaxValue) }),
+        new(
+            "break_every",
+            "Only the first of each n calls of this model is cut or hangs; 1 is every call.",
+            (b, v) => b with { BreakEvery = Math.Max(1, Count(v, int.MaxValue)) }
+        ),
+        new(
+            "prefill",
+            "What a last message of the assistant gets: ignore (an answer of its own), continue (what follows it), refuse (400).",
+            (b, v) => b with { Prefill = Word<SimPrefill>(v) }
+        ),
         new("hang", "Silence: none, before_headers, before_first_token.", (b, v) => b with { Hang = Word<SimHang>(v) }),
         new("malformed", "A case of GET /sim/malformed instead of an answer.", (b, v) => b with { Malformed = Case(v) }),
     ];

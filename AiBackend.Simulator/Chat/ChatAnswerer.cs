@@ -16,6 +16,13 @@ internal sealed class ChatAnswerer
     {
         var answer = Choose(request, behaviour);
         var wanted = behaviour.OutputTokens ?? answer.Count;
+        if (behaviour.Prefill == SimPrefill.Continue && request.Begun is { } begun)
+        {
+            var whole = answer.Text(wanted);
+            answer = new Answer(whole[Math.Min(begun.Characters, whole.Length)..]);
+            wanted = answer.Count;
+        }
+
         var cut = !behaviour.IgnoreMaxTokens && request.MaxTokens is { } most && most < wanted;
         var count = cut ? request.MaxTokens!.Value : wanted;
         return new PlannedAnswer(answer, count, behaviour.FinishReason ?? (cut ? "length" : "stop"));

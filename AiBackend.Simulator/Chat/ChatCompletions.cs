@@ -87,10 +87,23 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
         try
         {
             // One must be counted even when the other already decides.
-            var early = model.CountCall() <= behaviour.FailFirst;
+            var number = model.CountCall();
+            var early = number <= behaviour.FailFirst;
             if (early || Random.Shared.NextDouble() < behaviour.ErrorRate)
             {
                 return await FailAsync(context.Response, behaviour, clientGone);
+            }
+
+            if (behaviour.Prefill == SimPrefill.Refuse && request.Begun is not null)
+            {
+                const string Why = "This simulated model does not support assistant message prefill.";
+                await SimErrors.WriteAsync(context.Response, StatusCodes.Status400BadRequest, Why, null, clientGone);
+                return SimOutcomes.Failed;
+            }
+
+            if ((number - 1) % behaviour.BreakEvery != 0)
+            {
+                behaviour = behaviour with { CutAfterTokens = null, HangAfterTokens = null };
             }
 
             if (behaviour.Malformed is { } name)

@@ -17,6 +17,9 @@ internal sealed record ChatRequest
     /// <summary>The schema when JSON is asked for; an empty object for plain JSON mode; null for text.</summary>
     public JsonElement? Schema { get; init; }
 
+    /// <summary>The beginning of the answer; null when there is none.</summary>
+    public SimMessage? Begun => Messages[^1].Role == "assistant" ? Messages[^1] : null;
+
     /// <summary>Four characters a token, three tokens a message: as good as any guess.</summary>
     public int InputTokens => Messages.Sum(message => 3 + message.Characters / 4);
 

@@ -32,6 +32,13 @@ internal static class RandomLog
                         Add(JobEventKind.Snapshot, JobEventPayload.Of(new SnapshotEvent(attempt, "all so far ")));
                         streamed = true;
                         break;
+                    case 2 when random.Next(3) == 0:
+                        Add(JobEventKind.Continued, JobEventPayload.Of(new ContinuedEvent(attempt, "stream_cut")));
+                        break;
+                    case 3 when random.Next(3) == 0 && streamed:
+                        Add(JobEventKind.Reset, JobEventPayload.Of(new ResetEvent(attempt, "stream_cut")));
+                        streamed = false;
+                        break;
                     default:
                         Add(JobEventKind.Delta, JobEventPayload.Of(new DeltaEvent(attempt, Pieces[random.Next(Pieces.Length)])));
                         streamed = true;

@@ -18,6 +18,7 @@ internal sealed record RunEvent(int Seq, object? Payload)
             JobEventTypes.Delta => entry.Data.Deserialize(wire.DeltaEvent),
             JobEventTypes.Snapshot => entry.Data.Deserialize(wire.SnapshotEvent),
             JobEventTypes.Reset => entry.Data.Deserialize(wire.ResetEvent),
+            JobEventTypes.Continued => entry.Data.Deserialize(wire.ContinuedEvent),
             JobEventTypes.Usage => entry.Data.Deserialize(wire.UsageEvent),
             JobEventTypes.Notice => entry.Data.Deserialize(wire.NoticeEvent),
             JobEventTypes.Final => entry.Data.Deserialize(wire.FinalEvent),

@@ -78,6 +78,9 @@ internal sealed class RunFold
             case ResetEvent reset:
                 Abandon(reset);
                 break;
+            case ContinuedEvent:
+                _notices.Add(new RunNotice(JobEventTypes.Continued, RunWords.Continued));
+                break;
             case UsageEvent usage:
                 Usage = usage;
                 break;

@@ -77,9 +77,13 @@ internal static class RunWords
             _ => "",
         };
 
+    /// <summary>The text so far stands, and another call goes on from there.</summary>
+    public const string Continued = "The answer broke off and was continued from there.";
+
     public static string Abandoned(ResetEvent reset) =>
         reset.Reason switch
         {
+            "stream_cut" => "The answer broke off; its text was dropped and it began anew.",
             "provider_failure" => $"{Try(reset.Attempt)} broke off at the provider; its text was dropped.",
             "worker_lost" => $"{Try(reset.Attempt)} was interrupted; its text was dropped.",
             "worker_draining" => $"{Try(reset.Attempt)} moved to another worker and began anew.",

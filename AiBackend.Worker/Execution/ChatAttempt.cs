@@ -124,10 +124,11 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
     /// <summary>What has arrived so far.</summary>
     private sealed class Answer(TimeProvider clock, ChatCalls calls)
     {
+        private const string CutReason = "stream_cut";
+
         private readonly StringBuilder _text = new();
         private TimeSpan? _firstTokenAfter;
         private ServedBy? _servedBy;
-        private JobUsage? _usage;
         private int _fallbacks;
         private string? _finishReason;
 
@@ -155,10 +156,20 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
                     break;
                 case ChatProgress.FailedOver(var from, var to, var failure):
                     _fallbacks++;
-                    running.AppendNotice("provider_failover", $"{from} failed ({failure.Code}), asked {to} instead.");
+                    running.AppendNotice(
+                        "provider_failover",
+                        $"{from} failed ({failure.Code}), asked {(from == to ? "it again" : $"{to} instead")}."
+                    );
+                    break;
+                case ChatProgress.Restarted:
+                    _text.Clear();
+                    running.AppendReset(CutReason);
+                    break;
+                case ChatProgress.Continued:
+                    running.AppendContinued(CutReason);
                     break;
                 case ChatProgress.Finished finished:
-                    (_servedBy, _usage, _finishReason) = (finished.ServedBy, finished.Usage, finished.FinishReason);
+                    (_servedBy, _finishReason) = (finished.ServedBy, finished.FinishReason);
                     break;
             }
         }
@@ -192,11 +203,29 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
             return end with
             {
                 ServedBy = _servedBy is null ? null : _servedBy with { ModelVersion = _servedBy.ModelVersion ?? last?.ModelVersion },
-                Usage = _usage ?? last?.Usage,
+                Usage = UsageOf(calls.All),
                 FirstTokenAfter = _firstTokenAfter,
                 Calls = [.. calls.All.Select(Describe)],
             };
         }
+
+        /// <summary>Of all calls that told it, also of those that broke off.</summary>
+        private static JobUsage? UsageOf(IReadOnlyList<ChatCall> calls) =>
+            calls
+                .Select(call => call.Usage)
+                .OfType<JobUsage>()
+                .Aggregate(
+                    (JobUsage?)null,
+                    (sum, next) =>
+                        sum is null
+                            ? next
+                            : new JobUsage(
+                                sum.InputTokens + next.InputTokens,
+                                sum.CachedTokens + next.CachedTokens,
+                                sum.OutputTokens + next.OutputTokens,
+                                sum.CostUsd + next.CostUsd
+                            )
+                );
 
         private static CallTrace Describe(ChatCall call) =>
             new(

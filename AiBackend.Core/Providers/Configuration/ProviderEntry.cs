@@ -20,6 +20,7 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
         "MODEL",
         "MODELS",
         "SIMULATED",
+        "CONTINUITY",
         "CONNECT_TIMEOUT_SECONDS",
         "FIRST_TOKEN_TIMEOUT_SECONDS",
         "IDLE_TIMEOUT_SECONDS",
@@ -82,6 +83,7 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
                 Model = models[0],
                 Models = models,
                 Simulated = Flag("SIMULATED"),
+                Continuity = Continuity(section, root, problems),
                 Timeouts = Timeouts(section, root, problems),
                 Limits = Limits(section, root, problems),
             }
@@ -170,6 +172,22 @@ internal sealed class ProviderEntry(IConfigurationSection section, IConfiguratio
 
             problems.Add($"{variable} is '{text}'. Set it to a whole number from 1 to 1000000000, or leave it out for no limit.");
             return null;
+        }
+    }
+
+    /// <summary>What is done about answers that break off, over what is done for all (<c>AIBACKEND_PROVIDERS__DEFAULTS__…</c>).</summary>
+    public static ProviderContinuity Continuity(IConfigurationSection? section, IConfiguration root, List<string> problems)
+    {
+        var (variable, text) = Find(section, root, "CONTINUITY");
+        switch (text?.ToLowerInvariant())
+        {
+            case null or "restart":
+                return ProviderContinuity.Restart;
+            case "prefill":
+                return ProviderContinuity.Prefill;
+            default:
+                problems.Add($"{variable} is '{text}'. Set it to restart or prefill.");
+                return ProviderContinuity.Restart;
         }
     }
 

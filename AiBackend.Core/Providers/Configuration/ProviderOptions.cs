@@ -30,6 +30,9 @@ public sealed class ProviderOptions
     /// <summary>What it allows each of its models.</summary>
     public ProviderLimits Limits { get; init; } = ProviderLimits.None;
 
+    /// <summary>What is done about an answer of its that breaks off.</summary>
+    public ProviderContinuity Continuity { get; init; }
+
     /// <summary>Whether it may be asked for <paramref name="model"/> by that name.</summary>
     public bool Serves(string model) =>
         Models.Contains(model, StringComparer.Ordinal) || (Simulated && model.StartsWith("sim", StringComparison.Ordinal));
@@ -49,6 +52,7 @@ public sealed class ProviderOptions
                 Simulated = Simulated,
                 Timeouts = timeouts ?? Timeouts,
                 Limits = Limits,
+                Continuity = Continuity,
             };
 }
 
@@ -60,6 +64,16 @@ public enum ProviderKind
 
     /// <summary>Anthropic's messages.</summary>
     Anthropic,
+}
+
+/// <summary>What is done about an answer that breaks off after text.</summary>
+public enum ProviderContinuity
+{
+    /// <summary>Another call begins anew, and readers are told that the text so far no longer counts.</summary>
+    Restart,
+
+    /// <summary>Another call is given the text so far as the beginning of its answer, and readers are told that it goes on from there.</summary>
+    Prefill,
 }
 
 /// <summary>How long a provider call may take. Each limit ends the call with <c>provider_timeout</c>.</summary>

@@ -12,6 +12,7 @@ internal sealed class ProviderMetrics
     private readonly Histogram<double> _firstText;
     private readonly Histogram<long> _tokens;
     private readonly Counter<long> _failovers;
+    private readonly Counter<long> _resumptions;
     private readonly Counter<long> _retries;
     private readonly Counter<long> _refusedRetries;
     private readonly Counter<long> _limited;
@@ -21,42 +22,8 @@ internal sealed class ProviderMetrics
     public ProviderMetrics(IMeterFactory meters)
     {
         var meter = _meter = meters.Create(Names.Source);
-        _duration = meter.CreateHistogram<double>(
-            "gen_ai.client.operation.duration",
-            unit: "s",
-            description: "Time of one provider call, from request to last token.",
-            advice: new()
-            {
-                HistogramBucketBoundaries =
-                [
-                    0.01,
-                    0.02,
-                    0.04,
-                    0.08,
-                    0.16,
-                    0.32,
-                    0.64,
-                    1.28,
-                    2.56,
-                    5.12,
-                    10.24,
-                    20.48,
-                    40.96,
-                    81.92,
-                    163.84,
-                    327.68,
-                ],
-            }
-        );
-        _firstText = meter.CreateHistogram<double>(
-            "gen_ai.client.operation.time_to_first_chunk",
-            unit: "s",
-            description: "Time from the request to the first text.",
-            advice: new()
-            {
-                HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60],
-            }
-        );
+        _duration = Duration(meter);
+        _firstText = FirstTextTime(meter);
         _tokens = meter.CreateHistogram<long>(
             "gen_ai.client.token.usage",
             unit: "{token}",
@@ -66,7 +33,12 @@ internal sealed class ProviderMetrics
         _failovers = meter.CreateCounter<long>(
             "aibackend.provider.failovers",
             unit: "{failover}",
-            description: "Calls that went on to the next deployment before any text had come."
+            description: "Calls that failed and were followed by one to the next deployment, or to the same again."
+        );
+        _resumptions = meter.CreateCounter<long>(
+            "aibackend.provider.resumptions",
+            unit: "{answer}",
+            description: "Answers that broke off after text and were begun anew, or continued, by another call."
         );
         _retries = meter.CreateCounter<long>(
             "aibackend.provider.retries",
@@ -121,6 +93,57 @@ internal sealed class ProviderMetrics
 
     public void FailedOver(string from, string to, string code) =>
         _failovers.Add(1, new(Names.Provider, from), new("aibackend.provider.to", to), new(Names.ErrorType, code));
+
+    public void Resumed(string from, string to, string code, string how) =>
+        _resumptions.Add(
+            1,
+            [
+                new(Names.Provider, from),
+                new("aibackend.provider.to", to),
+                new(Names.ErrorType, code),
+                new("aibackend.provider.resumption", how),
+            ]
+        );
+
+    private static Histogram<double> Duration(Meter meter) =>
+        meter.CreateHistogram<double>(
+            "gen_ai.client.operation.duration",
+            unit: "s",
+            description: "Time of one provider call, from request to last token.",
+            advice: new()
+            {
+                HistogramBucketBoundaries =
+                [
+                    0.01,
+                    0.02,
+                    0.04,
+                    0.08,
+                    0.16,
+                    0.32,
+                    0.64,
+                    1.28,
+                    2.56,
+                    5.12,
+                    10.24,
+                    20.48,
+                    40.96,
+                    81.92,
+                    163.84,
+                    327.68,
+                ],
+            }
+        );
+
+    private static Histogram<double> FirstTextTime(Meter meter) =>
+        meter.CreateHistogram<double>(
+            "gen_ai.client.operation.time_to_first_chunk",
+            unit: "s",
+            description: "Time from the request to the first text.",
+            advice: new()
+            {
+                HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60],
+            }
+        );
 
     private static TagList Tags(string provider, string model, string? modelVersion)
     {

@@ -1,0 +1,153 @@
+using System.Diagnostics;
+using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Circuits;
+using AiBackend.Core.Providers.Failures;
+using AiBackend.Core.Providers.Keys;
+using AiBackend.Core.Providers.Telemetry;
+
+namespace AiBackend.Core.Providers;
+
+/// <summary>Whether a deployment may be asked now: its key is taken, it is up, its limits have room, and for a retry its budget too.</summary>
+internal sealed class DeploymentDoor(
+    RefusedKeys keys,
+    CircuitBreakers circuits,
+    ICallGate gate,
+    RetryBudgets budgets,
+    ProviderMetrics metrics
+)
+{
+    /// <summary>Begins a call, or notes it as one that was not made.</summary>
+    /// <param name="deployment">Who is asked.</param>
+    /// <param name="size">What for.</param>
+    /// <param name="calls">Where the call is noted.</param>
+    /// <param name="isRetry">Whether the work failed before.</param>
+    /// <param name="cancellationToken">Ends the wait for a limit.</param>
+    /// <returns>The call, or why there is none.</returns>
+    public async ValueTask<(EnteredCall? Call, ProviderFailure? Refusal)> EnterAsync(
+        ChatDeployment deployment,
+        CallSize size,
+        ChatCalls calls,
+        bool isRetry,
+        CancellationToken cancellationToken
+    )
+    {
+        var pass = TryPass(deployment, out var refusal);
+        if (pass is null)
+        {
+            calls.Skip(deployment, refusal!);
+            return (null, refusal);
+        }
+
+        var isEntered = false;
+        try
+        {
+            (var permit, refusal) = await AskGateAsync(deployment, size, calls, isRetry, cancellationToken);
+            if (permit is null)
+            {
+                calls.Skip(deployment, refusal!);
+                return (null, refusal);
+            }
+
+            isEntered = true;
+            return (new EnteredCall(deployment, pass, permit, calls.Begin(deployment), keys, isRetry ? budgets : null), null);
+        }
+        finally
+        {
+            if (!isEntered)
+            {
+                pass.Dispose();
+            }
+        }
+    }
+
+    private CircuitPass? TryPass(ChatDeployment deployment, out ProviderFailure? refusal)
+    {
+        if (keys.Contains(deployment))
+        {
+            refusal = ProviderFailure.ProviderAuth.KeyNotUsed(deployment.Provider);
+            return null;
+        }
+
+        var pass = circuits.TryPass(deployment, out var wait);
+        refusal = pass is null ? ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait) : null;
+        return pass;
+    }
+
+    private async ValueTask<(ICallPermit?, ProviderFailure?)> AskGateAsync(
+        ChatDeployment deployment,
+        CallSize size,
+        ChatCalls calls,
+        bool isRetry,
+        CancellationToken cancellationToken
+    )
+    {
+        switch (await gate.EnterAsync(deployment, size, calls.Caller, cancellationToken))
+        {
+            case CallEntry.Full full:
+                metrics.Limited(deployment.Provider, full.Limit);
+                return (null, ProviderFailure.NotAsked.LimitReached(deployment, full));
+            case CallEntry.Admitted { Permit: var permit } when budgets.MayCall(deployment.Provider, isRetry):
+                return (permit, null);
+            case CallEntry.Admitted { Permit: var permit }:
+                permit.Cancel();
+                return (null, ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider));
+            case var other:
+                throw new UnreachableException($"{other} is neither.");
+        }
+    }
+}
+
+/// <summary>A call that may be made. Disposing it settles what it used and tells the breaker how it ended, however that was.</summary>
+internal sealed class EnteredCall(
+    ChatDeployment deployment,
+    CircuitPass pass,
+    ICallPermit permit,
+    ChatCall call,
+    RefusedKeys keys,
+    RetryBudgets? budgets
+) : IDisposable
+{
+    private readonly ChatCall _call = pass.Of(call);
+    private RetryBudgets? _budgets = budgets;
+
+    public ChatCall Call => _call;
+
+    /// <summary>Whether it has written any text.</summary>
+    public bool HasText { get; private set; }
+
+    public void NoteText()
+    {
+        pass.NoteText();
+        HasText = true;
+        // It answers: that is known long before it has finished.
+        NoteAnswered();
+    }
+
+    public void NoteAnswered()
+    {
+        _budgets?.NoteSuccess(deployment.Provider);
+        _budgets = null;
+    }
+
+    /// <summary>For an exception filter: whether the provider failed, and not we aborted it.</summary>
+    public bool NoteFailure(Exception failure, CancellationToken cancellationToken)
+    {
+        if (!_call.NoteFailure(failure, cancellationToken))
+        {
+            return false;
+        }
+
+        if (_call.Failure is ProviderFailure.ProviderAuth { RefusesKey: true })
+        {
+            keys.Note(deployment);
+        }
+
+        return true;
+    }
+
+    public void Dispose()
+    {
+        permit.Settle(_call.Usage);
+        pass.Dispose();
+    }
+}
