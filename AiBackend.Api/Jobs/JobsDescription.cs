@@ -20,6 +20,7 @@ internal static class JobsDescription
         ProblemTypes.MissingMessages,
         ProblemTypes.EmptyText,
         ProblemTypes.UnknownModel,
+        ProblemTypes.PriorityTooHigh,
         ProblemTypes.MalformedIdempotencyKey,
         ProblemTypes.MalformedRequest,
         ProblemTypes.RequestTimeout,

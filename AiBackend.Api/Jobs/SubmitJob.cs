@@ -58,7 +58,7 @@ internal sealed class SubmitJob(
     private async Task<Refusal?> SubmitAsync(HttpContext context, JobDraft draft)
     {
         SubmitOutcome? outcome;
-        if ((await rules.RefuseNowAsync(draft, context.RequestAborted) ?? await downRoute.RefuseAsync(draft)) is { } refusal)
+        if ((await rules.RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted) ?? await downRoute.RefuseAsync(draft)) is { } refusal)
         {
             // What was fine when the request first came is still answered as then, even if it would be refused today.
             outcome = draft.IdempotencyKey is null ? null : await submission.FindRepeatAsync(draft, context.RequestAborted);

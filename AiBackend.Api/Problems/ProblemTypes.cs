@@ -26,6 +26,7 @@ internal static class ProblemTypes
     public static readonly ProblemType MalformedRequest = new("malformed-request", 400, "The request is not valid HTTP");
     public static readonly ProblemType Unauthorized = new("unauthorized", 401, "A valid API key is needed");
     public static readonly ProblemType MissingScope = new("missing-scope", 403, "The API key may not do this");
+    public static readonly ProblemType PriorityTooHigh = new("priority-too-high", 403, "The API key may not ask for this priority");
     public static readonly ProblemType JobNotFound = new("job-not-found", 404, "There is no such job");
     public static readonly ProblemType BulkNotFound = new("bulk-not-found", 404, "There is no such bulk action");
     public static readonly ProblemType AlertNotFound = new("alert-not-found", 404, "There is no such alert");
@@ -79,6 +80,7 @@ internal static class ProblemTypes
         MalformedRequest,
         Unauthorized,
         MissingScope,
+        PriorityTooHigh,
         JobNotFound,
         BulkNotFound,
         AlertNotFound,

@@ -16,9 +16,11 @@ internal sealed partial class PostgresJobStore
         WITH input AS (
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
-                @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id)
+                @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id,
+                @expected_tokens, @expected_length)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
-                      feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id)
+                      feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id,
+                      expected_tokens, expected_length)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
             SELECT tenant_id, 'jobs', idempotency_key, fingerprint, id, now() + interval '24 hours'
@@ -29,8 +31,10 @@ internal sealed partial class PostgresJobStore
         ), accepted AS MATERIALIZED (
             SELECT * FROM input WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM keys)
         ), inserted AS (
-            INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, due_at, deadline, last_seq, pool)
-            SELECT id, tenant_id, type, status, priority, model, max_attempts, coalesce(not_before, now()), deadline, 1, pool
+            INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, due_at, deadline, last_seq, pool,
+                              expected_tokens, expected_length)
+            SELECT id, tenant_id, type, status, priority, model, max_attempts, coalesce(not_before, now()), deadline, 1, pool,
+                   expected_tokens, expected_length
               FROM accepted
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id)
@@ -129,6 +133,8 @@ internal sealed partial class PostgresJobStore
         Column("fingerprint", NpgsqlDbType.Bytea, draft => draft.Fingerprint);
         Column("state", NpgsqlDbType.Text, FirstState);
         Column("pool", NpgsqlDbType.Text, draft => draft.Pool);
+        Column("expected_tokens", NpgsqlDbType.Integer, draft => draft.ExpectedTokens);
+        Column("expected_length", NpgsqlDbType.Smallint, draft => draft.ExpectedLength);
         Column("key_id", NpgsqlDbType.Text, draft => draft.KeyId);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
     }

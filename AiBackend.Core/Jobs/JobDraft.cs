@@ -33,6 +33,12 @@ public sealed record JobDraft
     /// <summary>Tries allowed, at least 1.</summary>
     public required int MaxAttempts { get; init; }
 
+    /// <summary>What it is expected to cost, in tokens; orders the line.</summary>
+    public int ExpectedTokens { get; init; } = 1000;
+
+    /// <summary>How long it is expected to run: the power of two, in milliseconds, that it does not exceed; orders the line. 8 s where nothing is known.</summary>
+    public short ExpectedLength { get; init; } = 13;
+
     /// <summary>Earliest start; null starts at once.</summary>
     public DateTimeOffset? NotBefore { get; init; }
 

@@ -15,10 +15,10 @@ internal sealed partial class PostgresJobStore
         """;
 
     private const string HeartbeatSql = """
-        INSERT INTO workers (id, name, slots, busy, fenced_writes, draining)
-        VALUES (@worker_id, @name, @slots, @busy, @fenced_writes, @draining)
+        INSERT INTO workers (id, name, slots, busy, fenced_writes, draining, ready_slots)
+        VALUES (@worker_id, @name, @slots, @busy, @fenced_writes, @draining, @ready_slots)
         ON CONFLICT (id) DO UPDATE
-           SET busy = excluded.busy, fenced_writes = excluded.fenced_writes, draining = excluded.draining, last_seen_at = now()
+           SET busy = excluded.busy, ready_slots = excluded.ready_slots, fenced_writes = excluded.fenced_writes, draining = excluded.draining, last_seen_at = now()
         """;
 
     public Task<IReadOnlyDictionary<Guid, bool>> RenewAsync(
@@ -70,6 +70,7 @@ internal sealed partial class PostgresJobStore
         command.Parameters.AddWithValue("busy", heartbeat.Busy);
         command.Parameters.AddWithValue("fenced_writes", heartbeat.FencedWrites);
         command.Parameters.AddWithValue("draining", heartbeat.Draining);
+        command.Parameters.AddWithValue("ready_slots", heartbeat.ReadySlots);
         return command;
     }
 }
@@ -81,4 +82,5 @@ internal sealed partial class PostgresJobStore
 /// <param name="Busy">Jobs it runs now.</param>
 /// <param name="FencedWrites">Writes it lost to a newer lease since it started.</param>
 /// <param name="Draining">Whether it takes no more jobs.</param>
-public sealed record WorkerHeartbeat(Guid WorkerId, string Name, int Slots, int Busy, long FencedWrites, bool Draining);
+/// <param name="ReadySlots">Those of its slots that jobs of the ready stream may take.</param>
+public sealed record WorkerHeartbeat(Guid WorkerId, string Name, int Slots, int Busy, long FencedWrites, bool Draining, int ReadySlots);

@@ -1,10 +1,12 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Order;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Core.Queue;
 
-/// <summary>Feeds the ready stream from Postgres, in order: the backlog that did not fit, and whatever Redis has lost.</summary>
+/// <summary>Feeds the ready stream from Postgres, in fair order: the backlog that did not fit, and whatever Redis has lost.</summary>
 /// <remarks>
 /// Dispatcher and sweeper are one mechanism: both offer queued jobs that the stream does not hold. Run by one leader;
 /// harmless if two run, because a job offered twice is claimed once.
@@ -12,21 +14,32 @@ namespace AiBackend.Core.Queue;
 public sealed class DispatchBacklog(
     IQueuedJobs jobs,
     IReadyQueue queue,
+    QueueTiers tiers,
     IOptions<QueueOptions> options,
     TimeProvider clock,
     ILogger<DispatchBacklog> logger
 )
 {
+    private const int LeastHeads = 16;
+    private static readonly TimeSpan SlotsInterval = TimeSpan.FromSeconds(1);
+
     // Read by a worker but perhaps not yet claimed: offering these again at once would only make duplicates.
-    private readonly Dictionary<Guid, long> _offered = [];
+    private readonly Dictionary<Guid, (long At, WaitingJob Job)> _offered = [];
+    private readonly SlotCredits _credits = new(clock);
+    private readonly FairLine _line = new(options.Value.AgeUpAfter, tiers.WeightOf);
+    private IReadOnlyDictionary<string, int> _slots = new Dictionary<string, int>(StringComparer.Ordinal);
+    private long _slotsReadAt;
 
     /// <returns>Whether more jobs wait than fitted, so that the next round should follow soon.</returns>
     /// <exception cref="StackExchange.Redis.RedisException">Redis is away; workers find jobs in Postgres by themselves.</exception>
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         ForgetOldOffers();
-        var waiting = await queue.ReadWaitingAsync();
-        var room = queue.Limit - waiting.Count;
+        await ReadSlotsAsync(cancellationToken);
+        var ready = await queue.LookAsync();
+        var credits = _credits.InFlight(ready, _slots);
+        await queue.GuideAsync(credits);
+        var room = Math.Min(queue.Limit - ready.Unread.Count, (credits ?? int.MaxValue) - ready.InFlight);
         if (room <= 0)
         {
             return false; // Full: what workers take makes room, and the next round is soon enough.
@@ -34,27 +47,23 @@ public sealed class DispatchBacklog(
 
         // Cleared before looking: a job that was refused the fast path until now is committed, so this look finds it.
         var backlog = await queue.ClearBacklogAsync();
-        var limit = waiting.Count + _offered.Count + room + 1;
-        var queued = await FindAsync(backlog, limit, cancellationToken);
-        var fresh = queued.Where(id => !waiting.Contains(id) && !_offered.ContainsKey(id)).Take(room).ToList();
-        var more = queued.Length == limit || fresh.Count == room;
+        var heads = await ReadHeadsAsync(backlog, room + 1, cancellationToken);
+        ForgetClaimed(heads);
+        // The one place where a queued job is passed over.
+        var fresh = heads.Where(job => !ready.Unread.Contains(job.Id) && !_offered.ContainsKey(job.Id)).ToList();
+        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, cancellationToken), room);
+        var more = fresh.Count > next.Count;
         if (more)
         {
             await queue.NoteBacklogAsync();
         }
 
-        // Claimed since: remembering them would only make the next look longer.
-        var stillQueued = queued.ToHashSet();
-        foreach (var id in _offered.Keys.Where(id => !stillQueued.Contains(id)).ToList())
-        {
-            _offered.Remove(id);
-        }
-
-        var taken = await queue.OfferOrderedAsync(fresh);
+        var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)]);
+        _credits.Offered(ready.InFlight + taken);
         var now = clock.GetTimestamp();
-        foreach (var id in fresh.Take(taken))
+        foreach (var job in next.Take(taken))
         {
-            _offered[id] = now;
+            _offered[job.Id] = (now, job);
         }
 
         if (!backlog && taken > 0)
@@ -62,25 +71,69 @@ public sealed class DispatchBacklog(
             logger.JobsOfferedAgain(taken);
         }
 
-        return more;
+        return more && taken > 0;
+    }
+
+    private async Task ReadSlotsAsync(CancellationToken cancellationToken)
+    {
+        if (_slotsReadAt == 0 || clock.GetElapsedTime(_slotsReadAt) >= SlotsInterval)
+        {
+            _slots = await jobs.ReadSlotsAsync(cancellationToken);
+            _slotsReadAt = clock.GetTimestamp();
+        }
+    }
+
+    /// <summary>Who holds slots, where it makes a difference to those who wait.</summary>
+    private async Task<Capacity> CapacityAsync(List<WaitingJob> waiting, CancellationToken cancellationToken)
+    {
+        var slots = _slots.Values.Sum();
+        if (
+            slots == 0
+            || waiting.TrueForAll(job => job.Level != JobPriority.Batch)
+            || waiting.TrueForAll(job => job.Level == JobPriority.Batch)
+        )
+        {
+            return Capacity.Unknown;
+        }
+
+        var running = await jobs.ReadRunningAsync(cancellationToken);
+        return new Capacity
+        {
+            Running = [.. running, .. _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, 1))],
+            LeastBatch = SlotShares.LeastBatch(slots),
+        };
     }
 
     private void ForgetOldOffers()
     {
-        foreach (var (id, offeredAt) in _offered)
+        foreach (var (id, offer) in _offered)
         {
-            if (clock.GetElapsedTime(offeredAt) >= options.Value.OfferAgainAfter)
+            if (clock.GetElapsedTime(offer.At) >= options.Value.OfferAgainAfter)
             {
                 _offered.Remove(id);
             }
         }
     }
 
-    private async Task<Guid[]> FindAsync(bool backlog, int limit, CancellationToken cancellationToken)
+    /// <summary>Claimed since: remembering them would only make the next look longer.</summary>
+    private void ForgetClaimed(IReadOnlyList<WaitingJob> heads)
     {
+        var stillQueued = heads.Select(job => job.Id).ToHashSet();
+        foreach (var id in _offered.Keys.Where(id => !stillQueued.Contains(id)).ToList())
+        {
+            _offered.Remove(id);
+        }
+    }
+
+    private async Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(bool backlog, int limit, CancellationToken cancellationToken)
+    {
+        var more = _offered.Values.CountBy(offer => JobKind.Of(offer.Job)).ToDictionary();
         try
         {
-            return await jobs.FindBacklogAsync(backlog, options.Value.OfferAgainAfter, limit, cancellationToken);
+            return await jobs.ReadHeadsAsync(
+                new(backlog, options.Value.OfferAgainAfter, Math.Max(limit, LeastHeads), more),
+                cancellationToken
+            );
         }
         catch (NpgsqlException) when (backlog)
         {

@@ -1,35 +1,23 @@
 using System.Globalization;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Core.Queue;
 
-/// <summary>Which jobs wait for a worker.</summary>
-public interface IQueuedJobs
-{
-    /// <summary>The way to work when Redis is away, or answers and delivers nothing: queued jobs straight from Postgres.</summary>
-    /// <returns>Jobs that may be claimed, near the head of the line.</returns>
-    Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken);
-
-    /// <returns>Queued jobs in the order in which they should run.</returns>
-    /// <param name="all">Also those younger than <paramref name="age"/>.</param>
-    /// <param name="age">Time for which a job is taken to be on its way.</param>
-    /// <param name="limit">Of the answer.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    Task<Guid[]> FindBacklogAsync(bool all, TimeSpan age, int limit, CancellationToken cancellationToken);
-}
-
 /// <remarks>Jobs that must run alone are not among them: <see cref="FindSuspects"/>.</remarks>
-internal sealed class FindQueuedJobs(NpgsqlDataSource database, IOptions<QueueOptions> options) : IQueuedJobs
+internal sealed partial class FindQueuedJobs(
+    NpgsqlDataSource database,
+    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
+    IOptions<QueueOptions> options
+) : IQueuedJobs
 {
     // A window several times as wide as what is taken, in random order: workers that ask at the same time mostly find different jobs.
     private static readonly string Sql = $"""
         SELECT id FROM ({Head("pool = 'default' AND due_at <= now() - @older_than", "@window")}) head ORDER BY random() LIMIT @limit
         """;
-
-    // Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business at once.
-    private static readonly string BacklogSql = Head("pool = 'default' AND (@all OR due_at < now() - @age)", "@limit");
 
     public async Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken)
     {
@@ -40,18 +28,6 @@ internal sealed class FindQueuedJobs(NpgsqlDataSource database, IOptions<QueueOp
         command.Parameters.AddWithValue("limit", limit);
         command.Parameters.AddWithValue("older_than", olderThan);
         command.Parameters.AddWithValue("age_up_after", options.Value.AgeUpAfter);
-        return await command.ReadIdsAsync(cancellationToken);
-    }
-
-    public async Task<Guid[]> FindBacklogAsync(bool all, TimeSpan age, int limit, CancellationToken cancellationToken)
-    {
-#pragma warning disable CA2100 // Built from constants of this class.
-        await using var command = database.CreateCommand(BacklogSql);
-#pragma warning restore CA2100
-        command.Parameters.AddWithValue("all", all);
-        command.Parameters.AddWithValue("age", age);
-        command.Parameters.AddWithValue("age_up_after", options.Value.AgeUpAfter);
-        command.Parameters.AddWithValue("limit", limit);
         return await command.ReadIdsAsync(cancellationToken);
     }
 

@@ -7,12 +7,24 @@ namespace AiBackend.Core.Queue;
 /// <param name="JobId">The job; everything else about it is in Postgres.</param>
 public readonly record struct ReadyEntry(string EntryId, Guid JobId);
 
+/// <summary>What is in the ready stream.</summary>
+/// <param name="Unread">Job ids that no worker has read yet.</param>
+/// <param name="Held">Entries that each consumer has read and not acknowledged: the jobs that it runs.</param>
+public sealed record ReadyState(HashSet<Guid> Unread, IReadOnlyDictionary<string, int> Held)
+{
+    /// <summary>Entries that need a slot or hold one.</summary>
+    public int InFlight => Unread.Count + Held.Values.Sum();
+}
+
 /// <summary>The short list of job ids that workers may claim next. An entry is a hint; losing all of them delays jobs and loses none.</summary>
 /// <remarks>Every method fails with <see cref="RedisException"/> or <see cref="TimeoutException"/> while Redis is away.</remarks>
 public interface IReadyQueue
 {
     /// <summary>A message here means that there are new entries.</summary>
     string WakeChannel { get; }
+
+    /// <summary>A message here means that jobs wait in a backlog while nothing is left to read: time for the dispatcher.</summary>
+    string RoomChannel { get; }
 
     /// <summary>Entries that may wait unread.</summary>
     int Limit { get; }
@@ -25,14 +37,21 @@ public interface IReadyQueue
     /// <returns>How many were taken, the first ones of the list.</returns>
     Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds);
 
+    /// <summary>Tells that there is a dispatcher, and how many entries may need or hold a slot before new jobs must go through it.</summary>
+    /// <param name="inFlight">Null leaves it at <see cref="Limit"/> unread ones.</param>
+    Task GuideAsync(int? inFlight);
+
+    /// <summary>Whether a dispatcher has told so lately: then what is not in the stream has its reason.</summary>
+    Task<bool> IsGuidedAsync();
+
     /// <summary>Takes up to <paramref name="count"/> entries; they stay pending until acknowledged.</summary>
     Task<IReadOnlyList<ReadyEntry>> ReadAsync(string consumer, int count);
 
     /// <summary>Removes entries whose jobs are recorded in Postgres as ended or as somebody else's.</summary>
     Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds);
 
-    /// <summary>Job ids that no worker has read yet.</summary>
-    Task<HashSet<Guid>> ReadWaitingAsync();
+    /// <summary>What is in the stream now.</summary>
+    Task<ReadyState> LookAsync();
 
     /// <summary>Removes entries that were read long ago by a consumer that never acknowledged them. Harmless: the claim decides.</summary>
     Task DropStaleAsync(string consumer, TimeSpan idle);

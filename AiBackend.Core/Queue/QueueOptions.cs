@@ -9,8 +9,8 @@ public sealed class QueueOptions
     public const string SectionName = "Queue";
 
     /// <summary>
-    /// Job ids that may wait in Redis. Default 1024, about twice the slots of two workers: the shorter this list, the later
-    /// the order of jobs is decided. What does not fit waits in Postgres.
+    /// Job ids that may wait in Redis for a worker to read them, whatever the slots. Default 1024. In general it is far fewer: no more
+    /// than slots are free, so that the order of jobs is decided late. What does not fit waits in Postgres.
     /// </summary>
     [Range(16, 100_000)]
     public int ReadyLimit { get; set; } = 1024;
@@ -20,11 +20,20 @@ public sealed class QueueOptions
     public TimeSpan OfferAgainAfter { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Wait after which a job of any priority stands among the most urgent, oldest first, so that nothing waits for ever behind
-    /// newer urgent work. Default 5 min.
+    /// Wait after which a job of any priority and length has a share in every fourth turn, oldest first, so that nothing waits for ever
+    /// behind newer, more urgent or shorter work. Default 5 min.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan AgeUpAfter { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Tiers of tenants by name. The ones that exist by default may be changed, and others added.</summary>
+    public Dictionary<string, TierOptions> Tiers { get; init; } =
+        new(StringComparer.Ordinal)
+        {
+            ["free"] = new() { Weight = 1, Highest = "standard" },
+            [QueueTiers.Standard] = new() { Weight = 4, Highest = "interactive" },
+            ["premium"] = new() { Weight = 16, Highest = "interactive" },
+        };
 
     /// <summary>Pools besides the default one. The same for the Api, which decides, and for the workers, which serve them.</summary>
     public List<PoolOptions> Pools { get; init; } = [];

@@ -15,6 +15,8 @@ public static class QueueRegistration
             .Services.AddSingleton<IReadyQueue, ReadyQueue>()
             .AddSingleton<DispatchBacklog>()
             .AddSingleton<QueuePools>()
+            .AddSingleton<QueueTiers>()
+            .AddSingleton<IValidateOptions<QueueOptions>, TiersValidator>()
             .AddSingleton<FindPooledJobs>()
             .AddSingleton<IValidateOptions<QueueOptions>, PoolsValidator>()
             .AddSingleton<FindSuspects>()

@@ -17,11 +17,16 @@ public sealed class ReadyQueue : IReadyQueue
 {
     private const string Group = "workers";
 
+    // Three rounds of a dispatcher that has nothing to do.
+    private const int GuidedMilliseconds = 3000;
+
     private readonly RedisConnection _redis;
     private readonly ILogger<ReadyQueue> _logger;
     private readonly int _limit;
     private readonly RedisKey _stream;
     private readonly RedisKey _backlog;
+    private readonly RedisKey _inFlight;
+    private readonly RedisKey _guided;
 
     /// <summary>Names the keys.</summary>
     public ReadyQueue(
@@ -37,11 +42,17 @@ public sealed class ReadyQueue : IReadyQueue
         // The braces keep a pool's keys in one slot of a Redis Cluster.
         _stream = $"{redisOptions.Value.KeyPrefix}:{{default}}:ready";
         _backlog = $"{redisOptions.Value.KeyPrefix}:{{default}}:backlog";
+        _inFlight = $"{redisOptions.Value.KeyPrefix}:{{default}}:in-flight";
+        _guided = $"{redisOptions.Value.KeyPrefix}:{{default}}:guided";
+        RoomChannel = $"{redisOptions.Value.KeyPrefix}:{{default}}:room";
         WakeChannel = $"{redisOptions.Value.KeyPrefix}:{{default}}:wake";
     }
 
     /// <inheritdoc />
     public string WakeChannel { get; }
+
+    /// <inheritdoc />
+    public string RoomChannel { get; }
 
     /// <inheritdoc />
     public int Limit => _limit;
@@ -70,18 +81,30 @@ public sealed class ReadyQueue : IReadyQueue
     public Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds) =>
         entryIds.Count == 0
             ? Task.CompletedTask
-            : _redis.EvaluateAsync(ReadyScripts.Acknowledge, [_stream], [Group, .. entryIds.Select(id => (RedisValue)id)]);
+            : _redis.EvaluateAsync(
+                ReadyScripts.Acknowledge,
+                [_stream, _backlog],
+                [Group, RoomChannel, .. entryIds.Select(id => (RedisValue)id)]
+            );
 
     /// <inheritdoc />
-    public async Task<HashSet<Guid>> ReadWaitingAsync()
+    public Task GuideAsync(int? inFlight) =>
+        _redis.EvaluateAsync(ReadyScripts.Guide, [_inFlight, _guided], [inFlight ?? -1, GuidedMilliseconds]);
+
+    /// <inheritdoc />
+    public async Task<bool> IsGuidedAsync() => (long)await _redis.ExecuteAsync("EXISTS", _guided) > 0;
+
+    /// <inheritdoc />
+    public async Task<ReadyState> LookAsync()
     {
         if (await FindLastDeliveredAsync() is not { } last)
         {
-            return [];
+            return new ReadyState([], new Dictionary<string, int>(StringComparer.Ordinal));
         }
 
+        var consumers = _redis.ExecuteAsync("XINFO", "CONSUMERS", _stream, Group);
         var entries = await _redis.ExecuteAsync("XRANGE", _stream, "(" + last, "+", "COUNT", _limit);
-        return [.. ParseEntries(entries).Select(entry => entry.JobId)];
+        return new ReadyState([.. ParseEntries(entries).Select(entry => entry.JobId)], ParseConsumers(await consumers));
     }
 
     /// <inheritdoc />
@@ -138,14 +161,14 @@ public sealed class ReadyQueue : IReadyQueue
             return 0;
         }
 
-        var arguments = new RedisValue[4 + jobIds.Count];
-        (arguments[0], arguments[1], arguments[2], arguments[3]) = (_limit, ordered ? 1 : 0, WakeChannel, Group);
+        var arguments = new RedisValue[5 + jobIds.Count];
+        (arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]) = (_limit, ordered ? 1 : 0, WakeChannel, Group, RoomChannel);
         for (var i = 0; i < jobIds.Count; i++)
         {
-            arguments[4 + i] = jobIds[i].ToByteArray(bigEndian: true);
+            arguments[5 + i] = jobIds[i].ToByteArray(bigEndian: true);
         }
 
-        var taken = (int)await _redis.EvaluateAsync(ReadyScripts.Offer, [_stream, _backlog], arguments);
+        var taken = (int)await _redis.EvaluateAsync(ReadyScripts.Offer, [_stream, _backlog, _inFlight], arguments);
         FaultPoints.Hit(FaultPoint.K5);
         return taken;
     }
@@ -180,16 +203,9 @@ public sealed class ReadyQueue : IReadyQueue
         try
         {
             var groups = (RedisResult[]?)await _redis.ExecuteAsync("XINFO", "GROUPS", _stream);
-            foreach (var group in groups ?? [])
+            if (groups is [var group, ..])
             {
-                var fields = (RedisResult[])group!;
-                for (var i = 0; i + 1 < fields.Length; i += 2)
-                {
-                    if ((string?)fields[i] == "last-delivered-id")
-                    {
-                        return (string?)fields[i + 1];
-                    }
-                }
+                return (string?)Field(group, "last-delivered-id");
             }
         }
         catch (RedisServerException broken) when (IsMissing(broken) || IsForeign(broken))
@@ -199,6 +215,20 @@ public sealed class ReadyQueue : IReadyQueue
 
         await CreateGroupAsync();
         return null;
+    }
+
+    private static Dictionary<string, int> ParseConsumers(RedisResult reply) =>
+        ((RedisResult[]?)reply ?? []).ToDictionary(
+            consumer => (string)Field(consumer, "name")!,
+            consumer => (int)Field(consumer, "pending"),
+            StringComparer.Ordinal
+        );
+
+    /// <summary>A value of a reply of names and values.</summary>
+    private static RedisResult Field(RedisResult reply, string name)
+    {
+        var fields = (RedisResult[])reply!;
+        return fields[Array.FindIndex(fields, field => (string?)field == name) + 1];
     }
 
     private static List<ReadyEntry> ParseStreams(RedisResult reply)

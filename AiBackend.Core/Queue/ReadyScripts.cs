@@ -3,27 +3,50 @@ namespace AiBackend.Core.Queue;
 /// <summary>What <see cref="ReadyQueue"/> does in one step inside Redis.</summary>
 internal static class ReadyScripts
 {
-    // Entries leave the stream when they are acknowledged, so length minus pending is what nobody has read yet.
+    // Entries leave the stream when they are acknowledged, so its length is what needs a slot or holds one, and length minus pending is
+    // what nobody has read yet. A job that is refused while nothing is left to read may have a free slot kept for it.
     public const string Offer = """
-        if ARGV[2] == '0' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+        local ordered = ARGV[2] == '1'
+        local waits = not ordered and redis.call('EXISTS', KEYS[2]) == 1
         local pending = redis.pcall('XPENDING', KEYS[1], ARGV[4])
         local read = 0
         if type(pending) == 'table' and not pending.err then read = pending[1] end
-        local room = tonumber(ARGV[1]) - (redis.call('XLEN', KEYS[1]) - read)
-        local count = #ARGV - 4
+        local length = redis.call('XLEN', KEYS[1])
+        local room = tonumber(ARGV[1]) - (length - read)
+        if not ordered then
+            local most = tonumber(redis.call('GET', KEYS[3]) or -1)
+            if most >= 0 then room = math.min(room, most - length) end
+        end
+        local count = #ARGV - 5
         local taken = math.max(0, math.min(count, room))
-        for i = 5, 4 + taken do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
-        if taken < count and ARGV[2] == '0' then redis.call('SET', KEYS[2], '1') end
+        if waits then taken = 0 end
+        for i = 6, 5 + taken do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
+        if taken < count and not ordered then
+            redis.call('SET', KEYS[2], '1')
+            if length == read and taken == 0 then redis.call('PUBLISH', ARGV[5], '') end
+        end
         if taken > 0 then redis.call('PUBLISH', ARGV[3], taken) end
         return taken
         """;
 
+    public const string Guide = """
+        if tonumber(ARGV[1]) < 0 then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[1]) end
+        return redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
+        """;
+
+    // Slots became free. The dispatcher is told when jobs wait for it and workers have nothing left to read: not for every job of many.
     public const string Acknowledge = """
-        for i = 2, #ARGV do
+        for i = 3, #ARGV do
             redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
             redis.call('XDEL', KEYS[1], ARGV[i])
         end
-        return #ARGV - 1
+        if redis.call('EXISTS', KEYS[2]) == 1 then
+            local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1])
+            if type(pending) == 'table' and not pending.err and redis.call('XLEN', KEYS[1]) == pending[1] then
+                redis.call('PUBLISH', ARGV[2], '')
+            end
+        end
+        return #ARGV - 2
         """;
 
     // Deleting a consumer forgets what it had read but leaves the entries in the stream, where nobody would ever see them again.

@@ -10,7 +10,9 @@ namespace AiBackend.Core.Tenancy;
 /// <param name="TenantId">The tenant.</param>
 /// <param name="KeyId">Public id of the key that was used.</param>
 /// <param name="Scopes">What the key may do; <c>*</c> is everything.</param>
-public sealed record Caller(Guid TenantId, string KeyId, IReadOnlyList<string> Scopes);
+/// <param name="Tier">The tenant's tier.</param>
+/// <param name="HighestPriority">The most urgent priority that the key may ask for, as stored; null leaves it to the tier.</param>
+public sealed record Caller(Guid TenantId, string KeyId, IReadOnlyList<string> Scopes, string Tier, short? HighestPriority);
 
 /// <summary>Keeps API keys and finds the caller behind one.</summary>
 public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptions> options, TimeProvider clock)
@@ -24,8 +26,8 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
     private const int MaxCached = 10_000;
 
     private const string FindSql = """
-        SELECT hash, tenant_id, scopes FROM api_keys
-         WHERE key_id = @key_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        SELECT k.hash, k.tenant_id, k.scopes, t.tier, k.highest_priority FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
+         WHERE k.key_id = @key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
         """;
 
     private const string InsertSql = """
@@ -96,7 +98,7 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
 
     private Caller? ReadCaller(NpgsqlDataReader row, ApiKey key) =>
         CryptographicOperations.FixedTimeEquals(row.GetFieldValue<byte[]>(0), key.Hash(_pepper))
-            ? new Caller(row.GetGuid(1), key.Id, row.GetFieldValue<string[]>(2))
+            ? new Caller(row.GetGuid(1), key.Id, row.GetFieldValue<string[]>(2), row.GetString(3), row.IsDBNull(4) ? null : row.GetInt16(4))
             : null;
 
     private sealed class Cached(Caller caller, long at)

@@ -61,7 +61,7 @@ public sealed class DeadlockTests(PostgresServer postgres) : IAsyncLifetime
         Array.Sort(ids);
         using var first = await _core.ClaimAsync(ids[0]);
         using var second = await _core.ClaimAsync(ids[1]);
-        var heartbeat = new WorkerHeartbeat(_core.WorkerId, "test", 2, 2, 0, Draining: false);
+        var heartbeat = new WorkerHeartbeat(_core.WorkerId, "test", 2, 2, 0, Draining: false, 2);
 
         var renewed = await CrossAsync(
             Row,

@@ -24,7 +24,7 @@ public sealed class RedisLossTests(PostgresServer postgres)
         var queue = submitter.Get<IReadyQueue>();
         await queue.ReadAsync("dead", 1);
         await RedisTrouble.SubmitAsync(submitter, 20);
-        await Eventually.TrueAsync(async _ => (await queue.ReadWaitingAsync()).Count == 20, "all wait in the stream");
+        await Eventually.TrueAsync(async _ => (await queue.LookAsync()).Unread.Count == 20, "all wait in the stream");
         // Some are in the hands of a worker that will never come back.
         Assert.Equal(5, (await queue.ReadAsync("dead", 5)).Count);
 
@@ -58,7 +58,7 @@ public sealed class RedisLossTests(PostgresServer postgres)
         await queue.DropStaleAsync("maintenance", TimeSpan.Zero);
 
         Assert.Equal(1, await queue.OfferOrderedAsync([Guid.CreateVersion7()]));
-        Assert.Single(await queue.ReadWaitingAsync());
+        Assert.Single((await queue.LookAsync()).Unread);
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public sealed class RedisLossTests(PostgresServer postgres)
         await using var submitter = await trouble.StartSubmitterAsync();
         await submitter.Get<IReadyQueue>().ReadAsync("nobody", 1);
         await RedisTrouble.SubmitAsync(submitter, 20);
-        await Eventually.TrueAsync(async _ => (await submitter.Get<IReadyQueue>().ReadWaitingAsync()).Count == 20, "all wait");
+        await Eventually.TrueAsync(async _ => (await submitter.Get<IReadyQueue>().LookAsync()).Unread.Count == 20, "all wait");
 
         await trouble.Redis.KillAsync();
         await using (var file = File.OpenWrite(AppendOnlyFile(trouble.Redis)))
@@ -109,7 +109,7 @@ public sealed class RedisLossTests(PostgresServer postgres)
         await using var submitter = await trouble.StartSubmitterAsync();
         await submitter.Get<IReadyQueue>().ReadAsync("nobody", 1);
         await RedisTrouble.SubmitAsync(submitter, 20);
-        await Eventually.TrueAsync(async _ => (await submitter.Get<IReadyQueue>().ReadWaitingAsync()).Count == 20, "all wait");
+        await Eventually.TrueAsync(async _ => (await submitter.Get<IReadyQueue>().LookAsync()).Unread.Count == 20, "all wait");
         var copy = await File.ReadAllBytesAsync(AppendOnlyFile(trouble.Redis), TestRun.Cancel);
         await trouble.StartWorkerAsync();
         await trouble.AssertAllDoneAsync(Recovery);
@@ -119,7 +119,7 @@ public sealed class RedisLossTests(PostgresServer postgres)
         await trouble.Redis.StartAsync();
 
         await Eventually.TrueAsync(
-            async _ => await trouble.Worker.Get<IReadyQueue>().ReadWaitingAsync() is { Count: 0 },
+            async _ => await trouble.Worker.Get<IReadyQueue>().LookAsync() is { Unread.Count: 0 },
             "what came back is read and dropped",
             Recovery
         );
@@ -194,7 +194,7 @@ public sealed class RedisLossTests(PostgresServer postgres)
 
         replication.Fault = Fault.Blackhole;
         await RedisTrouble.SubmitAsync(submitter, 10);
-        await Eventually.TrueAsync(async _ => (await queue.ReadWaitingAsync()).Count == 20, "all wait on the first");
+        await Eventually.TrueAsync(async _ => (await queue.LookAsync()).Unread.Count == 20, "all wait on the first");
         await replica.SayAsync("REPLICAOF NO ONE");
         Assert.Equal(10, (long)await onReplica.ExecuteAsync("XLEN", RedisTrouble.Stream));
         trouble.Serving = replica;

@@ -204,7 +204,7 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
 
         var held = await Core.Get<IJobStore>()
             .RenewAsync(
-                new WorkerHeartbeat(Core.WorkerId, "test", 10, 2, 0, false),
+                new WorkerHeartbeat(Core.WorkerId, "test", 10, 2, 0, false, 1),
                 [keeping.Job.Lease, losing.Job.Lease],
                 CoreHost.Lease,
                 TestRun.Cancel

@@ -64,9 +64,9 @@ public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redi
         var reads = "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes";
         await core.ExecuteAsync("SELECT pg_stat_reset()", Guid.Empty);
 
-        var head = await core.Get<IQueuedJobs>().FindBacklogAsync(all: true, TimeSpan.Zero, 10, TestRun.Cancel);
+        var head = await core.Get<IQueuedJobs>().ReadHeadsAsync(Heads, TestRun.Cancel);
 
-        Assert.Equal(10, head.Length);
+        Assert.Equal(10, head.Count);
         await Eventually.TrueAsync(async _ => await core.ScalarAsync<long>(reads) > 0, "Postgres has counted what was read");
         Assert.InRange(await core.ScalarAsync<long>(reads), 10, 100);
     }
@@ -89,11 +89,11 @@ public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redi
             "SELECT coalesce(sum(idx_tup_read), 0)::bigint + (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname ~ '^jobs_') FROM pg_stat_user_indexes";
         await core.ExecuteAsync("SELECT pg_stat_reset()", Guid.Empty);
 
-        var head = await core.Get<IQueuedJobs>().FindBacklogAsync(all: true, TimeSpan.Zero, 10, TestRun.Cancel);
+        var head = await core.Get<IQueuedJobs>().ReadHeadsAsync(Heads, TestRun.Cancel);
         var found = await core.Get<IQueuedJobs>().FindAsync(10, TimeSpan.Zero, TestRun.Cancel);
         var place = (await core.Reads.FindForEventAsync(second, TestRun.Cancel))!.Queue!.Position;
 
-        Assert.Equal([first, second], head);
+        Assert.Equal([first, second], head.Select(job => job.Id));
         Assert.Equal([first, second], found.Order());
         Assert.Equal(1, place);
         await Eventually.TrueAsync(async _ => await core.ScalarAsync<long>(Reads) > 0, "Postgres has counted what was read");
@@ -116,5 +116,7 @@ public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redi
         Assert.Equal("jobs_pkey", await core.ScalarAsync<string>(ScansSql));
     }
 
-    private static WorkerHeartbeat Heartbeat => new(Guid.CreateVersion7(), "test/1", 1, 1, 0, false);
+    private static HeadsRequest Heads => new(true, TimeSpan.Zero, 10, new Dictionary<JobKind, int>());
+
+    private static WorkerHeartbeat Heartbeat => new(Guid.CreateVersion7(), "test/1", 1, 1, 0, false, 1);
 }

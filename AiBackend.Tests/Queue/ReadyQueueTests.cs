@@ -58,14 +58,19 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
-    public async Task I_16_what_has_waited_too_long_stands_among_the_most_urgent_oldest_first()
+    public async Task I_16_what_has_waited_too_long_has_every_fourth_turn_oldest_first()
     {
         await CreateGroupAsync();
         await Queue.NoteBacklogAsync();
         var first = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
-        var second = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Standard });
+        var second = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
         var batch = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
-        var urgent = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Interactive });
+        var urgent = new List<Guid>();
+        for (var i = 0; i < 4; i++)
+        {
+            urgent.Add(await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Interactive }));
+        }
+
         foreach (var id in (Guid[])[first, second])
         {
             await Core.ExecuteAsync("UPDATE jobs SET due_at = now() - interval '301 seconds' WHERE id = @id", id);
@@ -74,7 +79,7 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
         await Dispatch.RunAsync(TestRun.Cancel);
 
         var next = await Queue.ReadAsync("a", 10);
-        Assert.Equal([first, second, urgent, batch], next.Select(entry => entry.JobId));
+        Assert.Equal([first, .. urgent.Take(3), second, urgent[3], batch], next.Select(entry => entry.JobId));
     }
 
     [Fact]

@@ -92,7 +92,7 @@ public sealed class LifecycleModelTests(PostgresServer postgres)
             case 4 when job.Leases.Count > 0:
                 var lease = job.Leases[random.Next(job.Leases.Count)].Job.Lease;
                 var held = await store.RenewAsync(
-                    new WorkerHeartbeat(Guid.CreateVersion7(), "model", 1, 1, 0, false),
+                    new WorkerHeartbeat(Guid.CreateVersion7(), "model", 1, 1, 0, false, 1),
                     [lease],
                     Lease,
                     TestRun.Cancel

@@ -78,6 +78,7 @@ internal partial class MemoryStore
         CancellationToken cancellationToken
     )
     {
+        Note(heartbeat);
         var held = new Dictionary<Guid, bool>();
         foreach (var each in leases.OrderBy(each => each.JobId))
         {
@@ -93,7 +94,11 @@ internal partial class MemoryStore
 
     protected virtual bool MayBeRenewed(JobRecord job, JobLease lease) => job.Status == JobStatus.Processing && job.Epoch == lease.Epoch;
 
-    public Task RecordStopAsync(Guid workerId, CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task RecordStopAsync(Guid workerId, CancellationToken cancellationToken)
+    {
+        Stop(workerId);
+        return Task.CompletedTask;
+    }
 
     public Task<IReadOnlySet<Guid>> FindAppliedAsync(IReadOnlyList<LeasedWrite> writes) =>
         Task.FromResult<IReadOnlySet<Guid>>(Written(writes, IsApplied));

@@ -106,9 +106,6 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
                 .ToArray()
         );
 
-    public Task<Guid[]> FindBacklogAsync(bool all, TimeSpan age, int limit, CancellationToken cancellationToken) =>
-        Task.FromResult(Queued(job => all || job.DueAt < Now - age).Take(limit).ToArray());
-
     public Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
         var bytes = 0;

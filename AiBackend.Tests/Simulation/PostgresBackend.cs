@@ -108,7 +108,7 @@ internal sealed class PostgresBackend : IAsyncDisposable
         using var clear = _source.CreateCommand(_clear);
         clear.ExecuteNonQuery();
         var jobs = new PostgresJobStore(_source, _hot);
-        var queued = new FindQueuedJobs(_source, Options.Create(new QueueOptions()));
+        var queued = new FindQueuedJobs(_source, _hot, Options.Create(new QueueOptions()));
         var suspects = new FindSuspects(_source);
         return new Backend(
             jobs,

@@ -13,6 +13,8 @@ internal sealed class SimRedis(World world, int limit)
     private long? _lastDelivered;
     private long _lastId;
     private bool _backlog;
+    private int? _inFlight;
+    private DateTimeOffset _guidedUntil;
 
     public int Limit => limit;
 
@@ -32,6 +34,7 @@ internal sealed class SimRedis(World world, int limit)
         _pending.Clear();
         _lastDelivered = null;
         _backlog = false;
+        (_inFlight, _guidedUntil) = (null, default);
     }
 
     /// <summary>Adds an entry twice, as a client does that repeats an XADD whose reply it missed.</summary>
@@ -45,13 +48,18 @@ internal sealed class SimRedis(World world, int limit)
 
     public int Offer(IReadOnlyList<Guid> jobIds, bool ordered)
     {
+        var room = limit - (_entries.Count - _pending.Count);
+        if (!ordered)
+        {
+            room = Math.Min(room, (_inFlight ?? int.MaxValue) - _entries.Count);
+        }
+
         if (!ordered && _backlog)
         {
             world.Sometimes("a new job waited behind the backlog");
-            return 0;
+            room = 0;
         }
 
-        var room = limit - (_entries.Count - _pending.Count);
         var taken = Math.Clamp(room, 0, jobIds.Count);
         foreach (var id in jobIds.Take(taken))
         {
@@ -85,6 +93,14 @@ internal sealed class SimRedis(World world, int limit)
         return [.. entries.Select(entry => new ReadyEntry($"{entry.Key}-0", entry.Value))];
     }
 
+    public bool Guide(int? inFlight)
+    {
+        (_inFlight, _guidedUntil) = (inFlight, world.Now + TimeSpan.FromSeconds(3));
+        return true;
+    }
+
+    public bool IsGuided() => world.Now < _guidedUntil;
+
     public bool Acknowledge(IEnumerable<string> entryIds)
     {
         foreach (var id in entryIds.Select(id => long.Parse(id.AsSpan(0, id.Length - 2), provider: null)))
@@ -96,15 +112,18 @@ internal sealed class SimRedis(World world, int limit)
         return true;
     }
 
-    public HashSet<Guid> ReadWaiting()
+    public ReadyState Look()
     {
-        if (_lastDelivered is { } last)
+        if (_lastDelivered is not { } last)
         {
-            return [.. _entries.Where(entry => entry.Key > last).Take(limit).Select(entry => entry.Value)];
+            CreateGroup();
+            return new ReadyState([], new Dictionary<string, int>());
         }
 
-        CreateGroup();
-        return [];
+        return new ReadyState(
+            [.. _entries.Where(entry => entry.Key > last).Take(limit).Select(entry => entry.Value)],
+            _pending.Values.CountBy(pending => pending.Consumer).ToDictionary()
+        );
     }
 
     public bool DropStale(TimeSpan idle) =>
@@ -162,6 +181,8 @@ internal sealed class UnreliableRedis(World world, SimProcess process) : IReadyQ
 
     public string WakeChannel => "aib:{default}:wake";
 
+    public string RoomChannel => "aib:{default}:room";
+
     public int Limit => _redis.Limit;
 
     public bool IsConnected => !_redis.IsDown;
@@ -174,7 +195,11 @@ internal sealed class UnreliableRedis(World world, SimProcess process) : IReadyQ
 
     public Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds) => CallAsync(() => _redis.Acknowledge([.. entryIds]));
 
-    public Task<HashSet<Guid>> ReadWaitingAsync() => CallAsync(_redis.ReadWaiting);
+    public Task<ReadyState> LookAsync() => CallAsync(_redis.Look);
+
+    public Task GuideAsync(int? inFlight) => CallAsync(() => _redis.Guide(inFlight));
+
+    public Task<bool> IsGuidedAsync() => CallAsync(_redis.IsGuided);
 
     public Task DropStaleAsync(string consumer, TimeSpan idle) => CallAsync(() => _redis.DropStale(idle));
 

@@ -2,6 +2,7 @@ using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Order;
 
 namespace AiBackend.Tests.Simulation;
 
@@ -112,13 +113,14 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
             cancellationToken
         );
 
-    public Task<Guid[]> FindBacklogAsync(bool all, TimeSpan age, int limit, CancellationToken cancellationToken) =>
-        CallAsync(
-            "find backlog",
-            () => world.Backend.Queued.FindBacklogAsync(all, age, limit, CancellationToken.None),
-            _ => { },
-            cancellationToken
-        );
+    public Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken) =>
+        CallAsync("read heads", () => world.Backend.Queued.ReadHeadsAsync(request, CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken) =>
+        CallAsync("read running", () => world.Backend.Queued.ReadRunningAsync(CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken) =>
+        CallAsync("read slots", () => world.Backend.Queued.ReadSlotsAsync(CancellationToken.None), _ => { }, cancellationToken);
 
     public Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken) =>
         CallAsync("read log", () => world.Backend.Log.ReadAsync(jobId, after, limit, CancellationToken.None), _ => { }, cancellationToken);

@@ -25,7 +25,7 @@ public sealed class JobEndingTests(PostgresServer postgres, RedisServer redis, S
         await using (var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString))
         {
             id = await core.SubmitAsync(CoreHost.Draft() with { Deadline = TimeProvider.System.GetUtcNow().AddSeconds(1) });
-            await Eventually.TrueAsync(async _ => (await core.Get<IReadyQueue>().ReadWaitingAsync()).Contains(id), "it is offered");
+            await Eventually.TrueAsync(async _ => (await core.Get<IReadyQueue>().LookAsync()).Unread.Contains(id), "it is offered");
             await core.ExecuteAsync("UPDATE jobs SET deadline = now() WHERE id = @id", id);
         }
 

@@ -141,7 +141,9 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
         var ordinary = await claim.RunAsync(Core.WorkerId, [suspect, other], CoreHost.Lease, TestRun.Cancel);
         Assert.Equal([other], ordinary.Select(job => job.Lease.JobId));
         Assert.Empty(await Core.Get<IQueuedJobs>().FindAsync(10, TimeSpan.Zero, TestRun.Cancel));
-        Assert.Empty(await Core.Get<IQueuedJobs>().FindBacklogAsync(all: true, TimeSpan.Zero, 10, TestRun.Cancel));
+        Assert.Empty(
+            await Core.Get<IQueuedJobs>().ReadHeadsAsync(new(true, TimeSpan.Zero, 10, new Dictionary<JobKind, int>()), TestRun.Cancel)
+        );
         Assert.Equal(2, (await claim.RunAloneAsync(Core.WorkerId, suspect, CoreHost.Lease, TestRun.Cancel))!.Crashes);
     }
 

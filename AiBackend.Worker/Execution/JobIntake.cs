@@ -131,7 +131,14 @@ internal sealed class JobIntake(
                     return entries;
                 }
 
-                // Redis answers and has nothing. Should it have (it may refuse writes, or the dispatcher may be gone), jobs grow old.
+                // Redis answers and has nothing. A dispatcher has its reasons; but it may be gone, or Redis may refuse its writes, and
+                // then jobs grow old.
+                _lastLookAt = clock.GetTimestamp();
+                if (await queue.IsGuidedAsync())
+                {
+                    return entries;
+                }
+
                 missedBy = MissedAfter;
             }
             catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)

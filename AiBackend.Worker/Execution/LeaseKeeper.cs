@@ -51,7 +51,8 @@ internal sealed class LeaseKeeper(
             options.Value.AllSlots,
             leases.Count,
             writes.FencedCount,
-            drain.IsDraining
+            drain.IsDraining,
+            identity.TakesReady ? options.Value.ReadySlots : 0
         );
         // A renewal that hangs must not outlive the lease it renews.
         using var timeUp = new CancellationTokenSource(options.Value.LeaseSafetyMargin, clock);

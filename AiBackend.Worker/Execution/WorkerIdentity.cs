@@ -10,10 +10,19 @@ internal sealed class WorkerIdentity
 
     public string Name { get; private init; } = ProcessName;
 
+    /// <summary>Whether it reads the ready stream.</summary>
+    public bool TakesReady { get; private init; } = true;
+
     public string Consumer => Id.ToString("N");
 
     private static string ProcessName => string.Create(CultureInfo.InvariantCulture, $"{Environment.MachineName}/{Environment.ProcessId}");
 
     /// <summary>A process that runs one suspect at a time, under the id its parent knows it by.</summary>
-    public static WorkerIdentity InQuarantine(Guid id) => new() { Id = id, Name = ProcessName + " quarantine" };
+    public static WorkerIdentity InQuarantine(Guid id) =>
+        new()
+        {
+            Id = id,
+            Name = ProcessName + " quarantine",
+            TakesReady = false,
+        };
 }

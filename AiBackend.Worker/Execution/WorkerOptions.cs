@@ -16,7 +16,10 @@ internal sealed class WorkerOptions
     internal int PooledSlots { get; set; }
 
     /// <summary>Jobs this process may run at once, of all pools.</summary>
-    internal int AllSlots => (Serves(QueuePools.Default) ? MaxConcurrentJobs : 0) + PooledSlots;
+    internal int AllSlots => ReadySlots + PooledSlots;
+
+    /// <summary>Those of them that jobs of the default pool may take.</summary>
+    internal int ReadySlots => Serves(QueuePools.Default) ? MaxConcurrentJobs : 0;
 
     /// <summary>Jobs of the default pool run at once by this process. Default 256: a model call mostly waits.</summary>
     [Range(1, 4096)]

@@ -15,7 +15,7 @@ namespace AiBackend.Worker.Maintenance;
 /// <summary>What the leader does besides its jobs: dispatch, rescue, due times and deadlines, dead letters, retention, pruning.</summary>
 internal sealed class MaintenanceLoops(
     Leadership leadership,
-    DispatchBacklog dispatch,
+    DispatchRounds dispatch,
     IReadyQueue queue,
     RescueJobs rescue,
     ReleaseLimitedJobs releaseLimited,
@@ -34,9 +34,6 @@ internal sealed class MaintenanceLoops(
     ILogger<MaintenanceLoops> logger
 ) : BackgroundService
 {
-    private static readonly TimeSpan DispatchInterval = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan BusyDispatchInterval = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AdvanceInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan RescueInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PruneInterval = TimeSpan.FromMinutes(1);
@@ -45,9 +42,11 @@ internal sealed class MaintenanceLoops(
     private static readonly TimeSpan StaleAfter = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ForgottenAfter = TimeSpan.FromHours(1);
 
-    private long _lastSweep;
-
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => leadership.RunAsync(LeadAsync, stoppingToken);
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await dispatch.SubscribeAsync();
+        await leadership.RunAsync(LeadAsync, stoppingToken);
+    }
 
     private async Task LeadAsync(CancellationToken cancellationToken)
     {
@@ -55,7 +54,7 @@ internal sealed class MaintenanceLoops(
         // After an outage of Postgres every holder gets the chance to renew first; but a successor that saw none does not wait.
         var firstRescue = options.Value.LeaseDuration - leadership.InTouchFor;
         await Task.WhenAll(
-            RepeatAsync(TimeSpan.Zero, DispatchAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, dispatch.RunAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
             RepeatAsync(firstRescue > TimeSpan.Zero ? firstRescue : TimeSpan.Zero, RescueAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, quarantine.RoundAsync, cancellationToken),
@@ -71,18 +70,6 @@ internal sealed class MaintenanceLoops(
         gauges.Clear();
         databaseGauges.Clear();
         deadLetters.Clear();
-    }
-
-    private async Task<TimeSpan> DispatchAsync(CancellationToken cancellationToken)
-    {
-        var sweep = clock.GetElapsedTime(_lastSweep) >= SweepInterval;
-        if (!sweep && !await queue.HasBacklogAsync())
-        {
-            return DispatchInterval;
-        }
-
-        _lastSweep = clock.GetTimestamp();
-        return await dispatch.RunAsync(cancellationToken) ? BusyDispatchInterval : DispatchInterval;
     }
 
     private async Task<TimeSpan> AdvanceAsync(CancellationToken cancellationToken)

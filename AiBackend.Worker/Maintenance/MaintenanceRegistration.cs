@@ -7,7 +7,11 @@ internal static class MaintenanceRegistration
     /// <summary>Adds the leader's work.</summary>
     public static void AddMaintenance(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton<Leadership>().AddSingleton<DeadLetterRounds>().AddSingleton<QuarantineKeeper>();
+        builder
+            .Services.AddSingleton<Leadership>()
+            .AddSingleton<DeadLetterRounds>()
+            .AddSingleton<DispatchRounds>()
+            .AddSingleton<QuarantineKeeper>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuarantineKeeper>());
         builder.Services.AddHostedService<MaintenanceLoops>();
     }

@@ -15,6 +15,7 @@ internal sealed class JobRequestRules(
     ProviderCatalog providers,
     ICatalogSource catalogSource,
     QueuePools pools,
+    QueueTiers tiers,
     JobIds ids,
     TimeProvider clock
 )
@@ -56,8 +57,19 @@ internal sealed class JobRequestRules(
 
     /// <summary>Checks what depends on the moment and the configuration.</summary>
     /// <returns>Why a new job is refused now, or null. A repeat of an accepted request is none of this method's business.</returns>
-    public async ValueTask<Refusal?> RefuseNowAsync(JobDraft draft, CancellationToken cancellationToken)
+    public async ValueTask<Refusal?> RefuseNowAsync(JobDraft draft, Caller caller, CancellationToken cancellationToken)
     {
+        var highest = tiers.HighestOf(caller.Tier, caller.HighestPriority);
+        if (draft.Priority < highest)
+        {
+            var bound =
+                caller.HighestPriority is { } ofKey && ofKey == (short)highest ? $"the key {caller.KeyId}" : $"the tier '{caller.Tier}'";
+            return ProblemTypes.PriorityTooHigh.At(
+                "priority",
+                $"priority is {draft.Priority.ToWire()}; {bound} allows {highest.ToWire()} at most. Send {highest.ToWire()}, or leave priority out."
+            );
+        }
+
         if (draft.Deadline <= clock.GetUtcNow())
         {
             return ProblemTypes.InvalidValue.At("deadline", $"deadline is {draft.Deadline:O}, which has passed. Send a later one.");
@@ -156,6 +168,11 @@ internal sealed class JobRequestRules(
         if (idempotencyKey is not null)
         {
             draft = draft with { Fingerprint = JobFingerprint.Of(draft) };
+        }
+
+        if (request.Priority is null && draft.Priority < tiers.HighestOf(caller.Tier, caller.HighestPriority))
+        {
+            draft = draft with { Priority = tiers.HighestOf(caller.Tier, caller.HighestPriority) };
         }
 
         // A start in the past is a start now. The fingerprint speaks of the request, whenever it comes.

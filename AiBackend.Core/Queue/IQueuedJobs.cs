@@ -1,0 +1,38 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Order;
+
+namespace AiBackend.Core.Queue;
+
+/// <summary>Which jobs wait for a worker, and what there is to run them.</summary>
+public interface IQueuedJobs
+{
+    /// <summary>The way to work when Redis is away, or nobody dispatches: queued jobs straight from Postgres, by priority and age.</summary>
+    /// <returns>Jobs that may be claimed, near the head of the line.</returns>
+    Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken);
+
+    /// <returns>The oldest queued jobs of every kind.</returns>
+    Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken);
+
+    /// <returns>How many jobs of each kind hold slots; one that has run for longer than was expected is as long as it has run.</returns>
+    Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken);
+
+    /// <returns>Slots of every worker that lives and takes jobs of the ready stream, by its consumer's name.</returns>
+    Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Jobs that are alike to the dispatcher: a range of the index jobs_line.</summary>
+/// <param name="Level">How urgent they are.</param>
+/// <param name="TenantId">Whose they are.</param>
+/// <param name="Length">How long they are expected to run.</param>
+public readonly record struct JobKind(JobPriority Level, Guid TenantId, short Length)
+{
+    /// <summary>The kind of a job.</summary>
+    public static JobKind Of(WaitingJob job) => new(job.Level, job.TenantId, job.Length);
+}
+
+/// <summary>Which heads of the line to read.</summary>
+/// <param name="All">Also those younger than <paramref name="Age"/>.</param>
+/// <param name="Age">Time for which a job is taken to be on its way.</param>
+/// <param name="Limit">Jobs of each kind.</param>
+/// <param name="More">Of some kinds so many more, because that many at their head are not news.</param>
+public sealed record HeadsRequest(bool All, TimeSpan Age, int Limit, IReadOnlyDictionary<JobKind, int> More);

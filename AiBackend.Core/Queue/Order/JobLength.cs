@@ -1,0 +1,10 @@
+namespace AiBackend.Core.Queue.Order;
+
+/// <summary>Classes of expected run time: class n is at most 2ⁿ ms. Coarse on purpose: the line has a range of an index for each.</summary>
+public static class JobLength
+{
+    private const int Longest = 24;
+
+    /// <summary>The class of a run time.</summary>
+    public static short Of(TimeSpan run) => (short)Math.Clamp(Math.Ceiling(Math.Log2(Math.Max(1, run.TotalMilliseconds))), 0, Longest);
+}

@@ -1,0 +1,19 @@
+using AiBackend.Core.Jobs;
+
+namespace AiBackend.Core.Queue.Order;
+
+/// <summary>A queued job as the dispatcher sees it.</summary>
+/// <param name="Id">The job.</param>
+/// <param name="TenantId">Whose it is.</param>
+/// <param name="Tier">The tenant's tier.</param>
+/// <param name="Level">How urgent it is.</param>
+/// <param name="Length">How long it is expected to run: a class of <see cref="JobLength"/>.</param>
+/// <param name="Tokens">What it is expected to cost, in tokens.</param>
+/// <param name="Waited">Since it could have started.</param>
+public readonly record struct WaitingJob(Guid Id, Guid TenantId, string Tier, JobPriority Level, short Length, int Tokens, TimeSpan Waited);
+
+/// <summary>Jobs of one kind that hold slots, or were offered to workers and will.</summary>
+/// <param name="Level">How urgent they are.</param>
+/// <param name="Length">How long they are expected to run, or already did run.</param>
+/// <param name="Count">How many.</param>
+public readonly record struct RunningJobs(JobPriority Level, short Length, int Count);

@@ -1,0 +1,77 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Fixtures;
+using Npgsql;
+
+namespace AiBackend.Tests.Api;
+
+/// <summary>Tier and key bound how urgent a job may be.</summary>
+public sealed class PriorityBoundTests(ApiServer api) : IClassFixture<ApiServer>
+{
+    private const string Interactive =
+        """{"type":"chat","priority":"interactive","input":{"messages":[{"role":"user","content":"Hello"}]}}""";
+
+    [Fact]
+    public async Task A_tenant_of_a_low_tier_is_told_its_bound_and_gets_it_when_it_asks_for_none()
+    {
+        var tenant = Guid.CreateVersion7();
+        await ExecuteAsync("INSERT INTO tenants (id, slug, tier) VALUES (@id, @id::text, 'free')", tenant);
+        var http = api.Client(await api.AddKeyAsync(tenant, "*"));
+
+        var problem = await RefusalAsync(http);
+        var priority = await AcceptAsync(http);
+
+        Assert.Contains("the tier 'free' allows standard at most", problem, StringComparison.Ordinal);
+        Assert.Equal("standard", priority);
+    }
+
+    [Fact]
+    public async Task A_key_may_be_held_lower_than_its_tier()
+    {
+        var key = await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "*");
+        await ExecuteAsync(
+            $"UPDATE api_keys SET highest_priority = 2 WHERE key_id = '{ApiKey.TryParse(key)!.Id}' AND tenant_id = @id",
+            ApiKeyStore.DefaultTenant
+        );
+        var http = api.Client(key);
+
+        var problem = await RefusalAsync(http);
+        var priority = await AcceptAsync(http);
+
+        Assert.Contains($"the key {ApiKey.TryParse(key)!.Id} allows batch at most", problem, StringComparison.Ordinal);
+        Assert.Equal("batch", priority);
+    }
+
+    private static async Task<string> RefusalAsync(HttpClient http)
+    {
+        using var response = await PostAsync(http, Interactive);
+        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+        var problem = await ApiServer.ReadProblemAsync(response);
+        Assert.Equal("priority_too_high", problem.Code);
+        return problem.Detail!;
+    }
+
+    /// <returns>The priority that the job has got.</returns>
+    private static async Task<string> AcceptAsync(HttpClient http)
+    {
+        using var response = await PostAsync(http, ApiServer.Chat);
+        var body = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+        return JsonSerializer.Deserialize(body, WireJson.Default.Job)!.Priority;
+    }
+
+    private static Task<HttpResponseMessage> PostAsync(HttpClient http, string body) =>
+        http.PostAsync("/api/v1/jobs", new StringContent(body, Encoding.UTF8, "application/json"), TestRun.Cancel);
+
+    private async Task ExecuteAsync(string sql, Guid id)
+    {
+        await using var source = NpgsqlDataSource.Create(api.Db.ConnectionString);
+#pragma warning disable CA2100 // Constants of this test.
+        await using var command = source.CreateCommand(sql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("id", id);
+        await command.ExecuteNonQueryAsync(TestRun.Cancel);
+    }
+}

@@ -1,0 +1,105 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Redis;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+
+namespace AiBackend.Tests.Queue;
+
+/// <summary>The stream follows the slots of living workers.</summary>
+public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    private readonly RedisServer _redis = redis;
+
+    private IReadyQueue Queue => Core.Get<IReadyQueue>();
+
+    private DispatchBacklog Dispatch => Core.Get<DispatchBacklog>();
+
+    [Fact]
+    public async Task No_more_jobs_are_on_their_way_than_there_are_slots_and_a_free_slot_calls_the_dispatcher()
+    {
+        var calls = new SemaphoreSlim(0);
+        await Core.Get<IRedisChannels>().SubscribeAsync(Queue.RoomChannel, _ => calls.Release());
+        var worker = Guid.CreateVersion7();
+        await BeatAsync(worker, slots: 2);
+        await StartAsync(worker.ToString("N"));
+        var ids = await SubmitAsync(4);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        var entries = await Queue.ReadAsync(worker.ToString("N"), 10);
+        Assert.Equal(ids.Take(2), entries.Select(entry => entry.JobId).Order());
+
+        await Dispatch.RunAsync(TestRun.Cancel);
+        Assert.Empty((await Queue.LookAsync()).Unread);
+        while (calls.Wait(0, TestRun.Cancel)) { }
+        await Core.ClaimAsync(entries[0].JobId);
+        await Queue.AcknowledgeAsync([entries[0].EntryId]);
+        Assert.True(await calls.WaitAsync(TimeSpan.FromSeconds(10), TestRun.Cancel), "The dispatcher was not called.");
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.Equal(ids[2], Assert.Single(await Queue.ReadAsync(worker.ToString("N"), 10)).JobId);
+    }
+
+    [Fact]
+    public async Task A_new_job_goes_straight_to_a_free_slot_and_to_the_backlog_when_there_is_none()
+    {
+        await BeatAsync(Guid.CreateVersion7(), slots: 1);
+        await StartAsync("w");
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.Equal(1, await Queue.OfferNewAsync([Guid.CreateVersion7()]));
+        Assert.Single(await Queue.ReadAsync("w", 10));
+        Assert.Equal(0, await Queue.OfferNewAsync([Guid.CreateVersion7()]));
+        Assert.True(await Queue.HasBacklogAsync());
+    }
+
+    [Fact]
+    public async Task Jobs_of_a_worker_that_drains_or_died_take_no_slot_of_the_others()
+    {
+        var gone = Guid.CreateVersion7();
+        await BeatAsync(gone, slots: 3);
+        await BeatAsync(Guid.CreateVersion7(), slots: 1);
+        await StartAsync(gone.ToString("N"));
+        var ids = await SubmitAsync(5);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        Assert.Equal(4, (await Queue.ReadAsync(gone.ToString("N"), 4)).Count);
+        await Core.ExecuteAsync("UPDATE workers SET draining = true WHERE id = @id", gone);
+        await using var successor = await CoreHost.StartAsync(Db.ConnectionString, _redis.ConnectionString);
+
+        await successor.Get<DispatchBacklog>().RunAsync(TestRun.Cancel);
+
+        // What the one that is gone had read is nobody's business; the other one's only slot is free.
+        Assert.Single((await Queue.LookAsync()).Unread);
+        Assert.True((await Queue.LookAsync()).Unread.IsSubsetOf(ids));
+    }
+
+    [Fact]
+    public async Task While_nobody_dispatches_workers_know_it()
+    {
+        Assert.False(await Queue.IsGuidedAsync());
+
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.True(await Queue.IsGuidedAsync());
+        await Eventually.TrueAsync(async _ => !await Queue.IsGuidedAsync(), "the word of a dispatcher that is gone runs out");
+    }
+
+    /// <summary>A backlog, so that the dispatcher decides.</summary>
+    private async Task<List<Guid>> SubmitAsync(int count)
+    {
+        await Queue.NoteBacklogAsync();
+        var ids = new List<Guid>();
+        for (var i = 0; i < count; i++)
+        {
+            ids.Add(await Core.SubmitAsync());
+        }
+
+        return ids;
+    }
+
+    /// <summary>The first read finds no group and creates it.</summary>
+    private Task<IReadOnlyList<ReadyEntry>> StartAsync(string consumer) => Queue.ReadAsync(consumer, 1);
+
+    private Task<IReadOnlyDictionary<Guid, bool>> BeatAsync(Guid worker, int slots) =>
+        Core.Get<IJobStore>()
+            .RenewAsync(new WorkerHeartbeat(worker, "test", slots, 0, 0, false, slots), [], CoreHost.Lease, TestRun.Cancel);
+}

@@ -1,0 +1,59 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Order;
+
+namespace AiBackend.Tests.Simulation;
+
+/// <summary>What the dispatcher reads.</summary>
+internal partial class MemoryStore
+{
+    private readonly SortedDictionary<Guid, (WorkerHeartbeat Heartbeat, DateTimeOffset At)> _heartbeats = [];
+    private readonly HashSet<Guid> _stopped = [];
+
+    public Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<WaitingJob>>([
+            .. _jobs
+                .Values.Where(job => job.Status == JobStatus.Queued && job.CrashCount < RescueJobs.AloneAfter)
+                .Where(job => request.All || job.DueAt < Now - request.Age)
+                .Select(Waiting)
+                .GroupBy(JobKind.Of)
+                .OrderBy(kind => kind.Key.Level)
+                .ThenBy(kind => kind.Key.TenantId)
+                .ThenBy(kind => kind.Key.Length)
+                .SelectMany(kind => kind.OrderBy(job => job.Id).Take(request.Limit + request.More.GetValueOrDefault(kind.Key))),
+        ]);
+
+    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<RunningJobs>>([
+            .. _jobs
+                .Values.Where(job => job.Status == JobStatus.Processing)
+                .Select(job => (job.Draft.Priority, Math.Max(job.Draft.ExpectedLength, JobLength.Of(Now - job.ClaimedAt!.Value))))
+                .CountBy(kind => kind)
+                .Select(kind => new RunningJobs(kind.Key.Priority, kind.Key.Item2, kind.Value)),
+        ]);
+
+    public Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyDictionary<string, int>>(
+            _heartbeats
+                .Where(worker =>
+                    !_stopped.Contains(worker.Key) && !worker.Value.Heartbeat.Draining && worker.Value.At > Now - TimeSpan.FromSeconds(10)
+                )
+                .ToDictionary(worker => worker.Key.ToString("N"), worker => worker.Value.Heartbeat.ReadySlots)
+        );
+
+    private void Note(WorkerHeartbeat heartbeat) => _heartbeats[heartbeat.WorkerId] = (heartbeat, Now);
+
+    /// <summary>For good: a heartbeat that was on its way meanwhile does not wake the dead.</summary>
+    private void Stop(Guid workerId) => _stopped.Add(workerId);
+
+    private WaitingJob Waiting(JobRecord job) =>
+        new(
+            job.Draft.Id,
+            job.Draft.TenantId,
+            QueueTiers.Standard,
+            job.Draft.Priority,
+            job.Draft.ExpectedLength,
+            job.Draft.ExpectedTokens,
+            Now - job.DueAt
+        );
+}
