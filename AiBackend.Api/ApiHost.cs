@@ -1,4 +1,5 @@
 using AiBackend.Api.Auth;
+using AiBackend.Api.Controls;
 using AiBackend.Api.DeadLetters;
 using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.Hosting;
@@ -7,6 +8,7 @@ using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Routing;
+using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
@@ -71,6 +73,7 @@ internal static class ApiHost
         builder.AddOperationsReads();
         builder.AddRouting();
         builder.AddProviders();
+        builder.AddControls();
     }
 
     private static void AddEndpoints(this IHostApplicationBuilder builder)
@@ -79,6 +82,7 @@ internal static class ApiHost
         builder.AddDeadLetterEndpoints();
         builder.AddOperationsEndpoints();
         builder.AddRoutingEndpoints();
+        builder.AddControlEndpoints();
         builder.AddApiDocument();
     }
 
@@ -90,6 +94,7 @@ internal static class ApiHost
         app.MapAlerts();
         app.MapOperations();
         app.MapRouting();
+        app.MapControls();
         app.MapProblemPages();
         app.MapApiDocument();
     }

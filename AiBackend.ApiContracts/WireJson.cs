@@ -58,6 +58,9 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(Credential))]
 [JsonSerializable(typeof(CredentialRequest))]
 [JsonSerializable(typeof(CredentialList))]
+[JsonSerializable(typeof(QueueList))]
+[JsonSerializable(typeof(ControlInfo))]
+[JsonSerializable(typeof(ControlRequest))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthReport))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -1,4 +1,5 @@
 using AiBackend.Core.Admission;
+using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
@@ -29,6 +30,7 @@ builder.AddJobSignals();
 builder.AddJobLeases();
 builder.AddAdmission();
 builder.AddRouting();
+builder.AddHeldProviders();
 builder.AddProviders();
 builder.AddWork(args);
 return await ProgramRun.RunAsync(builder.Build);

@@ -29,6 +29,7 @@ internal static class JobsDescription
         ProblemTypes.IdempotencyKeyReused,
         ProblemTypes.Overloaded,
         ProblemTypes.ProviderDown,
+        ProblemTypes.Draining,
     ];
 
     public static void DescribeSubmit(this IEndpointConventionBuilder endpoint) =>

@@ -13,7 +13,12 @@ internal static class JobsEndpoints
     {
         builder.Services.AddOptions<BenchOptions>().BindConfiguration(BenchOptions.SectionName).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<BenchOptions>, BenchOptionsValidator>();
-        builder.Services.AddSingleton<JobRequestRules>().AddSingleton<DownRoute>().AddSingleton<AcceptedJob>().AddSingleton<JobWait>();
+        builder
+            .Services.AddSingleton<JobRequestRules>()
+            .AddSingleton<DownRoute>()
+            .AddSingleton<HeldBack>()
+            .AddSingleton<AcceptedJob>()
+            .AddSingleton<JobWait>();
         builder.Services.AddSingleton<SubmitJob>().AddSingleton<GetJob>().AddSingleton<ListJobs>();
         builder.Services.AddSingleton<GetJobTrace>().AddSingleton<CancelJobRequest>();
         builder.AddJobStreaming();

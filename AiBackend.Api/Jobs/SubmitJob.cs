@@ -7,6 +7,7 @@ using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Api.Jobs;
 
@@ -16,6 +17,7 @@ internal sealed class SubmitJob(
     JobSubmission submission,
     JobRequestRules rules,
     DownRoute downRoute,
+    HeldBack heldBack,
     AcceptedJob accepted,
     JobReads jobs,
     JobWait wait,
@@ -58,7 +60,8 @@ internal sealed class SubmitJob(
     private async Task<Refusal?> SubmitAsync(HttpContext context, JobDraft draft)
     {
         SubmitOutcome? outcome;
-        if ((await rules.RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted) ?? await downRoute.RefuseAsync(draft)) is { } refusal)
+        (var refusal, draft) = await RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted);
+        if (refusal is not null)
         {
             // What was fine when the request first came is still answered as then, even if it would be refused today.
             outcome = draft.IdempotencyKey is null ? null : await submission.FindRepeatAsync(draft, context.RequestAborted);
@@ -97,6 +100,16 @@ internal sealed class SubmitJob(
                 throw new UnreachableException();
         }
     }
+
+    /// <summary>What depends on the moment.</summary>
+    private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(
+        JobDraft draft,
+        Caller caller,
+        CancellationToken cancellationToken
+    ) =>
+        (await rules.RefuseNowAsync(draft, caller, cancellationToken) ?? await downRoute.RefuseAsync(draft)) is { } refusal
+            ? (refusal, draft)
+            : await heldBack.CheckAsync(draft);
 
     private async Task AnswerAsync(HttpContext context, Job job)
     {

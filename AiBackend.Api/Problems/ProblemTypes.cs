@@ -34,6 +34,7 @@ internal static class ProblemTypes
     public static readonly ProblemType RouteNotFound = new("route-not-found", 404, "There is no such route");
     public static readonly ProblemType DeploymentNotFound = new("deployment-not-found", 404, "There is no such deployment");
     public static readonly ProblemType CredentialNotFound = new("credential-not-found", 404, "No such key was set");
+    public static readonly ProblemType ControlNotFound = new("control-not-found", 404, "There is nothing of this name to hold back");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
@@ -56,6 +57,7 @@ internal static class ProblemTypes
 
     public static readonly ProblemType InternalError = new("internal-error", 500, "Something went wrong on our side");
     public static readonly ProblemType ProviderDown = new("provider-down", 503, "No provider can begin before the deadline");
+    public static readonly ProblemType Draining = new("draining", 503, "It takes no new jobs for now");
     public static readonly ProblemType Overloaded = new("overloaded", 503, "Too much work is arriving");
     public static readonly ProblemType StorageUnavailable = new("storage-unavailable", 503, "The database cannot be reached");
     public static readonly ProblemType StorageFull = new("storage-full", 503, "The database has no room");
@@ -88,6 +90,7 @@ internal static class ProblemTypes
         RouteNotFound,
         DeploymentNotFound,
         CredentialNotFound,
+        ControlNotFound,
         NotFound,
         MethodNotAllowed,
         RequestTimeout,
@@ -105,6 +108,7 @@ internal static class ProblemTypes
         InternalError,
         Overloaded,
         ProviderDown,
+        Draining,
         StorageUnavailable,
         StorageFull,
     ];

@@ -15,7 +15,8 @@ public static class AdmissionRegistration
             .BindConfiguration(AdmissionOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
-        builder.Services.AddSingleton<CallWindows>().AddSingleton<TokenEstimates>().AddSingleton<ICallGate, CallGate>();
+        builder.Services.AddSingleton<CallWindows>().AddSingleton<TokenEstimates>().AddSingleton<CallGate>();
+        builder.Services.AddSingleton<ICallGate>(services => services.GetRequiredService<CallGate>());
         builder.Services.AddSingleton<ReleaseLimitedJobs>();
     }
 }

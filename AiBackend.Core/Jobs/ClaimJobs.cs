@@ -133,7 +133,7 @@ internal sealed partial class PostgresJobStore
 {
     // "status::int" in guards here and elsewhere: a plain "status = 1" lets the planner prefer a partial index over the
     // primary key once the table is analysed, at a quarter of the speed.
-    private const string ClaimSql = """
+    private static readonly string ClaimSql = $$"""
         WITH claimed AS (
             UPDATE jobs j
                SET status = 2, lease_epoch = j.lease_epoch + 1, lease_until = now() + @lease, worker_id = @worker_id,
@@ -142,7 +142,7 @@ internal sealed partial class PostgresJobStore
               FROM unnest(@ids) AS i (id) JOIN job_payloads p ON p.job_id = i.id AND p.schema_version <= @schema_version
              WHERE j.id = i.id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
                AND (j.deadline IS NULL OR j.deadline > now()) AND (j.crash_count >= 2) = @alone
-               AND (@alone OR j.pool = @pool)
+               AND (@alone OR j.pool = @pool) AND {{HeldJobs.None("j")}}
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
                       j.last_seq, j.crash_count, j.waiting_reason, j.priority, p.input, p.trace_parent, p.schema_version,
@@ -206,9 +206,9 @@ internal sealed partial class PostgresJobStore
             Input = _shapes.Inputs.Read(reader.GetInt16(15), reader.GetString(11)),
             TraceParent = reader.IsDBNull(12) ? null : reader.GetString(12),
             Crashes = reader.GetInt16(13),
-            // A wait for a limit is not a failed try, and hides whether there was one before: then more than one counts.
-            IsRetry = !reader.IsDBNull(14) && (!HasTurn(reader) || reader.GetInt32(5) > 1),
-            HasTurn = HasTurn(reader),
+            // Some waits are no failed try, and hide whether there was one before: then more than one counts.
+            IsRetry = !reader.IsDBNull(14) && (!WaitedFor(reader, WaitingReasons.OfNoFailure) || reader.GetInt32(5) > 1),
+            HasTurn = WaitedFor(reader, WaitingReasons.RateLimit),
             Priority = (JobPriority)reader.GetInt16(16),
             TenantId = reader.GetGuid(17),
             Feature = reader.IsDBNull(18) ? null : reader.GetString(18),
@@ -216,6 +216,22 @@ internal sealed partial class PostgresJobStore
             KeyId = reader.IsDBNull(20) ? null : reader.GetString(20),
         };
 
-    private static bool HasTurn(NpgsqlDataReader claimed) =>
-        !claimed.IsDBNull(14) && claimed.GetString(14).StartsWith(WaitingReasons.RateLimit, StringComparison.Ordinal);
+    private static bool WaitedFor(NpgsqlDataReader claimed, params ReadOnlySpan<string> codes)
+    {
+        if (claimed.IsDBNull(14))
+        {
+            return false;
+        }
+
+        var reason = claimed.GetString(14);
+        foreach (var code in codes)
+        {
+            if (reason.StartsWith(code, StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 }

@@ -12,6 +12,9 @@ public sealed record JobDraft
     /// <summary>Which workers' slots it takes.</summary>
     public string Pool { get; init; } = DefaultPool;
 
+    /// <summary>Something it needs is paused, so that workers need not hear of it yet.</summary>
+    public bool IsHeld { get; init; }
+
     /// <summary>UUIDv7 of the job to be.</summary>
     public required Guid Id { get; init; }
 

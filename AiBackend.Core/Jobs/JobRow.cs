@@ -28,7 +28,7 @@ internal static class JobRow
             FinishedAt = Time(row, 8),
             Attempt = row.GetInt16(9),
             MaxAttempts = row.GetInt16(10),
-            Queue = Place(status, row.IsDBNull(31) ? null : row.GetInt64(31), row.GetInt16(32), Text(row, 33)),
+            Queue = Place(status, row.IsDBNull(31) ? null : row.GetInt64(31), row.GetInt16(32), Text(row, 33), Text(row, 35)),
             NextAttemptAt = status is JobStatus.Scheduled or JobStatus.Retrying ? dueAt : null,
             Deadline = Time(row, 12),
             Error = Text(row, 13) is { } code ? Error(code, row.GetString(14), row.GetString(15)) : null,
@@ -55,9 +55,10 @@ internal static class JobRow
     /// <summary>The trace id inside a W3C traceparent, <c>00-{trace id}-{span id}-{flags}</c>.</summary>
     internal static string? TraceIdOf(string? traceParent) => traceParent is { Length: 55 } ? traceParent[3..35] : null;
 
-    internal static QueuePlace? Place(JobStatus status, long? position, int crashes, string? reason) =>
+    internal static QueuePlace? Place(JobStatus status, long? position, int crashes, string? reason, string? heldBy = null) =>
         status switch
         {
+            JobStatus.Queued when heldBy is not null => new QueuePlace(null, null, null, $"{WaitingReasons.Paused}:{heldBy}"),
             // Its place among the others says nothing about when its turn comes.
             JobStatus.Queued when crashes >= RescueJobs.AloneAfter => new QueuePlace(null, null, null, WaitingReasons.Isolation),
             JobStatus.Queued => new QueuePlace(position, null, null, WaitingReasons.Capacity),

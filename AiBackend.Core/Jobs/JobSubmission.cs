@@ -223,7 +223,7 @@ public sealed class JobSubmission : IAsyncDisposable
     }
 
     /// <summary>Whether the stream is told: of jobs that may start now, and that its readers may take.</summary>
-    private static bool IsOffered(JobDraft draft) => draft is { NotBefore: null, Pool: JobDraft.DefaultPool };
+    private static bool IsOffered(JobDraft draft) => draft is { NotBefore: null, Pool: JobDraft.DefaultPool, IsHeld: false };
 
     private void Accept(PendingSubmission submission, DateTimeOffset createdAt)
     {

@@ -27,6 +27,12 @@ public static class WaitingReasons
     /// <summary>Every deployment that could answer is down; followed by a colon and the name of the provider that is looked at first.</summary>
     public const string ProviderDown = "provider_down";
 
+    /// <summary>An operator holds it back; followed by a colon, <c>queue</c>, <c>tenant</c>, <c>model</c> or <c>provider</c>, a slash and the name.</summary>
+    public const string Paused = "paused";
+
+    /// <summary>Waits in which nobody was asked and nobody has failed.</summary>
+    internal static readonly string[] OfNoFailure = [RateLimit, Paused];
+
     /// <summary>Its worker died twice, so it waits for a process of its own.</summary>
     public const string Isolation = "isolation";
 }

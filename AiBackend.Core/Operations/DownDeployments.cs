@@ -35,12 +35,7 @@ public sealed class DownDeployments(NpgsqlDataSource database, TimeProvider cloc
     /// <summary>How old the answer of <see cref="LatestAsync"/> may be: every submit with a deadline asks.</summary>
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(1);
 
-    /// <summary>Longest that <see cref="LatestAsync"/> takes: a refusal is quick, or there is none.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(50);
-
-    private readonly Lock _gate = new();
-    private Task<IReadOnlyList<DownDeployment>>? _latest;
-    private long _readAt;
+    private RecentRead<IReadOnlyList<DownDeployment>>? _recent;
 
     /// <summary>Replaces what a worker said before.</summary>
     public async Task RecordAsync(Guid workerId, IReadOnlyList<DownDeployment> down, CancellationToken cancellationToken)
@@ -56,32 +51,8 @@ public sealed class DownDeployments(NpgsqlDataSource database, TimeProvider cloc
 
     /// <summary>What living workers say, at most a second ago.</summary>
     /// <returns>Null when Postgres does not say in time.</returns>
-    public async ValueTask<IReadOnlyList<DownDeployment>?> LatestAsync()
-    {
-        try
-        {
-            return await Reading().WaitAsync(Patience, clock, CancellationToken.None);
-        }
-        catch (Exception failure) when (StorageFailures.MayCome(failure))
-        {
-            return null;
-        }
-    }
-
-    private Task<IReadOnlyList<DownDeployment>> Reading()
-    {
-        lock (_gate)
-        {
-            if (_latest is null || (_latest.IsCompleted && clock.GetElapsedTime(_readAt) >= Freshness) || _latest.IsFaulted)
-            {
-                _readAt = clock.GetTimestamp();
-                // None: whoever asks next wants it too; the limit of every statement bounds it.
-                _latest = ReadAsync();
-            }
-
-            return _latest;
-        }
-    }
+    public ValueTask<IReadOnlyList<DownDeployment>?> LatestAsync() =>
+        LazyInitializer.EnsureInitialized(ref _recent, () => new(ReadAsync, Freshness, clock)).LatestAsync();
 
     private async Task<IReadOnlyList<DownDeployment>> ReadAsync()
     {

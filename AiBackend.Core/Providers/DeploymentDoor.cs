@@ -86,6 +86,8 @@ internal sealed class DeploymentDoor(
             case CallEntry.Full full:
                 metrics.Limited(deployment.Provider, full.Limit);
                 return (null, ProviderFailure.NotAsked.LimitReached(deployment, full));
+            case CallEntry.Held:
+                return (null, ProviderFailure.NotAsked.HeldBack(deployment.Provider));
             case CallEntry.Admitted { Permit: var permit } when budgets.MayCall(deployment.Provider, isRetry):
                 return (permit, null);
             case CallEntry.Admitted { Permit: var permit }:

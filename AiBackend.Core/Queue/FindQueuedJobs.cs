@@ -41,7 +41,7 @@ internal sealed partial class FindQueuedJobs(
                     CultureInfo.InvariantCulture,
                     $"""
                     (SELECT CASE WHEN due_at < now() - @age_up_after THEN 0 ELSE {priority:D} END AS level, id
-                       FROM jobs WHERE status = 1 AND priority = {priority:D} AND crash_count < 2 AND {condition}
+                       FROM jobs j WHERE status = 1 AND priority = {priority:D} AND crash_count < 2 AND {condition} AND {HeldJobs.None("j")}
                       ORDER BY id LIMIT {limit})
                     """
                 )

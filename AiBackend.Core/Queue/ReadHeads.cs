@@ -11,7 +11,7 @@ internal sealed partial class FindQueuedJobs
 {
     // From kind to kind by one descent of the index each; then the first rows of each kind. A plan over all rows of the line would cost a
     // thousand times as much. Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business.
-    private const string HeadsSql = """
+    private static readonly string HeadsSql = $"""
         WITH RECURSIVE kinds AS (
             (SELECT priority, tenant_id, expected_length FROM jobs WHERE status = 1 AND pool = 'default'
               ORDER BY priority, tenant_id, expected_length LIMIT 1)
@@ -23,14 +23,14 @@ internal sealed partial class FindQueuedJobs
                  ORDER BY j.priority, j.tenant_id, j.expected_length LIMIT 1) n
         )
         SELECT h.id, k.tenant_id, coalesce(t.tier, 'standard'), k.priority, k.expected_length, h.expected_tokens, h.waited
-          FROM (SELECT * FROM kinds LIMIT @kinds) k
+          FROM (SELECT * FROM kinds a WHERE {HeldJobs.NoneOfTenant("a.tenant_id")} LIMIT @kinds) k
           LEFT JOIN unnest(@priorities, @tenants, @lengths, @counts) AS m (priority, tenant_id, expected_length, count)
                USING (priority, tenant_id, expected_length)
          CROSS JOIN LATERAL (
                SELECT j.id, j.expected_tokens, now() - j.due_at AS waited FROM jobs j
                 WHERE j.status = 1 AND j.pool = 'default' AND j.crash_count < 2
                   AND j.priority = k.priority AND j.tenant_id = k.tenant_id AND j.expected_length = k.expected_length
-                  AND (@all OR j.due_at < now() - @age)
+                  AND (@all OR j.due_at < now() - @age) AND {HeldJobs.None("j")}
                 ORDER BY j.id LIMIT @limit + coalesce(m.count, 0)) h
           LEFT JOIN tenants t ON t.id = k.tenant_id
         """;

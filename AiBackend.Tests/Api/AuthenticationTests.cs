@@ -150,6 +150,9 @@ public sealed class AuthenticationTests(ApiServer api) : IClassFixture<ApiServer
     [InlineData("operations:read", "POST", "/api/v1/alerts/x/acknowledge", false)]
     [InlineData("operations:read", "GET", "/api/v1/stats", true)]
     [InlineData("operations:read", "GET", "/api/v1/workers", true)]
+    [InlineData("operations:read", "GET", "/api/v1/queues", true)]
+    [InlineData("operations:read", "POST", "/api/v1/queues/pause", false)]
+    [InlineData("operations:write", "GET", "/api/v1/queues", false)]
     [InlineData("operations:read", "GET", "/api/v1/jobs", false)]
     [InlineData("JOBS:READ", "GET", "/api/v1/jobs", false)]
     public async Task A_10_a_key_may_do_what_its_scopes_say_and_nothing_else(string scope, string method, string path, bool allowed)

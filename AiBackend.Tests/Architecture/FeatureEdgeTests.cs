@@ -26,6 +26,8 @@ public sealed partial class FeatureEdgeTests
         ["Admission"] = [.. Ground, "Providers"],
         // What operators set about providers; priorities are named as those of jobs.
         ["Routing"] = [.. Ground, "Jobs", "Providers"],
+        // What operators hold back: work in the queue, and calls in front of whatever else counts them.
+        ["Controls"] = [.. Ground, "Queue", "Providers", "Admission"],
         // What follows a commit is told both to readers and to the queue.
         ["Events"] = [.. Ground, "Jobs", "Queue"],
         // What became of jobs that failed for good, and new jobs made of them, which belong to a pool.

@@ -1,4 +1,5 @@
 using System.Globalization;
+using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
@@ -63,6 +64,7 @@ public sealed class CoreHost : IAsyncDisposable
         builder.AddDeadLetters();
         builder.AddDeadLetterMaintenance();
         builder.AddTenancy();
+        builder.AddControls();
         add?.Invoke(builder);
         var host = builder.Build();
         await host.StartAsync(TestRun.Cancel);

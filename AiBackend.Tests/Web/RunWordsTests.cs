@@ -34,6 +34,12 @@ public sealed class RunWordsTests
             Sentence(JobStatuses.Queued, new QueuePlace(2, 20, 40, null), "rate_limit:openai/gpt-x:tpm")
         );
 
+    [Theory]
+    [InlineData(JobStatuses.Queued, "paused:model/gpt-x", "Waiting. An operator paused the model gpt-x")]
+    [InlineData(JobStatuses.Retrying, "paused:provider/openai", "An operator paused the model provider, so this waits until it is resumed")]
+    public void A_run_that_an_operator_holds_back_says_so(string status, string reason, string words) =>
+        Assert.Equal(words, Sentence(status, new QueuePlace(null, null, null, reason), reason));
+
     [Fact]
     public void Every_status_of_the_wire_has_words_of_its_own()
     {

@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Admission;
+using AiBackend.Core.Controls;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
@@ -52,6 +53,7 @@ public static class WorkerUnderTest
                 builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1));
                 builder.AddAdmission();
                 builder.AddRouting();
+                builder.AddHeldProviders();
                 builder.AddProviders();
                 builder.AddQueueGauges();
                 builder.AddRetention();

@@ -61,6 +61,22 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, ILogger<ApiC
     public Task<ApiResult<Stats>> GetStatsAsync(CancellationToken cancellationToken) =>
         GetAsync("api/v1/stats", ClientJson.Lenient.Stats, cancellationToken);
 
+    public Task<ApiResult<QueueList>> GetQueuesAsync(CancellationToken cancellationToken) =>
+        GetAsync("api/v1/queues", ClientJson.Lenient.QueueList, cancellationToken);
+
+    /// <param name="act"><c>pause</c>, <c>drain</c> or <c>resume</c>.</param>
+    /// <param name="target">What is meant.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<ApiResult<ControlInfo>> ControlAsync(string act, ControlRequest target, CancellationToken cancellationToken) =>
+        PostAsync(
+            "api/v1/queues/" + act,
+            target,
+            ClientJson.Lenient.ControlRequest,
+            null,
+            ClientJson.Lenient.ControlInfo,
+            cancellationToken
+        );
+
     /// <summary>Readiness, whose body says what is missing also when the status is 503.</summary>
     public Task<ApiResult<HealthReport>> GetHealthAsync(CancellationToken cancellationToken) =>
         GetAsync("health/ready", ClientJson.Lenient.HealthReport, cancellationToken);

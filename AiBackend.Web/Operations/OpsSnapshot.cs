@@ -17,6 +17,9 @@ public sealed record OpsSnapshot(DateTimeOffset TakenAt, Stats? Stats, WorkerLis
     /// <summary>What calls for a person; null when it could not be read.</summary>
     public IReadOnlyList<Alert>? Alerts { get; init; }
 
+    /// <summary>The queues and what is held back; null when it could not be read.</summary>
+    public QueueList? Queues { get; init; }
+
     internal static async Task<OpsSnapshot> TakeAsync(ApiClient api, TimeProvider clock, CancellationToken cancellationToken)
     {
         var stats = api.GetStatsAsync(cancellationToken);
@@ -24,7 +27,8 @@ public sealed record OpsSnapshot(DateTimeOffset TakenAt, Stats? Stats, WorkerLis
         var health = api.GetHealthAsync(cancellationToken);
         var providers = api.GetProvidersAsync(cancellationToken);
         var alerts = api.ListAlertsAsync(cancellationToken);
-        await Task.WhenAll(stats, workers, health, providers, alerts);
+        var queues = api.GetQueuesAsync(cancellationToken);
+        await Task.WhenAll(stats, workers, health, providers, alerts, queues);
 
         var (statsRead, workersRead, healthRead) = (await stats, await workers, await health);
         return new OpsSnapshot(
@@ -35,6 +39,7 @@ public sealed record OpsSnapshot(DateTimeOffset TakenAt, Stats? Stats, WorkerLis
             (await providers).ValueOrDefault
         )
         {
+            Queues = (await queues).ValueOrDefault,
             Alerts = (await alerts).ValueOrDefault?.Data,
             Failure = statsRead.FailureOrNull ?? workersRead.FailureOrNull ?? healthRead.FailureOrNull,
         };
@@ -49,6 +54,7 @@ public sealed record OpsSnapshot(DateTimeOffset TakenAt, Stats? Stats, WorkerLis
             Workers = Workers ?? earlier?.Workers,
             Providers = Providers ?? earlier?.Providers,
             Alerts = Alerts ?? earlier?.Alerts,
+            Queues = Queues ?? earlier?.Queues,
         };
 
     /// <summary>Every part of the installation with the word for its state, the worst first.</summary>

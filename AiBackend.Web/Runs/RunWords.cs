@@ -34,6 +34,8 @@ internal static class RunWords
             JobStatuses.Scheduled when run.NextAttemptAt is { } due => $"Scheduled for {clockTime(due)}",
             JobStatuses.Queued => "Waiting" + Place(run.Job?.Queue) + Reason(run.WaitingReason),
             JobStatuses.Processing when run.TextLength == 0 => "Starting to write",
+            JobStatuses.Retrying when Code(run.WaitingReason) is "paused" =>
+                "An operator paused the model provider, so this waits until it is resumed",
             JobStatuses.Retrying when run.NextAttemptAt is { } next => Code(run.WaitingReason) switch
             {
                 "retry_budget" => $"The model provider fails often, so tries are spread out; next at {clockTime(next)}",
@@ -46,7 +48,7 @@ internal static class RunWords
 
     /// <summary>Whether no provider could be asked yet: then nothing has failed.</summary>
     public static bool WaitsForProvider(RunView run) =>
-        run.Status is JobStatuses.Retrying && Code(run.WaitingReason) is "rate_limit" or "provider_down" or "retry_budget";
+        run.Status is JobStatuses.Retrying && Code(run.WaitingReason) is "rate_limit" or "provider_down" or "retry_budget" or "paused";
 
     /// <summary>What the queue knows: “, about 20 s, 3rd in line”.</summary>
     private static string Place(QueuePlace? queue)
@@ -71,7 +73,7 @@ internal static class RunWords
             "rate_limit" => ". The model provider limits how fast we may ask",
             "budget" => ". The budget for now is spent",
             "tenant_cap" => ". Your team has many runs going",
-            "paused" => ". An operator paused the queue",
+            "paused" => $". An operator paused {Paused(reason!)}",
             "isolation" => ". It runs alone, because its worker died twice",
             "backoff" => ". A short pause before the next try",
             _ => "",
@@ -79,6 +81,10 @@ internal static class RunWords
 
     /// <summary>The text so far stands, and another call goes on from there.</summary>
     public const string Continued = "The answer broke off and was continued from there.";
+
+    /// <summary><c>paused:model/gpt</c> as “the model gpt”.</summary>
+    private static string Paused(string reason) =>
+        reason.Split(':', 2) is [_, var held] && held.Split('/', 2) is [var kind, var name] ? $"the {kind} {name}" : "the queue";
 
     public static string Abandoned(ResetEvent reset) =>
         reset.Reason switch

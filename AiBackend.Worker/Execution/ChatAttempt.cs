@@ -5,6 +5,7 @@ using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Failures;
 using Microsoft.Extensions.AI;
@@ -22,7 +23,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         using var deadline = new CancellationTokenSource(PatienceUntil(job.TimeLeft), clock);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
-        var calls = new ChatCalls(clock, new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft), job.IsRetry);
+        var calls = new ChatCalls(clock, CallerOf(job), job.IsRetry);
         var answer = new Answer(clock, calls);
         try
         {
@@ -62,6 +63,9 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         }
     }
 
+    private ChatCaller CallerOf(ClaimedJob job) =>
+        new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft) { AcceptedAt = clock.GetUtcNow() - job.Age };
+
     private static (IReadOnlyList<ChatMessage>, ChatOptions) ReadInput(string json)
     {
         var input = JsonSerializer.Deserialize(json, StoredJson.Lenient.ChatInput)!;
@@ -93,6 +97,14 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
 
     private static JobError ErrorOf(ProviderFailure failure) => new(failure.Code, failure.Class, failure.Message, failure.Retryable);
 
+    private static string ReasonOf(ProviderFailure.NotAsked refusal) =>
+        refusal.Code switch
+        {
+            ProviderFailureCodes.Held => $"{WaitingReasons.Paused}:provider/{refusal.Provider}",
+            ProviderFailureCodes.CircuitOpen => $"{WaitingReasons.ProviderDown}:{refusal.Provider}",
+            _ => $"{WaitingReasons.RetryBudget}:{refusal.Provider}",
+        };
+
     private AttemptEnd AfterFailure(ClaimedJob job, Exception exception, Answer answer)
     {
         var failure = ProviderFailures.Classify(exception);
@@ -104,7 +116,7 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
                 ? AttemptEnd.WaitsForProvider(error, $"{WaitingReasons.RateLimit}:{limit}", refusal.After)
                 : AttemptEnd.WaitsForProvider(
                     error,
-                    $"{(refusal.Code == ProviderFailureCodes.CircuitOpen ? WaitingReasons.ProviderDown : WaitingReasons.RetryBudget)}:{refusal.Provider}",
+                    ReasonOf(refusal),
                     RetryPolicy.NextLook(refusal.After, job.Attempt, random.NextDouble())
                 );
         }

@@ -1,4 +1,5 @@
 using AiBackend.Core.Admission;
+using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
@@ -19,6 +20,7 @@ internal sealed class MaintenanceLoops(
     IReadyQueue queue,
     RescueJobs rescue,
     ReleaseLimitedJobs releaseLimited,
+    ReleaseHeldJobs releaseHeld,
     AdvanceDueJobs advanceDue,
     PruneKeys pruneKeys,
     PruneWorkers pruneWorkers,
@@ -41,6 +43,8 @@ internal sealed class MaintenanceLoops(
     private static readonly TimeSpan DatabaseGaugeInterval = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan StaleAfter = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ForgottenAfter = TimeSpan.FromHours(1);
+
+    private const int MaxReleased = 500;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -75,6 +79,7 @@ internal sealed class MaintenanceLoops(
     private async Task<TimeSpan> AdvanceAsync(CancellationToken cancellationToken)
     {
         await releaseLimited.RunAsync(cancellationToken);
+        await releaseHeld.RunAsync(MaxReleased, cancellationToken);
         await advanceDue.RunAsync(cancellationToken);
         return AdvanceInterval;
     }

@@ -31,7 +31,11 @@ public readonly record struct CallSize(int PromptCharacters, int? MaxOutputToken
 /// <param name="Level">0 is the most urgent, 2 the least.</param>
 /// <param name="HasTurn">It was told before to come back now.</param>
 /// <param name="TimeLeft">Until it is of no more use; null is for ever.</param>
-public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, bool HasTurn, TimeSpan? TimeLeft = null);
+public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, bool HasTurn, TimeSpan? TimeLeft = null)
+{
+    /// <summary>When the work was accepted, by the clock of this process.</summary>
+    public DateTimeOffset AcceptedAt { get; init; }
+}
 
 /// <summary>The gate's answer.</summary>
 public abstract record CallEntry
@@ -46,6 +50,9 @@ public abstract record CallEntry
     /// <param name="Limit">The limit that is in the way.</param>
     /// <param name="Delay">When to come back: a place in the line is kept until then.</param>
     public sealed record Full(string Limit, TimeSpan Delay) : CallEntry;
+
+    /// <summary>An operator holds the provider back.</summary>
+    public sealed record Held : CallEntry;
 }
 
 /// <summary>A call that was counted in.</summary>

@@ -96,6 +96,9 @@ public abstract record ProviderFailure(string Code, string Message)
     /// <param name="After">When it may be asked at the earliest; zero when that is not known.</param>
     public sealed record NotAsked(string Code, string Provider, string Message, TimeSpan After) : ProviderFailure(Code, Message)
     {
+        /// <summary>Until whoever waits for a held provider looks again by itself: a resume tells it earlier.</summary>
+        private static readonly TimeSpan WhileHeld = TimeSpan.FromHours(1);
+
         /// <summary>The deployment and its limit that is used up; null when it is something else.</summary>
         public string? Limit { get; private init; }
 
@@ -123,6 +126,14 @@ public abstract record ProviderFailure(string Code, string Message)
             {
                 Limit = $"{deployment.FullName}:{full.Limit}",
             };
+
+        internal static NotAsked HeldBack(string provider) =>
+            new(
+                ProviderFailureCodes.Held,
+                provider,
+                $"Provider '{provider}' is held back by an operator. This call waits until it is resumed; it does not count as a try.",
+                WhileHeld
+            );
 
         internal static NotAsked CircuitOpen(string provider, string model, TimeSpan after) =>
             new(
@@ -186,6 +197,9 @@ public static class ProviderFailureCodes
 
     /// <summary>The deployment is down and was not asked again yet; no call was made.</summary>
     public const string CircuitOpen = "provider_circuit_open";
+
+    /// <summary>An operator holds the provider back; no call was made.</summary>
+    public const string Held = "provider_held";
 
     /// <summary>Anything else.</summary>
     public const string Unknown = "provider_unknown_error";

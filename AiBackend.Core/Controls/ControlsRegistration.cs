@@ -1,0 +1,31 @@
+using AiBackend.Core.Admission;
+using AiBackend.Core.Providers.Admission;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace AiBackend.Core.Controls;
+
+/// <summary>Registers what operators hold back.</summary>
+public static class ControlsRegistration
+{
+    /// <summary>Adds pausing and reading what is paused: the Api's side.</summary>
+    public static void AddControls(this IHostApplicationBuilder builder)
+    {
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.TryAddSingleton<ControlReads>();
+        builder.Services.AddSingleton<HoldWork>();
+    }
+
+    /// <summary>Adds what keeps calls from held providers: the worker's side. Before <c>AddProviders</c>, after <c>AddAdmission</c>.</summary>
+    public static void AddHeldProviders(this IHostApplicationBuilder builder)
+    {
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.TryAddSingleton<ControlReads>();
+        builder.Services.AddSingleton<ReleaseHeldJobs>();
+        builder.Services.AddSingleton<ICallGate>(services => new HeldProvidersGate(
+            services.GetRequiredService<CallGate>(),
+            services.GetRequiredService<ControlReads>()
+        ));
+    }
+}
