@@ -19,4 +19,7 @@ public static class AdmissionRegistration
         builder.Services.AddSingleton<ICallGate>(services => services.GetRequiredService<CallGate>());
         builder.Services.AddSingleton<ReleaseLimitedJobs>();
     }
+
+    /// <summary>Adds <see cref="LimitUse"/>.</summary>
+    public static void AddLimitReads(this IHostApplicationBuilder builder) => builder.Services.AddSingleton<LimitUse>();
 }
