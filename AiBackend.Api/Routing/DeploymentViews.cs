@@ -1,18 +1,11 @@
 using AiBackend.ApiContracts.Routing;
-using AiBackend.Core.Admission;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Routing;
 
 namespace AiBackend.Api.Routing;
 
 /// <summary>Deployments as callers see them: what holds now, and who decided it.</summary>
-internal sealed class DeploymentViews(
-    RoutingStore store,
-    CredentialStore credentials,
-    CatalogRefresh refresh,
-    ProviderCatalog catalog,
-    LimitUse limits
-)
+internal sealed class DeploymentViews(RoutingStore store, CredentialStore credentials, CatalogRefresh refresh, ProviderCatalog catalog)
 {
     public async Task<IReadOnlyList<Deployment>> ListAsync(CancellationToken cancellationToken)
     {
@@ -21,26 +14,16 @@ internal sealed class DeploymentViews(
             .Where(version => version.Kind == RoutingKind.Deployment)
             .ToDictionary(version => version.Name, StringComparer.Ordinal);
         var keys = await credentials.ListAsync(cancellationToken);
-        var used = await limits.ReadAsync(cancellationToken);
-        return
-        [
-            .. catalog.Deployments.Select(deployment =>
-                Show(deployment, stored.GetValueOrDefault(deployment.FullName), keys, UseOf(deployment, used))
-            ),
-        ];
+        return [.. catalog.Deployments.Select(deployment => Show(deployment, stored.GetValueOrDefault(deployment.FullName), keys))];
     }
 
     public async Task<Deployment?> FindAsync(string provider, string model, CancellationToken cancellationToken)
     {
         await refresh.RefreshAsync(cancellationToken);
         var versions = await store.VersionsAsync(RoutingKind.Deployment, RoutingDefinitions.NameOf(provider, model), cancellationToken);
-        if (catalog.Find(provider, model) is not { } deployment)
-        {
-            return null;
-        }
-
-        var used = UseOf(deployment, await limits.ReadAsync(cancellationToken));
-        return Show(deployment, versions.Count > 0 ? versions[0] : null, await credentials.ListAsync(cancellationToken), used);
+        return catalog.Find(provider, model) is { } deployment
+            ? Show(deployment, versions.Count > 0 ? versions[0] : null, await credentials.ListAsync(cancellationToken))
+            : null;
     }
 
     /// <summary>As they were sent: what a version left out is as the configuration has it today.</summary>
@@ -55,7 +38,7 @@ internal sealed class DeploymentViews(
         ];
     }
 
-    private Deployment Show(ChatDeployment deployment, RoutingVersion? version, IReadOnlyList<Credential> keys, DeploymentUse? use) =>
+    private Deployment Show(ChatDeployment deployment, RoutingVersion? version, IReadOnlyList<Credential> keys) =>
         new(
             deployment.Provider,
             deployment.Model,
@@ -82,7 +65,6 @@ internal sealed class DeploymentViews(
             Capabilities = deployment.Capabilities,
             Simulated = deployment.Simulated,
             Credential = KeyOf(deployment, keys),
-            Use = use,
             CreatedAt = version?.Body is null ? null : version.CreatedAt,
             CreatedBy = version?.Body is null ? null : version.CreatedBy,
         };
@@ -99,11 +81,6 @@ internal sealed class DeploymentViews(
             Deleted = version.Body is null,
         };
     }
-
-    private static DeploymentUse? UseOf(ChatDeployment deployment, IReadOnlyDictionary<string, UsedLimits> used) =>
-        deployment.Limits.Any && used.TryGetValue(deployment.FullName, out var now)
-            ? new DeploymentUse(now.Requests, now.InputTokens, now.OutputTokens, now.ConcurrentCalls)
-            : null;
 
     private string KeyOf(ChatDeployment deployment, IReadOnlyList<Credential> keys)
     {

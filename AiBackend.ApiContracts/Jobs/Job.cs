@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace AiBackend.ApiContracts.Jobs;
 
@@ -86,7 +87,7 @@ public sealed record Job
 /// <param name="EtaP50">Seconds until start in the typical case; null when unknown.</param>
 /// <param name="EtaP90">Seconds until start in nine of ten cases; null when unknown.</param>
 /// <param name="WaitingReason"><c>capacity</c>, <c>backoff</c>, <c>scheduled</c>, <c>tool</c>, <c>review</c>, <c>isolation</c>,
-/// <c>retry_budget:</c> or <c>provider_down:</c> and a provider, <c>rate_limit:</c> with a provider and a limit, or another reason code.</param>
+/// <c>retry_budget:</c> or <c>provider_down:</c> and a provider, <c>rate_limit:</c> with a provider and a limit, <c>budget:</c> with a scope and a window, or another reason code.</param>
 public sealed record QueuePlace(long? Position, double? EtaP50, double? EtaP90, string? WaitingReason);
 
 /// <summary>What a job produced.</summary>
@@ -117,7 +118,12 @@ public sealed record JobError(string Code, string Class, string Message, bool Re
 /// <param name="CachedTokens">Those of <paramref name="InputTokens"/> the provider had cached.</param>
 /// <param name="OutputTokens">Tokens written.</param>
 /// <param name="CostUsd">Cost in US dollars; null when the deployment has no price.</param>
-public sealed record JobUsage(long InputTokens, long CachedTokens, long OutputTokens, decimal? CostUsd);
+public sealed record JobUsage(long InputTokens, long CachedTokens, long OutputTokens, decimal? CostUsd)
+{
+    /// <summary>Those of <see cref="OutputTokens"/> the model thought; left out when there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long ReasoningTokens { get; init; }
+}
 
 /// <summary>Who produced an answer.</summary>
 /// <param name="Provider">Name of the configured provider.</param>

@@ -30,6 +30,9 @@ public sealed record SubmitJobRequest
     /// <summary>Tries before the job fails for good, 1 to 20. Default 5.</summary>
     public int? MaxAttempts { get; init; }
 
+    /// <summary>What all provider calls of the job together may cost, in US dollars, above 0. The job fails with <c>max_cost_exceeded</c> when the next call is likely to cost more than is left. Null is no limit of its own.</summary>
+    public decimal? MaxCostUsd { get; init; }
+
     /// <summary>The caller's own user, for statistics and limits; at most 128 characters.</summary>
     public string? User { get; init; }
 

@@ -1,3 +1,4 @@
+using AiBackend.Core.Money;
 using AiBackend.Core.Providers.Admission;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -15,11 +16,10 @@ public static class AdmissionRegistration
             .BindConfiguration(AdmissionOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
-        builder.Services.AddSingleton<CallWindows>().AddSingleton<TokenEstimates>().AddSingleton<CallGate>();
+        builder.Services.AddSingleton<CallLedger>().AddSingleton<TokenEstimates>().AddSingleton<CallGate>();
         builder.Services.AddSingleton<ICallGate>(services => services.GetRequiredService<CallGate>());
-        builder.Services.AddSingleton<ReleaseLimitedJobs>();
+        builder.Services.AddSingleton<ReleaseLimitedJobs>().AddSingleton<ReleaseBudgetedJobs>();
+        builder.Services.AddSingleton<CloseAbandonedCalls>().AddSingleton<PruneCallWindows>();
+        builder.AddMoney();
     }
-
-    /// <summary>Adds <see cref="LimitUse"/>.</summary>
-    public static void AddLimitReads(this IHostApplicationBuilder builder) => builder.Services.AddSingleton<LimitUse>();
 }

@@ -1,13 +1,19 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Money;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Core.Admission;
 
-/// <summary>Reserves every call of a deployment with limits in Postgres, where all workers see the same numbers.</summary>
-internal sealed class CallGate(CallWindows windows, TokenEstimates estimates, IOptions<AdmissionOptions> options, TimeProvider clock)
-    : ICallGate
+/// <summary>Reserves every call in Postgres, where all workers see the same numbers: what its deployment allows, and what it may cost.</summary>
+internal sealed class CallGate(
+    CallLedger ledger,
+    PriceBook prices,
+    TokenEstimates estimates,
+    IOptions<AdmissionOptions> options,
+    TimeProvider clock
+) : ICallGate
 {
     private static readonly OpenGate Open = new();
 
@@ -18,20 +24,27 @@ internal sealed class CallGate(CallWindows windows, TokenEstimates estimates, IO
         CancellationToken cancellationToken
     )
     {
-        if (!deployment.Limits.Any)
+        if (!deployment.Limits.Any && caller.Payer is null)
         {
             return await Open.EnterAsync(deployment, size, caller, cancellationToken);
         }
 
         var began = clock.GetTimestamp();
-        var (input, output) = estimates.Of(deployment.FullName, size);
+        var price = caller.Payer is null ? null : await prices.FindAsync(deployment.Provider, deployment.Model, cancellationToken);
+        var kind = new EstimateKind(deployment.FullName, caller.Payer?.TenantId ?? default, caller.Payer?.Feature);
+        var (input, output) = estimates.Of(kind, size);
+        var reservation = new Reservation(deployment, caller, input, output, price);
         while (true)
         {
-            var reservation = new Reservation(deployment.FullName, deployment.Limits, caller, input, output);
-            var answer = await windows.ReserveAsync(reservation, cancellationToken);
-            if (answer.Slot is { } slot)
+            var answer = await ledger.ReserveAsync(reservation, cancellationToken);
+            if (answer.Slot is not null || answer.State is not null)
             {
-                return new CallEntry.Admitted(new Permit(this, size, reservation, slot));
+                return new CallEntry.Admitted(new Permit(this, kind, size, reservation, answer));
+            }
+
+            if (Refusal(answer) is { } refusal)
+            {
+                return refusal;
             }
 
             if (clock.GetElapsedTime(began) + answer.Delay > options.Value.Patience)
@@ -40,34 +53,46 @@ internal sealed class CallGate(CallWindows windows, TokenEstimates estimates, IO
             }
 
             await Task.Delay(answer.Delay, clock, cancellationToken);
-            caller = caller with { HasTurn = true };
+            reservation = reservation with { Caller = reservation.Caller with { HasTurn = true } };
         }
     }
 
-    private void Settle(CallSize size, Reservation reservation, long slot, JobUsage? usage)
+    /// <returns>Null when it is a limit of the deployment's that is in the way.</returns>
+    private static CallEntry.Unpaid? Refusal(Reserved answer) =>
+        answer.BlockedBy == Reserved.LeaseIsOver
+            ? throw new OperationCanceledException("The work has passed on to another owner; this call is not made.")
+        : answer.BlockedBy is CallEntry.Unpaid.MaxCost || answer.BlockedBy.StartsWith("budget:", StringComparison.Ordinal)
+            ? new CallEntry.Unpaid(answer.BlockedBy, answer.Delay)
+        : null;
+
+    private void Settle(EstimateKind kind, CallSize size, Reservation reservation, Reserved reserved, JobUsage? usage, bool isFree)
     {
         if (usage is not null)
         {
-            estimates.Learn(reservation.Deployment, size, usage);
+            estimates.Learn(kind, size, usage);
         }
 
-        windows.Settle(
-            new Settlement(
-                reservation,
-                slot,
-                (usage?.InputTokens ?? reservation.Input) - reservation.Input,
-                (usage?.OutputTokens ?? reservation.Output) - reservation.Output
-            )
-        );
+        ledger.Settle(Settlement.Of(reservation, reserved, usage, isFree));
     }
 
-    private void Cancel(Reservation reservation, long slot) =>
-        windows.Settle(new Settlement(reservation, slot, -reservation.Input, -reservation.Output));
+    private Task<bool> ConfirmAsync(ChatCaller caller, CancellationToken cancellationToken) =>
+        ledger.ConfirmAsync(caller, cancellationToken);
 
-    private sealed class Permit(CallGate gate, CallSize size, Reservation reservation, long slot) : ICallPermit
+    private void Cancel(Reservation reservation, Reserved reserved) => ledger.Settle(Settlement.Cancelled(reservation, reserved));
+
+    private sealed class Permit(CallGate gate, EstimateKind kind, CallSize size, Reservation reservation, Reserved reserved) : ICallPermit
     {
-        public void Settle(JobUsage? usage) => gate.Settle(size, reservation, slot, usage);
+        public string? CallId => reservation.Caller.Payer is null ? null : reservation.Caller.CallId;
 
-        public void Cancel() => gate.Cancel(reservation, slot);
+        public ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken) =>
+            reserved.State is CallState.Reserved
+                ? new(gate.ConfirmAsync(reservation.Caller, cancellationToken))
+                : ValueTask.FromResult(true);
+
+        public decimal? CostOf(JobUsage usage) => reservation.Price?.Rates.CostOf(usage);
+
+        public void Settle(JobUsage? usage, bool isFree) => gate.Settle(kind, size, reservation, reserved, usage, isFree);
+
+        public void Cancel() => gate.Cancel(reservation, reserved);
     }
 }

@@ -4,30 +4,84 @@ using AiBackend.Core.Providers.Admission;
 
 namespace AiBackend.Core.Admission;
 
-/// <summary>How many tokens a call will use: learned, for each deployment, from what its last calls used. In this process.</summary>
+/// <summary>Calls that are likely to use about the same.</summary>
+/// <param name="Deployment">Provider and model.</param>
+/// <param name="TenantId">Whose they are.</param>
+/// <param name="Feature">What they are for; null when nobody said.</param>
+internal readonly record struct EstimateKind(string Deployment, Guid TenantId, string? Feature);
+
+/// <summary>
+/// How many tokens a call will use: learned from what the last calls of the same tenant's feature used, or, while those are few, all calls
+/// of the deployment. In this process.
+/// </summary>
 internal sealed class TokenEstimates
 {
     // About right for English, and too much for code and numbers; what is reserved too much comes back when the call is settled.
     private const double CharactersPerToken = 4;
     private const int FirstOutput = 512;
 
-    private readonly ConcurrentDictionary<string, Learned> _learned = new(StringComparer.Ordinal);
+    /// <summary>Kinds that are remembered, at about 4 kB each. Beyond that one that is not used any more gives way, or else any.</summary>
+    private const int MostKinds = 2_000;
 
-    public (long Input, long Output) Of(string deployment, CallSize size)
+    private readonly ConcurrentDictionary<string, Learned> _deployments = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<EstimateKind, Learned> _kinds = new();
+
+    internal int Kinds => _kinds.Count;
+
+    public (long Input, long Output) Of(EstimateKind kind, CallSize size)
     {
-        var learned = _learned.GetValueOrDefault(deployment);
-        var input = Math.Ceiling(size.PromptCharacters / CharactersPerToken * (learned?.InputFactor.Value ?? 1));
-        var output = Math.Ceiling(learned?.Output.Value ?? FirstOutput);
+        var own = _kinds.GetValueOrDefault(kind);
+        var all = _deployments.GetValueOrDefault(kind.Deployment);
+        var factor = own?.InputFactor.Value ?? all?.InputFactor.Value ?? 1;
+        var input = Math.Ceiling(size.PromptCharacters / CharactersPerToken * factor);
+        var output = Math.Ceiling(own?.Output.Value ?? all?.Output.Value ?? FirstOutput);
         return ((long)Math.Max(1, input), (long)Math.Max(1, Math.Min(output, size.MaxOutputTokens ?? double.MaxValue)));
     }
 
-    public void Learn(string deployment, CallSize size, JobUsage usage)
+    public void Learn(EstimateKind kind, CallSize size, JobUsage usage)
     {
-        var learned = _learned.GetOrAdd(deployment, static _ => new());
+        Learn(_deployments.GetOrAdd(kind.Deployment, static _ => new()), size, usage);
+        if (!_kinds.TryGetValue(kind, out var own))
+        {
+            MakeRoom();
+            own = _kinds.GetOrAdd(kind, static _ => new());
+        }
+
+        Learn(own, size, usage);
+    }
+
+    private static void Learn(Learned learned, CallSize size, JobUsage usage)
+    {
+        learned.IsUsed = true;
         learned.Output.Add(usage.OutputTokens);
         if (size.PromptCharacters > 0)
         {
             learned.InputFactor.Add(usage.InputTokens / (size.PromptCharacters / CharactersPerToken));
+        }
+    }
+
+    /// <summary>A second chance for what was used since the last time there was no room.</summary>
+    private void MakeRoom()
+    {
+        if (_kinds.Count < MostKinds)
+        {
+            return;
+        }
+
+        var removed = 0;
+        foreach (var (kind, learned) in _kinds)
+        {
+            if (!learned.IsUsed && _kinds.TryRemove(kind, out _))
+            {
+                removed++;
+            }
+
+            learned.IsUsed = false;
+        }
+
+        if (removed == 0)
+        {
+            _kinds.TryRemove(_kinds.First().Key, out _);
         }
     }
 
@@ -36,6 +90,8 @@ internal sealed class TokenEstimates
         public LatestQuantile InputFactor { get; } = new();
 
         public LatestQuantile Output { get; } = new();
+
+        public bool IsUsed { get; set; } = true;
     }
 }
 

@@ -40,7 +40,6 @@ internal static partial class FaultPlan
 
     private static readonly Dictionary<int, string> NotBuilt = new()
     {
-        [8] = "the ledger",
         [14] = "tools",
         [15] = "workflows",
         [19] = "webhooks",

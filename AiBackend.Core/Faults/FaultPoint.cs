@@ -25,6 +25,9 @@ public enum FaultPoint
     /// <summary>Worker: claimed, no provider called.</summary>
     K7 = 7,
 
+    /// <summary>Worker: the call is in the ledger, not sent.</summary>
+    K8 = 8,
+
     /// <summary>Worker: the provider has the request, no token has come.</summary>
     K9 = 9,
 

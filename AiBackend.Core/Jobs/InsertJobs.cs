@@ -16,10 +16,10 @@ internal sealed partial class PostgresJobStore
         WITH input AS (
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
-                @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id,
+                @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id, @max_cost_usd,
                 @expected_tokens, @expected_length)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
-                      feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id,
+                      feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id, max_cost_usd,
                       expected_tokens, expected_length)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
@@ -37,8 +37,8 @@ internal sealed partial class PostgresJobStore
                    expected_tokens, expected_length
               FROM accepted
         ), payloads AS (
-            INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id)
-            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent, key_id
+            INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd)
+            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd
               FROM accepted
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
@@ -136,6 +136,7 @@ internal sealed partial class PostgresJobStore
         Column("expected_tokens", NpgsqlDbType.Integer, draft => draft.ExpectedTokens);
         Column("expected_length", NpgsqlDbType.Smallint, draft => draft.ExpectedLength);
         Column("key_id", NpgsqlDbType.Text, draft => draft.KeyId);
+        Column("max_cost_usd", NpgsqlDbType.Numeric, draft => draft.MaxCostUsd);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
     }
 

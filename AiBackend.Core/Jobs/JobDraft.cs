@@ -60,6 +60,9 @@ public sealed record JobDraft
     /// <summary>The caller's own user.</summary>
     public string? EndUser { get; init; }
 
+    /// <summary>What all its calls together may cost, in US dollars; null is no limit of its own.</summary>
+    public decimal? MaxCostUsd { get; init; }
+
     /// <summary>JSON object of strings; null when there is none.</summary>
     public string? Metadata { get; init; }
 

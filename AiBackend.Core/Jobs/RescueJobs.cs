@@ -70,8 +70,11 @@ internal sealed partial class PostgresJobStore
                                         ELSE 'The worker running this job was lost. The job runs again; the lost attempt is not counted.' END
               FROM unnest(@ids) AS i (id)
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_until < now()
-            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.crash_count, j.worker_id, j.claimed_at, j.last_seq,
+            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.lease_epoch, j.crash_count, j.worker_id, j.claimed_at, j.last_seq,
                       j.error_code, j.error_class, j.error_message
+        ), calls AS MATERIALIZED (
+            -- What the worker had reserved is given back; what it had sent may be billed, and counts as spent.
+            SELECT close_lost_calls(array_agg(id), array_agg(lease_epoch)) AS closed FROM rescued
         ), attempts AS (
             INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, error_code, error_class, error_message)
             SELECT id, attempt, tenant_id, worker_id, 6, claimed_at, 'worker_lost', 'transient', 'The worker running this attempt was lost.'
@@ -91,7 +94,7 @@ internal sealed partial class PostgresJobStore
               FROM rescued
             RETURNING job_id, seq, kind, data
         )
-        SELECT job_id, seq, kind, data FROM events ORDER BY job_id, seq
+        SELECT job_id, seq, kind, data FROM events, calls ORDER BY job_id, seq
         """
     );
 

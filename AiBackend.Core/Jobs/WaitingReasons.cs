@@ -24,6 +24,9 @@ public static class WaitingReasons
     /// <summary>What a deployment allows is used up for now; followed by provider/model and the limit, with colons.</summary>
     public const string RateLimit = "rate_limit";
 
+    /// <summary>A budget is spent; followed by its scope, what it is of, and its window, or by <c>unpriced</c> and provider/model, with colons.</summary>
+    public const string Budget = "budget";
+
     /// <summary>Every deployment that could answer is down; followed by a colon and the name of the provider that is looked at first.</summary>
     public const string ProviderDown = "provider_down";
 
@@ -31,7 +34,7 @@ public static class WaitingReasons
     public const string Paused = "paused";
 
     /// <summary>Waits in which nobody was asked and nobody has failed.</summary>
-    internal static readonly string[] OfNoFailure = [RateLimit, Paused];
+    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused];
 
     /// <summary>Its worker died twice, so it waits for a process of its own.</summary>
     public const string Isolation = "isolation";

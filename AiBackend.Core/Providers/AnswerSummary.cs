@@ -5,8 +5,9 @@ using Microsoft.Extensions.AI;
 namespace AiBackend.Core.Providers;
 
 /// <summary>Collects what is to be said about an answer once it is complete.</summary>
-internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, ChatCall call)
+internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, EnteredCall entered)
 {
+    private readonly ChatCall _call = entered.Call;
     private string? _finishReason;
     private bool _simulated = deployment.Simulated;
 
@@ -15,31 +16,36 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, Ch
     public string TakeText(ChatResponseUpdate update)
     {
         // The usual update is one text and nothing else; ChatResponseUpdate.Text would look for more.
-        call.ModelVersion = update.ModelId ?? call.ModelVersion;
+        _call.ModelVersion = update.ModelId ?? _call.ModelVersion;
         if (update.Contents is [TextContent only])
         {
             return only.Text;
         }
 
         _finishReason = update.FinishReason?.Value ?? _finishReason;
-        call.Usage = UsageOf(update.Contents.OfType<UsageContent>().LastOrDefault()?.Details) ?? call.Usage;
+        _call.Usage = Priced(UsageOf(update.Contents.OfType<UsageContent>().LastOrDefault()?.Details)) ?? _call.Usage;
         _simulated |= update.AdditionalProperties?.ContainsKey(WireChatClient.Simulated) == true;
-        call.Overran |= update.AdditionalProperties?.ContainsKey(WireChatClient.Overran) == true;
+        _call.Overran |= update.AdditionalProperties?.ContainsKey(WireChatClient.Overran) == true;
         return update.Text;
     }
 
     public ChatProgress.Finished Finish()
     {
-        call.End();
+        _call.End();
         return new(
-            new ServedBy(deployment.Provider, deployment.Model, call.ModelVersion, fallbacks, _simulated),
-            call.Usage,
+            new ServedBy(deployment.Provider, deployment.Model, _call.ModelVersion, fallbacks, _simulated),
+            _call.Usage,
             _finishReason
         );
     }
 
+    private JobUsage? Priced(JobUsage? usage) => usage is null ? null : usage with { CostUsd = entered.CostOf(usage) };
+
     private static JobUsage? UsageOf(UsageDetails? usage) =>
         usage is { InputTokenCount: { } input, OutputTokenCount: { } output }
             ? new JobUsage(input, usage.CachedInputTokenCount ?? 0, output, CostUsd: null)
+            {
+                ReasoningTokens = usage.ReasoningTokenCount ?? 0,
+            }
             : null;
 }

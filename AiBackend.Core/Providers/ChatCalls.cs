@@ -19,7 +19,8 @@ public sealed class ChatCalls(TimeProvider clock, ChatCaller caller = default, b
     /// <summary>Whether any provider was asked, and not only left out because it may not be asked now.</summary>
     public bool AnyMade => _all.Exists(call => call.WasMade);
 
-    internal ChatCaller Caller => caller;
+    /// <summary>The work, and the number of its next call.</summary>
+    internal ChatCaller Caller => caller with { Call = _all.Count };
 
     internal bool IsRetry => isRetry;
 
@@ -74,6 +75,9 @@ public sealed class ChatCall
     /// <summary>Tokens as reported so far; null when none were.</summary>
     public JobUsage? Usage { get; internal set; }
 
+    /// <summary>It never came to an answer: the provider refused it or could not be reached.</summary>
+    internal bool IsFree { get; private set; }
+
     /// <summary>Why it failed; null when it did not, or was cut off by us.</summary>
     public ProviderFailure? Failure { get; private set; }
 
@@ -89,6 +93,7 @@ public sealed class ChatCall
         }
 
         Fail(ProviderFailures.Classify(exception));
+        IsFree = ModelVersion is null && Usage is null && ProviderFailures.IsUnbilled(exception);
         return true;
     }
 

@@ -1,9 +1,13 @@
 using System.Diagnostics;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Providers.Keys;
 using AiBackend.Core.Providers.Telemetry;
+using AiBackend.Core.Providers.Wire;
+using Microsoft.Extensions.AI;
 
 namespace AiBackend.Core.Providers;
 
@@ -88,8 +92,13 @@ internal sealed class DeploymentDoor(
                 return (null, ProviderFailure.NotAsked.LimitReached(deployment, full));
             case CallEntry.Held:
                 return (null, ProviderFailure.NotAsked.HeldBack(deployment.Provider));
+            case CallEntry.Unpaid unpaid:
+                return (null, ProviderFailure.NotAsked.Unpaid(deployment, unpaid));
             case CallEntry.Admitted { Permit: var permit } when budgets.MayCall(deployment.Provider, isRetry):
-                return (permit, null);
+                FaultPoints.Hit(FaultPoint.K8, deployment.Model);
+                return await permit.ConfirmAsync(cancellationToken)
+                    ? (permit, null)
+                    : throw new OperationCanceledException("The work has passed on to another owner; this call is not made.");
             case CallEntry.Admitted { Permit: var permit }:
                 permit.Cancel();
                 return (null, ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider));
@@ -116,6 +125,19 @@ internal sealed class EnteredCall(
 
     /// <summary>Whether it has written any text.</summary>
     public bool HasText { get; private set; }
+
+    public decimal? CostOf(JobUsage usage) => permit.CostOf(usage);
+
+    /// <summary>Tells the provider what the call is called here.</summary>
+    public ChatOptions Named(ChatOptions options)
+    {
+        if (permit.CallId is { } name)
+        {
+            (options.AdditionalProperties ??= [])[CallName.Property] = name;
+        }
+
+        return options;
+    }
 
     public void NoteText()
     {
@@ -149,7 +171,7 @@ internal sealed class EnteredCall(
 
     public void Dispose()
     {
-        permit.Settle(_call.Usage);
+        permit.Settle(_call.Usage, _call.IsFree);
         pass.Dispose();
     }
 }

@@ -37,7 +37,7 @@ internal sealed class RouteFailures
         {
             _keyNotUsed ??= reason;
         }
-        else if (_notAsked is null || refusal.After < _notAsked.After)
+        else if (_notAsked is null || (refusal.IsFinal, refusal.After.Ticks).CompareTo((_notAsked.IsFinal, _notAsked.After.Ticks)) < 0)
         {
             _notAsked = refusal;
         }

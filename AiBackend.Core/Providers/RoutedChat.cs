@@ -91,9 +91,9 @@ public sealed class RoutedChat
 
             yield return Start(deployment);
 
-            var summary = new AnswerSummary(deployment, failures.Count, call.Call);
+            var summary = new AnswerSummary(deployment, failures.Count, call);
             await using var updates = deployment
-                .Client.GetStreamingResponseAsync(request.Messages, request.Options, cancellationToken)
+                .Client.GetStreamingResponseAsync(request.Messages, call.Named(request.Options), cancellationToken)
                 .GetAsyncEnumerator(cancellationToken);
             bool? goesOn;
             while ((goesOn = await NextAsync(updates, call, request.IsContinued, failures, cancellationToken)) is true)

@@ -36,6 +36,7 @@ public sealed class JobPartitions(NpgsqlDataSource database)
              waits AS (DELETE FROM job_waits USING over WHERE job_id = id),
              letters AS (DELETE FROM dead_letters USING over WHERE job_id = id RETURNING replayed_by IS NULL AND discarded_at IS NULL AS is_open),
              events AS (DELETE FROM job_events_default USING over WHERE job_id = id),
+             calls AS (DELETE FROM provider_calls_default USING over WHERE job_id = id),
              attempts AS (DELETE FROM job_attempts_default USING over WHERE job_id = id),
              outputs AS (DELETE FROM job_outputs_default USING over WHERE job_id = id),
              payloads AS (DELETE FROM job_payloads_default USING over WHERE job_id = id),

@@ -1,10 +1,13 @@
 using AiBackend.Core.Admission;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Money;
+using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Providers;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -45,7 +48,7 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
             Limit * 4.05
         );
 
-        async Task AskAsync(CallWindows windows, int caller)
+        async Task AskAsync(CallLedger windows, int caller)
         {
             var random = new Random(caller);
             while (!over.IsCancellationRequested)
@@ -97,12 +100,12 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         var slot = (await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot!.Value;
         Assert.Null((await windows.ReserveAsync(Ask(limits, output: 20, hasTurn: true), TestRun.Cancel)).Slot);
 
-        windows.Settle(new Settlement(reservation, slot, 0, -80));
+        windows.Settle(Used(reservation, slot, -80));
         await Eventually.TrueAsync(
             async _ => (await windows.ReserveAsync(Ask(limits, output: 60, hasTurn: true), TestRun.Cancel)).Slot is not null,
             "there is room again"
         );
-        windows.Settle(new Settlement(reservation, slot, 0, 500));
+        windows.Settle(Used(reservation, slot, 500));
         await Eventually.TrueAsync(
             async _ => (await windows.ReserveAsync(Ask(limits, output: 1, hasTurn: true), TestRun.Cancel)).Slot is null,
             "and none when more was used"
@@ -157,23 +160,32 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         using var other = await Core.ClaimAsync(await Core.SubmitAsync());
         Assert.NotNull((await windows.ReserveAsync(Ask(limits) with { Caller = CallerOf(other.Job) }, TestRun.Cancel)).Slot);
 
-        windows.Settle(new Settlement(Ask(limits) with { Caller = CallerOf(other.Job) }, slot, 0, 0));
+        windows.Settle(Used(Ask(limits) with { Caller = CallerOf(other.Job) }, slot, 0));
         await Eventually.TrueAsync(
             async _ => (await windows.ReserveAsync(Ask(limits, hasTurn: true), TestRun.Cancel)).Slot is not null,
             "its place is free"
         );
     }
 
-    private CallWindows NewWindows() =>
+    private CallLedger NewWindows() =>
         new(
             Core.HotPath,
             Core.Get<IStorageWatch>(),
             Options.Create(new AdmissionOptions { Window = Window }),
-            NullLogger<CallWindows>.Instance
+            NullLogger<CallLedger>.Instance
         );
 
     private static ChatCaller CallerOf(ClaimedJob job) => new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn);
 
+    private static Settlement Used(Reservation reservation, long slot, long moreOutput) =>
+        new(reservation, slot, 0, moreOutput, CallState.Settled);
+
     private static Reservation Ask(ProviderLimits limits, long input = 1, long output = 1, int level = 1, bool hasTurn = false) =>
-        new("p0/sim", limits, new ChatCaller(Guid.CreateVersion7(), 1, level, hasTurn), input, output);
+        new(
+            new ChatDeployment("p0", "sim", Simulated: true, new ScriptedChatClient()) { Limits = limits },
+            new ChatCaller(Guid.CreateVersion7(), 1, level, hasTurn),
+            input,
+            output,
+            Price: null
+        );
 }

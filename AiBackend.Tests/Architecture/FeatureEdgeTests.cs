@@ -23,7 +23,9 @@ public sealed partial class FeatureEdgeTests
         ["Providers"] = ["Faults", "Telemetry"],
         ["Queue"] = [.. Ground, "Jobs"],
         // Counts calls for providers, which do not know where.
-        ["Admission"] = [.. Ground, "Providers"],
+        ["Admission"] = [.. Ground, "Money", "Providers"],
+        // Prices and budgets; of calls it knows what they used.
+        ["Money"] = [.. Ground, "Alerts"],
         // What operators set about providers; priorities are named as those of jobs.
         ["Routing"] = [.. Ground, "Jobs", "Providers"],
         // What operators hold back: work in the queue, and calls in front of whatever else counts them.

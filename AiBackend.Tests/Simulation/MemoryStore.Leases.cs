@@ -47,6 +47,7 @@ internal partial class MemoryStore
                     Feature = job.Draft.Feature,
                     EndUser = job.Draft.EndUser,
                     KeyId = job.Draft.KeyId,
+                    MaxCostUsd = job.Draft.MaxCostUsd,
                     Priority = job.Draft.Priority,
                     Attempt = job.Attempt,
                     CountedAttempts = Counted(job),

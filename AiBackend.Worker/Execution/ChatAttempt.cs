@@ -64,7 +64,11 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
     }
 
     private ChatCaller CallerOf(ClaimedJob job) =>
-        new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft) { AcceptedAt = clock.GetUtcNow() - job.Age };
+        new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft)
+        {
+            AcceptedAt = clock.GetUtcNow() - job.Age,
+            Payer = new(job.TenantId, job.KeyId, job.Feature, job.EndUser, job.MaxCostUsd),
+        };
 
     private static (IReadOnlyList<ChatMessage>, ChatOptions) ReadInput(string json)
     {
@@ -109,11 +113,14 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
     {
         var failure = ProviderFailures.Classify(exception);
         var error = ErrorOf(failure);
-        if (failure is ProviderFailure.NotAsked refusal && !answer.AnyCall && job.Attempt < RetryPolicy.MostAttempts)
+        if (failure is ProviderFailure.NotAsked { Retryable: true } refusal && !answer.AnyCall && job.Attempt < RetryPolicy.MostAttempts)
         {
-            return refusal.Limit is { } limit
-                // Its turn is a place in a line: not a moment later.
-                ? AttemptEnd.WaitsForProvider(error, $"{WaitingReasons.RateLimit}:{limit}", refusal.After)
+            return refusal.Budget is { } budget
+                    // It is let go on when there is money; that it looks by itself is for the case that nobody says so.
+                    ? AttemptEnd.WaitsForProvider(error, budget, refusal.After + RetryPolicy.LookCap * (1 + 9 * random.NextDouble()))
+                : refusal.Limit is { } limit
+                    // Its turn is a place in a line: not a moment later.
+                    ? AttemptEnd.WaitsForProvider(error, $"{WaitingReasons.RateLimit}:{limit}", refusal.After)
                 : AttemptEnd.WaitsForProvider(
                     error,
                     ReasonOf(refusal),
@@ -237,6 +244,9 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
                                 sum.OutputTokens + next.OutputTokens,
                                 sum.CostUsd + next.CostUsd
                             )
+                            {
+                                ReasoningTokens = sum.ReasoningTokens + next.ReasoningTokens,
+                            }
                 );
 
         private static CallTrace Describe(ChatCall call) =>

@@ -1,4 +1,3 @@
-using AiBackend.Core.Admission;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
@@ -19,7 +18,7 @@ internal sealed class MaintenanceLoops(
     DispatchRounds dispatch,
     IReadyQueue queue,
     RescueJobs rescue,
-    ReleaseLimitedJobs releaseLimited,
+    MoneyRounds money,
     ReleaseHeldJobs releaseHeld,
     AdvanceDueJobs advanceDue,
     PruneKeys pruneKeys,
@@ -61,6 +60,7 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, dispatch.RunAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
             RepeatAsync(firstRescue > TimeSpan.Zero ? firstRescue : TimeSpan.Zero, RescueAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, money.CloseAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, quarantine.RoundAsync, cancellationToken),
             RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
@@ -78,7 +78,7 @@ internal sealed class MaintenanceLoops(
 
     private async Task<TimeSpan> AdvanceAsync(CancellationToken cancellationToken)
     {
-        await releaseLimited.RunAsync(cancellationToken);
+        await money.ReleaseAsync(cancellationToken);
         await releaseHeld.RunAsync(MaxReleased, cancellationToken);
         await advanceDue.RunAsync(cancellationToken);
         return AdvanceInterval;
@@ -104,6 +104,7 @@ internal sealed class MaintenanceLoops(
     {
         await pruneKeys.RunAsync(cancellationToken);
         await pruneWorkers.RunAsync(cancellationToken);
+        await money.PruneAsync(cancellationToken);
         await queue.DropStaleAsync("maintenance", StaleAfter);
         await queue.RemoveIdleConsumersAsync(ForgottenAfter);
         return PruneInterval;

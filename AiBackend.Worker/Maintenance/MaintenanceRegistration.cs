@@ -11,6 +11,7 @@ internal static class MaintenanceRegistration
             .Services.AddSingleton<Leadership>()
             .AddSingleton<DeadLetterRounds>()
             .AddSingleton<DispatchRounds>()
+            .AddSingleton<MoneyRounds>()
             .AddSingleton<QuarantineKeeper>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuarantineKeeper>());
         builder.Services.AddHostedService<MaintenanceLoops>();

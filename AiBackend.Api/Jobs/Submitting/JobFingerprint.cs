@@ -29,6 +29,12 @@ internal static class JobFingerprint
             draft.Metadata,
             draft.Input
         );
+        // Appended only where it is given: requests without it mean what they meant to the version before.
+        if (draft.MaxCostUsd is { } cost)
+        {
+            meaning += Separator + cost.ToString("G29", CultureInfo.InvariantCulture);
+        }
+
         return SHA256.HashData(Encoding.UTF8.GetBytes(meaning));
     }
 }

@@ -22,6 +22,9 @@ internal sealed class JobRequestRules(
 {
     private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(366);
 
+    private const decimal MostCost = 1_000_000;
+    private const int CostDecimals = 9;
+
     private readonly string[] _types = bench.Value.Noop ? ["chat", "noop"] : ["chat"];
 
     /// <summary>Checks what is right or wrong whenever the request comes.</summary>
@@ -121,6 +124,7 @@ internal sealed class JobRequestRules(
         errors.CheckText("feature", request.Feature, 64);
         errors.CheckText("user", request.User, 128);
         errors.CheckRange("max_attempts", request.MaxAttempts, 1, 20);
+        CheckMaxCost(request.MaxCostUsd, errors);
         MetadataRules.Check(request.Metadata, errors);
         if (request.NotBefore > clock.GetUtcNow() + LongestDelay)
         {
@@ -130,6 +134,19 @@ internal sealed class JobRequestRules(
         if (request.Deadline <= request.NotBefore)
         {
             errors.Add("deadline", $"is {request.Deadline:O}, which is not after not_before ({request.NotBefore:O}).");
+        }
+    }
+
+    private static void CheckMaxCost(decimal? cost, FieldErrors errors)
+    {
+        if (cost is <= 0 or > MostCost || (cost is { } given && decimal.Round(given, CostDecimals) != given))
+        {
+            errors.Add(
+                "max_cost_usd",
+                FormattableString.Invariant(
+                    $"is {cost}; it must be above 0, at most {MostCost} US dollars, with at most {CostDecimals} decimals."
+                )
+            );
         }
     }
 
@@ -161,6 +178,7 @@ internal sealed class JobRequestRules(
             Title = input.Title,
             Feature = request.Feature,
             EndUser = request.User,
+            MaxCostUsd = request.MaxCostUsd,
             Metadata = MetadataRules.ToJson(request.Metadata),
             TraceParent = System.Diagnostics.Activity.Current?.Id,
             IdempotencyKey = idempotencyKey,

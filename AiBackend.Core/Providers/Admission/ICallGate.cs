@@ -1,3 +1,4 @@
+using System.Globalization;
 using AiBackend.ApiContracts.Jobs;
 
 namespace AiBackend.Core.Providers.Admission;
@@ -35,7 +36,24 @@ public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, bool
 {
     /// <summary>When the work was accepted, by the clock of this process.</summary>
     public DateTimeOffset AcceptedAt { get; init; }
+
+    /// <summary>Who pays; null is nobody, and then nothing is written down.</summary>
+    public CallPayer? Payer { get; init; }
+
+    /// <summary>Which of the owner's calls this is, from 0: with the work and its epoch it names the call for good.</summary>
+    public int Call { get; init; }
+
+    /// <summary>The call's name for the provider, who writes it into its own log.</summary>
+    internal string CallId => string.Create(CultureInfo.InvariantCulture, $"{WorkId}-{Epoch}-{Call}");
 }
+
+/// <summary>Who pays for a call, and for what.</summary>
+/// <param name="TenantId">The tenant.</param>
+/// <param name="KeyId">Public id of the API key that handed the work over; null when unknown.</param>
+/// <param name="Feature">The caller's feature.</param>
+/// <param name="EndUser">The caller's own user.</param>
+/// <param name="MaxCostUsd">What all calls of the work together may cost; null is no limit of its own.</param>
+public sealed record CallPayer(Guid TenantId, string? KeyId, string? Feature, string? EndUser, decimal? MaxCostUsd);
 
 /// <summary>The gate's answer.</summary>
 public abstract record CallEntry
@@ -53,14 +71,34 @@ public abstract record CallEntry
 
     /// <summary>An operator holds the provider back.</summary>
     public sealed record Held : CallEntry;
+
+    /// <summary>There is no money for it; nothing was counted.</summary>
+    /// <param name="Reason"><c>budget:…</c>, which there may be again, or <see cref="MaxCost"/>, which ends the work.</param>
+    /// <param name="Delay">When the budget begins anew.</param>
+    public sealed record Unpaid(string Reason, TimeSpan Delay) : CallEntry
+    {
+        /// <summary>What the work itself may cost does not cover the call.</summary>
+        public const string MaxCost = "max_cost";
+    }
 }
 
 /// <summary>A call that was counted in.</summary>
 public interface ICallPermit
 {
+    /// <summary>The call's name for the provider; null when it has none.</summary>
+    string? CallId { get; }
+
+    /// <summary>The last word before the request is sent: from then on it may cost money whatever becomes of us.</summary>
+    /// <returns>False when it must not be sent, because the work has passed on to another owner.</returns>
+    ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken);
+
+    /// <returns>What this usage costs; null when there is no price.</returns>
+    decimal? CostOf(JobUsage usage);
+
     /// <summary>Replaces what was reserved by what was used.</summary>
     /// <param name="usage">Null when the provider has not said: then what was reserved counts as used.</param>
-    void Settle(JobUsage? usage);
+    /// <param name="isFree">The provider refused the call or could not be reached: nobody is billed for it.</param>
+    void Settle(JobUsage? usage, bool isFree);
 
     /// <summary>The call is not made after all.</summary>
     void Cancel();
@@ -80,7 +118,13 @@ internal sealed class OpenGate : ICallGate, ICallPermit
         CancellationToken cancellationToken
     ) => ValueTask.FromResult(_admitted);
 
-    public void Settle(JobUsage? usage) { }
+    public string? CallId => null;
+
+    public ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken) => ValueTask.FromResult(true);
+
+    public decimal? CostOf(JobUsage usage) => null;
+
+    public void Settle(JobUsage? usage, bool isFree) { }
 
     public void Cancel() { }
 }

@@ -102,8 +102,17 @@ public abstract record ProviderFailure(string Code, string Message)
         /// <summary>The deployment and its limit that is used up; null when it is something else.</summary>
         public string? Limit { get; private init; }
 
+        /// <summary>The budget that is spent, as a reason to wait; null when it is something else.</summary>
+        public string? Budget { get; private init; }
+
+        /// <summary>Waiting does not help: the work itself may not cost that much.</summary>
+        internal bool IsFinal => Code == ProviderFailureCodes.MaxCostExceeded;
+
         /// <inheritdoc/>
-        public override string Class => "transient";
+        public override string Class => IsFinal ? "caller_error" : "transient";
+
+        /// <inheritdoc/>
+        public override bool Retryable => !IsFinal;
 
         /// <inheritdoc/>
         public override TimeSpan? RetryAfter => After;
@@ -134,6 +143,24 @@ public abstract record ProviderFailure(string Code, string Message)
                 $"Provider '{provider}' is held back by an operator. This call waits until it is resumed; it does not count as a try.",
                 WhileHeld
             );
+
+        internal static NotAsked Unpaid(ChatDeployment deployment, CallEntry.Unpaid unpaid) =>
+            unpaid.Reason == CallEntry.Unpaid.MaxCost
+                ? new(
+                    ProviderFailureCodes.MaxCostExceeded,
+                    deployment.Provider,
+                    $"The job's max_cost_usd does not cover what a call of '{deployment.FullName}' is likely to cost. Submit it again with a higher one, or with a smaller max_output_tokens.",
+                    TimeSpan.Zero
+                )
+                : new(
+                    ProviderFailureCodes.BudgetSpent,
+                    deployment.Provider,
+                    $"There is no money left for a call of '{deployment.FullName}' ({unpaid.Reason}). This call waits; it does not count as a try.",
+                    unpaid.Delay
+                )
+                {
+                    Budget = unpaid.Reason,
+                };
 
         internal static NotAsked CircuitOpen(string provider, string model, TimeSpan after) =>
             new(
@@ -170,6 +197,12 @@ public static class ProviderFailureCodes
 
     /// <summary>What the provider allows is used up for now; no call was made.</summary>
     public const string LimitReached = "provider_limit_reached";
+
+    /// <summary>A budget is spent for now; no call was made.</summary>
+    public const string BudgetSpent = "budget_spent";
+
+    /// <summary>What the job itself may cost does not cover the call; none was made.</summary>
+    public const string MaxCostExceeded = "max_cost_exceeded";
 
     /// <summary>The input is longer than the model can read.</summary>
     public const string ContextLengthExceeded = "context_length_exceeded";

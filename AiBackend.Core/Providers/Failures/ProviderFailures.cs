@@ -56,6 +56,22 @@ public static class ProviderFailures
             _ => new ProviderFailure.Unknown("The provider call failed for a reason we do not know; the log has the details."),
         };
 
+    /// <summary>Whether a call that failed so, before anything of its answer came, costs nothing: it was refused, or never arrived.</summary>
+    internal static bool IsUnbilled(Exception exception) =>
+        exception switch
+        {
+            ProviderErrorException { Status: not 408 } or ProviderTimeoutException { Kind: ProviderTimeoutKind.Connect } => true,
+            ClientResultException { InnerException: { } cause } => IsUnbilled(cause),
+            AnthropicIOException { InnerException: { } cause } => IsUnbilled(cause),
+            HttpRequestException
+            {
+                HttpRequestError: HttpRequestError.NameResolutionError
+                    or HttpRequestError.ConnectionError
+                    or HttpRequestError.SecureConnectionError
+            } => true,
+            _ => false,
+        };
+
     private static ProviderFailure OfStatus(string provider, int status, string? code, TimeSpan? retryAfter)
     {
         var name = provider.Length == 0 ? "The provider" : $"Provider '{provider}'";

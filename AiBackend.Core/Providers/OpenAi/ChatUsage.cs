@@ -19,6 +19,7 @@ internal static class ChatUsage
         long? input = null;
         long? output = null;
         long? cached = 0;
+        long? reasoning = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.ValueTextEquals("prompt_tokens"u8))
@@ -31,7 +32,11 @@ internal static class ChatUsage
             }
             else if (reader.ValueTextEquals("prompt_tokens_details"u8))
             {
-                cached = ReadCached(ref reader);
+                cached = ReadPart(ref reader, "cached_tokens"u8);
+            }
+            else if (reader.ValueTextEquals("completion_tokens_details"u8))
+            {
+                reasoning = ReadPart(ref reader, "reasoning_tokens"u8);
             }
             else
             {
@@ -40,10 +45,12 @@ internal static class ChatUsage
             }
         }
 
-        return input is { } read && output is { } written ? new TokenUsage(read, Math.Min(cached ?? 0, read), written) : null;
+        return input is { } read && output is { } written
+            ? new TokenUsage(read, Math.Min(cached ?? 0, read), written) { Reasoning = Math.Min(reasoning ?? 0, written) }
+            : null;
     }
 
-    private static long? ReadCached(ref Utf8JsonReader reader)
+    private static long? ReadPart(ref Utf8JsonReader reader, ReadOnlySpan<byte> name)
     {
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -52,12 +59,12 @@ internal static class ChatUsage
             return 0;
         }
 
-        long? cached = 0;
+        long? part = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("cached_tokens"u8))
+            if (reader.ValueTextEquals(name))
             {
-                cached = TokenUsage.Count(ref reader);
+                part = TokenUsage.Count(ref reader);
             }
             else
             {
@@ -66,6 +73,6 @@ internal static class ChatUsage
             }
         }
 
-        return cached;
+        return part;
     }
 }

@@ -10,6 +10,11 @@ internal sealed class RefusalHandler(ProviderOptions provider, HttpMessageHandle
 {
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
+        if (CallName.Current is { } name)
+        {
+            request.Headers.TryAddWithoutValidation(CallName.Header, name);
+        }
+
         var response = await ConnectAsync(request, cancellationToken);
         if (response.StatusCode == HttpStatusCode.OK)
         {

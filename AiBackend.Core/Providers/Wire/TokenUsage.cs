@@ -10,6 +10,9 @@ namespace AiBackend.Core.Providers.Wire;
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct TokenUsage(long Input, long Cached, long Output)
 {
+    /// <summary>Those of <see cref="Output"/> that were thinking, where the provider tells them apart.</summary>
+    public long Reasoning { get; init; }
+
     /// <summary>No model reads or writes this much in one call; a larger count is a lie, and would be billed.</summary>
     private const long MaxBelievable = 100_000_000;
 

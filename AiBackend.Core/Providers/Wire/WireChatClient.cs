@@ -36,6 +36,7 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
         [EnumeratorCancellation] CancellationToken cancellationToken = default
     )
     {
+        CallName.Current = options?.AdditionalProperties?.GetValueOrDefault(CallName.Property) as string;
         var answer = await SendAsync(options?.ModelId ?? provider.Model, messages, options, cancellationToken);
         using var response = answer.Response;
         FaultPoints.Hit(FaultPoint.K9, options?.ModelId);
@@ -166,6 +167,7 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
                         InputTokenCount = usage.Input,
                         CachedInputTokenCount = usage.Cached,
                         OutputTokenCount = usage.Output,
+                        ReasoningTokenCount = usage.Reasoning,
                         TotalTokenCount = usage.Input + usage.Output,
                     }
                 ),

@@ -1,4 +1,4 @@
-namespace AiBackend.Web.Shell;
+namespace AiBackend.Web.DeadLetters;
 
 /// <summary>Keeps a page current until its reader leaves.</summary>
 internal static class Refreshing

@@ -1,0 +1,159 @@
+using AiBackend.Core.Database;
+using AiBackend.Core.Providers.Admission;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace AiBackend.Core.Admission;
+
+/// <summary>
+/// The calls of this process on their way through Postgres (0012_limits.sql, 0015c_calls.sql): reserved before they are sent, settled
+/// when they have ended, many in one round trip.
+/// </summary>
+/// <remarks>
+/// Rows are locked for the decision: the numbers are never those of two workers at odds and never lost with a cache. Why not Redis:
+/// docs/adr/0010. A repeat after a lost reply pays once and counts, for one window, twice.
+/// </remarks>
+internal sealed class CallLedger : IAsyncDisposable
+{
+    private const int MaxBatch = 256;
+    private const int Capacity = 10_000;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    private readonly CallStatements _statements;
+    private readonly IStorageWatch _storage;
+    private readonly ILogger<CallLedger> _logger;
+    private readonly CommitLoop<Pending<Reservation, Reserved>> _reserving;
+    private readonly CommitLoop<Pending<ChatCaller, bool>> _confirming;
+    private readonly CommitLoop<Settlement> _settling;
+    private volatile bool _isStopping;
+
+    public CallLedger(
+        [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
+        IStorageWatch storage,
+        IOptions<AdmissionOptions> options,
+        ILogger<CallLedger> logger
+    )
+    {
+        _statements = new CallStatements(database, options.Value.Window);
+        _storage = storage;
+        _logger = logger;
+        _reserving = new(Capacity, MaxBatch, batch => AnswerAsync(InOrder(batch), _statements.ReserveAsync));
+        _confirming = new(Capacity, MaxBatch, batch => AnswerAsync(batch, _statements.ConfirmAsync));
+        _settling = new(Capacity, MaxBatch, SettleAsync);
+    }
+
+    /// <summary>Writes a call down and sets aside what it needs, or says when to come back. Waits for an absent Postgres.</summary>
+    public Task<Reserved> ReserveAsync(Reservation reservation, CancellationToken cancellationToken) =>
+        AskAsync(_reserving, reservation, cancellationToken);
+
+    /// <summary>Notes that a reserved call is sent now.</summary>
+    /// <returns>False when its reservation is gone.</returns>
+    public Task<bool> ConfirmAsync(ChatCaller call, CancellationToken cancellationToken) => AskAsync(_confirming, call, cancellationToken);
+
+    /// <summary>Without waiting. What gets lost is unknown spend: the leader books it.</summary>
+    public void Settle(Settlement settlement)
+    {
+        if (!_settling.TryAdd(settlement))
+        {
+            _logger.SettlementFailed(null, 1);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _isStopping = true;
+        await _reserving.DisposeAsync();
+        await _confirming.DisposeAsync();
+        await _settling.DisposeAsync();
+    }
+
+    /// <summary>Rows are locked in this order; and in a deployment the urgent go first.</summary>
+    private static List<Pending<Reservation, Reserved>> InOrder(IEnumerable<Pending<Reservation, Reserved>> batch) =>
+        [
+            .. batch
+                .OrderBy(call => call.Asks.Deployment.FullName, StringComparer.Ordinal)
+                .ThenBy(call => !call.Asks.Caller.HasTurn)
+                .ThenBy(call => call.Asks.Caller.Level),
+        ];
+
+    private async Task<TAnswer> AskAsync<TAsk, TAnswer>(
+        CommitLoop<Pending<TAsk, TAnswer>> loop,
+        TAsk asks,
+        CancellationToken cancellationToken
+    )
+    {
+        while (true)
+        {
+            await _storage.WaitUntilBackAsync(cancellationToken);
+            var pending = new Pending<TAsk, TAnswer>(asks);
+            if (!loop.TryAdd(pending))
+            {
+                throw new InvalidOperationException($"More than {Capacity} calls wait to be written down.");
+            }
+
+            try
+            {
+                return await pending.Answer.Task.WaitAsync(cancellationToken);
+            }
+            catch (Exception failure) when (_storage.Report(failure))
+            {
+                // It may be done; then the next answer says so.
+                await Task.Delay(Pause, cancellationToken);
+            }
+        }
+    }
+
+    private static async Task AnswerAsync<TAsk, TAnswer>(
+        IReadOnlyList<Pending<TAsk, TAnswer>> batch,
+        Func<IReadOnlyList<TAsk>, Task<TAnswer[]>> statement
+    )
+    {
+        try
+        {
+            var asks = batch.Select(pending => pending.Asks).ToList();
+            // None: whoever gave up waiting is one of many.
+            var answers = await TransientRetry.RunAsync(_ => statement(asks), CancellationToken.None);
+            for (var i = 0; i < answers.Length; i++)
+            {
+                batch[i].Answer.TrySetResult(answers[i]);
+            }
+        }
+        catch (Exception failure)
+        {
+            foreach (var pending in batch)
+            {
+                pending.Answer.TrySetException(failure);
+            }
+        }
+    }
+
+    private async Task SettleAsync(IReadOnlyList<Settlement> batch)
+    {
+        while (true)
+        {
+            try
+            {
+                await TransientRetry.RunAsync(_ => _statements.SettleAsync(batch), CancellationToken.None);
+                return;
+            }
+            catch (Exception failure) when (_storage.Report(failure) && !_isStopping)
+            {
+                // A repeat settles nothing twice. A call that is open for too long meanwhile is booked as unknown, and corrected then.
+                await Task.Delay(Pause);
+            }
+            catch (Exception failure)
+            {
+                // Safe to go on: what was reserved counts as spent once the leader finds it.
+                _logger.SettlementFailed(failure, batch.Count);
+                return;
+            }
+        }
+    }
+
+    private sealed record Pending<TAsk, TAnswer>(TAsk Asks)
+    {
+        public TaskCompletionSource<TAnswer> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,152 @@
+using AiBackend.Core.Database;
+using AiBackend.Core.Money;
+using AiBackend.Core.Providers.Admission;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Admission;
+
+/// <summary>The three statements of a call's life, each for many calls.</summary>
+/// <param name="database">The source of hot statements.</param>
+/// <param name="window">The length of "a minute".</param>
+internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
+{
+    private const string ReserveSql = """
+        SELECT n, call_state, slot, delay_ms, blocked_by
+          FROM admit_calls(@window_ms, @deployment, @provider, @model, @job_id, @epoch, @call, @level, @has_turn, @input, @output, @max_requests,
+                           @max_input, @max_output, @max_tokens, @max_calls, @tenant_id, @key_id, @feature, @end_user, @price_version, @amount, @max_cost)
+        """;
+
+    // A repeat after a lost reply finds it sent, by nobody but us.
+    private const string ConfirmSql = """
+        UPDATE provider_calls c SET state = 1 FROM unnest(@job_id, @epoch, @call) WITH ORDINALITY AS i (job_id, epoch, call, n)
+         WHERE c.job_id = i.job_id AND c.lease_epoch = i.epoch AND c.call = i.call AND c.state::int IN (0, 1)
+        RETURNING i.n
+        """;
+
+    // Budgets first, as in admit_calls: two workers must not wait for each other.
+    private const string SettleSql = """
+        SELECT close_calls(@job_id, @epoch, @call, @state, @input, @cached, @output, @reasoning, @cost),
+               (SELECT count(*) FROM unnest(@limited, @window_job, @window_epoch, @slot, @more_input, @more_output) AS i (deployment, job_id, epoch, slot, more_input, more_output)
+                 CROSS JOIN LATERAL settle_call(i.deployment, @window_ms, i.job_id, i.epoch, i.slot, i.more_input, i.more_output))
+        """;
+
+    private readonly long _windowMs = (long)window.TotalMilliseconds;
+
+    /// <returns>In the order of the calls.</returns>
+    public async Task<Reserved[]> ReserveAsync(IReadOnlyList<Reservation> calls)
+    {
+        await using var hot = await HotCommand.OpenAsync(
+            database,
+            ReserveSql,
+            parameters => AddReservations(parameters, calls),
+            CancellationToken.None
+        );
+        await using var reader = await hot.Command.ExecuteReaderAsync();
+        var answers = new Reserved[calls.Count];
+        while (await reader.ReadAsync())
+        {
+            answers[(int)reader.GetInt64(0) - 1] = ReadAnswer(reader);
+        }
+
+        return answers;
+    }
+
+    private static Reserved ReadAnswer(NpgsqlDataReader row) =>
+        new(
+            row.IsDBNull(2) ? null : row.GetInt64(2),
+            row.IsDBNull(1) ? null : (CallState)row.GetInt16(1),
+            row.IsDBNull(4) ? "" : row.GetString(4),
+            TimeSpan.FromMilliseconds(row.IsDBNull(3) ? 0 : row.GetInt64(3))
+        );
+
+    public async Task<bool[]> ConfirmAsync(IReadOnlyList<ChatCaller> calls)
+    {
+        await using var hot = await HotCommand.OpenAsync(
+            database,
+            ConfirmSql,
+            parameters => AddNames(parameters, calls),
+            CancellationToken.None
+        );
+        await using var reader = await hot.Command.ExecuteReaderAsync();
+        var confirmed = new bool[calls.Count];
+        while (await reader.ReadAsync())
+        {
+            confirmed[reader.GetInt64(0) - 1] = true;
+        }
+
+        return confirmed;
+    }
+
+    public async Task<int> SettleAsync(IReadOnlyList<Settlement> calls)
+    {
+        await using var hot = await HotCommand.OpenAsync(
+            database,
+            SettleSql,
+            parameters => AddSettlements(parameters, calls),
+            CancellationToken.None
+        );
+        return await hot.Command.ExecuteNonQueryAsync();
+    }
+
+    private void AddReservations(NpgsqlParameterCollection parameters, IReadOnlyList<Reservation> calls)
+    {
+        void Column<T>(string name, NpgsqlDbType type, Func<Reservation, T> value) => parameters.AddColumn(name, type, calls, value);
+
+        AddNames(parameters, [.. calls.Select(call => call.Caller)]);
+        Column("deployment", NpgsqlDbType.Text, call => call.Deployment.FullName);
+        Column("provider", NpgsqlDbType.Text, call => call.Deployment.Provider);
+        Column("model", NpgsqlDbType.Text, call => call.Deployment.Model);
+        Column("level", NpgsqlDbType.Smallint, call => (short)call.Caller.Level);
+        Column("has_turn", NpgsqlDbType.Boolean, call => call.Caller.HasTurn);
+        Column("input", NpgsqlDbType.Bigint, call => call.Input);
+        Column("output", NpgsqlDbType.Bigint, call => call.Output);
+        Column("max_requests", NpgsqlDbType.Bigint, call => call.Deployment.Limits.RequestsPerMinute);
+        Column("max_input", NpgsqlDbType.Bigint, call => call.Deployment.Limits.InputTokensPerMinute);
+        Column("max_output", NpgsqlDbType.Bigint, call => call.Deployment.Limits.OutputTokensPerMinute);
+        Column("max_tokens", NpgsqlDbType.Bigint, call => call.Deployment.Limits.TokensPerMinute);
+        Column("max_calls", NpgsqlDbType.Bigint, call => call.Deployment.Limits.ConcurrentCalls);
+        Column("tenant_id", NpgsqlDbType.Uuid, call => call.Caller.Payer?.TenantId);
+        Column("key_id", NpgsqlDbType.Text, call => call.Caller.Payer?.KeyId);
+        Column("feature", NpgsqlDbType.Text, call => call.Caller.Payer?.Feature);
+        Column("end_user", NpgsqlDbType.Text, call => call.Caller.Payer?.EndUser);
+        Column("price_version", NpgsqlDbType.Integer, call => call.Price?.Version);
+        Column("amount", NpgsqlDbType.Numeric, call => call.Amount);
+        Column("max_cost", NpgsqlDbType.Numeric, call => call.Caller.Payer?.MaxCostUsd);
+        parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
+    }
+
+    private void AddSettlements(NpgsqlParameterCollection parameters, IReadOnlyList<Settlement> calls)
+    {
+        // Rows are locked in these orders.
+        var limited = calls
+            .Where(call => call.Slot is not null)
+            .OrderBy(call => call.Reservation.Deployment.FullName, StringComparer.Ordinal)
+            .ToList();
+        parameters.AddColumn("limited", NpgsqlDbType.Text, limited, call => call.Reservation.Deployment.FullName);
+        parameters.AddColumn("window_job", NpgsqlDbType.Uuid, limited, call => call.Reservation.Caller.WorkId);
+        parameters.AddColumn("window_epoch", NpgsqlDbType.Integer, limited, call => call.Reservation.Caller.Epoch);
+        parameters.AddColumn("slot", NpgsqlDbType.Bigint, limited, call => call.Slot!.Value);
+        parameters.AddColumn("more_input", NpgsqlDbType.Bigint, limited, call => call.MoreInput);
+        parameters.AddColumn("more_output", NpgsqlDbType.Bigint, limited, call => call.MoreOutput);
+        parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
+
+        var paid = calls.Where(call => call.Reservation.Caller.Payer is not null).ToList();
+        void Column<T>(string name, NpgsqlDbType type, Func<Settlement, T> value) => parameters.AddColumn(name, type, paid, value);
+
+        AddNames(parameters, [.. paid.Select(call => call.Reservation.Caller)]);
+        Column("state", NpgsqlDbType.Smallint, call => (short)call.State);
+        Column("input", NpgsqlDbType.Bigint, call => call.Usage?.InputTokens);
+        Column("cached", NpgsqlDbType.Bigint, call => call.Usage?.CachedTokens);
+        Column("output", NpgsqlDbType.Bigint, call => call.Usage?.OutputTokens);
+        Column("reasoning", NpgsqlDbType.Bigint, call => call.Usage?.ReasoningTokens);
+        Column("cost", NpgsqlDbType.Numeric, call => call.Cost);
+    }
+
+    private static void AddNames(NpgsqlParameterCollection parameters, IReadOnlyList<ChatCaller> calls)
+    {
+        parameters.AddColumn("job_id", NpgsqlDbType.Uuid, calls, call => call.WorkId);
+        parameters.AddColumn("epoch", NpgsqlDbType.Integer, calls, call => call.Epoch);
+        parameters.AddColumn("call", NpgsqlDbType.Smallint, calls, call => (short)call.Call);
+    }
+}

@@ -1,0 +1,57 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Money;
+using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Admission;
+
+namespace AiBackend.Core.Admission;
+
+/// <summary>A call that asks to be made.</summary>
+/// <param name="Deployment">Who is to be asked, and what it allows.</param>
+/// <param name="Caller">Who asks, and who pays.</param>
+/// <param name="Input">Estimated tokens of the prompt.</param>
+/// <param name="Output">Estimated tokens of the answer.</param>
+/// <param name="Price">As of now, and for this call from now on; null is unknown.</param>
+internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller, long Input, long Output, Price? Price)
+{
+    /// <summary>What it is likely to cost; null when nobody knows.</summary>
+    public decimal? Amount => Price?.Rates.EstimateOf(Input, Output);
+}
+
+/// <summary>How a reservation was answered.</summary>
+/// <param name="Slot">Where the call is counted; null when its deployment has no limits, or it was refused.</param>
+/// <param name="State">How it stands in the ledger; null when it was refused.</param>
+/// <param name="BlockedBy">What is in the way: a limit, <c>budget:…</c>, <c>max_cost</c>, or <see cref="LeaseIsOver"/>.</param>
+/// <param name="Delay">When to come back.</param>
+internal readonly record struct Reserved(long? Slot, CallState? State, string BlockedBy, TimeSpan Delay)
+{
+    public const string LeaseIsOver = "lease";
+}
+
+/// <summary>How a call ended: what it used more, or less, than was reserved for it, and what it cost.</summary>
+internal sealed record Settlement(Reservation Reservation, long? Slot, long MoreInput, long MoreOutput, CallState State)
+{
+    /// <summary>As the provider told; null when it did not.</summary>
+    public JobUsage? Usage { get; private init; }
+
+    /// <summary>Null when it has no price, or what it used is unknown.</summary>
+    public decimal? Cost { get; private init; }
+
+    public static Settlement Of(Reservation reservation, Reserved reserved, JobUsage? usage, bool isFree) =>
+        new(
+            reservation,
+            reserved.Slot,
+            (usage?.InputTokens ?? reservation.Input) - reservation.Input,
+            (usage?.OutputTokens ?? reservation.Output) - reservation.Output,
+            usage is null && !isFree ? CallState.Unknown : CallState.Settled
+        )
+        {
+            Usage = usage,
+            Cost =
+                usage is not null ? reservation.Price?.Rates.CostOf(usage)
+                : isFree ? 0
+                : null,
+        };
+
+    public static Settlement Cancelled(Reservation reservation, Reserved reserved) =>
+        new(reservation, reserved.Slot, -reservation.Input, -reservation.Output, CallState.Released);
+}

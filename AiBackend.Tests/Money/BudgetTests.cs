@@ -1,0 +1,138 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Money;
+using AiBackend.Core.Providers.Admission;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+
+namespace AiBackend.Tests.Money;
+
+/// <summary>No more is spent than a budget allows, whoever asks and however many at once.</summary>
+public sealed class BudgetTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    [Fact]
+    public async Task I_6_of_64_calls_of_ten_cents_at_once_a_dollar_admits_exactly_ten()
+    {
+        var budget = await Core.BudgetAsync(1m);
+        var ledgers = Enumerable.Range(0, 4).Select(_ => Core.NewLedger()).ToList();
+        var jobs = new List<ClaimedJob>();
+        for (var i = 0; i < 64; i++)
+        {
+            jobs.Add(await Core.SpenderAsync());
+        }
+
+        var answers = await Task.WhenAll(
+            jobs.Select((job, i) => Task.Run(() => ledgers[i % ledgers.Count].ReserveAsync(job.Call(0.10m), TestRun.Cancel)))
+        );
+
+        Assert.Equal(10, answers.Count(answer => answer.State is CallState.Reserved));
+        Assert.Equal(54, answers.Count(answer => answer is { State: null, BlockedBy: "budget:tenant:day" }));
+        var now = await Core.ReadAsync(budget);
+        Assert.Equal((0m, 1m), (now.SettledUsd, now.ReservedUsd));
+        Assert.Equal(10, await Core.ScalarAsync<int>("SELECT count(*) FROM provider_calls"));
+        foreach (var ledger in ledgers)
+        {
+            await ledger.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task I_6_every_budget_on_the_path_counts_or_none()
+    {
+        var tight = await Core.BudgetAsync(0.25m, BudgetScope.Feature, "summaries", BudgetPeriod.Hour);
+        var wide = await Core.BudgetAsync(1m, BudgetScope.Global, "", BudgetPeriod.Month);
+        var key = await Core.BudgetAsync(5m, BudgetScope.Key, "k1", BudgetPeriod.Total);
+        var user = await Core.BudgetAsync(5m, BudgetScope.User, "u-17", BudgetPeriod.Minute);
+        var other = await Core.BudgetAsync(0m, BudgetScope.Feature, "else");
+        var soft = await Core.BudgetAsync(0m, BudgetScope.Tenant, hard: false);
+        await using var ledger = Core.NewLedger();
+        var job = await Core.SpenderAsync(CoreHost.Draft() with { Feature = "summaries", EndUser = "u-17", KeyId = "k1" });
+
+        Assert.Equal(CallState.Reserved, (await ledger.ReserveAsync(job.Call(0.20m), TestRun.Cancel)).State);
+        Assert.Equal("budget:feature:summaries:hour", (await ledger.ReserveAsync(job.Call(0.20m, call: 1), TestRun.Cancel)).BlockedBy);
+
+        foreach (var budget in (Budget[])[tight, wide, key, user, soft])
+        {
+            Assert.Equal(0.20m, (await Core.ReadAsync(budget)).ReservedUsd);
+        }
+
+        Assert.Equal(0m, (await Core.ReadAsync(other)).ReservedUsd);
+        ledger.Settle(job.Call(0.20m).Used(0.05m));
+        await Core.UntilAsync(tight, 0.05m, 0m);
+        await Core.UntilAsync(soft, 0.05m, 0m);
+        Assert.Equal(CallState.Reserved, (await ledger.ReserveAsync(job.Call(0.20m, call: 1), TestRun.Cancel)).State);
+    }
+
+    [Fact]
+    public async Task A_call_without_a_price_is_made_only_where_no_hard_budget_applies()
+    {
+        await using var ledger = Core.NewLedger();
+        var free = await Core.SpenderAsync();
+        Assert.Equal(CallState.Sent, (await ledger.ReserveAsync(free.Call(0) with { Price = null }, TestRun.Cancel)).State);
+        var soft = await Core.BudgetAsync(1m, hard: false);
+        Assert.Equal(CallState.Sent, (await ledger.ReserveAsync(free.Call(0, call: 1) with { Price = null }, TestRun.Cancel)).State);
+        var hard = await Core.BudgetAsync(1m, period: BudgetPeriod.Month);
+
+        var answer = await ledger.ReserveAsync(free.Call(0, call: 2) with { Price = null }, TestRun.Cancel);
+
+        Assert.Equal((null, "budget:unpriced:p0/m"), (answer.State, answer.BlockedBy));
+        ledger.Settle((free.Call(0) with { Price = null }).Used(0));
+        await Eventually.TrueAsync(
+            async _ => (await Core.CallsAsync(free.Lease.JobId))[0] is (CallState.Settled, null),
+            "its cost is unknown and not zero"
+        );
+        Assert.Equal(0m, (await Core.ReadAsync(soft)).SettledUsd + (await Core.ReadAsync(hard)).SettledUsd);
+    }
+
+    [Fact]
+    public async Task What_a_job_itself_may_cost_covers_all_its_calls()
+    {
+        await using var ledger = Core.NewLedger();
+        var job = await Core.SpenderAsync(CoreHost.Draft() with { MaxCostUsd = 0.25m });
+        Assert.NotNull((await ledger.ReserveAsync(job.Call(0.20m), TestRun.Cancel)).State);
+        Assert.Equal(CallEntry.Unpaid.MaxCost, (await ledger.ReserveAsync(job.Call(0.10m, call: 1), TestRun.Cancel)).BlockedBy);
+
+        ledger.Settle(job.Call(0.20m).Used(0.15m));
+        await Eventually.TrueAsync(async _ => (await Core.CallsAsync(job.Lease.JobId))[0].State is CallState.Settled, "it is settled");
+
+        Assert.NotNull((await ledger.ReserveAsync(job.Call(0.10m, call: 1), TestRun.Cancel)).State);
+        Assert.Equal(CallEntry.Unpaid.MaxCost, (await ledger.ReserveAsync(job.Call(0.01m, call: 2), TestRun.Cancel)).BlockedBy);
+    }
+
+    [Fact]
+    public async Task A_new_window_begins_with_nothing_spent_and_what_is_still_reserved()
+    {
+        var budget = await Core.BudgetAsync(1m, period: BudgetPeriod.Hour);
+        await using var ledger = Core.NewLedger();
+        var job = await Core.SpenderAsync();
+        await ledger.ReserveAsync(job.Call(0.60m), TestRun.Cancel);
+        ledger.Settle(job.Call(0.60m).Used(0.60m));
+        await Core.UntilAsync(budget, 0.60m, 0m);
+        await ledger.ReserveAsync(job.Call(0.30m, call: 1), TestRun.Cancel);
+        var refused = await ledger.ReserveAsync(job.Call(0.20m, call: 2), TestRun.Cancel);
+        Assert.InRange(refused.Delay, TimeSpan.Zero, TimeSpan.FromHours(1));
+
+        await Core.ExecuteAsync("UPDATE budgets SET window_at = window_at - interval '1 hour'", Guid.Empty);
+
+        var now = await Core.ReadAsync(budget);
+        Assert.Equal((0m, 0.30m), (now.SettledUsd, now.ReservedUsd));
+        Assert.NotNull((await ledger.ReserveAsync(job.Call(0.70m, call: 2), TestRun.Cancel)).State);
+        Assert.Null((await ledger.ReserveAsync(job.Call(0.01m, call: 3), TestRun.Cancel)).State);
+    }
+
+    [Fact]
+    public async Task A_repeat_after_a_lost_reply_pays_once()
+    {
+        var budget = await Core.BudgetAsync(1m);
+        await using var ledger = Core.NewLedger();
+        var job = await Core.SpenderAsync();
+
+        Assert.Equal(CallState.Reserved, (await ledger.ReserveAsync(job.Call(0.80m), TestRun.Cancel)).State);
+        Assert.Equal(CallState.Reserved, (await ledger.ReserveAsync(job.Call(0.80m), TestRun.Cancel)).State);
+        ledger.Settle(job.Call(0.80m).Used(0.50m));
+        ledger.Settle(job.Call(0.80m).Used(0.50m));
+        await Core.UntilAsync(budget, 0.50m, 0m);
+
+        Assert.Equal(1, await Core.ScalarAsync<int>("SELECT sum(calls) FROM usage_days"));
+        Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM provider_calls"));
+    }
+}

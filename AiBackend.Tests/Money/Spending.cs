@@ -1,0 +1,105 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Admission;
+using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Money;
+using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Providers;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace AiBackend.Tests.Money;
+
+/// <summary>Calls on their way through the ledger, without a provider.</summary>
+internal static class Spending
+{
+    /// <summary>A dollar for a million output tokens: tokens are millionths of dollars.</summary>
+    private static readonly Price Price = new("p0", "m", 1, DateTimeOffset.UnixEpoch, new PriceRates(0, 0, 1, 1)) { SetBy = "test" };
+
+    public static ChatDeployment Deployment { get; } = new("p0", "m", Simulated: true, new ScriptedChatClient());
+
+    public static CallLedger NewLedger(this CoreHost core) =>
+        new(core.HotPath, core.Get<IStorageWatch>(), Options.Create(new AdmissionOptions()), NullLogger<CallLedger>.Instance);
+
+    /// <summary>Submits and claims a job that spends.</summary>
+    public static async Task<ClaimedJob> SpenderAsync(this CoreHost core, JobDraft? draft = null) =>
+        (await core.ClaimAsync(await core.SubmitAsync(draft))).Job;
+
+    public static Reservation Call(this ClaimedJob job, decimal usd, int call = 0) =>
+        new(
+            Deployment,
+            new ChatCaller(job.Lease.JobId, job.Lease.Epoch, 1, HasTurn: false)
+            {
+                Call = call,
+                Payer = new CallPayer(job.TenantId, job.KeyId, job.Feature, job.EndUser, job.MaxCostUsd),
+            },
+            0,
+            (long)(usd * 1_000_000),
+            Price
+        );
+
+    public static Settlement Used(this Reservation call, decimal usd) =>
+        Settlement.Of(call, default, new JobUsage(0, 0, (long)(usd * 1_000_000), null), isFree: false);
+
+    public static Settlement UsedUnknown(this Reservation call) => Settlement.Of(call, default, null, isFree: false);
+
+    public static async Task<Budget> BudgetAsync(
+        this CoreHost core,
+        decimal limit,
+        BudgetScope scope = BudgetScope.Tenant,
+        string subject = "",
+        BudgetPeriod period = BudgetPeriod.Day,
+        bool hard = true
+    ) =>
+        (
+            await new BudgetStore(core.Database).AddAsync(
+                new Budget
+                {
+                    Id = Guid.CreateVersion7(),
+                    TenantId = ApiKeyStore.DefaultTenant,
+                    Scope = scope,
+                    Subject = subject,
+                    Period = period,
+                    LimitUsd = limit,
+                    Hard = hard,
+                    Thresholds = [80, 100],
+                },
+                "key",
+                TestRun.Cancel
+            )
+        )!;
+
+    public static async Task<Budget> ReadAsync(this CoreHost core, Budget budget) =>
+        Assert.Single(await new BudgetStore(core.Database).ListAsync(budget.TenantId, budget.Id, TestRun.Cancel));
+
+    public static Task UntilAsync(this CoreHost core, Budget budget, decimal settled, decimal reserved) =>
+        Eventually.TrueAsync(
+            async _ => await core.ReadAsync(budget) is var now && (now.SettledUsd, now.ReservedUsd) == (settled, reserved),
+            $"{settled} are settled and {reserved} reserved"
+        );
+
+    /// <summary>State and cost of a job's calls, in order.</summary>
+    public static async Task<IReadOnlyList<(CallState State, decimal? Cost)>> CallsAsync(this CoreHost core, Guid jobId)
+    {
+        await using var command = core.Database.CreateCommand(
+            "SELECT state, cost_usd FROM provider_calls WHERE job_id = @id ORDER BY lease_epoch, call"
+        );
+        command.Parameters.AddWithValue("id", jobId);
+        await using var reader = await command.ExecuteReaderAsync(TestRun.Cancel);
+        var calls = new List<(CallState, decimal?)>();
+        while (await reader.ReadAsync(TestRun.Cancel))
+        {
+            calls.Add(Read(reader));
+        }
+
+        return calls;
+    }
+
+    private static (CallState, decimal?) Read(NpgsqlDataReader row) =>
+        ((CallState)row.GetInt16(0), row.IsDBNull(1) ? null : row.GetDecimal(1));
+}

@@ -1,0 +1,28 @@
+using AiBackend.Core.Admission;
+
+namespace AiBackend.Worker.Maintenance;
+
+/// <summary>The leader's rounds for calls and what they cost.</summary>
+internal sealed class MoneyRounds(
+    ReleaseLimitedJobs releaseLimited,
+    ReleaseBudgetedJobs releaseBudgeted,
+    CloseAbandonedCalls closeAbandoned,
+    PruneCallWindows pruneWindows
+)
+{
+    private static readonly TimeSpan CloseInterval = TimeSpan.FromSeconds(10);
+
+    public async Task ReleaseAsync(CancellationToken cancellationToken)
+    {
+        await releaseLimited.RunAsync(cancellationToken);
+        await releaseBudgeted.RunAsync(cancellationToken);
+    }
+
+    public async Task<TimeSpan> CloseAsync(CancellationToken cancellationToken)
+    {
+        await closeAbandoned.RunAsync(CloseAbandonedCalls.After, cancellationToken);
+        return CloseInterval;
+    }
+
+    public Task PruneAsync(CancellationToken cancellationToken) => pruneWindows.RunAsync(cancellationToken);
+}
