@@ -14,20 +14,12 @@ internal sealed class RouteFailures
 
     public (Exception Exception, ProviderFailure Failure) Last => _all[^1];
 
-    /// <summary>Notes the failure unless it ends the route.</summary>
-    /// <param name="exception">What was thrown.</param>
-    /// <param name="isContinued">Whether the call was given the beginning of its answer. Then it is no fault of the caller's that it was refused.</param>
-    /// <returns>False when no other provider could do better; then it is not noted.</returns>
-    public bool MayFailOver(Exception exception, bool isContinued)
+    /// <summary>Notes a failure after which another deployment is asked.</summary>
+    /// <returns>True, for an exception filter.</returns>
+    public bool Note(Exception exception, ProviderFailure failure)
     {
-        var failure = ProviderFailures.Classify(exception);
-        var may = failure.MayFailOver || (isContinued && failure is ProviderFailure.CallerError);
-        if (may)
-        {
-            _all.Add((exception, failure));
-        }
-
-        return may;
+        _all.Add((exception, failure));
+        return true;
     }
 
     /// <summary>Notes a deployment that was not asked. The one that may be asked soonest counts; a key that is refused only when there is no other reason.</summary>

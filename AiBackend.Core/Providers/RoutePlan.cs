@@ -1,3 +1,4 @@
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Providers.Failures;
 
@@ -5,7 +6,7 @@ namespace AiBackend.Core.Providers;
 
 /// <summary>Which deployment of a route is asked next. See docs/adr/0013.</summary>
 /// <remarks>
-/// In order, each once. One that broke off after text and can go on where it was is asked once more before the others: so an attempt makes
+/// In order, each once; after one whose context was too small only those that are known to have more room. One that broke off after text and can go on where it was is asked once more before the others: so an attempt makes
 /// at most one call more than its route has deployments.
 /// </remarks>
 internal sealed class RoutePlan(IReadOnlyList<ChatDeployment> route)
@@ -15,6 +16,8 @@ internal sealed class RoutePlan(IReadOnlyList<ChatDeployment> route)
     private bool _askedAgain;
     private ChatDeployment? _writer;
     private bool _mayContinue;
+    private ChatDeployment? _current;
+    private long? _tooSmall;
 
     /// <summary>The last one that failed; null while none has.</summary>
     public ChatDeployment? Failed { get; private set; }
@@ -26,11 +29,33 @@ internal sealed class RoutePlan(IReadOnlyList<ChatDeployment> route)
         if (_asksAgain)
         {
             (_asksAgain, _askedAgain) = (false, true);
-            return _writer;
+            return _current = _writer;
         }
 
-        return _next < route.Count ? route[_next++] : null;
+        while (_next < route.Count)
+        {
+            var next = route[_next++];
+            if (_tooSmall is null)
+            {
+                return _current = next;
+            }
+
+            if (next.ContextTokens > _tooSmall)
+            {
+                return _current = next with { ChosenFor = RouteSwitch.ContextLength };
+            }
+        }
+
+        return _current = null;
     }
+
+    /// <summary>Whether somebody may do better than the deployment that was asked last. Only the caller can mend its own error.</summary>
+    /// <param name="failure">Why that one failed.</param>
+    /// <param name="isContinued">Whether it was given the beginning of its answer: then it is no fault of the caller's that it refused.</param>
+    public bool GoesOnAfter(ProviderFailure failure, bool isContinued) =>
+        failure.MayFailOver
+        || (isContinued && failure is ProviderFailure.CallerError)
+        || (failure.Code == ProviderFailureCodes.ContextLengthExceeded && HasRoomier());
 
     /// <summary>What asking <paramref name="to"/> means for the text that was delivered before; null when none was.</summary>
     /// <param name="to">Who is asked next.</param>
@@ -48,6 +73,11 @@ internal sealed class RoutePlan(IReadOnlyList<ChatDeployment> route)
     public void NoteFailed(ChatDeployment deployment, bool hadText, ProviderFailure? failure)
     {
         Failed = deployment;
+        if (failure?.Code == ProviderFailureCodes.ContextLengthExceeded)
+        {
+            _tooSmall = deployment.ContextTokens ?? 0;
+        }
+
         if (hadText)
         {
             (_writer, _mayContinue) = (deployment, true);
@@ -59,6 +89,8 @@ internal sealed class RoutePlan(IReadOnlyList<ChatDeployment> route)
             _mayContinue = false;
         }
     }
+
+    private bool HasRoomier() => route.Skip(_next).Any(deployment => deployment.ContextTokens > (_current?.ContextTokens ?? 0));
 
     /// <summary>Another model's text is never joined, not even where readers are told.</summary>
     private static bool Continues(ChatDeployment writer, ChatDeployment to) =>

@@ -96,7 +96,7 @@ public sealed class RoutedChat
                 .Client.GetStreamingResponseAsync(request.Messages, call.Named(request.Options), cancellationToken)
                 .GetAsyncEnumerator(cancellationToken);
             bool? goesOn;
-            while ((goesOn = await NextAsync(updates, call, request.IsContinued, failures, cancellationToken)) is true)
+            while ((goesOn = await NextAsync(updates, call, plan, request.IsContinued, failures, cancellationToken)) is true)
             {
                 if (answer.Take(summary.TakeText(updates.Current), request.IsContinued) is { Length: > 0 } text)
                 {
@@ -152,6 +152,7 @@ public sealed class RoutedChat
     private static async ValueTask<bool?> NextAsync(
         IAsyncEnumerator<ChatResponseUpdate> updates,
         EnteredCall call,
+        RoutePlan plan,
         bool isContinued,
         RouteFailures failures,
         CancellationToken cancellationToken
@@ -161,7 +162,11 @@ public sealed class RoutedChat
         {
             return await updates.MoveNextAsync();
         }
-        catch (Exception failure) when (call.NoteFailure(failure, cancellationToken) && failures.MayFailOver(failure, isContinued))
+        catch (Exception failure)
+            when (call.NoteFailure(failure, cancellationToken)
+                && plan.GoesOnAfter(call.Call.Failure!, isContinued)
+                && failures.Note(failure, call.Call.Failure!)
+            )
         {
             return null;
         }
