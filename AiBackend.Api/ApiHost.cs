@@ -8,6 +8,7 @@ using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Routing;
+using AiBackend.Core.Admission;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
@@ -71,6 +72,7 @@ internal static class ApiHost
         builder.AddJobEventReading();
         builder.AddDeadLetters();
         builder.AddOperationsReads();
+        builder.AddLimitReads();
         builder.AddRouting();
         builder.AddProviders();
         builder.AddControls();

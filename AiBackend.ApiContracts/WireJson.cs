@@ -49,7 +49,7 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(Stats))]
 [JsonSerializable(typeof(ProviderList))]
 [JsonSerializable(typeof(WorkerList))]
-[JsonSerializable(typeof(Route))]
+[JsonSerializable(typeof(ModelRoute))]
 [JsonSerializable(typeof(RouteRequest))]
 [JsonSerializable(typeof(RouteList))]
 [JsonSerializable(typeof(Deployment))]

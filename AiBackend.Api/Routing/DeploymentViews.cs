@@ -1,11 +1,18 @@
 using AiBackend.ApiContracts.Routing;
+using AiBackend.Core.Admission;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Routing;
 
 namespace AiBackend.Api.Routing;
 
 /// <summary>Deployments as callers see them: what holds now, and who decided it.</summary>
-internal sealed class DeploymentViews(RoutingStore store, CredentialStore credentials, CatalogRefresh refresh, ProviderCatalog catalog)
+internal sealed class DeploymentViews(
+    RoutingStore store,
+    CredentialStore credentials,
+    CatalogRefresh refresh,
+    ProviderCatalog catalog,
+    LimitUse limits
+)
 {
     public async Task<IReadOnlyList<Deployment>> ListAsync(CancellationToken cancellationToken)
     {
@@ -14,16 +21,26 @@ internal sealed class DeploymentViews(RoutingStore store, CredentialStore creden
             .Where(version => version.Kind == RoutingKind.Deployment)
             .ToDictionary(version => version.Name, StringComparer.Ordinal);
         var keys = await credentials.ListAsync(cancellationToken);
-        return [.. catalog.Deployments.Select(deployment => Show(deployment, stored.GetValueOrDefault(deployment.FullName), keys))];
+        var used = await limits.ReadAsync(cancellationToken);
+        return
+        [
+            .. catalog.Deployments.Select(deployment =>
+                Show(deployment, stored.GetValueOrDefault(deployment.FullName), keys, UseOf(deployment, used))
+            ),
+        ];
     }
 
     public async Task<Deployment?> FindAsync(string provider, string model, CancellationToken cancellationToken)
     {
         await refresh.RefreshAsync(cancellationToken);
         var versions = await store.VersionsAsync(RoutingKind.Deployment, RoutingDefinitions.NameOf(provider, model), cancellationToken);
-        return catalog.Find(provider, model) is { } deployment
-            ? Show(deployment, versions.Count > 0 ? versions[0] : null, await credentials.ListAsync(cancellationToken))
-            : null;
+        if (catalog.Find(provider, model) is not { } deployment)
+        {
+            return null;
+        }
+
+        var used = UseOf(deployment, await limits.ReadAsync(cancellationToken));
+        return Show(deployment, versions.Count > 0 ? versions[0] : null, await credentials.ListAsync(cancellationToken), used);
     }
 
     /// <summary>As they were sent: what a version left out is as the configuration has it today.</summary>
@@ -38,7 +55,7 @@ internal sealed class DeploymentViews(RoutingStore store, CredentialStore creden
         ];
     }
 
-    private Deployment Show(ChatDeployment deployment, RoutingVersion? version, IReadOnlyList<Credential> keys) =>
+    private Deployment Show(ChatDeployment deployment, RoutingVersion? version, IReadOnlyList<Credential> keys, DeploymentUse? use) =>
         new(
             deployment.Provider,
             deployment.Model,
@@ -65,6 +82,7 @@ internal sealed class DeploymentViews(RoutingStore store, CredentialStore creden
             Capabilities = deployment.Capabilities,
             Simulated = deployment.Simulated,
             Credential = KeyOf(deployment, keys),
+            Use = use,
             CreatedAt = version?.Body is null ? null : version.CreatedAt,
             CreatedBy = version?.Body is null ? null : version.CreatedBy,
         };
@@ -81,6 +99,11 @@ internal sealed class DeploymentViews(RoutingStore store, CredentialStore creden
             Deleted = version.Body is null,
         };
     }
+
+    private static DeploymentUse? UseOf(ChatDeployment deployment, IReadOnlyDictionary<string, UsedLimits> used) =>
+        deployment.Limits.Any && used.TryGetValue(deployment.FullName, out var now)
+            ? new DeploymentUse(now.Requests, now.InputTokens, now.OutputTokens, now.ConcurrentCalls)
+            : null;
 
     private string KeyOf(ChatDeployment deployment, IReadOnlyList<Credential> keys)
     {

@@ -7,7 +7,6 @@ using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Routing;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Routing;
-using Route = AiBackend.ApiContracts.Routing.Route;
 
 namespace AiBackend.Api.Routing;
 
@@ -55,7 +54,7 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
         else if (Latest(name, versions) is { } route)
         {
             VersionMatch.Tell(context.Response, route.Version);
-            await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, route, WireJson.Default.Route);
+            await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, route, WireJson.Default.ModelRoute);
         }
         else
         {
@@ -130,17 +129,17 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
         await refresh.RefreshAsync(context.RequestAborted);
         VersionMatch.Tell(context.Response, added.Version);
         var status = added.Version == 1 ? StatusCodes.Status201Created : StatusCodes.Status200OK;
-        await JsonAnswer.WriteAsync(context, status, Show(added), WireJson.Default.Route);
+        await JsonAnswer.WriteAsync(context, status, Show(added), WireJson.Default.ModelRoute);
         return null;
     }
 
-    private Route? Latest(string name, IReadOnlyList<RoutingVersion> versions) =>
+    private ModelRoute? Latest(string name, IReadOnlyList<RoutingVersion> versions) =>
         versions is [{ Body: not null } latest, ..] ? Show(latest)
         : name == ProviderCatalog.DefaultRoute ? Configured(versions.Count > 0 ? versions[0].Version : 0)
         : null;
 
     /// <summary>The route that every installation has: each provider's own model.</summary>
-    private Route Configured(int version) =>
+    private ModelRoute Configured(int version) =>
         new(
             ProviderCatalog.DefaultRoute,
             version,
@@ -148,10 +147,10 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
             [.. catalog.Providers.Select(provider => new RouteTarget { Provider = provider.Name, Model = provider.Model })]
         );
 
-    private static Route Show(RoutingVersion version)
+    private static ModelRoute Show(RoutingVersion version)
     {
         var request = version.Body is null ? null : RoutingDefinitions.ReadRoute(version.Body);
-        return new Route(version.Name, version.Version, "api", request?.Targets ?? [])
+        return new ModelRoute(version.Name, version.Version, "api", request?.Targets ?? [])
         {
             Description = request?.Description,
             Requires = request?.Requires ?? [],

@@ -3,7 +3,6 @@ using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Routing;
 using static AiBackend.Api.OpenApi.DescribedParameter;
-using Route = AiBackend.ApiContracts.Routing.Route;
 
 namespace AiBackend.Api.Routing;
 
@@ -71,7 +70,7 @@ internal static class RoutingEndpoints
                 ProblemTypes.InvalidValue,
                 ProblemTypes.RouteNotFound
             )
-            .Answers<Route>(StatusCodes.Status200OK, "The route, or with `versions` a `RouteList`.");
+            .Answers<ModelRoute>(StatusCodes.Status200OK, "The route, or with `versions` a `RouteList`.");
         group
             .MapPut("/{name}", routes.PutAsync)
             .RequireAuthorization(Policies.WriteOperations)
@@ -86,8 +85,8 @@ internal static class RoutingEndpoints
                 [.. path, IfMatch],
                 [.. Body, ProblemTypes.VersionMismatch]
             )
-            .Answers<Route>(StatusCodes.Status201Created, "The first version of it.")
-            .Answers<Route>(StatusCodes.Status200OK, "A new version of it.")
+            .Answers<ModelRoute>(StatusCodes.Status201Created, "The first version of it.")
+            .Answers<ModelRoute>(StatusCodes.Status200OK, "A new version of it.")
             .Takes<RouteRequest>();
         group
             .MapDelete("/{name}", routes.DeleteAsync)

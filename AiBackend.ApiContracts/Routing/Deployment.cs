@@ -28,6 +28,9 @@ public sealed record Deployment(
     /// <summary>Whose key its calls use: <c>deployment</c>, <c>provider</c>, <c>configuration</c>, or <c>none</c>.</summary>
     public string? Credential { get; init; }
 
+    /// <summary>What of its limits is used, over all workers; null when it was not called under limits.</summary>
+    public DeploymentUse? Use { get; init; }
+
     /// <summary>When this version was made; null when the configuration decides.</summary>
     public DateTimeOffset? CreatedAt { get; init; }
 
@@ -37,6 +40,13 @@ public sealed record Deployment(
     /// <summary>Whether this version took the deployment away, so that the configuration decides again.</summary>
     public bool Deleted { get; init; }
 }
+
+/// <summary>What was used of a deployment's limits, or is reserved, in the last 60 s.</summary>
+/// <param name="Requests">Calls.</param>
+/// <param name="InputTokens">Tokens of prompts.</param>
+/// <param name="OutputTokens">Tokens of answers.</param>
+/// <param name="ConcurrentCalls">Calls that are open now; counted where they are limited.</param>
+public sealed record DeploymentUse(long Requests, long InputTokens, long OutputTokens, long ConcurrentCalls);
 
 /// <summary>What holds for a deployment from now on. Replaces all of it; what is left out is as the provider's configuration has it.</summary>
 public sealed record DeploymentRequest

@@ -5,7 +5,7 @@ namespace AiBackend.ApiContracts.Routing;
 /// <param name="Version">Counts its changes; 0 while the configuration alone decides.</param>
 /// <param name="Source"><c>configuration</c> or <c>api</c>.</param>
 /// <param name="Targets">In order of preference.</param>
-public sealed record Route(string Name, int Version, string Source, IReadOnlyList<RouteTarget> Targets)
+public sealed record ModelRoute(string Name, int Version, string Source, IReadOnlyList<RouteTarget> Targets)
 {
     /// <summary>What it is for, for people.</summary>
     public string? Description { get; init; }
@@ -67,4 +67,4 @@ public sealed record TargetConditions
 
 /// <summary>Routes by name, or the versions of one, newest first.</summary>
 /// <param name="Data">All of them.</param>
-public sealed record RouteList(IReadOnlyList<Route> Data);
+public sealed record RouteList(IReadOnlyList<ModelRoute> Data);

@@ -22,4 +22,7 @@ public static class AdmissionRegistration
         builder.Services.AddSingleton<CloseAbandonedCalls>().AddSingleton<PruneCallWindows>();
         builder.AddMoney();
     }
+
+    /// <summary>Adds <see cref="LimitUse"/>.</summary>
+    public static void AddLimitReads(this IHostApplicationBuilder builder) => builder.Services.AddSingleton<LimitUse>();
 }

@@ -24,19 +24,19 @@ public sealed record RoutingVersion(RoutingKind Kind, string Name, int Version, 
 /// <summary>Routes and deployments as operators changed them. Every change is a new row; the newest one counts.</summary>
 public sealed class RoutingStore(NpgsqlDataSource database)
 {
-    // The revision is raised first: its row's lock makes changes follow each other, so that none is overlooked by who read a later one.
+    // First and in a statement of its own, so that the next one sees whatever the last change did: its row's lock makes changes follow
+    // each other, and none is overlooked by who reads a later revision.
+    private const string RaiseSql = "UPDATE routing_revision SET revision = revision + 1";
+
     private const string AddSql = """
-        WITH raised AS (
-            UPDATE routing_revision SET revision = revision + 1 RETURNING revision
-        ), latest AS (
+        WITH latest AS (
             SELECT coalesce(max(version), 0) AS version FROM routing_versions WHERE kind = @kind AND name = @name
         )
         INSERT INTO routing_versions (kind, name, version, body, created_by)
-        SELECT @kind, @name, latest.version + 1, @body, @created_by FROM latest, raised
+        SELECT @kind, @name, latest.version + 1, @body, @created_by FROM latest
          WHERE (@expected IS NULL OR latest.version = @expected)
            AND (@body IS NOT NULL OR EXISTS (
                 SELECT 1 FROM routing_versions v WHERE v.kind = @kind AND v.name = @name AND v.version = latest.version AND v.body IS NOT NULL))
-        ON CONFLICT DO NOTHING
         RETURNING kind, name, version, body, created_at, created_by
         """;
 
@@ -49,9 +49,6 @@ public sealed class RoutingStore(NpgsqlDataSource database)
         SELECT kind, name, version, body, created_at, created_by
           FROM routing_versions WHERE kind = @kind AND name = @name ORDER BY version DESC LIMIT 100
         """;
-
-    /// <summary>How often a change is tried when others change the same thing at the same moment.</summary>
-    private const int Tries = 5;
 
     /// <summary>Adds a version.</summary>
     /// <param name="kind">Of a route or a deployment.</param>
@@ -70,27 +67,17 @@ public sealed class RoutingStore(NpgsqlDataSource database)
         CancellationToken cancellationToken
     )
     {
-        for (var i = 0; i < Tries; i++)
-        {
-            await using var command = database.CreateCommand(AddSql);
-            command.Parameters.AddWithValue("kind", (short)kind);
-            command.Parameters.AddWithValue("name", name);
-            command.Parameters.Add(new NpgsqlParameter<string?>("body", body));
-            command.Parameters.Add(new NpgsqlParameter<int?>("expected", expected));
-            command.Parameters.AddWithValue("created_by", createdBy);
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            if (await reader.ReadAsync(cancellationToken))
-            {
-                return Read(reader);
-            }
-
-            if (expected is not null || body is null)
-            {
-                break;
-            }
-        }
-
-        return null;
+        await using var batch = database.CreateBatch();
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(RaiseSql));
+        var add = new NpgsqlBatchCommand(AddSql);
+        add.Parameters.AddWithValue("kind", (short)kind);
+        add.Parameters.AddWithValue("name", name);
+        add.Parameters.Add(new NpgsqlParameter<string?>("body", body));
+        add.Parameters.Add(new NpgsqlParameter<int?>("expected", expected));
+        add.Parameters.AddWithValue("created_by", createdBy);
+        batch.BatchCommands.Add(add);
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? Read(reader) : null;
     }
 
     /// <summary>The latest version of everything.</summary>

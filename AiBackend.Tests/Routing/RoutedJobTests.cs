@@ -1,3 +1,4 @@
+using AiBackend.Core.Admission;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Routing;
 using AiBackend.Tests.Fixtures;
@@ -150,6 +151,33 @@ public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, S
                     ) > 0;
             },
             "jobs wait for the new limit"
+        );
+    }
+
+    [Fact]
+    public async Task What_calls_used_of_their_limits_can_be_read_until_the_window_is_over()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, model)],
+            [("AIBACKEND_PROVIDERS:0:TOKENS_PER_MINUTE", "100000"), ("Admission:Window", "00:00:06")]
+        );
+        var use = new LimitUse(worker.Database);
+
+        var usage = (await worker.RunJobAsync(CoreHost.Draft())).Usage!;
+
+        await Eventually.TrueAsync(
+            async _ =>
+                await use.ReadAsync(TestRun.Cancel) is { Count: 1 } all
+                && all[$"p0/{model}"] == new UsedLimits(1, usage.InputTokens, usage.OutputTokens, 0),
+            "what was used is in place of what was reserved"
+        );
+        await Eventually.TrueAsync(
+            async _ => (await use.ReadAsync(TestRun.Cancel))[$"p0/{model}"] == default,
+            "the window is over although nobody calls"
         );
     }
 

@@ -97,13 +97,13 @@ public sealed class RoutingApiTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.PreconditionFailed, stale.StatusCode);
         Assert.Equal("version_mismatch", (await ApiServer.ReadProblemAsync(stale)).Code);
         Assert.Equal(HttpStatusCode.PreconditionFailed, staleDelete.StatusCode);
-        Assert.Equal(2, (await GetAsync("routes/r", WireJson.Default.Route)).Version);
+        Assert.Equal(2, (await GetAsync("routes/r", WireJson.Default.ModelRoute)).Version);
     }
 
     [Fact]
     public async Task Of_changes_at_the_same_moment_each_is_a_version_and_none_is_lost()
     {
-        const int Changes = 8;
+        const int Changes = 32;
         var answers = await Task.WhenAll(Enumerable.Range(0, Changes).Select(_ => SendAsync(HttpMethod.Put, "routes/r", ToSim)));
 
         Assert.All(answers, answer => Assert.True(answer.IsSuccessStatusCode, $"{answer.StatusCode}"));

@@ -5,6 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
+using AiBackend.ApiContracts.Routing;
 using AiBackend.Tests.Fixtures;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -26,6 +27,10 @@ internal sealed class StubApi : IAsyncDisposable
     public Func<string, Task> BeforeList { get; set; } = _ => Task.CompletedTask;
 
     public IReadOnlyList<ProviderInfo> Providers { get; set; } = [];
+
+    public IReadOnlyList<ModelRoute> Routes { get; set; } = [];
+
+    public IReadOnlyList<Deployment> Deployments { get; set; } = [];
 
     /// <summary>While true, the Api does not say which providers it has.</summary>
     public bool HidesProviders { get; set; }
@@ -73,6 +78,8 @@ internal sealed class StubApi : IAsyncDisposable
             "/api/v1/providers",
             () => HidesProviders ? Results.Unauthorized() : Json(new ProviderList(Providers), WireJson.Default.ProviderList)
         );
+        _app.MapGet("/api/v1/routes", () => Json(new RouteList(Routes), WireJson.Default.RouteList));
+        _app.MapGet("/api/v1/deployments", () => Json(new DeploymentList(Deployments), WireJson.Default.DeploymentList));
         _app.MapGet("/api/v1/workers", () => Json(new WorkerList([]), WireJson.Default.WorkerList));
         _app.MapGet("/api/v1/stats", () => Json(Idle, WireJson.Default.Stats));
         _app.MapGet(

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
+using AiBackend.ApiContracts.Routing;
 using static System.FormattableString;
 
 namespace AiBackend.Web.Api;
@@ -54,6 +55,12 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, ILogger<ApiC
 
     public Task<ApiResult<ProviderList>> GetProvidersAsync(CancellationToken cancellationToken) =>
         GetAsync("api/v1/providers", ClientJson.Lenient.ProviderList, cancellationToken);
+
+    public Task<ApiResult<RouteList>> ListRoutesAsync(CancellationToken cancellationToken) =>
+        GetAsync("api/v1/routes", ClientJson.Lenient.RouteList, cancellationToken);
+
+    public Task<ApiResult<DeploymentList>> ListDeploymentsAsync(CancellationToken cancellationToken) =>
+        GetAsync("api/v1/deployments", ClientJson.Lenient.DeploymentList, cancellationToken);
 
     public Task<ApiResult<WorkerList>> GetWorkersAsync(CancellationToken cancellationToken) =>
         GetAsync("api/v1/workers", ClientJson.Lenient.WorkerList, cancellationToken);

@@ -20,7 +20,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
     private readonly JobClient _jobs = new(stack.Stack);
 
     public static TheoryData<string> Pages { get; } =
-    ["/ask", "/runs", "/runs?status=stopped", "done", "writing", "failed", "/ops", "/dead-letters", "letters", "/nowhere"];
+    ["/ask", "/runs", "/runs?status=stopped", "done", "writing", "failed", "/ops", "/models", "/dead-letters", "letters", "/nowhere"];
 
     [Theory]
     [MemberData(nameof(Pages))]

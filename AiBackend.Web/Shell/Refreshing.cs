@@ -1,4 +1,4 @@
-namespace AiBackend.Web.DeadLetters;
+namespace AiBackend.Web.Shell;
 
 /// <summary>Keeps a page current until its reader leaves.</summary>
 internal static class Refreshing
