@@ -28,13 +28,13 @@ internal static class BenchCommands
 
     private static readonly Option<int> Seconds = new("--seconds")
     {
-        Description = "Length of the timed part of submit, latency and chaos.",
+        Description = "Length of the timed part of submit, latency, chaos and noisy.",
         DefaultValueFactory = _ => 10,
     };
 
     private static readonly Option<int> Jobs = new("--jobs")
     {
-        Description = "Jobs of drain (default 20 000), llm (default 2 000) and limits (default 2 000).",
+        Description = "Jobs of drain (default 20 000), llm (2 000), limits (2 000) and scheduler (1 500).",
         DefaultValueFactory = _ => 0,
     };
 
@@ -78,6 +78,14 @@ internal static class BenchCommands
                 LimitsScenario.RunAsync
             )
         );
+        root.Add(
+            Command(
+                "scheduler",
+                "Many short and few long jobs, of which only a feature hints at the length, against their order and an oracle.",
+                SchedulerScenario.RunAsync
+            )
+        );
+        root.Add(Command("noisy", "A tenant's waits, alone and beside one that submits twenty times its share.", NoisyScenario.RunAsync));
         return root;
     }
 

@@ -69,4 +69,8 @@ public sealed record NoopInput
     /// <summary>Free text that makes the job as large as the measurement needs.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Padding { get; init; }
+
+    /// <summary>How long the job holds its slot, in milliseconds, up to a minute; none by default.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Milliseconds { get; init; }
 }

@@ -15,6 +15,7 @@ public sealed class DispatchBacklog(
     IQueuedJobs jobs,
     IReadyQueue queue,
     QueueTiers tiers,
+    RecentLoads loads,
     IOptions<QueueOptions> options,
     TimeProvider clock,
     ILogger<DispatchBacklog> logger
@@ -38,7 +39,10 @@ public sealed class DispatchBacklog(
         await ReadSlotsAsync(cancellationToken);
         var ready = await queue.LookAsync();
         var credits = _credits.InFlight(ready, _slots);
-        await queue.GuideAsync(credits);
+        var slots = _slots.Values.Sum();
+        var split = LengthSplit.Of(loads.ByLength, slots);
+        // The slots that are kept free of long jobs are given by this line only: the way past it does not know what is long.
+        await queue.GuideAsync(credits - split.Kept);
         var room = Math.Min(queue.Limit - ready.Unread.Count, (credits ?? int.MaxValue) - ready.InFlight);
         if (room <= 0)
         {
@@ -51,7 +55,7 @@ public sealed class DispatchBacklog(
         ForgetClaimed(heads);
         // The one place where a queued job is passed over.
         var fresh = heads.Where(job => !ready.Unread.Contains(job.Id) && !_offered.ContainsKey(job.Id)).ToList();
-        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, cancellationToken), room);
+        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, split, cancellationToken), room);
         var more = fresh.Count > next.Count;
         if (more)
         {
@@ -84,14 +88,11 @@ public sealed class DispatchBacklog(
     }
 
     /// <summary>Who holds slots, where it makes a difference to those who wait.</summary>
-    private async Task<Capacity> CapacityAsync(List<WaitingJob> waiting, CancellationToken cancellationToken)
+    private async Task<Capacity> CapacityAsync(List<WaitingJob> waiting, int slots, LengthSplit split, CancellationToken cancellationToken)
     {
-        var slots = _slots.Values.Sum();
-        if (
-            slots == 0
-            || waiting.TrueForAll(job => job.Level != JobPriority.Batch)
-            || waiting.TrueForAll(job => job.Level == JobPriority.Batch)
-        )
+        var batch = waiting.Count(job => job.Level == JobPriority.Batch);
+        var competes = batch > 0 && batch < waiting.Count;
+        if (slots == 0 || (!competes && !waiting.Exists(job => job.Length >= split.LongFrom)))
         {
             return Capacity.Unknown;
         }
@@ -100,7 +101,9 @@ public sealed class DispatchBacklog(
         return new Capacity
         {
             Running = [.. running, .. _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, 1))],
-            LeastBatch = SlotShares.LeastBatch(slots),
+            LongFrom = split.LongFrom,
+            MostLong = slots - split.Kept,
+            LeastBatch = competes ? SlotShares.LeastBatch(slots) : 0,
         };
     }
 

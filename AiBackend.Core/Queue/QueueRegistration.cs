@@ -1,3 +1,5 @@
+using AiBackend.Core.Queue.Estimates;
+using AiBackend.Core.Queue.Order;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -15,6 +17,9 @@ public static class QueueRegistration
             .Services.AddSingleton<IReadyQueue, ReadyQueue>()
             .AddSingleton<DispatchBacklog>()
             .AddSingleton<QueuePools>()
+            .AddSingleton<RecentLoads>()
+            .AddSingleton<JobEstimates>()
+            .AddSingleton<LearnEstimates>()
             .AddSingleton<QueueTiers>()
             .AddSingleton<IValidateOptions<QueueOptions>, TiersValidator>()
             .AddSingleton<FindPooledJobs>()

@@ -7,11 +7,8 @@ namespace AiBackend.Core.Queue;
 /// </remarks>
 internal sealed class SlotCredits(TimeProvider clock)
 {
-    // Longer than it takes to notice a free slot and to fill it, so that workers whose jobs are shorter than that do not stand idle.
-    private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(50);
-
-    // Jobs ahead of the slots decide the order early, so they must be worth it: less than this share of the slots is not.
-    private const int WorthIt = 4;
+    // Longer than it takes to notice free slots and to fill them, so that workers whose jobs are about as short do not stand idle.
+    private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(100);
 
     // Slower than the jitter of rounds, quicker than a load changes.
     private const double Smoothing = 0.3;
@@ -34,7 +31,9 @@ internal sealed class SlotCredits(TimeProvider clock)
         // Entries of a worker that is gone or takes no more are in nobody's way.
         var foreign = ready.Held.Where(held => !slots.ContainsKey(held.Key)).Sum(held => held.Value);
         var all = slots.Values.Sum();
-        return all + foreign + (int)Math.Max(0, (_perSecond * Ahead.TotalSeconds) - ((double)all / WorthIt));
+        // Jobs ahead of the slots decide the order early: worth it only where all slots are filled anew within that time.
+        var ahead = (int)(_perSecond * Ahead.TotalSeconds);
+        return all + foreign + (ahead >= all ? ahead : 0);
     }
 
     /// <summary>What is in the stream after an offer.</summary>

@@ -41,6 +41,11 @@ internal static class ExecutionRegistration
                 (worker, pools) => worker.PooledSlots = pools.Others.Where(pool => worker.Serves(pool.Name)).Sum(pool => pool.Slots)
             );
         builder.Services.TryAddSingleton(Random.Shared);
-        builder.Services.AddSingleton<WorkerDrain>().AddSingleton<HeldLeases>().AddSingleton<ChatAttempt>().AddSingleton<JobRunner>();
+        builder
+            .Services.AddSingleton<WorkerDrain>()
+            .AddSingleton<HeldLeases>()
+            .AddSingleton<ChatAttempt>()
+            .AddSingleton<NoopAttempt>()
+            .AddSingleton<JobRunner>();
     }
 }

@@ -9,6 +9,7 @@ internal sealed class JobRunner(
     LeasedWrites writes,
     HeldLeases held,
     ChatAttempt chat,
+    NoopAttempt noop,
     JobMetrics metrics,
     TimeProvider clock,
     ILogger<JobRunner> logger
@@ -29,8 +30,7 @@ internal sealed class JobRunner(
             var end = job.Type switch
             {
                 JobType.Chat => await chat.RunAsync(running, graceOver),
-                // Says when its handler began, which is what the bench measures with it.
-                JobType.Noop => AttemptEnd.Succeeded(text: null) with { FirstTokenAfter = clock.GetElapsedTime(confirmedAt) },
+                JobType.Noop => await noop.RunAsync(running, confirmedAt, graceOver),
                 _ => AttemptEnd.FailedForGood(
                     new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: false)
                 ),

@@ -14,9 +14,6 @@ internal sealed class DispatchRounds(DispatchBacklog dispatch, IReadyQueue queue
     // Jobs end together: a look for each of them alone would cost more than it gains.
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(2);
 
-    // A round that reads the heads of very many tenants takes its time, and Postgres has other things to do.
-    private const int PauseForWork = 2;
-
     private readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
@@ -39,13 +36,14 @@ internal sealed class DispatchRounds(DispatchBacklog dispatch, IReadyQueue queue
 
         var begin = _lastSweep = clock.GetTimestamp();
         _busy = await dispatch.RunAsync(cancellationToken);
-        var pause = clock.GetElapsedTime(begin) * PauseForWork;
+        // A round that reads the heads of very many tenants takes its time, and Postgres has other things to do.
+        var pause = clock.GetElapsedTime(begin);
         return pause > ShortestPause ? pause : ShortestPause;
     }
 
     private async Task WaitAsync(CancellationToken cancellationToken)
     {
-        using var timeUp = new CancellationTokenSource(_busy ? BusyInterval : IdleInterval, clock);
+        using var timeUp = new CancellationTokenSource(_busy ? BusyInterval - ShortestPause : IdleInterval, clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
         try
         {

@@ -3,6 +3,7 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Retention;
 using AiBackend.Worker.Execution;
@@ -17,6 +18,7 @@ internal sealed class MaintenanceLoops(
     Leadership leadership,
     DispatchRounds dispatch,
     IReadyQueue queue,
+    LearnEstimates learnEstimates,
     RescueJobs rescue,
     MoneyRounds money,
     ReleaseHeldJobs releaseHeld,
@@ -36,6 +38,7 @@ internal sealed class MaintenanceLoops(
 ) : BackgroundService
 {
     private static readonly TimeSpan AdvanceInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan LearnInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RescueInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PruneInterval = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan GaugeInterval = TimeSpan.FromSeconds(5);
@@ -59,6 +62,7 @@ internal sealed class MaintenanceLoops(
         await Task.WhenAll(
             RepeatAsync(TimeSpan.Zero, dispatch.RunAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, LearnAsync, cancellationToken),
             RepeatAsync(firstRescue > TimeSpan.Zero ? firstRescue : TimeSpan.Zero, RescueAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, money.CloseAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, quarantine.RoundAsync, cancellationToken),
@@ -82,6 +86,12 @@ internal sealed class MaintenanceLoops(
         await releaseHeld.RunAsync(MaxReleased, cancellationToken);
         await advanceDue.RunAsync(cancellationToken);
         return AdvanceInterval;
+    }
+
+    private async Task<TimeSpan> LearnAsync(CancellationToken cancellationToken)
+    {
+        await learnEstimates.RunAsync(cancellationToken);
+        return LearnInterval;
     }
 
     private async Task<TimeSpan> RescueAsync(CancellationToken cancellationToken)

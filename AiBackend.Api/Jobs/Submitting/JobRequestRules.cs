@@ -4,6 +4,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Tenancy;
 using Microsoft.Extensions.Options;
 
@@ -16,6 +17,7 @@ internal sealed class JobRequestRules(
     ICatalogSource catalogSource,
     QueuePools pools,
     QueueTiers tiers,
+    JobEstimates estimates,
     JobIds ids,
     TimeProvider clock
 )
@@ -193,6 +195,7 @@ internal sealed class JobRequestRules(
             draft = draft with { Priority = tiers.HighestOf(caller.Tier, caller.HighestPriority) };
         }
 
+        draft = estimates.Estimate(draft);
         // A start in the past is a start now. The fingerprint speaks of the request, whenever it comes.
         return draft.NotBefore <= clock.GetUtcNow() ? draft with { NotBefore = null } : draft;
     }

@@ -1,0 +1,98 @@
+using System.Collections.Frozen;
+using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Order;
+using Npgsql;
+
+namespace AiBackend.Core.Queue.Estimates;
+
+/// <summary>The learned estimates, in memory. They lag a second or two behind what the leader has learned, and no caller waits for them.</summary>
+public sealed class JobEstimates(NpgsqlDataSource database, TimeProvider clock)
+{
+    private const string Sql = """
+        SELECT tenant_id, model, feature, run_p50, run_p90, tokens_p50, tokens_p90
+          FROM job_estimates ORDER BY updated_at DESC LIMIT 20000
+        """;
+
+    private const double CharactersPerToken = 4;
+    private const int FirstAnswer = 512;
+    private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
+
+    private FrozenDictionary<EstimateKey, JobEstimate> _known = FrozenDictionary<EstimateKey, JobEstimate>.Empty;
+    private long _readAt;
+    private bool _reading;
+
+    /// <returns>What is known of such jobs, from the closest to the widest; null when it is nothing.</returns>
+    public JobEstimate? Find(Guid tenantId, string model, string? feature)
+    {
+        if (clock.GetElapsedTime(Volatile.Read(ref _readAt)) >= MaxAge && !Interlocked.Exchange(ref _reading, true))
+        {
+            // None: nobody waits for it; the command time-out bounds it.
+            _ = RefreshQuietlyAsync();
+        }
+
+        foreach (var key in new EstimateKey(tenantId, model, feature ?? "").AndWider())
+        {
+            if (Volatile.Read(ref _known).TryGetValue(key, out var estimate))
+            {
+                return estimate;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The draft with what it is expected to cost and how long it is expected to run.</summary>
+    public JobDraft Estimate(JobDraft draft)
+    {
+        if (Find(draft.TenantId, draft.Model, draft.Feature) is { } known)
+        {
+            return draft with
+            {
+                ExpectedTokens = (int)Math.Clamp(known.TokensP50, 1, int.MaxValue),
+                ExpectedLength = JobLength.Of(TimeSpan.FromSeconds(known.RunP50)),
+            };
+        }
+
+        return draft with
+        {
+            ExpectedTokens = draft.Type == JobType.Noop ? 1 : (int)(draft.Input.Length / CharactersPerToken) + FirstAnswer,
+        };
+    }
+
+    /// <summary>Reads what the leader has learned.</summary>
+    public async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(Sql);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var known = new Dictionary<EstimateKey, JobEstimate>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            known[new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2))] = new(
+                reader.GetDouble(3),
+                reader.GetDouble(4),
+                reader.GetDouble(5),
+                reader.GetDouble(6)
+            );
+        }
+
+        Volatile.Write(ref _known, known.ToFrozenDictionary());
+    }
+
+    private async Task RefreshQuietlyAsync()
+    {
+        try
+        {
+            await RefreshAsync(CancellationToken.None);
+        }
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
+        {
+            // Safe: older estimates are still estimates, and whoever submits is told about the database by his own statement.
+        }
+        finally
+        {
+            Volatile.Write(ref _readAt, clock.GetTimestamp());
+            Volatile.Write(ref _reading, false);
+        }
+    }
+}

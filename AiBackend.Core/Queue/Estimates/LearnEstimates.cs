@@ -1,0 +1,93 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Order;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Queue.Estimates;
+
+/// <summary>Learns from the jobs that ended lately: the leader's part.</summary>
+public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads, TimeProvider clock)
+{
+    // The newest jobs, so that what changes is noticed; so many that one busy tenant does not drive out the others at once. A group
+    // that is not among them keeps what was learned of it.
+    private const string Recent = """
+        recent AS MATERIALIZED (
+            SELECT j.tenant_id, j.model, coalesce(p.feature, '') AS feature,
+                   greatest(0.001, extract(epoch FROM a.ended_at - a.started_at)::float8) AS run,
+                   greatest(1, coalesce(a.input_tokens, 0) + coalesce(a.output_tokens, 0))::float8 AS tokens
+              FROM (SELECT id, tenant_id, model, attempt FROM jobs WHERE id >= @from AND status IN (6, 7) ORDER BY id DESC LIMIT 5000) j
+              JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+              JOIN job_payloads p ON p.job_id = j.id)
+        """;
+
+    private const string LearnSql = $"""
+        WITH {Recent}
+        INSERT INTO job_estimates AS e (tenant_id, model, feature, samples, run_p50, run_p90, tokens_p50, tokens_p90)
+        SELECT coalesce(tenant_id, '00000000-0000-0000-0000-000000000000'), model,
+               CASE WHEN grouping(feature) = 1 THEN '*' ELSE feature END, count(*),
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY run), percentile_disc(0.9) WITHIN GROUP (ORDER BY run),
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY tokens), percentile_disc(0.9) WITHIN GROUP (ORDER BY tokens)
+          FROM recent GROUP BY GROUPING SETS ((tenant_id, model, feature), (tenant_id, model), (model))
+        HAVING count(*) >= @enough
+            ON CONFLICT (tenant_id, model, feature) DO UPDATE
+           SET samples = excluded.samples, run_p50 = excluded.run_p50, run_p90 = excluded.run_p90,
+               tokens_p50 = excluded.tokens_p50, tokens_p90 = excluded.tokens_p90, updated_at = now()
+        """;
+
+    private const string LoadsSql = $"""
+        WITH {Recent}
+        SELECT least(24, greatest(0, ceil(ln(run * 1000) / ln(2::float8))))::smallint, count(*)::integer, sum(run) FROM recent GROUP BY 1
+        """;
+
+    private const string NewestSql = "SELECT id FROM jobs WHERE id >= @from ORDER BY id DESC LIMIT 1";
+
+    private static readonly TimeSpan Window = TimeSpan.FromHours(1);
+
+    // With fewer, the wider group knows better.
+    private const int Enough = 5;
+
+    private Guid _newest;
+    private int _still;
+
+    /// <summary>Learns, unless nothing has happened since the last time.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        if (await IsStillAsync(cancellationToken))
+        {
+            return;
+        }
+
+        await using var learn = Command(LearnSql);
+        learn.Parameters.AddWithValue("enough", Enough);
+        await learn.ExecuteNonQueryAsync(cancellationToken);
+        await using var byLength = Command(LoadsSql);
+        await using var reader = await byLength.ExecuteReaderAsync(cancellationToken);
+        var read = new List<LengthLoad>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            read.Add(new(reader.GetInt16(0), reader.GetInt32(1), reader.GetDouble(2)));
+        }
+
+        loads.ByLength = read;
+    }
+
+    /// <summary>No job came for so long that those that did have ended, or take longer than it matters.</summary>
+    private async Task<bool> IsStillAsync(CancellationToken cancellationToken)
+    {
+        const int Rounds = 60;
+        await using var command = Command(NewestSql);
+        var newest = await command.ExecuteScalarAsync(cancellationToken) as Guid? ?? Guid.Empty;
+        _still = newest == _newest ? _still + 1 : 0;
+        _newest = newest;
+        return newest == Guid.Empty || _still > Rounds;
+    }
+
+    private NpgsqlCommand Command(string sql)
+    {
+#pragma warning disable CA2100 // Constants of this class.
+        var command = database.CreateCommand(sql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("from", NpgsqlDbType.Uuid, JobIds.FirstOf(clock.GetUtcNow() - Window));
+        return command;
+    }
+}
