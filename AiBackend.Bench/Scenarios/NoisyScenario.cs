@@ -13,9 +13,9 @@ internal static class NoisyScenario
     private const int RunMilliseconds = 100;
     private const double Capacity = Slots * 1000.0 / RunMilliseconds;
 
-    // Of two tenants each one's share is a half; the quiet one uses nine tenths of its own.
+    // Of two tenants each one's share is a half; the quiet one uses half of its own.
     private const double Share = Capacity / 2;
-    private const double Quiet = 0.9 * Share;
+    private const double Quiet = 0.5 * Share;
     private const double Noisy = 20 * Share;
     private const int Seed = 6;
 
