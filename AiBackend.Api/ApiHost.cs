@@ -76,6 +76,7 @@ internal static class ApiHost
         builder.AddRouting();
         builder.AddProviders();
         builder.AddControls();
+        builder.AddQueueCaps();
     }
 
     private static void AddEndpoints(this IHostApplicationBuilder builder)

@@ -5,12 +5,13 @@ using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.Core.Controls;
+using AiBackend.Core.Controls.Caps;
 using AiBackend.Core.Operations;
 
 namespace AiBackend.Api.Controls;
 
 /// <summary><c>/api/v1/queues</c>: what waits, and what operators hold back.</summary>
-internal sealed class ControlRequests(ControlReads controls, HoldWork hold, StatsReads stats, ControlRules rules)
+internal sealed class ControlRequests(ControlReads controls, HoldWork hold, StatsReads stats, QueueCaps caps, ControlRules rules)
 {
     private const string Running = "running";
 
@@ -31,7 +32,11 @@ internal sealed class ControlRequests(ControlReads controls, HoldWork hold, Stat
             pool.Depth,
             pool.OldestAgeSeconds
         ));
-        var list = new QueueList([.. queues], [.. held.Select(Describe)]);
+        var capacity = await caps.DescribeAsync();
+        var list = new QueueList([.. queues], [.. held.Select(Describe)])
+        {
+            Capacity = new(capacity.Waiting, capacity.Most, capacity.PerSecond, capacity.Wait?.TotalSeconds, capacity.Reached),
+        };
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, list, WireJson.Default.QueueList);
     }
 

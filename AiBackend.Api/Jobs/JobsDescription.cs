@@ -30,6 +30,8 @@ internal static class JobsDescription
         ProblemTypes.Overloaded,
         ProblemTypes.ProviderDown,
         ProblemTypes.Draining,
+        ProblemTypes.TenantQueueFull,
+        ProblemTypes.QueueFull,
     ];
 
     public static void DescribeSubmit(this IEndpointConventionBuilder endpoint) =>

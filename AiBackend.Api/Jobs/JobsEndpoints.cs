@@ -17,6 +17,8 @@ internal static class JobsEndpoints
             .Services.AddSingleton<JobRequestRules>()
             .AddSingleton<DownRoute>()
             .AddSingleton<HeldBack>()
+            .AddSingleton<FullQueue>()
+            .AddSingleton<SubmissionMetrics>()
             .AddSingleton<AcceptedJob>()
             .AddSingleton<JobWait>();
         builder.Services.AddSingleton<SubmitJob>().AddSingleton<GetJob>().AddSingleton<ListJobs>();

@@ -18,6 +18,7 @@ internal sealed class SubmitJob(
     JobRequestRules rules,
     DownRoute downRoute,
     HeldBack heldBack,
+    FullQueue fullQueue,
     AcceptedJob accepted,
     JobReads jobs,
     JobWait wait,
@@ -106,10 +107,17 @@ internal sealed class SubmitJob(
         JobDraft draft,
         Caller caller,
         CancellationToken cancellationToken
-    ) =>
-        (await rules.RefuseNowAsync(draft, caller, cancellationToken) ?? await downRoute.RefuseAsync(draft)) is { } refusal
-            ? (refusal, draft)
-            : await heldBack.CheckAsync(draft);
+    )
+    {
+        var refusal = await rules.RefuseNowAsync(draft, caller, cancellationToken) ?? await downRoute.RefuseAsync(draft);
+        if (refusal is null)
+        {
+            (refusal, draft) = await heldBack.CheckAsync(draft);
+        }
+
+        // Last, because it takes room.
+        return (refusal ?? fullQueue.Refuse(draft.TenantId), draft);
+    }
 
     private async Task AnswerAsync(HttpContext context, Job job)
     {

@@ -55,9 +55,11 @@ internal static class ProblemTypes
         "The Idempotency-Key was used for another request"
     );
 
+    public static readonly ProblemType TenantQueueFull = new("tenant-queue-full", 429, "Too many jobs of this tenant wait");
     public static readonly ProblemType InternalError = new("internal-error", 500, "Something went wrong on our side");
     public static readonly ProblemType ProviderDown = new("provider-down", 503, "No provider can begin before the deadline");
     public static readonly ProblemType Draining = new("draining", 503, "It takes no new jobs for now");
+    public static readonly ProblemType QueueFull = new("queue-full", 503, "Too many jobs wait");
     public static readonly ProblemType Overloaded = new("overloaded", 503, "Too much work is arriving");
     public static readonly ProblemType StorageUnavailable = new("storage-unavailable", 503, "The database cannot be reached");
     public static readonly ProblemType StorageFull = new("storage-full", 503, "The database has no room");
@@ -105,8 +107,10 @@ internal static class ProblemTypes
         BodyTooLarge,
         UnsupportedMediaType,
         IdempotencyKeyReused,
+        TenantQueueFull,
         InternalError,
         Overloaded,
+        QueueFull,
         ProviderDown,
         Draining,
         StorageUnavailable,

@@ -3,7 +3,25 @@ namespace AiBackend.ApiContracts.Operations;
 /// <summary>The queues and what operators hold back: the answer of <c>GET /api/v1/queues</c>.</summary>
 /// <param name="Data">Every queue (pool), <c>default</c> first.</param>
 /// <param name="Controls">Everything that is paused or draining.</param>
-public sealed record QueueList(IReadOnlyList<QueueInfo> Data, IReadOnlyList<ControlInfo> Controls);
+public sealed record QueueList(IReadOnlyList<QueueInfo> Data, IReadOnlyList<ControlInfo> Controls)
+{
+    /// <summary>What waits of all tenants, and what may.</summary>
+    public QueueCapacityInfo? Capacity { get; init; }
+}
+
+/// <summary>What waits, and what may.</summary>
+/// <param name="Waiting">Jobs that are queued, scheduled, or wait for their next attempt.</param>
+/// <param name="MaxQueued">How many may; null is no limit.</param>
+/// <param name="EndedPerSecond">Jobs that end in a second, over the last minute; null when that is not known.</param>
+/// <param name="ExpectedWaitSeconds">How long a new job is expected to wait; null when that is not known.</param>
+/// <param name="Refusing">The limit for which new jobs of everybody are refused now; null when none is reached.</param>
+public sealed record QueueCapacityInfo(
+    long Waiting,
+    long? MaxQueued,
+    double? EndedPerSecond,
+    double? ExpectedWaitSeconds,
+    string? Refusing
+);
 
 /// <summary>One queue.</summary>
 /// <param name="Name">Name of the pool.</param>

@@ -10,4 +10,7 @@ internal static partial class ControlsLog
 
     [LoggerMessage(2501, LogLevel.Information, "Resumed {Kind} {Name}, by key {KeyId}")]
     public static partial void WorkResumed(this ILogger logger, string kind, string name, string keyId);
+
+    [LoggerMessage(2502, LogLevel.Warning, "What waits could not be counted; the limits of the queue go by an older count")]
+    public static partial void QueueNotCounted(this ILogger logger, Exception failure);
 }

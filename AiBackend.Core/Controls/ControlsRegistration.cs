@@ -1,4 +1,5 @@
 using AiBackend.Core.Admission;
+using AiBackend.Core.Controls.Caps;
 using AiBackend.Core.Providers.Admission;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -15,6 +16,18 @@ public static class ControlsRegistration
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<ControlReads>();
         builder.Services.AddSingleton<HoldWork>();
+    }
+
+    /// <summary>Adds the limits of what may wait: the Api's side.</summary>
+    public static void AddQueueCaps(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddOptions<BackpressureOptions>()
+            .BindConfiguration(BackpressureOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.TryAddSingleton(Random.Shared);
+        builder.Services.AddSingleton<QueueCounts>().AddSingleton<QueueCaps>();
     }
 
     /// <summary>Adds what keeps calls from held providers: the worker's side. Before <c>AddProviders</c>, after <c>AddAdmission</c>.</summary>

@@ -28,6 +28,7 @@ public sealed class LeasedWrites : IAsyncDisposable
     private readonly Task _loop;
     private TaskCompletionSource _urgent = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _fencedCount;
+    private long _endedCount;
     private volatile bool _stopping;
 
     /// <summary>Starts the loop that writes.</summary>
@@ -51,6 +52,9 @@ public sealed class LeasedWrites : IAsyncDisposable
 
     /// <summary>Writes that changed nothing because the lease had passed on.</summary>
     public long FencedCount => Interlocked.Read(ref _fencedCount);
+
+    /// <summary>Jobs that ended for good here.</summary>
+    public long EndedCount => Interlocked.Read(ref _endedCount);
 
     /// <summary>Begins to write for a job this worker has claimed.</summary>
     public RunningJob Open(ClaimedJob job) => new(job, this);
@@ -230,6 +234,7 @@ public sealed class LeasedWrites : IAsyncDisposable
             if (write.End is not null)
             {
                 running.CompleteEnd();
+                Interlocked.Add(ref _endedCount, write.End.Status.IsTerminal() ? 1 : 0);
                 if (write.End.Status == JobStatus.Queued)
                 {
                     (queued ??= []).Add(write.Lease.JobId);

@@ -15,10 +15,10 @@ internal sealed partial class PostgresJobStore
         """;
 
     private const string HeartbeatSql = """
-        INSERT INTO workers (id, name, slots, busy, fenced_writes, draining, ready_slots)
-        VALUES (@worker_id, @name, @slots, @busy, @fenced_writes, @draining, @ready_slots)
+        INSERT INTO workers (id, name, slots, busy, fenced_writes, draining, ready_slots, ended)
+        VALUES (@worker_id, @name, @slots, @busy, @fenced_writes, @draining, @ready_slots, @ended)
         ON CONFLICT (id) DO UPDATE
-           SET busy = excluded.busy, ready_slots = excluded.ready_slots, fenced_writes = excluded.fenced_writes, draining = excluded.draining, last_seen_at = now()
+           SET busy = excluded.busy, ended = excluded.ended, ready_slots = excluded.ready_slots, fenced_writes = excluded.fenced_writes, draining = excluded.draining, last_seen_at = now()
         """;
 
     public Task<IReadOnlyDictionary<Guid, bool>> RenewAsync(
@@ -71,6 +71,7 @@ internal sealed partial class PostgresJobStore
         command.Parameters.AddWithValue("fenced_writes", heartbeat.FencedWrites);
         command.Parameters.AddWithValue("draining", heartbeat.Draining);
         command.Parameters.AddWithValue("ready_slots", heartbeat.ReadySlots);
+        command.Parameters.AddWithValue("ended", heartbeat.Ended);
         return command;
     }
 }
@@ -83,4 +84,8 @@ internal sealed partial class PostgresJobStore
 /// <param name="FencedWrites">Writes it lost to a newer lease since it started.</param>
 /// <param name="Draining">Whether it takes no more jobs.</param>
 /// <param name="ReadySlots">Those of its slots that jobs of the ready stream may take.</param>
-public sealed record WorkerHeartbeat(Guid WorkerId, string Name, int Slots, int Busy, long FencedWrites, bool Draining, int ReadySlots);
+public sealed record WorkerHeartbeat(Guid WorkerId, string Name, int Slots, int Busy, long FencedWrites, bool Draining, int ReadySlots)
+{
+    /// <summary>Jobs it has ended for good since it started.</summary>
+    public long Ended { get; init; }
+}

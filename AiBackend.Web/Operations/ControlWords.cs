@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Operations;
+using AiBackend.Web.Runs;
 
 namespace AiBackend.Web.Operations;
 
@@ -28,6 +29,12 @@ internal static class ControlWords
         control.Mode == "draining"
             ? $"The {control.Kind} {control.Name} is draining: new jobs are refused, what was accepted is done."
             : $"The {control.Kind} {control.Name} is paused: its jobs are accepted and wait.";
+
+    /// <summary>That new jobs are refused because too much waits.</summary>
+    public static string Full(QueueCapacityInfo capacity) =>
+        capacity.Refusing == "max_wait" && capacity.ExpectedWaitSeconds is { } wait
+            ? $"New jobs are refused: they would wait for about {RunWords.Seconds(wait)}."
+            : $"The queue is full: {RunWords.Count(capacity.Waiting, "job waits", "jobs wait")}, and new ones are refused.";
 
     /// <summary>What an act will do, before it is done.</summary>
     public static string Effect(string act, ControlRequest target) =>

@@ -53,7 +53,10 @@ internal sealed class LeaseKeeper(
             writes.FencedCount,
             drain.IsDraining,
             identity.TakesReady ? options.Value.ReadySlots : 0
-        );
+        )
+        {
+            Ended = writes.EndedCount,
+        };
         // A renewal that hangs must not outlive the lease it renews.
         using var timeUp = new CancellationTokenSource(options.Value.LeaseSafetyMargin, clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);

@@ -1,0 +1,126 @@
+using System.Net;
+using AiBackend.ApiContracts;
+using AiBackend.Core.Controls.Caps;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Api;
+
+/// <summary>Too much waits: new jobs are refused at once, and nothing that was accepted is lost.</summary>
+public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private const int Most = 50;
+    private const int MostOfTenant = 20;
+
+    private readonly CappedApi _api = new(postgres);
+
+    public ValueTask InitializeAsync() => _api.InitializeAsync();
+
+    public ValueTask DisposeAsync() => _api.DisposeAsync();
+
+    [Fact]
+    public async Task I_14_a_burst_is_let_in_up_to_the_tenants_limit_and_no_job_more_and_the_rest_is_refused_at_once()
+    {
+        await UntilCountedAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 4 * MostOfTenant).Select(_ => TimedAsync(_api.Http)));
+
+        Assert.Equal(MostOfTenant, answers.Count(answer => answer.Status == HttpStatusCode.Accepted));
+        Assert.Equal(MostOfTenant, await CountAsync());
+        var refused = answers.Where(answer => answer.Status == HttpStatusCode.TooManyRequests).ToList();
+        Assert.Equal(3 * MostOfTenant, refused.Count);
+        Assert.All(refused, answer => Assert.InRange(answer.RetryAfter!.Value.TotalSeconds, 1, 90));
+        // The median: all of them share this machine with their callers.
+        Assert.InRange(
+            refused.Select(answer => answer.Took).Order().ElementAt(refused.Count / 2),
+            TimeSpan.Zero,
+            TimeSpan.FromMilliseconds(100)
+        );
+
+        using var again = await _api.PostAsync(ApiServer.Chat);
+        var problem = await ApiServer.ReadProblemAsync(again);
+        Assert.Equal("tenant_queue_full", problem.Code);
+        Assert.Contains("20 jobs of this tenant wait, and 20 may (max_queued_per_tenant)", problem.Detail, StringComparison.Ordinal);
+        Assert.NotNull(problem.RetryAfter);
+    }
+
+    [Fact]
+    public async Task L_4_every_tenant_is_refused_when_all_together_reach_the_limit_and_operators_see_it()
+    {
+        await UntilCountedAsync();
+        var tenants = new List<HttpClient>();
+        for (var i = 0; i < 4; i++)
+        {
+            tenants.Add(_api.Client(await _api.AddTenantAsync()));
+        }
+
+        var answers = await Task.WhenAll(tenants.SelectMany(tenant => Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(tenant))));
+
+        Assert.Equal(Most, answers.Count(answer => answer.Status == HttpStatusCode.Accepted));
+        Assert.Equal(Most, await CountAsync());
+        using var refused = await _api.PostAsync(ApiServer.Chat);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        var problem = await ApiServer.ReadProblemAsync(refused);
+        Assert.Equal("queue_full", problem.Code);
+        Assert.Contains("50 jobs wait here, and 50 may (max_queued)", problem.Detail, StringComparison.Ordinal);
+        var list = (await _api.Http.GetFromJsonAsync("/api/v1/queues", WireJson.Default.QueueList, TestRun.Cancel))!;
+        Assert.Equal((50L, 50L, "max_queued"), (list.Capacity!.Waiting, list.Capacity.MaxQueued, list.Capacity.Refusing));
+    }
+
+    [Fact]
+    public async Task I_3_a_repeat_of_an_accepted_job_is_answered_also_when_nothing_more_may_wait()
+    {
+        await UntilCountedAsync();
+        var job = await _api.SubmitAsync(ApiServer.Chat, ("Idempotency-Key", "k"));
+        await Task.WhenAll(Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(_api.Http)));
+        using var refused = await _api.PostAsync(ApiServer.Chat, ("Idempotency-Key", "other"));
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+
+        Assert.Equal(job.Id, (await _api.SubmitAsync(ApiServer.Chat, ("Idempotency-Key", "k"))).Id);
+    }
+
+    [Fact]
+    public async Task There_is_room_again_when_jobs_have_ended_and_a_tenant_may_have_a_limit_of_its_own()
+    {
+        await UntilCountedAsync();
+        await Task.WhenAll(Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(_api.Http)));
+        Assert.Equal(HttpStatusCode.TooManyRequests, (await TimedAsync(_api.Http)).Status);
+
+        await ExecuteAsync("UPDATE jobs SET status = 9, finished_at = now()");
+        await Eventually.TrueAsync(async _ => (await TimedAsync(_api.Http)).Status == HttpStatusCode.Accepted, "there is room");
+
+        await ExecuteAsync("UPDATE tenants SET max_queued = 1");
+        await Eventually.TrueAsync(
+            async _ => (await TimedAsync(_api.Http)).Status == HttpStatusCode.TooManyRequests,
+            "its own limit holds"
+        );
+    }
+
+    private Task<QueueCapacity> UntilCountedAsync() => _api.Get<QueueCaps>().DescribeAsync();
+
+    private static async Task<(HttpStatusCode Status, TimeSpan Took, TimeSpan? RetryAfter)> TimedAsync(HttpClient http)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        using var response = await ApiServer.PostAsync(http, System.Text.Encoding.UTF8.GetBytes(ApiServer.Chat));
+        return (response.StatusCode, TimeProvider.System.GetElapsedTime(began), response.Headers.RetryAfter?.Delta);
+    }
+
+    private async Task<long> CountAsync()
+    {
+        await using var command = _api.Db.Source.CreateCommand("SELECT count(*) FROM jobs");
+        return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
+    }
+
+    private async Task ExecuteAsync(string sql)
+    {
+#pragma warning disable CA2100 // Constants of this class.
+        await using var command = _api.Db.Source.CreateCommand(sql);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync(TestRun.Cancel);
+    }
+
+    private sealed class CappedApi(PostgresServer postgres) : ApiServer(postgres)
+    {
+        protected override IEnumerable<(string Name, string Value)> Settings =>
+            [("Backpressure:MaxQueued", "50"), ("Backpressure:MaxQueuedPerTenant", "20")];
+    }
+}
