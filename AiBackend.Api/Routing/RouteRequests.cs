@@ -153,6 +153,7 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
         return new ModelRoute(version.Name, version.Version, "api", request?.Targets ?? [])
         {
             Description = request?.Description,
+            Order = request?.Order ?? RouteOrders.Listed,
             Requires = request?.Requires ?? [],
             CreatedAt = version.CreatedAt,
             CreatedBy = version.CreatedBy,

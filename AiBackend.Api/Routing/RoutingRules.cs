@@ -31,6 +31,11 @@ internal sealed partial class RoutingRules(ProviderCatalog catalog)
         var errors = new FieldErrors();
         errors.CheckText("description", route.Description, 200);
         CheckCapabilities("requires", route.Requires, errors);
+        if (route.Order is { } order && !RouteOrders.All.Contains(order, StringComparer.Ordinal))
+        {
+            errors.Add("order", $"is {Quoted.Of(order)}; it must be one of {string.Join(", ", RouteOrders.All)}.");
+        }
+
         if (route.Targets is not { Count: >= 1 and <= MaxTargets } targets)
         {
             errors.Add("targets", Invariant($"has {route.Targets?.Count ?? 0} targets; send 1 to {MaxTargets}, in order of preference."));

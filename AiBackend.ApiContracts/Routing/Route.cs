@@ -10,6 +10,9 @@ public sealed record ModelRoute(string Name, int Version, string Source, IReadOn
     /// <summary>What it is for, for people.</summary>
     public string? Description { get; init; }
 
+    /// <summary><c>listed</c>: targets are asked as they are listed; <c>cheapest</c>: whoever would cost least for the call first.</summary>
+    public string Order { get; init; } = RouteOrders.Listed;
+
     /// <summary>Capabilities that every target must have.</summary>
     public IReadOnlyList<string> Requires { get; init; } = [];
 
@@ -29,11 +32,27 @@ public sealed record RouteRequest
     /// <summary>What it is for, for people; at most 200 characters.</summary>
     public string? Description { get; init; }
 
+    /// <summary>One of <see cref="RouteOrders"/>; left out, as listed. Targets without a price stand last among the cheapest.</summary>
+    public string? Order { get; init; }
+
     /// <summary>Capabilities that every target must have.</summary>
     public IReadOnlyList<string>? Requires { get; init; }
 
     /// <summary>In order of preference, 1 to 20. At least one has no <c>when</c>, so that every job has somewhere to go.</summary>
     public IReadOnlyList<RouteTarget>? Targets { get; init; }
+}
+
+/// <summary>In which order a route's targets are asked.</summary>
+public static class RouteOrders
+{
+    /// <summary>As they are listed.</summary>
+    public const string Listed = "listed";
+
+    /// <summary>Whoever would cost least for the call first, by its price and the estimated tokens.</summary>
+    public const string Cheapest = "cheapest";
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = [Listed, Cheapest];
 }
 
 /// <summary>A deployment as a stop of a route.</summary>

@@ -1,5 +1,6 @@
 using AiBackend.Core.Money;
 using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Catalog;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -21,6 +22,7 @@ public static class AdmissionRegistration
         builder.Services.AddSingleton<ReleaseLimitedJobs>().AddSingleton<ReleaseBudgetedJobs>();
         builder.Services.AddSingleton<CloseAbandonedCalls>().AddSingleton<PruneCallWindows>();
         builder.AddMoney();
+        builder.Services.AddSingleton<ICallPrices, CallPrices>();
     }
 
     /// <summary>Adds <see cref="LimitUse"/>.</summary>

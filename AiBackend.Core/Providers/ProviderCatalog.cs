@@ -70,7 +70,19 @@ public sealed class ProviderCatalog : IDisposable
     public IReadOnlyList<ChatDeployment> Route(string model) => _now.Route(model)?.All ?? [];
 
     /// <summary>The deployments to ask for <paramref name="model"/> on behalf of a call, best first; empty when nobody serves it.</summary>
-    public IReadOnlyList<ChatDeployment> Route(string model, RouteNeeds needs) => _now.Route(model)?.For(needs) ?? [];
+    /// <remarks>A route that asks the cheapest first is put in order by <paramref name="prices"/>.</remarks>
+    internal ValueTask<IReadOnlyList<ChatDeployment>> RouteAsync(
+        string model,
+        RouteNeeds needs,
+        ICallPrices prices,
+        CancellationToken cancellationToken
+    ) =>
+        _now.Route(model) switch
+        {
+            null => ValueTask.FromResult<IReadOnlyList<ChatDeployment>>([]),
+            { CheapestFirst: true } route => prices.OrderAsync(route.For(needs), needs, cancellationToken),
+            var route => ValueTask.FromResult(route.For(needs)),
+        };
 
     /// <summary>A deployment by provider and model; null when there is none.</summary>
     public ChatDeployment? Find(string provider, string model) => _now.Find(provider, model);

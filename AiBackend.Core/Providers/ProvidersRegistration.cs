@@ -53,10 +53,12 @@ public static class ProvidersRegistration
         builder.Services.AddSingleton(services => new RefusedKeys(services.GetRequiredService<ILogger<RefusedKeys>>()));
         builder.Services.TryAddSingleton<ICallGate, OpenGate>();
         builder.Services.TryAddSingleton<ICatalogSource, ConfigurationOnly>();
+        builder.Services.TryAddSingleton<ICallPrices, NoPrices>();
         builder.Services.AddSingleton<DeploymentDoor>();
         builder.Services.AddSingleton(services => new RoutedChat(
             services.GetRequiredService<ProviderCatalog>(),
             services.GetRequiredService<ICatalogSource>(),
+            services.GetRequiredService<ICallPrices>(),
             services.GetRequiredService<DeploymentDoor>(),
             services.GetRequiredService<ProviderMetrics>(),
             services.GetRequiredService<TimeProvider>(),

@@ -18,6 +18,7 @@ public sealed class RoutedChat
 {
     private readonly ProviderCatalog _catalog;
     private readonly ICatalogSource _source;
+    private readonly ICallPrices _prices;
     private readonly DeploymentDoor _door;
     private readonly ProviderMetrics _metrics;
     private readonly TimeProvider _clock;
@@ -26,6 +27,7 @@ public sealed class RoutedChat
     internal RoutedChat(
         ProviderCatalog catalog,
         ICatalogSource source,
+        ICallPrices prices,
         DeploymentDoor door,
         ProviderMetrics metrics,
         TimeProvider clock,
@@ -34,6 +36,7 @@ public sealed class RoutedChat
     {
         _catalog = catalog;
         _source = source;
+        _prices = prices;
         _door = door;
         _metrics = metrics;
         _clock = clock;
@@ -137,12 +140,12 @@ public sealed class RoutedChat
     )
     {
         var needs = new RouteNeeds(size.PromptTokens, size.MaxOutputTokens, caller.Level, caller.TimeLeft);
-        var route = _catalog.Route(model, needs);
+        var route = await _catalog.RouteAsync(model, needs, _prices, cancellationToken);
         if (route.Count == 0)
         {
             // Another process knew it when it took the work in.
             await _source.RefreshAsync(cancellationToken);
-            route = _catalog.Route(model, needs);
+            route = await _catalog.RouteAsync(model, needs, _prices, cancellationToken);
         }
 
         return route.Count > 0 ? route : throw new UnknownModelException(model, _catalog.KnownModels);

@@ -89,7 +89,7 @@ public sealed class CatalogRefresh(
                 .Where(version => version.Kind == RoutingKind.Route)
                 .ToDictionary(
                     route => route.Name,
-                    route => RoutingDefinitions.TargetsOf(RoutingDefinitions.ReadRoute(route.Body!)),
+                    route => RoutingDefinitions.RouteOf(RoutingDefinitions.ReadRoute(route.Body!)),
                     StringComparer.Ordinal
                 ),
             [.. latest.Where(version => version.Kind == RoutingKind.Deployment).Select(DeploymentOf).OfType<DeploymentDefinition>()],
@@ -114,9 +114,9 @@ public sealed class CatalogRefresh(
 
     private void WarnOfTheGone(CatalogOverrides overrides)
     {
-        foreach (var (name, targets) in overrides.Routes)
+        foreach (var (name, route) in overrides.Routes)
         {
-            foreach (var target in targets.Where(target => ProviderOf(target.Provider) is null))
+            foreach (var target in route.Targets.Where(target => ProviderOf(target.Provider) is null))
             {
                 logger.ProviderGone("route", name, target.Provider);
             }

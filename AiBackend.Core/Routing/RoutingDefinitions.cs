@@ -26,8 +26,11 @@ public static class RoutingDefinitions
         return (name[..slash], name[(slash + 1)..]);
     }
 
-    internal static IReadOnlyList<TargetDefinition> TargetsOf(RouteRequest route) =>
-        [.. route.Targets!.Select(target => new TargetDefinition(target.Provider!, target.Model!, RuleOf(target.When)))];
+    internal static RouteDefinition RouteOf(RouteRequest route) =>
+        new(
+            [.. route.Targets!.Select(target => new TargetDefinition(target.Provider!, target.Model!, RuleOf(target.When)))],
+            route.Order == RouteOrders.Cheapest
+        );
 
     /// <param name="request">What was sent.</param>
     /// <param name="provider">What holds where it says nothing.</param>

@@ -62,6 +62,37 @@ public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, S
     }
 
     [Fact]
+    public async Task A_route_that_asks_the_cheapest_first_follows_the_prices_and_asks_who_has_none_last()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var (free, dear, cheap) = (
+            await simulator.ModelAsync(new { words = 2 }),
+            await simulator.ModelAsync(new { words = 2 }),
+            await simulator.ModelAsync(new { error_rate = 1, error_status = 503 })
+        );
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, free), (simulator.Address, dear), (simulator.Address, cheap)],
+            [.. Price(0, "p1", dear, 30), .. Price(1, "p2", cheap, 3)]
+        );
+        const string Order = """ "order":"cheapest", """;
+        await RouteAsync(worker, "r", Order, ("p0", free, null), ("p1", dear, null), ("p2", cheap, null));
+
+        var job = await worker.RunJobAsync(CoreHost.Draft() with { Model = "r" });
+
+        // The cheapest was asked first, and failed; the next one is the dearer one and not the one without a price.
+        Assert.Equal(("completed", dear, 1), (job.Status, job.ServedBy!.Model, job.ServedBy.Fallbacks));
+        Assert.Single(await simulator.CallsAsync(cheap, TestRun.Cancel));
+        Assert.Empty(await simulator.CallsAsync(free, TestRun.Cancel));
+
+        static IEnumerable<(string, string)> Price(int n, string provider, string model, int dollars) =>
+            new[] { ("Provider", provider), ("Model", model), ("Input", $"{dollars}"), ("Output", $"{dollars}") }.Select(each =>
+                ($"Money:Prices:{n}:{each.Item1}", each.Item2)
+            );
+    }
+
+    [Fact]
     public async Task A_prompt_that_the_provider_says_is_too_long_goes_to_the_model_with_more_room_and_nowhere_else()
     {
         const string TooLong = """{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}""";
@@ -185,12 +216,19 @@ public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, S
         CoreHost worker,
         string name,
         params (string Provider, string Model, string? When)[] targets
+    ) => RouteAsync(worker, name, "", targets);
+
+    private static Task<RoutingVersion?> RouteAsync(
+        CoreHost worker,
+        string name,
+        string more,
+        params (string Provider, string Model, string? When)[] targets
     )
     {
         var list = targets.Select(target =>
             $$"""{"provider":"{{target.Provider}}","model":"{{target.Model}}","when":{{target.When ?? "null"}} }"""
         );
-        var body = $$"""{"targets":[{{string.Join(',', list)}}]}""";
+        var body = $$"""{ {{more}} "targets":[{{string.Join(',', list)}}]}""";
         return worker.Get<RoutingStore>().AddAsync(RoutingKind.Route, name, body, null, "k", TestRun.Cancel);
     }
 }

@@ -131,6 +131,10 @@ public sealed class RoutingApiTests(PostgresServer postgres) : IAsyncLifetime
         """{"targets":[{"provider":"simulator","model":"sim","when":{"priorities":["now"]}},{"provider":"simulator","model":"sim"}]}""",
         "has \"now\"; known are interactive, standard, batch"
     )]
+    [InlineData(
+        """{"order":"best","targets":[{"provider":"simulator","model":"sim"}]}""",
+        "order is \"best\"; it must be one of listed, cheapest"
+    )]
     [InlineData("""{"targets":[{"provider":"simulator","model":"sim","url":"http://elsewhere"}]}""", "url")]
     public async Task A_faulty_route_is_refused_with_the_place_and_the_remedy(string body, string says)
     {

@@ -84,6 +84,7 @@ internal sealed class SimWorker
             .With<IHostApplicationLifetime>(_lifetime)
             .With<ICallGate>(new OpenGate())
             .With<ICatalogSource>(new ConfigurationOnly())
+            .With<ICallPrices>(new NoPrices())
             .With(Provider());
         parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers);
         _writes = parts.Get<LeasedWrites>();

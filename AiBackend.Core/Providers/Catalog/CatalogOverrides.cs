@@ -7,19 +7,20 @@ namespace AiBackend.Core.Providers.Catalog;
 /// <param name="Deployments">Models that the configuration does not name, or for which other things hold.</param>
 /// <param name="Keys">Keys in place of the configured ones, by provider and model; an empty model is every other model of the provider.</param>
 public sealed record CatalogOverrides(
-    IReadOnlyDictionary<string, IReadOnlyList<TargetDefinition>> Routes,
+    IReadOnlyDictionary<string, RouteDefinition> Routes,
     IReadOnlyList<DeploymentDefinition> Deployments,
     IReadOnlyDictionary<(string Provider, string Model), string> Keys
 )
 {
     /// <summary>The configuration alone decides.</summary>
     public static CatalogOverrides None { get; } =
-        new(
-            new Dictionary<string, IReadOnlyList<TargetDefinition>>(StringComparer.Ordinal),
-            [],
-            new Dictionary<(string Provider, string Model), string>()
-        );
+        new(new Dictionary<string, RouteDefinition>(StringComparer.Ordinal), [], new Dictionary<(string Provider, string Model), string>());
 }
+
+/// <summary>Who answers to a name.</summary>
+/// <param name="Targets">In order of preference.</param>
+/// <param name="CheapestFirst">Whether those that would cost less for a call are asked before, whatever that order.</param>
+public sealed record RouteDefinition(IReadOnlyList<TargetDefinition> Targets, bool CheapestFirst);
 
 /// <summary>A stop of a route.</summary>
 /// <param name="Provider">The provider's configured name.</param>

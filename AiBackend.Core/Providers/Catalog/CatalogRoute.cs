@@ -1,8 +1,11 @@
 namespace AiBackend.Core.Providers.Catalog;
 
 /// <summary>A route as it is used: its targets with their clients, in order.</summary>
-internal sealed class CatalogRoute(IReadOnlyList<(ChatDeployment Deployment, TargetRule When)> targets)
+internal sealed class CatalogRoute(IReadOnlyList<(ChatDeployment Deployment, TargetRule When)> targets, bool cheapestFirst = false)
 {
+    /// <summary>Whether <see cref="For"/> has still to be put in order by price.</summary>
+    public bool CheapestFirst => cheapestFirst;
+
     /// <summary>Every target, whatever the call.</summary>
     public IReadOnlyList<ChatDeployment> All { get; } = [.. targets.Select(target => target.Deployment)];
 

@@ -32,15 +32,16 @@ internal sealed class CatalogSnapshot
             }
         }
 
-        foreach (var (name, targets) in overrides.Routes)
+        foreach (var (name, route) in overrides.Routes)
         {
             // A target whose provider is configured no more is as if it were not there.
-            var found = targets
-                .Select(target => (Find(target.Provider, target.Model)!, target.When))
-                .Where(target => target.Item1 is not null);
-            if (found.ToList() is { Count: > 0 } stops)
+            var stops = route
+                .Targets.Select(target => (Deployment: Find(target.Provider, target.Model)!, target.When))
+                .Where(target => target.Deployment is not null)
+                .ToList();
+            if (stops.Count > 0)
             {
-                _routes.Add(name, new CatalogRoute(stops));
+                _routes.Add(name, new CatalogRoute(stops, route.CheapestFirst));
             }
         }
 
