@@ -4,6 +4,7 @@ using AiBackend.Api.DeadLetters;
 using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
+using AiBackend.Api.Money;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
@@ -15,6 +16,7 @@ using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Money;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Queue;
@@ -85,6 +87,8 @@ internal static class ApiHost
         builder.AddDeadLetterEndpoints();
         builder.AddOperationsEndpoints();
         builder.AddRoutingEndpoints();
+        builder.AddMoney();
+        builder.AddMoneyEndpoints();
         builder.AddControlEndpoints();
         builder.AddApiDocument();
     }
@@ -97,6 +101,7 @@ internal static class ApiHost
         app.MapAlerts();
         app.MapOperations();
         app.MapRouting();
+        app.MapMoney();
         app.MapControls();
         app.MapProblemPages();
         app.MapApiDocument();

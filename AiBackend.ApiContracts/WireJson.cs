@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Money;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.ApiContracts.Routing;
 
@@ -61,6 +62,13 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(QueueList))]
 [JsonSerializable(typeof(ControlInfo))]
 [JsonSerializable(typeof(ControlRequest))]
+[JsonSerializable(typeof(Budget))]
+[JsonSerializable(typeof(BudgetRequest))]
+[JsonSerializable(typeof(BudgetList))]
+[JsonSerializable(typeof(Price))]
+[JsonSerializable(typeof(PriceRequest))]
+[JsonSerializable(typeof(PriceList))]
+[JsonSerializable(typeof(UsageReport))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthReport))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -71,6 +71,7 @@ internal static class BenchCommands
         root.Add(
             Command("chaos", "The acknowledgement while one worker is killed every 5 s, against the quiet one.", ChaosScenario.RunAsync)
         );
+        root.Add(Command("budget", "64 jobs of ten cents at once against a budget of a dollar: exactly ten run.", BudgetScenario.RunAsync));
         root.Add(
             Command(
                 "limits",

@@ -34,6 +34,7 @@ internal static class ProblemTypes
     public static readonly ProblemType RouteNotFound = new("route-not-found", 404, "There is no such route");
     public static readonly ProblemType DeploymentNotFound = new("deployment-not-found", 404, "There is no such deployment");
     public static readonly ProblemType CredentialNotFound = new("credential-not-found", 404, "No such key was set");
+    public static readonly ProblemType BudgetNotFound = new("budget-not-found", 404, "There is no such budget");
     public static readonly ProblemType ControlNotFound = new("control-not-found", 404, "There is nothing of this name to hold back");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
@@ -43,6 +44,7 @@ internal static class ProblemTypes
     public static readonly ProblemType NotADeadLetter = new("not-a-dead-letter", 409, "The job is not an open dead letter");
     public static readonly ProblemType BulkEnded = new("bulk-ended", 409, "The bulk action has already ended");
     public static readonly ProblemType TooManyBulkActions = new("too-many-bulk-actions", 409, "Too many bulk actions are running");
+    public static readonly ProblemType BudgetExists = new("budget-exists", 409, "There is such a budget already");
     public static readonly ProblemType DeploymentInUse = new("deployment-in-use", 409, "A route needs the deployment");
     public static readonly ProblemType NoCredentialSecret = new("no-credential-secret", 409, "Provider keys cannot be stored here");
     public static readonly ProblemType VersionMismatch = new("version-mismatch", 412, "It was changed meanwhile");
@@ -92,6 +94,7 @@ internal static class ProblemTypes
         RouteNotFound,
         DeploymentNotFound,
         CredentialNotFound,
+        BudgetNotFound,
         ControlNotFound,
         NotFound,
         MethodNotAllowed,
@@ -101,6 +104,7 @@ internal static class ProblemTypes
         NotADeadLetter,
         BulkEnded,
         TooManyBulkActions,
+        BudgetExists,
         DeploymentInUse,
         NoCredentialSecret,
         VersionMismatch,

@@ -23,6 +23,7 @@ public static class AdmissionRegistration
         builder.Services.AddSingleton<CloseAbandonedCalls>().AddSingleton<PruneCallWindows>();
         builder.AddMoney();
         builder.Services.AddSingleton<ICallPrices, CallPrices>();
+        builder.AddMoneyMaintenance();
     }
 
     /// <summary>Adds <see cref="LimitUse"/>.</summary>

@@ -15,6 +15,9 @@ public static class AlertRules
     /// <summary>A provider refused its key, so nobody asks it. The cause is the provider's name.</summary>
     public const string KeyRefused = "provider_key_refused";
 
+    /// <summary>A budget has reached a threshold. The cause is the budget, its window and the threshold.</summary>
+    public const string Budget = "budget_threshold";
+
     /// <summary>Every rule.</summary>
-    public static IReadOnlyList<string> All { get; } = [Cause, Depth, Age, KeyRefused];
+    public static IReadOnlyList<string> All { get; } = [Cause, Depth, Age, KeyRefused, Budget];
 }

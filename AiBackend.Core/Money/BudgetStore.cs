@@ -3,7 +3,7 @@ using NpgsqlTypes;
 
 namespace AiBackend.Core.Money;
 
-/// <summary>The budgets of a tenant: made, changed, ended and read. What calls take from them is in 0015c_calls.sql.</summary>
+/// <summary>The budgets of a tenant, and those that are about everybody: made, changed, ended and read. What calls take from them is in 0015c_calls.sql.</summary>
 public sealed class BudgetStore(NpgsqlDataSource database)
 {
     private const string Columns = """
@@ -27,18 +27,18 @@ public sealed class BudgetStore(NpgsqlDataSource database)
         UPDATE budgets
            SET asked_usd = CASE WHEN @limit > limit_usd OR NOT @hard THEN 0 ELSE asked_usd END,
                limit_usd = @limit, hard = @hard, thresholds = @thresholds, set_by = @set_by
-         WHERE id = @id AND tenant_id = @tenant_id AND deleted_at IS NULL
+         WHERE id = @id AND (tenant_id = @tenant_id OR scope = 0) AND deleted_at IS NULL
         RETURNING {Columns}
         """;
 
     // The leader lets go on who waits for it, and removes it when no call holds anything of it.
     private const string EndSql = """
-        UPDATE budgets SET deleted_at = now(), set_by = @set_by WHERE id = @id AND tenant_id = @tenant_id AND deleted_at IS NULL
+        UPDATE budgets SET deleted_at = now(), set_by = @set_by WHERE id = @id AND (tenant_id = @tenant_id OR scope = 0) AND deleted_at IS NULL
         """;
 
     private const string ListSql = $"""
         SELECT {Columns} FROM budgets
-         WHERE tenant_id = @tenant_id AND deleted_at IS NULL AND (@id IS NULL OR id = @id) ORDER BY scope, subject, period
+         WHERE (tenant_id = @tenant_id OR scope = 0) AND deleted_at IS NULL AND (@id IS NULL OR id = @id) ORDER BY scope, subject, period
         """;
 
     /// <returns>Null when there is one of the same scope, subject and period.</returns>

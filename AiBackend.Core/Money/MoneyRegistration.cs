@@ -1,3 +1,4 @@
+using AiBackend.Core.Alerts;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -13,5 +14,10 @@ public static class MoneyRegistration
         builder.Services.AddOptions<PriceOptions>().BindConfiguration(PriceOptions.SectionName).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<PriceOptions>, PriceOptionsValidator>();
         builder.Services.AddSingleton<PriceStore>().AddSingleton<PriceBook>().AddSingleton<BudgetStore>();
+        builder.Services.AddSingleton<UsageReads>();
     }
+
+    /// <summary>Adds the leader's part.</summary>
+    public static void AddMoneyMaintenance(this IHostApplicationBuilder builder) =>
+        builder.Services.AddSingleton<IAlertSource, BudgetAlerts>().AddSingleton<PruneUsage>();
 }

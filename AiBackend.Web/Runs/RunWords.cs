@@ -41,6 +41,9 @@ internal static class RunWords
                 "retry_budget" => $"The model provider fails often, so tries are spread out; next at {clockTime(next)}",
                 "provider_down" => $"The model provider is down, so this waits; looks again at {clockTime(next)}",
                 "rate_limit" => $"The model provider limits how fast we may ask; its turn is at {clockTime(next)}",
+                "budget" when run.WaitingReason!.StartsWith("budget:unpriced", StringComparison.Ordinal) =>
+                    "A budget applies, and nobody has said what this model costs; it waits for a price",
+                "budget" => $"The budget is spent for now; it goes on when there is money again, and looks again at {clockTime(next)}",
                 _ => $"{Try(run.Attempt)} failed, next at {clockTime(next)}",
             },
             _ => Status(run.Status),
@@ -48,7 +51,8 @@ internal static class RunWords
 
     /// <summary>Whether no provider could be asked yet: then nothing has failed.</summary>
     public static bool WaitsForProvider(RunView run) =>
-        run.Status is JobStatuses.Retrying && Code(run.WaitingReason) is "rate_limit" or "provider_down" or "retry_budget" or "paused";
+        run.Status is JobStatuses.Retrying
+        && Code(run.WaitingReason) is "rate_limit" or "budget" or "provider_down" or "retry_budget" or "paused";
 
     /// <summary>What the queue knows: “, about 20 s, 3rd in line”.</summary>
     private static string Place(QueuePlace? queue)

@@ -1,4 +1,5 @@
 using AiBackend.Core.Admission;
+using AiBackend.Core.Money;
 
 namespace AiBackend.Worker.Maintenance;
 
@@ -7,7 +8,8 @@ internal sealed class MoneyRounds(
     ReleaseLimitedJobs releaseLimited,
     ReleaseBudgetedJobs releaseBudgeted,
     CloseAbandonedCalls closeAbandoned,
-    PruneCallWindows pruneWindows
+    PruneCallWindows pruneWindows,
+    PruneUsage pruneUsage
 )
 {
     private static readonly TimeSpan CloseInterval = TimeSpan.FromSeconds(10);
@@ -24,5 +26,9 @@ internal sealed class MoneyRounds(
         return CloseInterval;
     }
 
-    public Task PruneAsync(CancellationToken cancellationToken) => pruneWindows.RunAsync(cancellationToken);
+    public async Task PruneAsync(CancellationToken cancellationToken)
+    {
+        await pruneWindows.RunAsync(cancellationToken);
+        await pruneUsage.RunAsync(cancellationToken);
+    }
 }

@@ -1,0 +1,99 @@
+using AiBackend.ApiContracts.Money;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Money;
+
+/// <summary>Which calls a report is about, and what it tells apart.</summary>
+public sealed record UsageQuery
+{
+    /// <summary>Whose calls.</summary>
+    public required Guid TenantId { get; init; }
+
+    /// <summary>First day.</summary>
+    public required DateOnly From { get; init; }
+
+    /// <summary>Last day.</summary>
+    public required DateOnly To { get; init; }
+
+    /// <summary>Names of <see cref="Groups"/>.</summary>
+    public required IReadOnlySet<string> GroupBy { get; init; }
+
+    /// <summary>Only calls with these values, by names of <see cref="Filters"/>.</summary>
+    public required IReadOnlyDictionary<string, string> Only { get; init; }
+
+    /// <summary>What calls can be told apart by.</summary>
+    public static IReadOnlyList<string> Groups { get; } = ["day", "key", "user", "feature", "provider", "model"];
+
+    /// <summary>What calls can be chosen by.</summary>
+    public static IReadOnlyList<string> Filters { get; } = ["key", "user", "feature", "provider", "model"];
+}
+
+/// <summary>Reads what calls cost, from the sums of each day.</summary>
+public sealed class UsageReads(NpgsqlDataSource database)
+{
+    private const string Sql = """
+        SELECT CASE WHEN @by_day THEN day END, CASE WHEN @by_key THEN key_id END, CASE WHEN @by_user THEN end_user END,
+               CASE WHEN @by_feature THEN feature END, CASE WHEN @by_provider THEN provider END, CASE WHEN @by_model THEN model END,
+               sum(calls)::bigint, sum(unpriced_calls)::bigint, sum(unknown_calls)::bigint, sum(input_tokens)::bigint,
+               sum(cached_tokens)::bigint, sum(output_tokens)::bigint, sum(reasoning_tokens)::bigint, sum(cost_usd), sum(unknown_usd)
+          FROM usage_days
+         WHERE tenant_id = @tenant_id AND day BETWEEN @from AND @to
+           AND (@key IS NULL OR key_id = @key) AND (@user IS NULL OR end_user = @user) AND (@feature IS NULL OR feature = @feature)
+           AND (@provider IS NULL OR provider = @provider) AND (@model IS NULL OR model = @model)
+         GROUP BY 1, 2, 3, 4, 5, 6
+         ORDER BY 1 DESC NULLS LAST, sum(cost_usd) + sum(unknown_usd) DESC, sum(calls) DESC, 2, 3, 4, 5, 6
+         LIMIT 1000
+        """;
+
+    /// <returns>One row a group.</returns>
+    public async Task<IReadOnlyList<UsageRow>> ReadAsync(UsageQuery query, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(Sql);
+        command.Parameters.AddWithValue("tenant_id", query.TenantId);
+        command.Parameters.AddWithValue("from", query.From);
+        command.Parameters.AddWithValue("to", query.To);
+        foreach (var group in UsageQuery.Groups)
+        {
+            command.Parameters.AddWithValue($"by_{group}", query.GroupBy.Contains(group));
+        }
+
+        foreach (var filter in UsageQuery.Filters)
+        {
+            command.Parameters.AddWithValue(filter, NpgsqlDbType.Text, (object?)query.Only.GetValueOrDefault(filter) ?? DBNull.Value);
+        }
+
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var rows = new List<UsageRow>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            rows.Add(Read(reader));
+        }
+
+        return rows;
+    }
+
+    private static UsageRow Read(NpgsqlDataReader row)
+    {
+        string? Text(int ordinal) => row.IsDBNull(ordinal) ? null : row.GetString(ordinal);
+
+        return new UsageRow
+        {
+            Day = row.IsDBNull(0) ? null : row.GetFieldValue<DateOnly>(0),
+            Key = Text(1),
+            User = Text(2),
+            Feature = Text(3),
+            Provider = Text(4),
+            Model = Text(5),
+            Calls = row.GetInt64(6),
+            UnpricedCalls = row.GetInt64(7),
+            UnknownCalls = row.GetInt64(8),
+            InputTokens = row.GetInt64(9),
+            CachedTokens = row.GetInt64(10),
+            OutputTokens = row.GetInt64(11),
+            ReasoningTokens = row.GetInt64(12),
+            CostUsd = row.GetDecimal(13),
+            UnknownUsd = row.GetDecimal(14),
+        };
+    }
+}
