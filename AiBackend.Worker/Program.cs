@@ -1,4 +1,5 @@
 using AiBackend.Core.Admission;
+using AiBackend.Core.Cache;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
@@ -32,5 +33,6 @@ builder.AddAdmission();
 builder.AddRouting();
 builder.AddHeldProviders();
 builder.AddProviders();
+builder.AddSharedAnswers();
 builder.AddWork(args);
 return await ProgramRun.RunAsync(builder.Build);

@@ -136,8 +136,11 @@ public sealed record ServedBy(string Provider, string Model, string? ModelVersio
     /// <summary>Stored prompt and its version, <c>name@version</c>; null when the caller wrote the messages.</summary>
     public string? Prompt { get; init; }
 
-    /// <summary><c>miss</c> when a provider was asked.</summary>
-    public string Cache { get; init; } = "miss";
+    /// <summary>A provider was asked.</summary>
+    public const string Miss = "miss";
+
+    /// <summary><c>miss</c> when a provider was asked, <c>hit</c> when the answer of an equal job was there, <c>follower</c> when the job had waited for it.</summary>
+    public string Cache { get; init; } = Miss;
 }
 
 /// <summary>Addresses of a job, relative to the API's root.</summary>

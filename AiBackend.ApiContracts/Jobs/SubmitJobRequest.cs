@@ -36,6 +36,12 @@ public sealed record SubmitJobRequest
     /// <summary>The caller's own user, for statistics and limits; at most 128 characters.</summary>
     public string? User { get; init; }
 
+    /// <summary>
+    /// <c>off</c> (default), or <c>read_write</c>: the answer may be that of an equal job of the tenant, the same model and input to the letter,
+    /// and may serve later ones; of equal jobs at the same time one asks and the others wait for it.
+    /// </summary>
+    public string? Cache { get; init; }
+
     /// <summary>Up to 16 string pairs kept with the job and returned with it; keys at most 64, values at most 512 characters.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
 }

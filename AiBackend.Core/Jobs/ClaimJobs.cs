@@ -32,6 +32,9 @@ public sealed record ClaimedJob
     /// <summary>The caller's own user.</summary>
     public string? EndUser { get; init; }
 
+    /// <summary>What makes a request equal to this one; null when it shares no answer.</summary>
+    public byte[]? CacheKey { get; init; }
+
     /// <summary>What all its calls together may cost; null is no limit of its own.</summary>
     public decimal? MaxCostUsd { get; init; }
 
@@ -149,13 +152,13 @@ internal sealed partial class PostgresJobStore
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
                       j.last_seq, j.crash_count, j.waiting_reason, j.priority, p.input, p.trace_parent, p.schema_version,
-                      p.feature, p.end_user, p.key_id, p.max_cost_usd
+                      p.feature, p.end_user, p.key_id, p.max_cost_usd, p.cache_key
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
         SELECT id, lease_epoch, type, model, attempt, counted, max_attempts, time_left, queue_wait, age, last_seq, input, trace_parent,
-               crash_count, waiting_reason, schema_version, priority, tenant_id, feature, end_user, key_id, max_cost_usd
+               crash_count, waiting_reason, schema_version, priority, tenant_id, feature, end_user, key_id, max_cost_usd, cache_key
           FROM claimed
         """;
 
@@ -218,6 +221,7 @@ internal sealed partial class PostgresJobStore
             EndUser = reader.IsDBNull(19) ? null : reader.GetString(19),
             KeyId = reader.IsDBNull(20) ? null : reader.GetString(20),
             MaxCostUsd = reader.IsDBNull(21) ? null : reader.GetDecimal(21),
+            CacheKey = reader.IsDBNull(22) ? null : reader.GetFieldValue<byte[]>(22),
         };
 
     private static bool WaitedFor(NpgsqlDataReader claimed, params ReadOnlySpan<string> codes)

@@ -17,10 +17,10 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
                 @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id, @max_cost_usd,
-                @expected_tokens, @expected_length)
+                @expected_tokens, @expected_length, @cache_key)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
                       feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id, max_cost_usd,
-                      expected_tokens, expected_length)
+                      expected_tokens, expected_length, cache_key)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
             SELECT tenant_id, 'jobs', idempotency_key, fingerprint, id, now() + interval '24 hours'
@@ -37,8 +37,9 @@ internal sealed partial class PostgresJobStore
                    expected_tokens, expected_length
               FROM accepted
         ), payloads AS (
-            INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd)
-            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd
+            INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd,
+                                      cache_key)
+            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd, cache_key
               FROM accepted
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
@@ -136,6 +137,7 @@ internal sealed partial class PostgresJobStore
         Column("expected_tokens", NpgsqlDbType.Integer, draft => draft.ExpectedTokens);
         Column("expected_length", NpgsqlDbType.Smallint, draft => draft.ExpectedLength);
         Column("key_id", NpgsqlDbType.Text, draft => draft.KeyId);
+        Column("cache_key", NpgsqlDbType.Bytea, draft => draft.CacheKey);
         Column("max_cost_usd", NpgsqlDbType.Numeric, draft => draft.MaxCostUsd);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
     }

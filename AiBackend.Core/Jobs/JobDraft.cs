@@ -57,6 +57,9 @@ public sealed record JobDraft
     /// <summary>The caller's feature.</summary>
     public string? Feature { get; init; }
 
+    /// <summary>What makes a request equal to this one; null when it shares no answer.</summary>
+    public byte[]? CacheKey { get; init; }
+
     /// <summary>The caller's own user.</summary>
     public string? EndUser { get; init; }
 

@@ -54,14 +54,14 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
                        UNION ALL
                        (SELECT 1 FROM jobs q WHERE q.status = 1 AND q.pool <> 'default' AND q.pool = j.pool
                            AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000)) ahead)
-               END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By("j")}
+               END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By("j")}, s.cache
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN job_outputs o ON o.job_id = j.id
           LEFT JOIN LATERAL (SELECT sum(a.input_tokens)::bigint AS input_tokens, sum(a.cached_tokens)::bigint AS cached_tokens,
                                     sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd
                                FROM job_attempts a WHERE a.job_id = j.id) u ON true
-          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated
+          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache
                                FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
          WHERE j.id = @id AND (j.tenant_id = @tenant_id OR @tenant_id IS NULL)
@@ -72,7 +72,7 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
                p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
                s.model_version, s.fallbacks, s.simulated, NULL::text, NULL::text[], NULL::bigint, j.crash_count, j.waiting_reason,
-               NULL::smallint, {HeldJobs.By("j")}
+               NULL::smallint, {HeldJobs.By("j")}, s.cache
           FROM (SELECT * FROM jobs
                  WHERE tenant_id = @tenant_id
                    AND id < @before AND id >= @from
@@ -86,7 +86,7 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
           LEFT JOIN LATERAL (SELECT sum(a.input_tokens)::bigint AS input_tokens, sum(a.cached_tokens)::bigint AS cached_tokens,
                                     sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd
                                FROM job_attempts a WHERE a.job_id = j.id) u ON true
-          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated
+          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache
                                FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
          ORDER BY j.id DESC

@@ -41,6 +41,9 @@ internal static class JobRow
             Usage = row.IsDBNull(20) ? null : Usage(row),
             ServedBy = Text(row, 24) is { } provider
                 ? new ServedBy(provider, row.GetString(25), Text(row, 26), row.GetInt16(27), row.GetBoolean(28))
+                {
+                    Cache = Text(row, 36) ?? ServedBy.Miss,
+                }
                 : null,
             Output = Text(row, 29) is { } text
                 ? Output(shapes.Outputs.Read(row.GetInt16(34), new(text, row.GetFieldValue<string[]>(30))))

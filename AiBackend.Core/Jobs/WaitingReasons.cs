@@ -33,8 +33,11 @@ public static class WaitingReasons
     /// <summary>An operator holds it back; followed by a colon, <c>queue</c>, <c>tenant</c>, <c>model</c> or <c>provider</c>, a slash and the name.</summary>
     public const string Paused = "paused";
 
+    /// <summary>An equal job asks for it; followed by a colon and that job's id.</summary>
+    public const string SingleFlight = "single_flight";
+
     /// <summary>Waits in which nobody was asked and nobody has failed.</summary>
-    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused];
+    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused, SingleFlight];
 
     /// <summary>Its worker died twice, so it waits for a process of its own.</summary>
     public const string Isolation = "isolation";

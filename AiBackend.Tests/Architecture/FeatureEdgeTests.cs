@@ -28,6 +28,8 @@ public sealed partial class FeatureEdgeTests
         ["Money"] = [.. Ground, "Alerts"],
         // What operators set about providers; priorities are named as those of jobs.
         ["Routing"] = [.. Ground, "Jobs", "Providers"],
+        // Answers that equal jobs share.
+        ["Cache"] = [.. Ground, "Jobs"],
         // What operators hold back: work in the queue, and calls in front of whatever else counts them.
         ["Controls"] = [.. Ground, "Queue", "Providers", "Admission"],
         // What follows a commit is told both to readers and to the queue.

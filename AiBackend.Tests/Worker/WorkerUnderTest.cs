@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Admission;
+using AiBackend.Core.Cache;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
@@ -55,6 +56,7 @@ public static class WorkerUnderTest
                 builder.AddRouting();
                 builder.AddHeldProviders();
                 builder.AddProviders();
+                builder.AddSharedAnswers();
                 builder.AddQueueGauges();
                 builder.AddRetention();
                 builder.AddMaintenance();

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Cache;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Versions;
@@ -13,8 +14,9 @@ using Microsoft.Extensions.AI;
 namespace AiBackend.Worker.Execution;
 
 /// <summary>One try at a chat job: streams the model's text into the job's log and says how it ended.</summary>
-internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random random, ILogger<ChatAttempt> logger)
+internal sealed class ChatAttempt(RoutedChat chat, SharedAnswers answers, TimeProvider clock, Random random, ILogger<ChatAttempt> logger)
 {
+    private static readonly TimeSpan FollowFor = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestPatience = TimeSpan.FromDays(30);
 
     public async Task<AttemptEnd> RunAsync(RunningJob running, CancellationToken graceOver)
@@ -27,6 +29,14 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
         var answer = new Answer(clock, calls);
         try
         {
+            switch (await answers.EnterAsync(job, stop.Token))
+            {
+                case FlightEntry.Hit hit:
+                    return TakeFromAnother(running, hit);
+                case FlightEntry.Follows(var leader) when job.Attempt < RetryPolicy.MostAttempts:
+                    return Follow(leader);
+            }
+
             var (messages, options) = ReadInput(job.Input);
             await foreach (var progress in chat.StreamAsync(job.Model, messages, options, calls, stop.Token))
             {
@@ -62,6 +72,29 @@ internal sealed class ChatAttempt(RoutedChat chat, TimeProvider clock, Random ra
             return answer.Describe(AfterFailure(job, failure, answer));
         }
     }
+
+    /// <summary>The answer of an equal job: in the log like any other, without a call and without cost.</summary>
+    private static AttemptEnd TakeFromAnother(RunningJob running, FlightEntry.Hit hit)
+    {
+        running.AppendText(hit.Text);
+        return AttemptEnd.Succeeded(hit.Text) with
+        {
+            ServedBy = new ServedBy(hit.Provider, hit.Model, hit.ModelVersion, 0, hit.Simulated)
+            {
+                Cache = hit.Followed ? "follower" : "hit",
+            },
+            Usage = new JobUsage(0, 0, 0, 0),
+            FirstTokenAfter = TimeSpan.Zero,
+        };
+    }
+
+    /// <summary>Waits without a slot. That it looks by itself is for the case that nobody lets it go on.</summary>
+    private static AttemptEnd Follow(Guid? leader) =>
+        AttemptEnd.WaitsForProvider(
+            new("single_flight", "transient", "An equal job asks; this one waits for its answer.", Retryable: true),
+            $"{WaitingReasons.SingleFlight}:{leader}",
+            FollowFor
+        );
 
     private ChatCaller CallerOf(ClaimedJob job) =>
         new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft)

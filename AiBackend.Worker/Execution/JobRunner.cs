@@ -1,3 +1,5 @@
+using AiBackend.Core.Cache;
+using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
@@ -7,6 +9,7 @@ namespace AiBackend.Worker.Execution;
 /// <summary>Runs one attempt under its lease and records how it ended.</summary>
 internal sealed class JobRunner(
     LeasedWrites writes,
+    SharedAnswers answers,
     HeldLeases held,
     ChatAttempt chat,
     NoopAttempt noop,
@@ -39,6 +42,7 @@ internal sealed class JobRunner(
             {
                 metrics.Ended(job, end, clock.GetElapsedTime(confirmedAt));
                 span?.Describe(end);
+                await SettleAsync(job);
             }
 
             return true;
@@ -52,6 +56,25 @@ internal sealed class JobRunner(
         finally
         {
             held.Remove(running);
+        }
+    }
+
+    /// <summary>Whoever waits for this job's answer need not wait for the leader's next round.</summary>
+    private async Task SettleAsync(ClaimedJob job)
+    {
+        if (job.CacheKey is null)
+        {
+            return;
+        }
+
+        try
+        {
+            // None: the job has ended; the limit of every statement bounds it.
+            await answers.SettleAsync(CancellationToken.None);
+        }
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
+        {
+            // Safe: the leader's next round does the same.
         }
     }
 }

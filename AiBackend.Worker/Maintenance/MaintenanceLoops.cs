@@ -1,3 +1,4 @@
+using AiBackend.Core.Cache;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
@@ -22,6 +23,7 @@ internal sealed class MaintenanceLoops(
     RescueJobs rescue,
     MoneyRounds money,
     ReleaseHeldJobs releaseHeld,
+    SharedAnswers answers,
     AdvanceDueJobs advanceDue,
     PruneKeys pruneKeys,
     PruneWorkers pruneWorkers,
@@ -84,6 +86,7 @@ internal sealed class MaintenanceLoops(
     {
         await money.ReleaseAsync(cancellationToken);
         await releaseHeld.RunAsync(MaxReleased, cancellationToken);
+        await answers.SettleAsync(cancellationToken);
         await advanceDue.RunAsync(cancellationToken);
         return AdvanceInterval;
     }
@@ -115,6 +118,7 @@ internal sealed class MaintenanceLoops(
         await pruneKeys.RunAsync(cancellationToken);
         await pruneWorkers.RunAsync(cancellationToken);
         await money.PruneAsync(cancellationToken);
+        await answers.PruneAsync(cancellationToken);
         await queue.DropStaleAsync("maintenance", StaleAfter);
         await queue.RemoveIdleConsumersAsync(ForgottenAfter);
         return PruneInterval;

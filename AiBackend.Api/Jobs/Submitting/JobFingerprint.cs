@@ -35,6 +35,11 @@ internal static class JobFingerprint
             meaning += Separator + cost.ToString("G29", CultureInfo.InvariantCulture);
         }
 
+        if (draft.CacheKey is not null)
+        {
+            meaning += Separator + "cache";
+        }
+
         return SHA256.HashData(Encoding.UTF8.GetBytes(meaning));
     }
 }

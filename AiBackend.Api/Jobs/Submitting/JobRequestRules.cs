@@ -1,5 +1,6 @@
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Cache;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Catalog;
@@ -123,6 +124,11 @@ internal sealed class JobRequestRules(
         }
 
         CheckModel(request.Model, errors);
+        if (request.Cache is not (null or "off" or "read_write"))
+        {
+            errors.Add("cache", $"is {Quoted.Of(request.Cache)}; it must be one of off, read_write.");
+        }
+
         errors.CheckText("feature", request.Feature, 64);
         errors.CheckText("user", request.User, 128);
         errors.CheckRange("max_attempts", request.MaxAttempts, 1, 20);
@@ -185,6 +191,11 @@ internal sealed class JobRequestRules(
             TraceParent = System.Diagnostics.Activity.Current?.Id,
             IdempotencyKey = idempotencyKey,
         };
+        if (request.Cache is "read_write" && type == JobType.Chat)
+        {
+            draft = draft with { CacheKey = CacheKey.Of(draft) };
+        }
+
         if (idempotencyKey is not null)
         {
             draft = draft with { Fingerprint = JobFingerprint.Of(draft) };
