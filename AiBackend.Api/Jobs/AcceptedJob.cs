@@ -26,7 +26,7 @@ internal sealed class AcceptedJob(JobReads jobs, IJobEventLog log)
             CreatedAt = createdAt,
             Attempt = 0,
             MaxAttempts = draft.MaxAttempts,
-            Queue = PlaceOf(status.ToWire()),
+            Queue = draft.Place ?? PlaceOf(status.ToWire()),
             NextAttemptAt = draft.NotBefore,
             Deadline = draft.Deadline,
             TraceId = draft.TraceParent is { Length: 55 } parent ? parent[3..35] : null,
@@ -55,7 +55,9 @@ internal sealed class AcceptedJob(JobReads jobs, IJobEventLog log)
             StartedAt = null,
             FinishedAt = null,
             Attempt = 0,
-            Queue = PlaceOf(state.Status),
+            Queue = state.Position is { } position
+                ? new QueuePlace(position, state.EtaP50, state.EtaP90, state.WaitingReason)
+                : PlaceOf(state.Status),
             NextAttemptAt = state.NextAttemptAt,
             Output = null,
             Error = null,

@@ -5,11 +5,12 @@ using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Outlook;
 
 namespace AiBackend.Api.Jobs;
 
 /// <summary><c>GET /api/v1/jobs/{id}</c>, at once or as soon as the job has ended.</summary>
-internal sealed class GetJob(JobReads jobs, JobWait wait)
+internal sealed class GetJob(JobReads jobs, LineOutlook outlook, JobWait wait)
 {
     private static readonly int LongestWait = (int)Preferences.LongestWait.TotalSeconds;
 
@@ -48,6 +49,6 @@ internal sealed class GetJob(JobReads jobs, JobWait wait)
             await wait.ForEndAsync(id, head.LastSeq, TimeSpan.FromSeconds(seconds), context.RequestAborted);
         }
 
-        return await jobs.FindAsync(tenantId, id, context.RequestAborted);
+        return await jobs.FindAsync(tenantId, id, context.RequestAborted) is { } job ? outlook.Describe(job, tenantId) : null;
     }
 }

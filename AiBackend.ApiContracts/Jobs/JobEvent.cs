@@ -47,11 +47,17 @@ public static class JobEventTypes
 /// <param name="Attempt">Number of the latest attempt; 0 before the first.</param>
 /// <param name="WaitingReason">Why it waits; null when it does not.</param>
 /// <param name="NextAttemptAt">When a waiting job becomes due; null when that depends on others.</param>
+/// <param name="Position">About how many jobs were ahead then; null when unknown, or when it does not wait.</param>
+/// <param name="EtaP50">Seconds from then until start in the typical case; null when unknown.</param>
+/// <param name="EtaP90">Seconds from then until start in nine of ten cases; null when unknown.</param>
 public sealed record StateEvent(
     string Status,
     int Attempt,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? WaitingReason = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? NextAttemptAt = null
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? NextAttemptAt = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Position = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? EtaP50 = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? EtaP90 = null
 );
 
 /// <summary>Payload of <c>delta</c>.</summary>

@@ -17,10 +17,10 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
                 @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id, @max_cost_usd,
-                @expected_tokens, @expected_length, @cache_key)
+                @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
                       feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id, max_cost_usd,
-                      expected_tokens, expected_length, cache_key)
+                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
             SELECT tenant_id, 'jobs', idempotency_key, fingerprint, id, now() + interval '24 hours'
@@ -32,9 +32,9 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM input WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM keys)
         ), inserted AS (
             INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, due_at, deadline, last_seq, pool,
-                              expected_tokens, expected_length)
+                              expected_tokens, expected_length, eta_p50, eta_p90)
             SELECT id, tenant_id, type, status, priority, model, max_attempts, coalesce(not_before, now()), deadline, 1, pool,
-                   expected_tokens, expected_length
+                   expected_tokens, expected_length, eta_p50, eta_p90
               FROM accepted
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd,
@@ -136,6 +136,8 @@ internal sealed partial class PostgresJobStore
         Column("pool", NpgsqlDbType.Text, draft => draft.Pool);
         Column("expected_tokens", NpgsqlDbType.Integer, draft => draft.ExpectedTokens);
         Column("expected_length", NpgsqlDbType.Smallint, draft => draft.ExpectedLength);
+        Column("eta_p50", NpgsqlDbType.Real, draft => (float?)draft.Place?.EtaP50);
+        Column("eta_p90", NpgsqlDbType.Real, draft => (float?)draft.Place?.EtaP90);
         Column("key_id", NpgsqlDbType.Text, draft => draft.KeyId);
         Column("cache_key", NpgsqlDbType.Bytea, draft => draft.CacheKey);
         Column("max_cost_usd", NpgsqlDbType.Numeric, draft => draft.MaxCostUsd);
@@ -145,5 +147,9 @@ internal sealed partial class PostgresJobStore
     private static byte[] FirstState(JobDraft draft) =>
         draft.NotBefore is { } due
             ? JobEventPayload.Of(new StateEvent(JobStatuses.Scheduled, 0, WaitingReasons.Scheduled, due.ToUniversalTime()))
-            : QueuedState;
+        : draft.Place is { } place
+            ? JobEventPayload.Of(
+                new StateEvent(JobStatuses.Queued, 0, place.WaitingReason, null, place.Position, place.EtaP50, place.EtaP90)
+            )
+        : QueuedState;
 }

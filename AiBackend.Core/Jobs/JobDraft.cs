@@ -1,3 +1,5 @@
+using AiBackend.ApiContracts.Jobs;
+
 namespace AiBackend.Core.Jobs;
 
 /// <summary>A validated piece of work on its way into the database.</summary>
@@ -41,6 +43,9 @@ public sealed record JobDraft
 
     /// <summary>How long it is expected to run: the power of two, in milliseconds, that it does not exceed; orders the line. 8 s where nothing is known.</summary>
     public short ExpectedLength { get; init; } = 13;
+
+    /// <summary>What its caller is told of its wait; null when nothing waits or nothing is known.</summary>
+    public QueuePlace? Place { get; init; }
 
     /// <summary>Earliest start; null starts at once.</summary>
     public DateTimeOffset? NotBefore { get; init; }

@@ -1,5 +1,6 @@
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Order;
+using AiBackend.Core.Queue.Outlook;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -16,6 +17,7 @@ public sealed class DispatchBacklog(
     IReadyQueue queue,
     QueueTiers tiers,
     RecentLoads loads,
+    LineFlow flow,
     IOptions<QueueOptions> options,
     TimeProvider clock,
     ILogger<DispatchBacklog> logger
@@ -26,8 +28,10 @@ public sealed class DispatchBacklog(
 
     // Read by a worker but perhaps not yet claimed: offering these again at once would only make duplicates.
     private readonly Dictionary<Guid, (long At, WaitingJob Job)> _offered = [];
-    private readonly SlotCredits _credits = new(clock);
+    private readonly SlotCredits _credits = new(flow, clock);
     private readonly FairLine _line = new(options.Value.AgeUpAfter, tiers.WeightOf);
+    private readonly BatchAllowance _allowance = new(options.Value.InteractiveGoal);
+    private readonly long _startedAt = clock.GetTimestamp();
     private IReadOnlyDictionary<string, int> _slots = new Dictionary<string, int>(StringComparer.Ordinal);
     private long _slotsReadAt;
 
@@ -41,11 +45,13 @@ public sealed class DispatchBacklog(
         var credits = _credits.InFlight(ready, _slots);
         var slots = _slots.Values.Sum();
         var split = LengthSplit.Of(loads.ByLength, slots);
-        // The slots that are kept free of long jobs are given by this line only: the way past it does not know what is long.
-        await queue.GuideAsync(credits - split.Kept);
+        var kept = Math.Max(split.Kept, slots - Math.Min(slots, _allowance.MostOf(slots)));
+        // The slots that are kept free of long or of batch jobs are given by this line only: the way past it does not know them apart.
+        await queue.GuideAsync(credits - kept);
         var room = Math.Min(queue.Limit - ready.Unread.Count, (credits ?? int.MaxValue) - ready.InFlight);
         if (room <= 0)
         {
+            flow.Note(slots, hasLine: true);
             return false; // Full: what workers take makes room, and the next round is soon enough.
         }
 
@@ -57,6 +63,7 @@ public sealed class DispatchBacklog(
         var fresh = heads.Where(job => !ready.Unread.Contains(job.Id) && !_offered.ContainsKey(job.Id)).ToList();
         var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, split, cancellationToken), room);
         var more = fresh.Count > next.Count;
+        flow.Note(slots, hasLine: more);
         if (more)
         {
             await queue.NoteBacklogAsync();
@@ -78,11 +85,14 @@ public sealed class DispatchBacklog(
         return more && taken > 0;
     }
 
+    /// <summary>What changes slowly: who can work, and how those wait for whom others make room.</summary>
     private async Task ReadSlotsAsync(CancellationToken cancellationToken)
     {
         if (_slotsReadAt == 0 || clock.GetElapsedTime(_slotsReadAt) >= SlotsInterval)
         {
             _slots = await jobs.ReadSlotsAsync(cancellationToken);
+            var demand = await jobs.ReadInteractiveDemandAsync(cancellationToken);
+            _allowance.Observe(clock.GetElapsedTime(_startedAt), demand, _slots.Values.Sum());
             _slotsReadAt = clock.GetTimestamp();
         }
     }
@@ -92,7 +102,8 @@ public sealed class DispatchBacklog(
     {
         var batch = waiting.Count(job => job.Level == JobPriority.Batch);
         var competes = batch > 0 && batch < waiting.Count;
-        if (slots == 0 || (!competes && !waiting.Exists(job => job.Length >= split.LongFrom)))
+        var bounded = batch > 0 && _allowance.Share < 1;
+        if (slots == 0 || (!competes && !bounded && !waiting.Exists(job => job.Length >= split.LongFrom)))
         {
             return Capacity.Unknown;
         }
@@ -103,6 +114,7 @@ public sealed class DispatchBacklog(
             Running = [.. running, .. _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, 1))],
             LongFrom = split.LongFrom,
             MostLong = slots - split.Kept,
+            MostBatch = _allowance.MostOf(slots),
             LeastBatch = competes ? SlotShares.LeastBatch(slots) : 0,
         };
     }

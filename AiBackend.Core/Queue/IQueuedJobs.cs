@@ -16,6 +16,9 @@ public interface IQueuedJobs
     /// <returns>How many jobs of each kind hold slots; one that has run for longer than was expected is as long as it has run.</returns>
     Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken);
 
+    /// <returns>What interactive jobs want now; of those that wait a thousand count.</returns>
+    Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken);
+
     /// <returns>Slots of every worker that lives and takes jobs of the ready stream, by its consumer's name.</returns>
     Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken);
 }

@@ -26,6 +26,13 @@ public sealed class QueueOptions
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan AgeUpAfter { get; set; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>
+    /// Longest that interactive jobs should wait. Beyond it batch jobs get fewer slots, down to a tenth; when the wait is well below it again,
+    /// more. Default 2 s.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]
+    public TimeSpan InteractiveGoal { get; set; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Tiers of tenants by name. The ones that exist by default may be changed, and others added.</summary>
     public Dictionary<string, TierOptions> Tiers { get; init; } =
         new(StringComparer.Ordinal)

@@ -1,5 +1,6 @@
 using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Queue.Order;
+using AiBackend.Core.Queue.Outlook;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -20,6 +21,9 @@ public static class QueueRegistration
             .AddSingleton<RecentLoads>()
             .AddSingleton<JobEstimates>()
             .AddSingleton<LearnEstimates>()
+            .AddSingleton<LineFlow>()
+            .AddSingleton<LineOutlook>()
+            .AddSingleton<PublishOutlook>()
             .AddSingleton<QueueTiers>()
             .AddSingleton<IValidateOptions<QueueOptions>, TiersValidator>()
             .AddSingleton<FindPooledJobs>()

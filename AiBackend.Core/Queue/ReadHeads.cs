@@ -42,6 +42,14 @@ internal sealed partial class FindQueuedJobs
           FROM jobs WHERE status = 2 AND pool = 'default' GROUP BY 1, 2
         """;
 
+    private const string InteractiveSql = """
+        SELECT (SELECT now() - due_at FROM jobs
+                 WHERE status = 1 AND pool = 'default' AND priority = 0 AND crash_count < 2 ORDER BY id LIMIT 1),
+               (SELECT count(*) FROM jobs WHERE status = 2 AND pool = 'default' AND priority = 0)
+               + (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE status = 1 AND pool = 'default' AND priority = 0 AND crash_count < 2
+                                         LIMIT 1000) line)
+        """;
+
     // As long as it takes until a worker that says nothing more is called lost (Operations/WorkerReads).
     private const string SlotsSql = """
         SELECT id, coalesce(ready_slots, slots) FROM workers
@@ -75,6 +83,17 @@ internal sealed partial class FindQueuedJobs
 
         return running;
     }
+
+    public async Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken)
+    {
+        await using var command = await HotCommand.OpenAsync(hot, InteractiveSql, _ => { }, cancellationToken);
+        await using var reader = await command.Command.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        return ReadDemand(reader);
+    }
+
+    private static InteractiveDemand ReadDemand(NpgsqlDataReader row) =>
+        new(row.IsDBNull(0) ? TimeSpan.Zero : row.GetTimeSpan(0), (int)row.GetInt64(1));
 
     public async Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken)
     {

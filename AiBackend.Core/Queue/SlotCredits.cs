@@ -1,3 +1,5 @@
+using AiBackend.Core.Queue.Outlook;
+
 namespace AiBackend.Core.Queue;
 
 /// <summary>How many jobs may be on their way to workers: as many as have slots, and where jobs are over in no time a few more.</summary>
@@ -5,13 +7,13 @@ namespace AiBackend.Core.Queue;
 /// The fewer, the later the order is decided. A job in the stream is a credit spent, whether it was read or not, until it is
 /// acknowledged; so the credits need no account of their own.
 /// </remarks>
-internal sealed class SlotCredits(TimeProvider clock)
+internal sealed class SlotCredits(LineFlow flow, TimeProvider clock)
 {
     // Longer than it takes to notice free slots and to fill them, so that workers whose jobs are about as short do not stand idle.
     private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(100);
 
-    // Slower than the jitter of rounds, quicker than a load changes.
-    private const double Smoothing = 0.3;
+    // Slower than the jitter of rounds, and than a single job that happens to end between two of them; quicker than a load changes.
+    private static readonly TimeSpan Memory = TimeSpan.FromMilliseconds(200);
 
     private long _lastAt;
     private int _expected;
@@ -45,8 +47,10 @@ internal sealed class SlotCredits(TimeProvider clock)
         var elapsed = clock.GetElapsedTime(_lastAt, now).TotalSeconds;
         if (_lastAt != 0 && elapsed > 0)
         {
-            var left = Math.Max(0, _expected - inFlight) / elapsed;
-            _perSecond += (left - _perSecond) * Math.Min(1, elapsed < 1 ? Smoothing : 1);
+            var ended = Math.Max(0, _expected - inFlight);
+            flow.Ended(ended, elapsed);
+            var left = ended / elapsed;
+            _perSecond += (left - _perSecond) * (1 - Math.Exp(-elapsed / Memory.TotalSeconds));
         }
 
         (_lastAt, _expected) = (now, inFlight);

@@ -32,6 +32,18 @@ internal partial class MemoryStore
                 .Select(kind => new RunningJobs(kind.Key.Priority, kind.Key.Item2, kind.Value)),
         ]);
 
+    public Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken)
+    {
+        var jobs = _jobs.Values.Where(job => job.Draft.Priority == JobPriority.Interactive).ToList();
+        var waiting = jobs.FindAll(job => job.Status == JobStatus.Queued && job.CrashCount < RescueJobs.AloneAfter);
+        return Task.FromResult(
+            new InteractiveDemand(
+                waiting.OrderBy(job => job.Draft.Id).Select(job => Now - job.DueAt).FirstOrDefault(),
+                waiting.Count + jobs.Count(job => job.Status == JobStatus.Processing)
+            )
+        );
+    }
+
     public Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyDictionary<string, int>>(
             _heartbeats

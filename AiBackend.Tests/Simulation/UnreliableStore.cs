@@ -119,6 +119,14 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken) =>
         CallAsync("read running", () => world.Backend.Queued.ReadRunningAsync(CancellationToken.None), _ => { }, cancellationToken);
 
+    public Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken) =>
+        CallAsync(
+            "read demand",
+            () => world.Backend.Queued.ReadInteractiveDemandAsync(CancellationToken.None),
+            _ => { },
+            cancellationToken
+        );
+
     public Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken) =>
         CallAsync("read slots", () => world.Backend.Queued.ReadSlotsAsync(CancellationToken.None), _ => { }, cancellationToken);
 

@@ -20,17 +20,17 @@ public sealed class RunWordsTests
 
     [Theory]
     [InlineData(0, "Waiting, next in line")]
-    [InlineData(1, "Waiting, 2nd in line")]
-    [InlineData(2, "Waiting, 3rd in line")]
-    [InlineData(10, "Waiting, 11th in line")]
-    [InlineData(20, "Waiting, 21st in line")]
+    [InlineData(1, "Waiting, about 2nd in line")]
+    [InlineData(2, "Waiting, about 3rd in line")]
+    [InlineData(10, "Waiting, about 11th in line")]
+    [InlineData(20, "Waiting, about 21st in line")]
     public void A_waiting_run_says_its_place(long ahead, string words) =>
         Assert.Equal(words, Sentence(JobStatuses.Queued, new QueuePlace(ahead, null, null, "capacity"), "capacity"));
 
     [Fact]
     public void U_30_a_waiting_run_says_how_long_and_why() =>
         Assert.Equal(
-            "Waiting, about 20 s, 3rd in line. The model provider limits how fast we may ask",
+            "Waiting, about 3rd in line, about 20 s to 40 s. The model provider limits how fast we may ask",
             Sentence(JobStatuses.Queued, new QueuePlace(2, 20, 40, null), "rate_limit:openai/gpt-x:tpm")
         );
 

@@ -56,17 +56,24 @@ internal static class RunWords
         run.Status is JobStatuses.Retrying
         && Code(run.WaitingReason) is "rate_limit" or "budget" or "provider_down" or "retry_budget" or "paused" or "single_flight";
 
-    /// <summary>What the queue knows: “, about 20 s, 3rd in line”.</summary>
+    /// <summary>What the queue knows: “, about 3rd in line, about 20 s to 40 s”.</summary>
     private static string Place(QueuePlace? queue)
     {
-        var eta = queue?.EtaP50 is { } seconds ? $", about {Duration(TimeSpan.FromSeconds(seconds))}" : "";
+        var eta = (queue?.EtaP50, queue?.EtaP90) switch
+        {
+            ({ } typical, { } mostly) when Words(typical) != Words(mostly) => $", about {Words(typical)} to {Words(mostly)}",
+            ({ } typical, _) => $", about {Words(typical)}",
+            _ => "",
+        };
         var place = queue?.Position switch
         {
             null => "",
             0 => ", next in line",
-            { } ahead => $", {Ordinal(ahead + 1)} in line",
+            { } ahead => $", about {Ordinal(ahead + 1)} in line",
         };
-        return eta + place;
+        return place + eta;
+
+        static string Words(double seconds) => Duration(TimeSpan.FromSeconds(seconds));
     }
 
     /// <summary>A reason without what it is about: <c>rate_limit</c> of <c>rate_limit:openai/gpt:…</c>.</summary>

@@ -5,6 +5,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Estimates;
+using AiBackend.Core.Queue.Outlook;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Retention;
 using AiBackend.Worker.Execution;
@@ -20,6 +21,7 @@ internal sealed class MaintenanceLoops(
     DispatchRounds dispatch,
     IReadyQueue queue,
     LearnEstimates learnEstimates,
+    PublishOutlook publishOutlook,
     RescueJobs rescue,
     MoneyRounds money,
     ReleaseHeldJobs releaseHeld,
@@ -41,6 +43,7 @@ internal sealed class MaintenanceLoops(
 {
     private static readonly TimeSpan AdvanceInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LearnInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PublishInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RescueInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PruneInterval = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan GaugeInterval = TimeSpan.FromSeconds(5);
@@ -65,6 +68,7 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, dispatch.RunAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, AdvanceAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, LearnAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, PublishAsync, cancellationToken),
             RepeatAsync(firstRescue > TimeSpan.Zero ? firstRescue : TimeSpan.Zero, RescueAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, money.CloseAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, quarantine.RoundAsync, cancellationToken),
@@ -95,6 +99,12 @@ internal sealed class MaintenanceLoops(
     {
         await learnEstimates.RunAsync(cancellationToken);
         return LearnInterval;
+    }
+
+    private async Task<TimeSpan> PublishAsync(CancellationToken cancellationToken)
+    {
+        await publishOutlook.RunAsync(cancellationToken);
+        return PublishInterval;
     }
 
     private async Task<TimeSpan> RescueAsync(CancellationToken cancellationToken)

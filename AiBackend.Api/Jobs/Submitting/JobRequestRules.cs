@@ -6,6 +6,7 @@ using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Estimates;
+using AiBackend.Core.Queue.Outlook;
 using AiBackend.Core.Tenancy;
 using Microsoft.Extensions.Options;
 
@@ -19,6 +20,7 @@ internal sealed class JobRequestRules(
     QueuePools pools,
     QueueTiers tiers,
     JobEstimates estimates,
+    LineOutlook outlook,
     JobIds ids,
     TimeProvider clock
 )
@@ -206,9 +208,9 @@ internal sealed class JobRequestRules(
             draft = draft with { Priority = tiers.HighestOf(caller.Tier, caller.HighestPriority) };
         }
 
-        draft = estimates.Estimate(draft);
         // A start in the past is a start now. The fingerprint speaks of the request, whenever it comes.
-        return draft.NotBefore <= clock.GetUtcNow() ? draft with { NotBefore = null } : draft;
+        draft = draft.NotBefore <= clock.GetUtcNow() ? draft with { NotBefore = null } : draft;
+        return outlook.Foresee(estimates.Estimate(draft));
     }
 
     /// <summary>What Postgres will give back: UTC, in microseconds.</summary>

@@ -14,6 +14,7 @@ public sealed class JobMetrics
 
     private readonly Counter<long> _accepted;
     private readonly Histogram<double> _queueWait;
+    private readonly Counter<long> _forecasts;
     private readonly Histogram<double> _firstToken;
     private readonly Histogram<double> _attempt;
     private readonly Histogram<double> _endToEnd;
@@ -26,6 +27,11 @@ public sealed class JobMetrics
         var meter = meters.Create(Names.Source);
         _accepted = meter.CreateCounter<long>("aibackend.job.accepted", "{job}", "Jobs committed by this process; repeats do not count.");
         _queueWait = Histogram("aibackend.job.queue_wait", "Time from when an attempt could start to its claim.");
+        _forecasts = meter.CreateCounter<long>(
+            "aibackend.job.queue.forecasts",
+            "{job}",
+            "Jobs that were told how long they would wait, by whether they started within eta_p50, within eta_p90, or later."
+        );
         _firstToken = Histogram("aibackend.job.time_to_first_token", "Time from an attempt's claim to its first text.");
         _attempt = Histogram("aibackend.job.attempt.duration", "Time from an attempt's claim to its recorded end.");
         _endToEnd = Histogram("aibackend.job.end_to_end", "Time from acceptance to the recorded final state.");
@@ -45,7 +51,20 @@ public sealed class JobMetrics
     /// <summary>Leases ran out and their jobs were taken back.</summary>
     public void Rescued(int count) => _rescued.Add(count);
 
-    internal void Claimed(ClaimedJob job) => _queueWait.Record(job.QueueWait.TotalSeconds, Tag(job.Type));
+    internal void Claimed(ClaimedJob job)
+    {
+        _queueWait.Record(job.QueueWait.TotalSeconds, Tag(job.Type));
+        // A later attempt waits for other reasons than the forecast knew.
+        if (job is { Eta: { } eta, Attempt: 1 })
+        {
+            var waited = job.QueueWait.TotalSeconds;
+            var within =
+                waited <= eta.P50 ? "p50"
+                : waited <= eta.P90 ? "p90"
+                : "later";
+            _forecasts.Add(1, new KeyValuePair<string, object?>(Names.Within, within));
+        }
+    }
 
     internal void FencedWrite() => _fencedWrites.Add(1);
 

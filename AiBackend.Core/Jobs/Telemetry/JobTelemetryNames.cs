@@ -17,4 +17,5 @@ internal static class JobTelemetryNames
     public const string Outcome = "aibackend.job.attempt.outcome";
     public const string Priority = "aibackend.job.priority";
     public const string Pool = "aibackend.job.pool";
+    public const string Within = "aibackend.job.queue.within";
 }

@@ -1,0 +1,68 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Outlook;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+
+namespace AiBackend.Tests.Queue;
+
+/// <summary>What callers are told of their wait.</summary>
+public sealed class OutlookTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    [Theory]
+    [InlineData(0, 1.0)]
+    [InlineData(3, 0.5)]
+    [InlineData(40, 10.0)]
+    public void The_forecast_is_right_for_ends_that_come_at_random(int ahead, double perSecond)
+    {
+        var (p50, p90) = Forecast.Of(ahead, perSecond);
+        var random = new Random(1);
+        var waits = Enumerable
+            .Range(0, 20_000)
+            .Select(_ => Enumerable.Range(0, ahead + 1).Sum(_ => -Math.Log(1 - random.NextDouble()) / perSecond))
+            .ToList();
+
+        Assert.InRange(waits.Count(wait => wait <= p50) / 20_000.0, 0.48, 0.52);
+        Assert.InRange(waits.Count(wait => wait <= p90) / 20_000.0, 0.88, 0.92);
+    }
+
+    [Fact]
+    public async Task A_job_that_comes_to_a_line_is_told_its_place_and_its_wait_in_the_answer_the_job_and_the_event()
+    {
+        var outlook = Core.Get<LineOutlook>();
+        Assert.Null(outlook.Foresee(CoreHost.Draft()).Place);
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Core.SubmitAsync()));
+        await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
+        var flow = Core.Get<LineFlow>();
+        flow.Note(slots: 2, hasLine: true);
+        flow.Ended(count: 1000, seconds: 1000);
+        await Core.Get<PublishOutlook>().RunAsync(TestRun.Cancel);
+        await outlook.RefreshAsync(TestRun.Cancel);
+
+        var draft = outlook.Foresee(CoreHost.Draft());
+        var id = await Core.SubmitAsync(draft);
+
+        var (p50, p90) = Forecast.Of(3, 1);
+        var place = Assert.IsType<QueuePlace>(draft.Place);
+        Assert.Equal((3, Math.Round(p50, 2), Math.Round(p90, 2)), (place.Position, place.EtaP50, place.EtaP90));
+        var job = outlook.Describe((await Core.Reads.FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel))!, ApiKeyStore.DefaultTenant);
+        Assert.Equal((3, place.EtaP50), (job.Queue!.Position, job.Queue.EtaP50));
+        Assert.Contains("\"position\":3,\"eta_p50\":", (await Core.EventsAsync(id))[0].Data, StringComparison.Ordinal);
+        var claimed = Assert.Single(await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, [id], CoreHost.Lease, TestRun.Cancel));
+        Assert.Equal(place.EtaP90!.Value, claimed.Eta!.Value.P90, precision: 4);
+    }
+
+    [Fact]
+    public async Task What_nobody_keeps_up_to_date_is_not_told()
+    {
+        Core.Get<LineFlow>().Note(slots: 2, hasLine: true);
+        await Core.SubmitAsync();
+        await Core.Get<PublishOutlook>().RunAsync(TestRun.Cancel);
+        await Core.ExecuteAsync("UPDATE line_outlook SET at = now() - interval '11 seconds' WHERE @id IS NOT NULL", Guid.Empty);
+
+        await Core.Get<LineOutlook>().RefreshAsync(TestRun.Cancel);
+
+        Assert.Null(Core.Get<LineOutlook>().Foresee(CoreHost.Draft()).Place);
+    }
+}
