@@ -70,7 +70,7 @@ internal static class BudgetScenario
         var (status, _) = await connection.SendAsync(Requests.Post(stack.Api, "/api/v1/budgets", stack.Key, Budget), cancellationToken);
         if (status != 201)
         {
-            throw new InvalidOperationException($"The budget was refused with {status}.");
+            throw new InvalidOperationException(FormattableString.Invariant($"The budget was refused with {status}."));
         }
     }
 }
