@@ -34,7 +34,7 @@ internal static class BenchCommands
 
     private static readonly Option<int> Jobs = new("--jobs")
     {
-        Description = "Jobs of drain (default 20 000), llm (2 000), limits (2 000) and scheduler (1 500).",
+        Description = "Jobs of drain (default 20 000), llm (2 000), limits (2 000), overload (10 000) and scheduler (1 500).",
         DefaultValueFactory = _ => 0,
     };
 
@@ -84,6 +84,13 @@ internal static class BenchCommands
                 "scheduler",
                 "Many short and few long jobs, of which only a feature hints at the length, against their order and an oracle.",
                 SchedulerScenario.RunAsync
+            )
+        );
+        root.Add(
+            Command(
+                "overload",
+                "Ten times the callers a provider can serve, and the serving processes killed: beside an endpoint that calls it and waits.",
+                OverloadScenario.RunAsync
             )
         );
         root.Add(Command("noisy", "A tenant's waits, alone and beside one that submits twenty times its share.", NoisyScenario.RunAsync));

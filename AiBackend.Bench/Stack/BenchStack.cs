@@ -91,12 +91,10 @@ internal sealed class BenchStack : IAsyncDisposable
         _app.Processes().Of(resource)[replica].ProcessId is null ? null : _app.Processes().Kill(resource, replica);
 
     /// <summary>Teaches the simulator a model that streams so many words.</summary>
-    public async Task TeachAsync(string model, int words, int intervalMs, CancellationToken cancellationToken)
-    {
-        using var http = _app.CreateHttpClient("simulator");
-        using var response = await http.PutAsJsonAsync(
-            $"/sim/behaviours/{model}",
-            new Dictionary<string, int>(StringComparer.Ordinal)
+    public Task TeachAsync(string model, int words, int intervalMs, CancellationToken cancellationToken) =>
+        TeachAsync(
+            model,
+            new(StringComparer.Ordinal)
             {
                 ["words"] = words,
                 ["interval_ms"] = intervalMs,
@@ -104,6 +102,12 @@ internal sealed class BenchStack : IAsyncDisposable
             },
             cancellationToken
         );
+
+    /// <summary>Teaches the simulator a model with these controls of <c>GET /sim/controls</c>.</summary>
+    public async Task TeachAsync(string model, Dictionary<string, int> controls, CancellationToken cancellationToken)
+    {
+        using var http = _app.CreateHttpClient("simulator");
+        using var response = await http.PutAsJsonAsync($"/sim/behaviours/{model}", controls, cancellationToken);
         response.EnsureSuccessStatusCode();
     }
 
