@@ -1,4 +1,5 @@
 using System.Reflection;
+using AiBackend.Core.Cache;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
@@ -11,6 +12,8 @@ using AiBackend.Core.Redis;
 using AiBackend.Worker.Execution;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace AiBackend.Tests.Simulation;
 
@@ -21,6 +24,13 @@ internal sealed class SimWorker
         "ExecuteAsync",
         BindingFlags.Instance | BindingFlags.NonPublic
     )!;
+
+    // No job of a run shares its answer, so nobody is ever asked.
+    private static readonly SharedAnswers Unshared = new(
+        NpgsqlDataSource.Create("Host=nobody"),
+        Options.Create(new CacheOptions()),
+        NullLogger<SharedAnswers>.Instance
+    );
 
     private readonly World _world;
     private readonly ApplicationLifetime _lifetime = new(NullLogger<ApplicationLifetime>.Instance);
@@ -83,6 +93,7 @@ internal sealed class SimWorker
             .Options(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(1) })
             .With<IHostApplicationLifetime>(_lifetime)
             .With<ICallGate>(new OpenGate())
+            .With(Unshared)
             .With<ICatalogSource>(new ConfigurationOnly())
             .With<ICallPrices>(new NoPrices())
             .With(Provider());
