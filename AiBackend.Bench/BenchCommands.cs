@@ -28,7 +28,7 @@ internal static class BenchCommands
 
     private static readonly Option<int> Seconds = new("--seconds")
     {
-        Description = "Length of the timed part of submit, latency, chaos and noisy.",
+        Description = "Length of the timed part of submit, latency, chaos, noisy and failover.",
         DefaultValueFactory = _ => 10,
     };
 
@@ -94,6 +94,13 @@ internal static class BenchCommands
             )
         );
         root.Add(Command("noisy", "A tenant's waits, alone and beside one that submits twenty times its share.", NoisyScenario.RunAsync));
+        root.Add(
+            Command(
+                "failover",
+                "Every third stream of the first provider is cut: how much later its jobs end than without cuts.",
+                FailoverScenario.RunAsync
+            )
+        );
         return root;
     }
 

@@ -103,6 +103,14 @@ internal sealed class BenchStack : IAsyncDisposable
             cancellationToken
         );
 
+    /// <summary>Teaches the simulator a model with controls that are no numbers.</summary>
+    public async Task TeachAnyAsync(string model, IReadOnlyDictionary<string, object> controls, CancellationToken cancellationToken)
+    {
+        using var http = _app.CreateHttpClient("simulator");
+        using var response = await http.PutAsJsonAsync($"/sim/behaviours/{model}", controls, cancellationToken);
+        response.EnsureSuccessStatusCode();
+    }
+
     /// <summary>Teaches the simulator a model with these controls of <c>GET /sim/controls</c>.</summary>
     public async Task TeachAsync(string model, Dictionary<string, int> controls, CancellationToken cancellationToken)
     {
@@ -161,6 +169,9 @@ internal sealed class BenchStack : IAsyncDisposable
 /// <param name="WithWeb">Whether the web site runs too.</param>
 internal sealed record StackSettings(int Workers = 1, int Slots = 500, bool WorkerStopped = false, bool WithWeb = false)
 {
+    /// <summary>Providers to have instead of one simulator: name and model of each. All of them are the simulator.</summary>
+    public IReadOnlyList<(string Name, string Model)> WithProviders { get; init; } = [];
+
     /// <summary>Variables of the worker besides.</summary>
     public IReadOnlyDictionary<string, string> WorkerVariables { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 }

@@ -32,6 +32,7 @@ internal static class BenchTopology
             .WithEnvironment("Worker__MaxConcurrentJobs", settings.Slots.ToString(CultureInfo.InvariantCulture))
             .WaitForCompletion(migrations)
             .WaitFor(simulator);
+        ConnectProviders(settings, simulator.GetEndpoint("http"), api, worker);
         foreach (var (name, value) in settings.WorkerVariables)
         {
             worker.WithEnvironment(name, value);
@@ -64,5 +65,31 @@ internal static class BenchTopology
         {
             program.WithEnvironment("Logging__LogLevel__Default", "Warning");
         }
+    }
+
+    private static void ConnectProviders(
+        StackSettings settings,
+        EndpointReference simulator,
+        params IReadOnlyList<IResourceBuilder<ProjectResource>> programs
+    )
+    {
+        foreach (var (i, (name, model)) in settings.WithProviders.Index())
+        {
+            var entry = string.Create(CultureInfo.InvariantCulture, $"AIBACKEND_PROVIDERS__{i}__");
+            foreach (var program in programs)
+            {
+                program.WithEnvironment(entry + "NAME", name);
+                program.WithEnvironment(entry + "MODEL", model);
+                program.WithEnvironment(entry + "SIMULATED", "true");
+                program.WithEnvironment(context => context.EnvironmentVariables[entry + "BASE_URL"] = new ApiAddress(simulator));
+            }
+        }
+    }
+
+    /// <summary>Where a server's API begins, once its port is known.</summary>
+    private sealed class ApiAddress(EndpointReference server) : IValueProvider
+    {
+        public async ValueTask<string?> GetValueAsync(CancellationToken cancellationToken = default) =>
+            await server.GetValueAsync(cancellationToken) + "/v1";
     }
 }

@@ -75,7 +75,7 @@ internal static class SimControls
         new("hang_after_tokens", "Silence after n tokens.", (b, v) => b with { HangAfterTokens = Count(v, int.MaxValue) }),
         new(
             "break_every",
-            "Only the first of each n calls of this model is cut or hangs; 1 is every call.",
+            "Only the first of each n calls of this model is cut or hangs, and none that goes on from a beginning; 1 is every call.",
             (b, v) => b with { BreakEvery = Math.Max(1, Count(v, int.MaxValue)) }
         ),
         new(

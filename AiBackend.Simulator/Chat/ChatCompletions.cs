@@ -101,7 +101,7 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
                 return SimOutcomes.Failed;
             }
 
-            if ((number - 1) % behaviour.BreakEvery != 0)
+            if (behaviour.BreakEvery > 1 && (request.Begun is not null || (number - 1) % behaviour.BreakEvery != 0))
             {
                 behaviour = behaviour with { CutAfterTokens = null, HangAfterTokens = null };
             }
