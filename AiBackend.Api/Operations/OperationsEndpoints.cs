@@ -2,6 +2,7 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Operations;
+using AiBackend.Core.Admission.Pace;
 using static AiBackend.Api.OpenApi.DescribedParameter;
 
 namespace AiBackend.Api.Operations;
@@ -10,7 +11,12 @@ namespace AiBackend.Api.Operations;
 internal static class OperationsEndpoints
 {
     public static void AddOperationsEndpoints(this IHostApplicationBuilder builder) =>
-        builder.Services.AddSingleton<GetStats>().AddSingleton<ListProviders>().AddSingleton<EnableProvider>().AddSingleton<ListWorkers>();
+        builder
+            .Services.AddSingleton<GetStats>()
+            .AddSingleton<ListProviders>()
+            .AddSingleton<EnableProvider>()
+            .AddSingleton<PaceStore>()
+            .AddSingleton<ListWorkers>();
 
     public static void MapOperations(this IEndpointRouteBuilder app)
     {

@@ -96,7 +96,16 @@ public sealed record ProviderInfo(string Name, string Model, bool Simulated)
     /// not known.
     /// </summary>
     public string? State { get; init; }
+
+    /// <summary>How fast it is asked for that model, because it said that it is asked too fast; null when it is not slowed.</summary>
+    public ProviderPace? Pace { get; init; }
 }
+
+/// <summary>How fast a provider is asked by all workers together.</summary>
+/// <param name="PerSecond">Calls a second now.</param>
+/// <param name="FullPerSecond">Calls a second that it is on its way back to.</param>
+/// <param name="BlockedUntil">Nobody asks before; null when that has passed.</param>
+public sealed record ProviderPace(double PerSecond, double FullPerSecond, DateTimeOffset? BlockedUntil);
 
 /// <summary>The workers that were alive lately.</summary>
 /// <param name="Data">Newest heartbeat first.</param>

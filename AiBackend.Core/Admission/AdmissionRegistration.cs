@@ -1,8 +1,12 @@
+using System.Diagnostics.Metrics;
+using AiBackend.Core.Admission.Pace;
+using AiBackend.Core.Database;
 using AiBackend.Core.Money;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Core.Admission;
 
@@ -24,6 +28,15 @@ public static class AdmissionRegistration
         builder.AddMoney();
         builder.Services.AddSingleton<ICallPrices, CallPrices>();
         builder.AddMoneyMaintenance();
+        builder.Services.AddSingleton<PaceStore>();
+        builder.Services.AddSingleton(services => new CallPaces(
+            services.GetRequiredService<PaceStore>(),
+            services.GetRequiredService<IStorageWatch>(),
+            services.GetRequiredService<IOptions<AdmissionOptions>>(),
+            services.GetRequiredService<IMeterFactory>(),
+            services.GetRequiredService<TimeProvider>()
+        ));
+        builder.Services.AddSingleton<ICallPace>(services => services.GetRequiredService<CallPaces>());
     }
 
     /// <summary>Adds <see cref="LimitUse"/>.</summary>

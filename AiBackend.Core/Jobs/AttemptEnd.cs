@@ -62,12 +62,15 @@ public sealed record AttemptEnd
         new(JobTrigger.SucceedPartially, AttemptOutcome.Partial) { Text = text, Missing = missing };
 
     /// <summary>Another attempt follows after <paramref name="delay"/>.</summary>
-    public static AttemptEnd FailedForNow(JobError error, TimeSpan delay) =>
+    /// <param name="error">Why this one failed.</param>
+    /// <param name="delay">Until the next one.</param>
+    /// <param name="waitingReason">What it waits for; null is that time alone.</param>
+    public static AttemptEnd FailedForNow(JobError error, TimeSpan delay, string? waitingReason = null) =>
         new(JobTrigger.FailForNow, AttemptOutcome.Failed)
         {
             Error = error,
             RetryDelay = delay,
-            WaitingReason = WaitingReasons.Backoff,
+            WaitingReason = waitingReason ?? WaitingReasons.Backoff,
             ResetReason = "provider_failure",
         };
 

@@ -15,6 +15,7 @@ namespace AiBackend.Core.Providers;
 internal sealed class DeploymentDoor(
     RefusedKeys keys,
     CircuitBreakers circuits,
+    ICallPace pace,
     ICallGate gate,
     RetryBudgets budgets,
     ProviderMetrics metrics
@@ -53,7 +54,7 @@ internal sealed class DeploymentDoor(
             }
 
             isEntered = true;
-            return (new EnteredCall(deployment, pass, permit, calls.Begin(deployment), keys, isRetry ? budgets : null), null);
+            return (new EnteredCall(deployment, pass, permit, calls.Begin(deployment), keys, pace, isRetry ? budgets : null), null);
         }
         finally
         {
@@ -85,6 +86,12 @@ internal sealed class DeploymentDoor(
         CancellationToken cancellationToken
     )
     {
+        if (await pace.EnterAsync(deployment, cancellationToken) is { } slowed)
+        {
+            metrics.Limited(deployment.Provider, slowed.Limit);
+            return (null, ProviderFailure.NotAsked.LimitReached(deployment, slowed));
+        }
+
         switch (await gate.EnterAsync(deployment, size, calls.Caller, cancellationToken))
         {
             case CallEntry.Full full:
@@ -115,8 +122,9 @@ internal sealed class EnteredCall(
     ICallPermit permit,
     ChatCall call,
     RefusedKeys keys,
+    ICallPace pace,
     RetryBudgets? budgets
-) : IDisposable
+) : IDisposable, ILimitListener
 {
     private readonly ChatCall _call = pass.Of(call);
     private RetryBudgets? _budgets = budgets;
@@ -128,12 +136,13 @@ internal sealed class EnteredCall(
 
     public decimal? CostOf(JobUsage usage) => permit.CostOf(usage);
 
-    /// <summary>Tells the provider what the call is called here.</summary>
+    /// <summary>Tells the provider what the call is called here, and the call who hears what the provider says of its limits.</summary>
     public ChatOptions Named(ChatOptions options)
     {
+        (options.AdditionalProperties ??= [])[ILimitListener.Key] = this;
         if (permit.CallId is { } name)
         {
-            (options.AdditionalProperties ??= [])[CallName.Property] = name;
+            options.AdditionalProperties[CallName.Property] = name;
         }
 
         return options;
@@ -142,16 +151,22 @@ internal sealed class EnteredCall(
     public void NoteText()
     {
         pass.NoteText();
-        HasText = true;
-        // It answers: that is known long before it has finished.
-        NoteAnswered();
+        if (!HasText)
+        {
+            // It answers: that is known long before it has finished.
+            HasText = true;
+            NoteAnswered();
+        }
     }
 
     public void NoteAnswered()
     {
+        pace.NoteAnswered(deployment);
         _budgets?.NoteSuccess(deployment.Provider);
         _budgets = null;
     }
+
+    public void Note(ScarceLimit scarce) => pace.NoteScarce(deployment, scarce.After, scarce.PerMinute);
 
     /// <summary>For an exception filter: whether the provider failed, and not we aborted it.</summary>
     public bool NoteFailure(Exception failure, CancellationToken cancellationToken)
@@ -161,9 +176,14 @@ internal sealed class EnteredCall(
             return false;
         }
 
-        if (_call.Failure is ProviderFailure.ProviderAuth { RefusesKey: true })
+        switch (_call.Failure)
         {
-            keys.Note(deployment);
+            case ProviderFailure.ProviderAuth { RefusesKey: true }:
+                keys.Note(deployment);
+                break;
+            case ProviderFailure.RateLimited limited:
+                pace.NoteTooFast(deployment, limited.After, (failure as ProviderErrorException)?.CallsPerMinute);
+                break;
         }
 
         return true;

@@ -52,6 +52,7 @@ public static class ProvidersRegistration
         builder.Services.AddSingleton<RetryBudgets>();
         builder.Services.AddSingleton(services => new RefusedKeys(services.GetRequiredService<ILogger<RefusedKeys>>()));
         builder.Services.TryAddSingleton<ICallGate, OpenGate>();
+        builder.Services.TryAddSingleton<ICallPace, NoPace>();
         builder.Services.TryAddSingleton<ICatalogSource, ConfigurationOnly>();
         builder.Services.TryAddSingleton<ICallPrices, NoPrices>();
         builder.Services.AddSingleton<DeploymentDoor>();

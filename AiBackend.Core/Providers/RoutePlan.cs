@@ -4,7 +4,7 @@ using AiBackend.Core.Providers.Failures;
 
 namespace AiBackend.Core.Providers;
 
-/// <summary>Which deployment of a route is asked next. See docs/adr/0013.</summary>
+/// <summary>Which deployment of a route is asked next. See docs/adr/0012.</summary>
 /// <remarks>
 /// In order, each once; after one whose context was too small only those that are known to have more room. One that broke off after text and can go on where it was is asked once more before the others: so an attempt makes
 /// at most one call more than its route has deployments.

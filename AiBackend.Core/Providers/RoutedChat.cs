@@ -11,7 +11,7 @@ namespace AiBackend.Core.Providers;
 /// <summary>Asks the deployments of a route in order until one answers.</summary>
 /// <remarks>
 /// Before the first text the next one is asked invisibly. After it what was written is never joined silently to another answer: either it
-/// no longer counts, or another call is asked to go on from there, and both are told (docs/adr/0013). Cancellation and the caller's own
+/// no longer counts, or another call is asked to go on from there, and both are told (docs/adr/0012). Cancellation and the caller's own
 /// errors are not failed over.
 /// </remarks>
 public sealed class RoutedChat

@@ -141,13 +141,17 @@ public sealed class ContinuityTests(SimulatorServer simulator) : IClassFixture<S
     [Fact]
     public async Task A_conversation_that_ends_with_an_answer_is_never_continued()
     {
-        var model = await ModelAsync("""{"words":9,"cut_after_tokens":3,"break_every":2}""");
+        var model = await ModelAsync("""{"words":9,"cut_after_tokens":3}""");
         using var providers = Of("prefill", model);
         IReadOnlyList<ChatMessage> conversation = [new(ChatRole.User, "Say it"), new(ChatRole.Assistant, "It is")];
 
-        var progress = await providers.Chat.StreamAsync("default", conversation, null, TestRun.Cancel).ReadAllAsync();
+        var (progress, _) = await Failure.WithProgressAsync(providers.Chat.StreamAsync("default", conversation, null, TestRun.Cancel));
 
-        Assert.Equal(Whole, Parts<ChatProgress.Restarted>(progress).After.Text());
+        Assert.Equal("word1 word2 word3 ", Parts<ChatProgress.Restarted>(progress).After.Text());
+        Assert.Equal(
+            [2, 2],
+            (await simulator.CallsAsync(model, TestRun.Cancel)).Select(call => call.GetProperty("messages").GetArrayLength())
+        );
     }
 
     [Fact]

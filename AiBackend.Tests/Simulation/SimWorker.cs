@@ -94,6 +94,7 @@ internal sealed class SimWorker
             .With<IHostApplicationLifetime>(_lifetime)
             .With<ICallGate>(new OpenGate())
             .With(Unshared)
+            .With<ICallPace>(new NoPace())
             .With<ICatalogSource>(new ConfigurationOnly())
             .With<ICallPrices>(new NoPrices())
             .With(Provider());

@@ -17,14 +17,15 @@ public sealed class ProviderStateTests
             new ProviderInfo("three", "m", false) { State = "probing" },
             new ProviderInfo("four", "m", false),
             new ProviderInfo("five", "m", false) { State = "key_refused" },
+            new ProviderInfo("six", "m", false) { State = "up", Pace = new ProviderPace(2.5, 40, null) },
         ];
         using var site = await SiteProcess.StartAsync("Development", api.Address);
 
         var html = await site.Http.GetStringAsync("/ops", TestRun.Cancel);
 
         Assert.Equal(
-            ["Up", "Down", "Probing", "–", "Key refused"],
-            new[] { "one", "two", "three", "four", "five" }.Select(name => StateOf(html, name))
+            ["Up", "Down", "Probing", "–", "Key refused", "Up slowed to 2.5 of 40 calls/s"],
+            new[] { "one", "two", "three", "four", "five", "six" }.Select(name => StateOf(html, name))
         );
     }
 
@@ -33,6 +34,7 @@ public sealed class ProviderStateTests
         var row = html[html.IndexOf($"<td class=\"lead\">{provider}</td>", StringComparison.Ordinal)..];
         var cell = row[row.IndexOf("data-label=\"State\"", StringComparison.Ordinal)..];
         var words = System.Text.RegularExpressions.Regex.Replace(cell[..cell.IndexOf("</td>", StringComparison.Ordinal)], "<[^>]*>", " ");
-        return System.Net.WebUtility.HtmlDecode(words[(words.IndexOf('>', StringComparison.Ordinal) + 1)..]).Trim();
+        words = System.Net.WebUtility.HtmlDecode(words[(words.IndexOf('>', StringComparison.Ordinal) + 1)..]);
+        return System.Text.RegularExpressions.Regex.Replace(words, @"\s+", " ").Trim();
     }
 }

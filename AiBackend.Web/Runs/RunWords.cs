@@ -118,6 +118,10 @@ internal static class RunWords
             _ => Invariant($"Try {attempt}"),
         };
 
+    /// <summary>How fast a provider is asked that wants to be asked less often.</summary>
+    public static string Pace(ApiContracts.Operations.ProviderPace pace) =>
+        Invariant($"slowed to {pace.PerSecond:0.#} of {pace.FullPerSecond:0.#} calls/s");
+
     /// <summary>A length of time with its unit: “0.4 s”, “12 s”, “3 min 5 s”, “2 h 4 min”.</summary>
     public static string Duration(TimeSpan time) =>
         time.TotalSeconds switch

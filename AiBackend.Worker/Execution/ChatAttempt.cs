@@ -169,7 +169,7 @@ internal sealed class ChatAttempt(RoutedChat chat, SharedAnswers answers, TimePr
             && job.Attempt < RetryPolicy.MostAttempts
             && (failure is ProviderFailure.RateLimited || job.CountedAttempts < job.MaxAttempts);
         return mayRetry && RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, random.NextDouble()) is { } delay
-            ? AttemptEnd.FailedForNow(error, delay)
+            ? AttemptEnd.FailedForNow(error, delay, answer.RefusedByPace is { } paced ? $"{WaitingReasons.RateLimit}:{paced}" : null)
             : AttemptEnd.FailedForGood(error);
     }
 
@@ -187,6 +187,10 @@ internal sealed class ChatAttempt(RoutedChat chat, SharedAnswers answers, TimePr
         public long StartedAt { get; } = clock.GetTimestamp();
 
         public bool AnyCall => calls.AnyMade;
+
+        /// <summary>The deployment that said last that it is asked too fast, as those are named who wait for it; null when the last one failed otherwise.</summary>
+        public string? RefusedByPace =>
+            calls.All is [.., { Failure: ProviderFailure.RateLimited } last] ? $"{last.Provider}/{last.Model}:{ICallPace.Limit}" : null;
 
         public bool HasText => _text.Length > 0;
 

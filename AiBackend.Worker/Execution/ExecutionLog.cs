@@ -46,4 +46,11 @@ internal static partial class ExecutionLog
         "Which keys providers have refused could not be exchanged with the other workers; trying again soon"
     )]
     public static partial void KeyReportFailed(this ILogger logger, Exception failure);
+
+    [LoggerMessage(
+        2010,
+        LogLevel.Warning,
+        "How fast slowed deployments may be asked could not be exchanged with the other workers; trying again soon"
+    )]
+    public static partial void PaceExchangeFailed(this ILogger logger, Exception failure);
 }

@@ -21,6 +21,7 @@ internal static class ExecutionRegistration
         builder.Services.AddHostedService<CircuitReports>();
         builder.Services.AddSingleton<IAlertSource, RefusedKeyAlerts>();
         builder.Services.AddHostedService<KeyReports>();
+        builder.Services.AddHostedService<PaceExchange>();
         builder.Services.AddHostedService<PoolIntake>();
         builder.Services.AddHostedService<JobIntake>();
     }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Admission.Pace;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
@@ -24,6 +25,7 @@ internal sealed class MaintenanceLoops(
     PublishOutlook publishOutlook,
     RescueJobs rescue,
     MoneyRounds money,
+    PaceStore paces,
     ReleaseHeldJobs releaseHeld,
     SharedAnswers answers,
     AdvanceDueJobs advanceDue,
@@ -89,6 +91,7 @@ internal sealed class MaintenanceLoops(
     private async Task<TimeSpan> AdvanceAsync(CancellationToken cancellationToken)
     {
         await money.ReleaseAsync(cancellationToken);
+        await paces.ReleaseAsync(cancellationToken);
         await releaseHeld.RunAsync(MaxReleased, cancellationToken);
         await answers.SettleAsync(cancellationToken);
         await advanceDue.RunAsync(cancellationToken);

@@ -50,7 +50,8 @@ internal sealed class AnthropicChatClient(ProviderOptions provider) : WireChatCl
         return new WireAnswer(
             response,
             await content.ReadAsStreamAsync(cancellationToken),
-            content.Headers.ContentEncoding.LastOrDefault()
+            content.Headers.ContentEncoding.LastOrDefault(),
+            name => response.RawMessage.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null
         );
     }
 

@@ -20,6 +20,9 @@ internal sealed class ProviderErrorException(string provider, int status, string
     public string? ErrorCode => errorCode;
 
     public TimeSpan? RetryAfter => retryAfter;
+
+    /// <summary>How many calls a minute the provider says it allows; null when it did not say.</summary>
+    public double? CallsPerMinute { get; init; }
 }
 
 /// <summary>The provider's bytes were not what its protocol promises.</summary>

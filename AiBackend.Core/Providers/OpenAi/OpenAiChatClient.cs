@@ -29,7 +29,8 @@ internal sealed class OpenAiChatClient(ProviderOptions provider) : WireChatClien
         return new WireAnswer(
             response,
             response.ContentStream ?? Stream.Null,
-            response.Headers.TryGetValue("Content-Encoding", out var encoding) ? encoding : null
+            response.Headers.TryGetValue("Content-Encoding", out var encoding) ? encoding : null,
+            name => response.Headers.TryGetValue(name, out var value) ? value : null
         );
     }
 

@@ -32,7 +32,10 @@ internal static class ErrorResponse
         }
 
         var error = ProviderErrorBody.Parse(body.AsSpan(0, length));
-        return new ProviderErrorException(provider, (int)response.StatusCode, error.Word, RetryAfter(response.Headers));
+        return new ProviderErrorException(provider, (int)response.StatusCode, error.Word, RetryAfter(response.Headers))
+        {
+            CallsPerMinute = LimitHeaders.CallsPerMinute(name => Text(response.Headers, name)),
+        };
     }
 
     private static TimeSpan? RetryAfter(HttpResponseHeaders headers)

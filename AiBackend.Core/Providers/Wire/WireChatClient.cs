@@ -39,6 +39,14 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
         CallName.Current = options?.AdditionalProperties?.GetValueOrDefault(CallName.Property) as string;
         var answer = await SendAsync(options?.ModelId ?? provider.Model, messages, options, cancellationToken);
         using var response = answer.Response;
+        if (
+            options?.AdditionalProperties?.TryGetValue(ILimitListener.Key, out ILimitListener? listener) == true
+            && LimitHeaders.Read(answer.Header) is { } scarce
+        )
+        {
+            listener!.Note(scarce);
+        }
+
         FaultPoints.Hit(FaultPoint.K9, options?.ModelId);
         await using var content = Unpacked(answer);
         using var events = new SseReader(content);
