@@ -50,6 +50,7 @@ public static class JobEventTypes
 /// <param name="Position">About how many jobs were ahead then; null when unknown, or when it does not wait.</param>
 /// <param name="EtaP50">Seconds from then until start in the typical case; null when unknown.</param>
 /// <param name="EtaP90">Seconds from then until start in nine of ten cases; null when unknown.</param>
+/// <param name="Excused">Whether the attempt ended as no failed try: nobody could be asked, the provider allowed no more, or its worker stopped.</param>
 public sealed record StateEvent(
     string Status,
     int Attempt,
@@ -57,7 +58,8 @@ public sealed record StateEvent(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? NextAttemptAt = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Position = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? EtaP50 = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? EtaP90 = null
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? EtaP90 = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Excused = false
 );
 
 /// <summary>Payload of <c>delta</c>.</summary>

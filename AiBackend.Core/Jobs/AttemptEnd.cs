@@ -38,6 +38,9 @@ public sealed record AttemptEnd
     /// <summary>What the job waits for from now on; null when it does not.</summary>
     public JobQuestion? Question { get; private init; }
 
+    /// <summary>Whether it does not count as a failed try, as the statement that records it decides too.</summary>
+    public bool IsExcused => Outcome == AttemptOutcome.Interrupted || (Status == JobStatus.Retrying && Error is { Class: "rate_limited" });
+
     /// <summary>Who was asked; null when nobody was.</summary>
     public ServedBy? ServedBy { get; init; }
 

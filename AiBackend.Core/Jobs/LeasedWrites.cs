@@ -83,8 +83,13 @@ public sealed class LeasedWrites : IAsyncDisposable
 
     internal StateEvent StateAfter(ClaimedJob job, AttemptEnd end) =>
         end.RetryDelay is { } delay
-            ? new(end.Status.ToWire(), job.Attempt, end.WaitingReason, _clock.GetUtcNow() + delay)
-            : new(end.Status.ToWire(), job.Attempt, JobRow.Place(end.Status, null, job.Crashes, null)?.WaitingReason);
+            ? new(end.Status.ToWire(), job.Attempt, end.WaitingReason, _clock.GetUtcNow() + delay, Excused: end.IsExcused)
+            : new(
+                end.Status.ToWire(),
+                job.Attempt,
+                JobRow.Place(end.Status, null, job.Crashes, null)?.WaitingReason,
+                Excused: end.IsExcused
+            );
 
     private async Task RunAsync()
     {

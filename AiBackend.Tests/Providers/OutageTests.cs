@@ -1,5 +1,6 @@
 using System.Net;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Circuits;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Simulator;
 
@@ -84,6 +85,24 @@ public sealed class OutageTests(SimulatorServer simulator) : IClassFixture<Simul
 
         await simulator.BehaveAsync(model, new { words = 2 });
         Assert.NotEmpty((await providers.StreamAsync(model).ReadAllAsync()).Text());
+    }
+
+    [Fact]
+    public async Task Breakers_of_models_that_callers_made_up_are_forgotten_and_that_of_one_that_is_down_is_kept()
+    {
+        var model = await simulator.ModelAsync(new { error_rate = 1, error_status = 500 });
+        using var providers = HostFor(simulator.Address, model);
+        await AskAsync(providers, Enough);
+        var breakers = providers.Services.GetRequiredService<CircuitBreakers>();
+        var made = providers.Catalog.Route(model)[0];
+
+        for (var name = 0; name < 2 * CircuitBreakers.MostKept; name++)
+        {
+            breakers.TryPass(made with { Model = $"sim-{name}" }, out _)!.Dispose();
+        }
+
+        Assert.InRange(breakers.Count, 1, CircuitBreakers.MostKept + 1);
+        Assert.Equal("provider_circuit_open", Assert.Single(await AskAsync(providers, 1)));
     }
 
     private static ProviderHost HostFor(Uri address, string model) =>

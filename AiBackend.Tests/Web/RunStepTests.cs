@@ -30,6 +30,28 @@ public sealed class RunStepTests
         Assert.Equal(["done Accepted", "done Waited", "failed First try did not finish", "now Writing", "todo Done"], steps);
     }
 
+    [Fact]
+    public void A_run_that_waited_for_its_provider_and_goes_on_has_not_failed()
+    {
+        var fold = new RunFold();
+        fold.Apply(new RunEvent(1, new StateEvent(JobStatuses.Processing, 1)));
+        fold.Apply(new RunEvent(2, new StateEvent(JobStatuses.Retrying, 1, "rate_limit:openai/gpt:pace", Excused: true)));
+        fold.Apply(new RunEvent(3, new StateEvent(JobStatuses.Processing, 2)));
+
+        var steps = Steps(
+            new RunView
+            {
+                Job = Jobs.Some(JobStatuses.Processing) with { StartedAt = Jobs.CreatedAt.AddSeconds(1) },
+                Status = fold.Status,
+                Attempt = fold.Attempt,
+                Excused = fold.Excused,
+                TextLength = 5,
+            }
+        );
+
+        Assert.Equal(["done Accepted", "done Waited", "now Writing", "todo Done"], steps);
+    }
+
     [Theory]
     [InlineData("rate_limit:openai/gpt:requests_per_minute")]
     [InlineData("provider_down:openai")]

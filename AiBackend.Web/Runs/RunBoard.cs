@@ -136,6 +136,7 @@ internal sealed class RunBoard(Guid id, Action changed)
                 Failure = _isBroken ? ApiFailure.Defect : _facts.Failure,
                 Status = _fold.LastSeq == 0 && _facts.Job is { } job ? job.Status : _fold.Status,
                 Attempt = _fold.Attempt,
+                Excused = _fold.Excused,
                 WaitingReason = _fold.WaitingReason ?? _facts.Job?.Queue?.WaitingReason,
                 NextAttemptAt = _fold.NextAttemptAt ?? _facts.Job?.NextAttemptAt,
                 Usage = _fold.Usage,

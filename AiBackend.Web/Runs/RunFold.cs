@@ -17,6 +17,9 @@ internal sealed class RunFold
     /// <summary>Number of the latest attempt; 0 before the first.</summary>
     public int Attempt { get; private set; }
 
+    /// <summary>Attempts that were no failed tries.</summary>
+    public int Excused { get; private set; }
+
     /// <summary>The attempt that wrote <see cref="Text"/>; 0 while there is no text.</summary>
     public int TextAttempt { get; private set; }
 
@@ -68,6 +71,7 @@ internal sealed class RunFold
             case StateEvent state:
                 (Status, WaitingReason, NextAttemptAt) = (state.Status, state.WaitingReason, state.NextAttemptAt);
                 Attempt = Math.Max(Attempt, state.Attempt);
+                Excused += state.Excused ? 1 : 0;
                 break;
             case DeltaEvent delta when Counts(delta.Attempt):
                 Append(delta);

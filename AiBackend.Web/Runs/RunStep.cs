@@ -29,8 +29,12 @@ internal sealed record RunStep(string State, string Text, TimeSpan? Time)
         return steps;
     }
 
-    private static int FailedTries(RunView run) =>
-        run.Status is JobStatuses.Retrying && !RunWords.WaitsForProvider(run) ? run.Attempt : run.Attempt - 1;
+    /// <summary>Those that have ended, without those in which nobody could be asked. A log of before does not tell them apart, but the reason to wait does.</summary>
+    private static int FailedTries(RunView run)
+    {
+        var ended = run.Status is JobStatuses.Retrying or JobStatuses.Queued ? run.Attempt : run.Attempt - 1;
+        return ended - Math.Max(run.Excused, RunWords.WaitsForProvider(run) ? 1 : 0);
+    }
 
     private static RunStep Wait(RunView run, Job job, DateTimeOffset now)
     {
@@ -48,7 +52,8 @@ internal sealed record RunStep(string State, string Text, TimeSpan? Time)
     {
         if (run.Status is JobStatuses.Failed && run.Attempt > 0)
         {
-            return new("failed", run.Attempt == 1 ? "Tried once" : Invariant($"Tried {run.Attempt} times"), job.FinishedAt - job.StartedAt);
+            var tries = run.Attempt - run.Excused;
+            return new("failed", tries <= 1 ? "Tried once" : Invariant($"Tried {tries} times"), job.FinishedAt - job.StartedAt);
         }
 
         if (run.HasEnded)

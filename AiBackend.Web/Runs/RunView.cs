@@ -25,6 +25,9 @@ public sealed record RunView
 
     public int Attempt { get; init; }
 
+    /// <summary>Attempts that were no failed tries.</summary>
+    public int Excused { get; init; }
+
     public string? WaitingReason { get; init; }
 
     public DateTimeOffset? NextAttemptAt { get; init; }

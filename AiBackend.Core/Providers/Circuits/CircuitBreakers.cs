@@ -9,6 +9,9 @@ namespace AiBackend.Core.Providers.Circuits;
 /// <summary>The breaker of every deployment that this process has asked.</summary>
 public sealed class CircuitBreakers
 {
+    /// <summary>More deployments than anybody configures.</summary>
+    internal const int MostKept = 1000;
+
     private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
@@ -40,6 +43,8 @@ public sealed class CircuitBreakers
         );
     }
 
+    internal int Count => _breakers.Count;
+
     /// <summary>The deployments that are not asked freely now.</summary>
     public IReadOnlyList<OpenCircuit> Open =>
         [
@@ -53,8 +58,25 @@ public sealed class CircuitBreakers
     public async ValueTask WaitForChangeAsync(CancellationToken cancellationToken) => await _changed.Reader.ReadAsync(cancellationToken);
 
     /// <inheritdoc cref="CircuitBreaker.TryPass"/>
-    internal CircuitPass? TryPass(ChatDeployment deployment, out TimeSpan wait) =>
-        _breakers.GetOrAdd((deployment.Provider, deployment.Model), _create).TryPass(out wait);
+    internal CircuitPass? TryPass(ChatDeployment deployment, out TimeSpan wait)
+    {
+        var breaker = _breakers.GetOrAdd((deployment.Provider, deployment.Model), _create);
+        if (_breakers.Count > MostKept)
+        {
+            Forget(breaker);
+        }
+
+        return breaker.TryPass(out wait);
+    }
+
+    /// <summary>Callers can make up names of a simulator's models. What a closed breaker had counted is as good as nothing.</summary>
+    private void Forget(CircuitBreaker except)
+    {
+        foreach (var each in _breakers.Where(each => each.Value != except && each.Value.State == CircuitState.Closed).ToList())
+        {
+            _breakers.TryRemove(each);
+        }
+    }
 
     private static void Log(ILogger logger, string provider, string model, CircuitChange change)
     {
