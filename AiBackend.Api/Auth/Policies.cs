@@ -39,8 +39,9 @@ internal static class Policies
     }
 
     private static bool Allows(AuthorizationHandlerContext context, string scope) =>
-        context.User.Identity is CallerIdentity { Caller: { } caller } && Allows(caller, scope);
+        context.User.Identity is CallerIdentity { Caller: { } caller } && caller.Has(scope);
 
-    private static bool Allows(Caller caller, string scope) =>
+    /// <summary>Whether a caller has a scope.</summary>
+    public static bool Has(this Caller caller, string scope) =>
         caller.Scopes.Contains(scope, StringComparer.Ordinal) || caller.Scopes.Contains(Everything, StringComparer.Ordinal);
 }

@@ -47,7 +47,7 @@ internal static class OperationsEndpoints
             .Answers<ProviderList>(StatusCodes.Status200OK, "The providers.");
         operations
             .MapPost("/providers/{name}/enable", services.GetRequiredService<EnableProvider>().HandleAsync)
-            .RequireAuthorization(Policies.WriteJobs)
+            .RequireAuthorization(Policies.WriteOperations)
             .Describe(
                 "EnableProvider",
                 "Enable a provider",

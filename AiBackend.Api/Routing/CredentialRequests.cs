@@ -57,7 +57,7 @@ internal sealed class CredentialRequests(CredentialStore credentials, Credential
             ?? QueryParameters.TryReadText(context.Request, "model", out model);
         refusal ??= provider is null
             ? ProblemTypes.InvalidValue.At("provider", "provider is missing. Say whose key to remove, as GET /api/v1/credentials lists it.")
-            : null;
+            : RoutingRules.CheckStored("provider", provider) ?? RoutingRules.CheckStored("model", model);
         if (refusal is null)
         {
             if (await credentials.RemoveAsync(provider!, model, context.RequestAborted))

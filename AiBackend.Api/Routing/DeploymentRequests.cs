@@ -129,8 +129,14 @@ internal sealed class DeploymentRequests(
         await refresh.RefreshAsync(context.RequestAborted);
         VersionMatch.Tell(context.Response, added.Version);
         var status = added.Version == 1 ? StatusCodes.Status201Created : StatusCodes.Status200OK;
-        var shown = await views.FindAsync(provider, model, context.RequestAborted);
-        await JsonAnswer.WriteAsync(context, status, shown!, WireJson.Default.Deployment);
+        if (await views.FindAsync(provider, model, context.RequestAborted) is not { } shown)
+        {
+            return ProblemTypes.StorageUnavailable.With(
+                "The change is stored, but the database did not answer when it was read back. Read it again."
+            );
+        }
+
+        await JsonAnswer.WriteAsync(context, status, shown, WireJson.Default.Deployment);
         return null;
     }
 

@@ -111,6 +111,12 @@ internal sealed partial class RoutingRules(ProviderCatalog catalog)
             );
     }
 
+    /// <returns>Why a name can be no stored one, or null. A provider that is configured no more may still have a key to remove.</returns>
+    public static Refusal? CheckStored(string field, string? name) =>
+        name is null || !name.Any(char.IsControl)
+            ? null
+            : ProblemTypes.InvalidValue.At(field, $"{field} is {Quoted.Of(name)}; it has no control characters.");
+
     public Refusal? CheckProvider(string field, string provider) =>
         catalog.Providers.Any(each => each.Name == provider)
             ? null

@@ -67,7 +67,8 @@ public sealed class DatabaseMigrator(NpgsqlDataSource database, ILogger<Database
                 await ApplyAsync(connection, name, cancellationToken);
                 return;
             }
-            catch (PostgresException busy) when (busy.SqlState == PostgresErrorCodes.LockNotAvailable && tries < MaxTries)
+            catch (PostgresException busy)
+                when (busy.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected && tries < MaxTries)
             {
                 await Task.Delay(PauseBetweenTries, cancellationToken);
             }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using AiBackend.Core.Database;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Catalog;
@@ -87,17 +88,33 @@ public sealed class CatalogRefresh(
         var overrides = new CatalogOverrides(
             latest
                 .Where(version => version.Kind == RoutingKind.Route)
-                .ToDictionary(
-                    route => route.Name,
-                    route => RoutingDefinitions.RouteOf(RoutingDefinitions.ReadRoute(route.Body!)),
-                    StringComparer.Ordinal
-                ),
+                .Select(version => (version.Name, Route: RouteOf(version)))
+                .Where(route => route.Route is not null)
+                .ToDictionary(route => route.Name, route => route.Route!, StringComparer.Ordinal),
             [.. latest.Where(version => version.Kind == RoutingKind.Deployment).Select(DeploymentOf).OfType<DeploymentDefinition>()],
             keys.Where(IsReadable).ToDictionary(key => (key.Credential.Provider, key.Credential.Model ?? ""), key => key.Value!)
         );
         WarnOfTheGone(overrides);
         catalog.Apply(overrides);
         logger.CatalogRefreshed(revision, overrides.Routes.Count, overrides.Deployments.Count, overrides.Keys.Count);
+    }
+
+    private RouteDefinition? RouteOf(RoutingVersion version) =>
+        Read(version, body => RoutingDefinitions.RouteOf(RoutingDefinitions.ReadRoute(body)));
+
+    /// <returns>Null for what a newer build wrote in a way that this one does not understand: one route must not stop every process.</returns>
+    private T? Read<T>(RoutingVersion version, Func<string, T> read)
+        where T : class
+    {
+        try
+        {
+            return read(version.Body!);
+        }
+        catch (Exception failure) when (failure is JsonException or NullReferenceException or ArgumentNullException)
+        {
+            logger.VersionUnreadable(failure, version.Version, version.Kind, version.Name);
+            return null;
+        }
     }
 
     private DeploymentDefinition? DeploymentOf(RoutingVersion version)
@@ -109,7 +126,7 @@ public sealed class CatalogRefresh(
             return null;
         }
 
-        return RoutingDefinitions.DeploymentOf(RoutingDefinitions.ReadDeployment(version.Body!), configured, model);
+        return Read(version, body => RoutingDefinitions.DeploymentOf(RoutingDefinitions.ReadDeployment(body), configured, model));
     }
 
     private void WarnOfTheGone(CatalogOverrides overrides)

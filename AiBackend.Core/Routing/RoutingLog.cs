@@ -28,4 +28,11 @@ internal static partial class RoutingLog
         "The {Kind} {Name} names provider {Provider}, which is not configured here; that part of it is passed over"
     )]
     public static partial void ProviderGone(this ILogger logger, string kind, string name, string provider);
+
+    [LoggerMessage(
+        2704,
+        LogLevel.Error,
+        "Version {Version} of the {Kind} {Name} cannot be read by this build; it is passed over as if it had not been set"
+    )]
+    public static partial void VersionUnreadable(this ILogger logger, Exception failure, int version, RoutingKind kind, string name);
 }

@@ -52,6 +52,32 @@ public sealed class AlertApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task An_alert_that_concerns_every_tenant_is_seen_by_all_and_acknowledged_by_operators_only()
+    {
+        await using var insert = api.Db.Source.CreateCommand(
+            """
+            INSERT INTO alerts (id, tenant_id, rule, cause, value, message)
+            VALUES (gen_random_uuid(), $1, 'provider_key_refused', 'p', 1, 'For everyone.') RETURNING id
+            """
+        );
+        insert.Parameters.Add(new() { Value = AiBackend.Core.Alerts.AlertFinding.Everyone });
+        var id = (Guid)(await insert.ExecuteScalarAsync(TestRun.Cancel))!;
+        var writer = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "operations:read", "jobs:write"));
+        var operators = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "operations:write", "jobs:write"));
+
+        Assert.Contains("For everyone.", await writer.GetStringAsync("/api/v1/alerts", TestRun.Cancel), StringComparison.Ordinal);
+        using var refused = await writer.PostAsync($"/api/v1/alerts/{id}/acknowledge", null, TestRun.Cancel);
+        using var taken = await operators.PostAsync($"/api/v1/alerts/{id}/acknowledge", null, TestRun.Cancel);
+
+        // Other tests ask what a tenant without alerts sees.
+        await using var delete = api.Db.Source.CreateCommand("DELETE FROM alerts WHERE id = $1");
+        delete.Parameters.Add(new() { Value = id });
+        await delete.ExecuteNonQueryAsync(TestRun.Cancel);
+        Assert.Contains("operations:write", (await ApiServer.ReadProblemAsync(refused)).Detail, StringComparison.Ordinal);
+        Assert.Equal(System.Net.HttpStatusCode.OK, taken.StatusCode);
+    }
+
+    [Fact]
     public async Task A_bad_state_is_refused_with_the_good_ones()
     {
         using var response = await api.Http.GetAsync("/api/v1/alerts?state=loud", TestRun.Cancel);

@@ -35,7 +35,7 @@ public sealed class EnableProviderTests(ApiServer api) : IClassFixture<ApiServer
     [Fact]
     public async Task An_unknown_provider_and_a_key_that_may_only_read_are_refused()
     {
-        var reader = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "operations:read"));
+        var reader = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "operations:read", "jobs:write"));
 
         using var unknown = await api.Http.PostAsync("/api/v1/providers/nobody/enable", null, TestRun.Cancel);
         using var refused = await reader.PostAsync($"/api/v1/providers/{Provider}/enable", null, TestRun.Cancel);

@@ -16,7 +16,7 @@ internal sealed class RefusedKeyAlerts(RefusedKeyStore store, ProviderCatalog ca
                 {
                     Message = string.Create(
                         CultureInfo.InvariantCulture,
-                        $"Provider '{key.Provider}' refused its key at {key.RefusedAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC, so nobody asks it. Set another key and restart, or mend the account and POST /api/v1/providers/{key.Provider}/enable."
+                        $"Provider '{key.Provider}' refused its key at {key.RefusedAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC, so nobody asks it. Set another key (PUT /api/v1/credentials, or in the configuration), or mend the account and POST /api/v1/providers/{key.Provider}/enable."
                     ),
                 }),
         ];

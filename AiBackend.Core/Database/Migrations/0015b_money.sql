@@ -1,5 +1,8 @@
 -- What calls cost, and what they may cost (AiBackend.Core/Money). Amounts are US dollars. Expand only.
 
+-- In the order in which statements lock these tables: a migration that waits for a claim must not be what the claim waits for.
+LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE;
+
 ALTER TABLE job_payloads ADD COLUMN max_cost_usd numeric;
 -- A cost has as many decimals as it takes: rounded ones would not add up. Without a scale, no row is rewritten.
 ALTER TABLE job_attempts ALTER COLUMN cost_usd TYPE numeric;

@@ -23,11 +23,11 @@ public sealed class AlertReads(NpgsqlDataSource database)
              ORDER BY a.raised_at DESC, a.id DESC LIMIT @limit
             """;
 
-    private const string OneSql = Columns + " WHERE a.tenant_id IN (@tenant_id, @everyone) AND a.id = @id";
+    private const string OneSql = Columns + " WHERE a.tenant_id = ANY (@tenants) AND a.id = @id";
 
     private const string AcknowledgeSql = """
         UPDATE alerts SET acknowledged_at = now(), acknowledged_by = @key_id
-         WHERE tenant_id IN (@tenant_id, @everyone) AND id = @id AND acknowledged_at IS NULL AND resolved_at IS NULL
+         WHERE tenant_id = ANY (@tenants) AND id = @id AND acknowledged_at IS NULL AND resolved_at IS NULL
         """;
 
     /// <param name="tenantId">Whose alerts.</param>
@@ -45,19 +45,23 @@ public sealed class AlertReads(NpgsqlDataSource database)
     }
 
     /// <summary>Notes that somebody has seen an active alert. The first one counts.</summary>
-    /// <returns>The alert as it is now; null when the tenant has none with this id.</returns>
-    public async Task<Alert?> AcknowledgeAsync(Guid tenantId, Guid id, string keyId, CancellationToken cancellationToken)
+    /// <param name="tenantId">Whose alert.</param>
+    /// <param name="ofEveryone">Whether it may also be one that concerns everyone: for operators.</param>
+    /// <param name="id">Which.</param>
+    /// <param name="keyId">Public id of the API key.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The alert as it is now; null when there is none with this id that may be acknowledged.</returns>
+    public async Task<Alert?> AcknowledgeAsync(Guid tenantId, bool ofEveryone, Guid id, string keyId, CancellationToken cancellationToken)
     {
+        Guid[] tenants = ofEveryone ? [tenantId, AlertFinding.Everyone] : [tenantId];
         await using var update = database.CreateCommand(AcknowledgeSql);
-        update.Parameters.AddWithValue("tenant_id", tenantId);
-        update.Parameters.AddWithValue("everyone", AlertFinding.Everyone);
+        update.Parameters.AddWithValue("tenants", tenants);
         update.Parameters.AddWithValue("id", id);
         update.Parameters.AddWithValue("key_id", keyId);
         await update.ExecuteNonQueryAsync(cancellationToken);
 
         await using var find = database.CreateCommand(OneSql);
-        find.Parameters.AddWithValue("tenant_id", tenantId);
-        find.Parameters.AddWithValue("everyone", AlertFinding.Everyone);
+        find.Parameters.AddWithValue("tenants", tenants);
         find.Parameters.AddWithValue("id", id);
         return await find.ReadAllAsync(Read, cancellationToken) is [var alert] ? alert : null;
     }

@@ -16,7 +16,7 @@ public sealed class DeadLettersPageTests(StackFixture stack, BrowserFixture brow
     [Fact]
     public async Task A_letter_is_found_by_its_cause_and_replayed_and_the_new_run_says_of_what()
     {
-        var model = await stack.Stack.TeachRefusalAsync(status: 401);
+        var model = await stack.Stack.TeachRefusalAsync(status: 403);
         var dead = await DieAsync(model, "Summarise the ticket of Ada.");
         await stack.Stack.TeachTextAsync("All good now.", 1, model);
         await using var visit = await BeginAsync();

@@ -21,7 +21,7 @@ internal static class Lessons
 
     /// <summary>A model whose provider refuses every request for good.</summary>
     /// <param name="model">One that others use as well must be put right by <c>/sim/reset</c>; null for a new one.</param>
-    /// <param name="status">What it answers: 400 is the caller's own error; 401 to 404 are an operator's to mend, so the job is a dead letter.</param>
+    /// <param name="status">What it answers: 400 is the caller's own error; 402 to 404 are an operator's to mend, so the job is a dead letter. Never 401: then nobody asks the provider any more.</param>
     public static Task<string> TeachRefusalAsync(this Stack stack, string? model = null, int status = 400) =>
         stack.TeachAsync(model ?? NewModel, new() { ["error_rate"] = 1, ["error_status"] = status });
 
