@@ -37,7 +37,7 @@ public sealed class QueueLoadTests
         double retryAfter
     )
     {
-        var reached = new QueueLoad(all, ofTenant, tenants, ownCap, perSecond).Check(Limits);
+        var reached = new QueueLoad(all, ofTenant, all, ofTenant, tenants, ownCap, perSecond).Check(Limits);
 
         Assert.Equal((limit, now), (reached?.Limit, reached?.Now ?? 0));
         Assert.Equal(retryAfter, reached?.RetryAfter.TotalSeconds ?? 0, 0.01);
@@ -46,8 +46,17 @@ public sealed class QueueLoadTests
     [Fact]
     public void Nobody_is_told_to_wait_for_longer_than_a_minute_or_refused_for_a_wait_that_nobody_knows()
     {
-        Assert.Equal(TimeSpan.FromMinutes(1), new QueueLoad(999_999, 0, 1, null, 0.001).Check(Limits)!.RetryAfter);
-        Assert.Null(new QueueLoad(999, 99, 1, null, null).Check(Limits));
-        Assert.Null(new QueueLoad(999_999, 999_999, 1, null, 0.001).Check(new() { MaxQueued = 0, MaxQueuedPerTenant = 0 }));
+        Assert.Equal(TimeSpan.FromMinutes(1), new QueueLoad(999_999, 0, 999_999, 0, 1, null, 0.001).Check(Limits)!.RetryAfter);
+        Assert.Null(new QueueLoad(999, 99, 999, 99, 1, null, null).Check(Limits));
+        Assert.Null(
+            new QueueLoad(999_999, 999_999, 999_999, 999_999, 1, null, 0.001).Check(new() { MaxQueued = 0, MaxQueuedPerTenant = 0 })
+        );
+    }
+
+    [Fact]
+    public void With_free_slots_nobody_is_refused_for_a_wait_however_slowly_jobs_end()
+    {
+        Assert.Null(new QueueLoad(All: 100, OfTenant: 50, Behind: 0, BehindOfTenant: 50, 1, null, PerSecond: 0.03).Check(Limits));
+        Assert.NotNull(new QueueLoad(All: 100, OfTenant: 50, Behind: 90, BehindOfTenant: 50, 1, null, PerSecond: 0.03).Check(Limits));
     }
 }

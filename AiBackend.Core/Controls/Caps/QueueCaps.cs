@@ -73,6 +73,8 @@ public sealed class QueueCaps(
             ? new(
                 count.All + _since.All,
                 count.Waiting.GetValueOrDefault(tenantId) + _since.Of(tenantId),
+                count.Behind + Math.Max(0, _since.All - Math.Max(0, count.FreeSlots - count.Ready.Values.Sum())),
+                count.Ready.GetValueOrDefault(tenantId) + _since.Of(tenantId),
                 count.Waiting.Count + (count.Waiting.ContainsKey(tenantId) ? 0 : 1),
                 count.Caps.TryGetValue(tenantId, out var cap) ? cap : null,
                 _perSecond

@@ -11,21 +11,32 @@ public sealed record CapReached(string Limit, bool OfTenant, long Now, long Most
 /// <summary>What waits, as the decision about one more job sees it.</summary>
 /// <param name="All">Waiting jobs of all tenants.</param>
 /// <param name="OfTenant">Those of the job's tenant.</param>
+/// <param name="Behind">Jobs of all tenants that could start now and have no slot.</param>
+/// <param name="BehindOfTenant">At most so many of them are the tenant's.</param>
 /// <param name="Tenants">Tenants of which jobs wait.</param>
 /// <param name="TenantCap">The tenant's own limit; null when it has none of its own.</param>
 /// <param name="PerSecond">Jobs that end in a second; null when that is not known.</param>
-internal readonly record struct QueueLoad(long All, long OfTenant, int Tenants, long? TenantCap, double? PerSecond)
+internal readonly record struct QueueLoad(
+    long All,
+    long OfTenant,
+    long Behind,
+    long BehindOfTenant,
+    int Tenants,
+    long? TenantCap,
+    double? PerSecond
+)
 {
     private static readonly TimeSpan Unknown = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
-    /// <summary>Expected wait of a new job of anybody.</summary>
-    public TimeSpan? Wait => PerSecond is { } rate ? TimeSpan.FromSeconds(Math.Min(All / rate, TimeSpan.MaxValue.TotalSeconds / 2)) : null;
+    /// <summary>Expected wait of a new job of anybody. With free slots there is none: jobs end slowly then because few come.</summary>
+    public TimeSpan? Wait =>
+        PerSecond is { } rate ? TimeSpan.FromSeconds(Math.Min(Behind / rate, TimeSpan.MaxValue.TotalSeconds / 2)) : null;
 
     /// <summary>Expected wait of the tenant's next job, when those that wait share alike: never longer than everybody's.</summary>
     private TimeSpan? WaitOfTenant =>
         PerSecond is { } rate
-            ? TimeSpan.FromSeconds(Math.Min(Wait!.Value.TotalSeconds, OfTenant * (double)Math.Max(1, Tenants) / rate))
+            ? TimeSpan.FromSeconds(Math.Min(Wait!.Value.TotalSeconds, BehindOfTenant * (double)Math.Max(1, Tenants) / rate))
             : null;
 
     /// <summary>The first limit that one more job would pass: the tenant's own first, because it can do something about it.</summary>
