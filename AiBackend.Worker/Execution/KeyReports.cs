@@ -16,6 +16,13 @@ internal sealed class KeyReports(
     /// <summary>How long another worker may go on with a key, or leave one that was taken back.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
+    /// <summary>Learns what the others know before this worker takes its first job.</summary>
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await TryExchangeAsync(cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
