@@ -31,6 +31,25 @@ internal sealed partial class FindQueuedJobs(
         return await command.ReadIdsAsync(cancellationToken);
     }
 
+    public async Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(
+        IReadOnlyCollection<Guid> jobIds,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommand(
+            "SELECT id, worker_id FROM jobs WHERE id = ANY(@ids) AND status = 2 AND worker_id IS NOT NULL"
+        );
+        command.Parameters.AddWithValue("ids", jobIds.ToArray());
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var holders = new Dictionary<Guid, string>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            holders.Add(reader.GetGuid(0), reader.GetGuid(1).ToString("N"));
+        }
+
+        return holders;
+    }
+
     /// <summary>The head of the line: by priority, then by age; what has waited too long stands among the most urgent (I-16).</summary>
     /// <remarks>One arm a priority, because each is a range of the index; an order by an expression would read the whole backlog.</remarks>
     internal static string Head(string condition, string limit)

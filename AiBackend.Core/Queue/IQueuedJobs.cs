@@ -16,6 +16,9 @@ public interface IQueuedJobs
     /// <returns>How many jobs of each kind hold slots; one that has run for longer than was expected is as long as it has run.</returns>
     Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken);
 
+    /// <returns>Of those jobs that run, the consumer's name of the worker that runs each.</returns>
+    Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(IReadOnlyCollection<Guid> jobIds, CancellationToken cancellationToken);
+
     /// <returns>What interactive jobs want now; of those that wait a thousand count.</returns>
     Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken);
 

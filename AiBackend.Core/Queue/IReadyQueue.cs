@@ -7,6 +7,11 @@ namespace AiBackend.Core.Queue;
 /// <param name="JobId">The job; everything else about it is in Postgres.</param>
 public readonly record struct ReadyEntry(string EntryId, Guid JobId);
 
+/// <summary>An entry that was read long ago and never acknowledged.</summary>
+/// <param name="Entry">The entry; without a job when the stream has lost it.</param>
+/// <param name="Consumer">Who read it.</param>
+public readonly record struct StaleEntry(ReadyEntry Entry, string Consumer);
+
 /// <summary>What is in the ready stream.</summary>
 /// <param name="Unread">Job ids that no worker has read yet.</param>
 /// <param name="Held">Entries that each consumer has read and not acknowledged: the jobs that it runs.</param>
@@ -53,8 +58,11 @@ public interface IReadyQueue
     /// <summary>What is in the stream now.</summary>
     Task<ReadyState> LookAsync();
 
-    /// <summary>Removes entries that were read long ago by a consumer that never acknowledged them. Harmless: the claim decides.</summary>
-    Task DropStaleAsync(string consumer, TimeSpan idle);
+    /// <summary>Entries that were read so long ago and are not acknowledged: of jobs that run for long, of workers that died, of lost replies.</summary>
+    Task<IReadOnlyList<StaleEntry>> FindStaleAsync(TimeSpan idle);
+
+    /// <summary>Removes entries that nobody holds and nobody will ever be given.</summary>
+    Task DropOrphansAsync();
 
     /// <summary>Lets new jobs go straight to workers again. Call before looking for a backlog, so that none slips between.</summary>
     /// <returns>Whether a backlog had been noted.</returns>

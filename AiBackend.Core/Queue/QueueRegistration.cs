@@ -17,6 +17,7 @@ public static class QueueRegistration
         builder
             .Services.AddSingleton<IReadyQueue, ReadyQueue>()
             .AddSingleton<DispatchBacklog>()
+            .AddSingleton<DropStaleEntries>()
             .AddSingleton<QueuePools>()
             .AddSingleton<RecentLoads>()
             .AddSingleton<JobEstimates>()

@@ -1,4 +1,3 @@
-using System.Globalization;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Redis;
 using Microsoft.Extensions.Logging;
@@ -108,30 +107,22 @@ public sealed class ReadyQueue : IReadyQueue
     }
 
     /// <inheritdoc />
-    public async Task DropStaleAsync(string consumer, TimeSpan idle)
+    public async Task<IReadOnlyList<StaleEntry>> FindStaleAsync(TimeSpan idle)
     {
-        var reply = (RedisResult[]?)
-            await _redis.ExecuteAsync(
-                "XAUTOCLAIM",
-                _stream,
-                Group,
-                consumer,
-                ((long)idle.TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
-                "0-0",
-                "COUNT",
-                "500",
-                "JUSTID"
-            );
-        if (reply is [_, var ids, ..] && (RedisResult[]?)ids is { Length: > 0 } stale)
+        var stale = new List<StaleEntry>();
+        var from = "-";
+        while (await FindStaleAsync(idle, from) is { Count: > 0 } part)
         {
-            await AcknowledgeAsync([.. stale.Select(id => (string)id!)]);
+            stale.AddRange(part);
+            from = "(" + part[^1].Entry.EntryId;
         }
 
-        if (reply is [_, _, var gone, ..] && (RedisResult[]?)gone is { Length: > 0 and var vanished })
-        {
-            _logger.EntriesVanished(vanished, _stream.ToString()!);
-        }
+        return stale;
+    }
 
+    /// <inheritdoc />
+    public async Task DropOrphansAsync()
+    {
         if ((int)await _redis.EvaluateAsync(ReadyScripts.DropOrphans, [_stream], [Group]) is > 0 and var orphans)
         {
             _logger.OrphansRemoved(orphans, _stream.ToString()!);
@@ -171,6 +162,18 @@ public sealed class ReadyQueue : IReadyQueue
         var taken = (int)await _redis.EvaluateAsync(ReadyScripts.Offer, [_stream, _backlog, _inFlight], arguments);
         FaultPoints.Hit(FaultPoint.K5);
         return taken;
+    }
+
+    private async Task<List<StaleEntry>> FindStaleAsync(TimeSpan idle, string from)
+    {
+        var reply = await _redis.EvaluateAsync(ReadyScripts.FindStale, [_stream], [Group, (long)idle.TotalMilliseconds, from]);
+        var rows = ((RedisResult[]?)reply ?? []).Select(row => (RedisResult[])row!).ToList();
+        if (rows.Count(row => row[2].IsNull) is > 0 and var vanished)
+        {
+            _logger.EntriesVanished(vanished, _stream.ToString()!);
+        }
+
+        return [.. rows.Select(row => new StaleEntry(new((string)row[0]!, ParseId(row[2])), (string)row[1]!))];
     }
 
     private static bool IsMissing(RedisServerException failure) =>
@@ -247,14 +250,14 @@ public sealed class ReadyQueue : IReadyQueue
         foreach (var entry in (RedisResult[]?)reply ?? [])
         {
             var parts = (RedisResult[])entry!;
-            // Redis carries no authority: an entry that is not ours, or was tampered with, becomes an id that claims nothing.
-            var id =
-                !parts[1].IsNull && (RedisResult[]?)parts[1] is [_, var value, ..] && (byte[]?)value is { Length: 16 } bytes
-                    ? new Guid(bytes, bigEndian: true)
-                    : Guid.Empty;
+            var id = !parts[1].IsNull && (RedisResult[]?)parts[1] is [_, var value, ..] ? ParseId(value) : Guid.Empty;
             entries.Add(new ReadyEntry((string)parts[0]!, id));
         }
 
         return entries;
     }
+
+    /// <summary>Redis carries no authority: an entry that is not ours, or was tampered with, becomes an id that claims nothing.</summary>
+    private static Guid ParseId(RedisResult value) =>
+        (byte[]?)value is { Length: 16 } bytes ? new Guid(bytes, bigEndian: true) : Guid.Empty;
 }

@@ -59,6 +59,16 @@ internal static class ReadyScripts
         return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
         """;
 
+    // Looked at without XCLAIM: an entry of a job that runs stays its reader's, or its slot would seem free.
+    public const string FindStale = """
+        local found = {}
+        for _, held in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[2], ARGV[3], '+', 500)) do
+            local entry = redis.call('XRANGE', KEYS[1], held[1], held[1])[1]
+            found[#found + 1] = { held[1], held[2], entry and (entry[2][2] or '') or false }
+        end
+        return found
+        """;
+
     // A worker that was killed leaves its consumer behind, and one more with every kill.
     public const string RemoveIdleConsumers = """
         local removed = 0

@@ -55,7 +55,7 @@ public sealed class RedisLossTests(PostgresServer postgres)
         await trouble.Redis.SayAsync($"XGROUP SETID {RedisTrouble.Stream} workers $");
         Assert.Equal(0, await queue.OfferOrderedAsync([Guid.CreateVersion7()]));
 
-        await queue.DropStaleAsync("maintenance", TimeSpan.Zero);
+        await core.Get<DropStaleEntries>().RunAsync(TimeSpan.Zero, TestRun.Cancel);
 
         Assert.Equal(1, await queue.OfferOrderedAsync([Guid.CreateVersion7()]));
         Assert.Single((await queue.LookAsync()).Unread);

@@ -160,7 +160,7 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
         await Core.SubmitAsync();
         await ReadAllAsync("dead");
 
-        await Queue.DropStaleAsync("maintenance", TimeSpan.Zero);
+        await Core.Get<DropStaleEntries>().RunAsync(TimeSpan.Zero, TestRun.Cancel);
 
         Assert.Equal(0, (long)await Core.Get<RedisConnection>().ExecuteAsync("XLEN", "aib:{default}:ready"));
     }
@@ -172,7 +172,7 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
         await ReadAllAsync("dead");
         Assert.Equal(0, await Queue.RemoveIdleConsumersAsync(TimeSpan.FromTicks(-1)));
 
-        await Queue.DropStaleAsync("maintenance", TimeSpan.Zero);
+        await Core.Get<DropStaleEntries>().RunAsync(TimeSpan.Zero, TestRun.Cancel);
 
         Assert.Equal(0, await Queue.RemoveIdleConsumersAsync(TimeSpan.FromHours(1)));
         Assert.True(await Queue.RemoveIdleConsumersAsync(TimeSpan.FromMilliseconds(-1)) >= 1);

@@ -73,6 +73,26 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
+    public async Task A_job_that_runs_for_long_keeps_its_slot_and_what_its_worker_never_heard_of_does_not()
+    {
+        var worker = Guid.CreateVersion7();
+        await BeatAsync(worker, slots: 2);
+        await StartAsync(worker.ToString("N"));
+        var ids = await SubmitAsync(3);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        Assert.Equal(2, (await Queue.ReadAsync(worker.ToString("N"), 10)).Count);
+        await Core.ClaimAsync(ids[0], worker);
+
+        await Core.Get<DropStaleEntries>().RunAsync(TimeSpan.Zero, TestRun.Cancel);
+
+        // One slot is held by the job that runs; the reply with the other entry was lost.
+        Assert.Equal(1, (await Queue.LookAsync()).InFlight);
+        await Core.ExecuteAsync("UPDATE jobs SET worker_id = gen_random_uuid() WHERE id = @id", ids[0]);
+        await Core.Get<DropStaleEntries>().RunAsync(TimeSpan.Zero, TestRun.Cancel);
+        Assert.Equal(0, (await Queue.LookAsync()).InFlight);
+    }
+
+    [Fact]
     public async Task While_nobody_dispatches_workers_know_it()
     {
         Assert.False(await Queue.IsGuidedAsync());

@@ -32,6 +32,16 @@ internal partial class MemoryStore
                 .Select(kind => new RunningJobs(kind.Key.Priority, kind.Key.Item2, kind.Value)),
         ]);
 
+    public Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(
+        IReadOnlyCollection<Guid> jobIds,
+        CancellationToken cancellationToken
+    ) =>
+        Task.FromResult<IReadOnlyDictionary<Guid, string>>(
+            _jobs
+                .Values.Where(job => jobIds.Contains(job.Draft.Id) && job.Status == JobStatus.Processing && job.WorkerId is not null)
+                .ToDictionary(job => job.Draft.Id, job => job.WorkerId!.Value.ToString("N"))
+        );
+
     public Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken)
     {
         var jobs = _jobs.Values.Where(job => job.Draft.Priority == JobPriority.Interactive).ToList();

@@ -126,8 +126,15 @@ internal sealed class SimRedis(World world, int limit)
         );
     }
 
-    public bool DropStale(TimeSpan idle) =>
-        Acknowledge([.. _pending.Where(pending => world.Now - pending.Value.At >= idle).Select(pending => $"{pending.Key}-0")]);
+    public IReadOnlyList<StaleEntry> FindStale(TimeSpan idle) =>
+        [
+            .. _pending
+                .Where(pending => world.Now - pending.Value.At >= idle)
+                .Select(pending => new StaleEntry(
+                    new($"{pending.Key}-0", _entries.GetValueOrDefault(pending.Key)),
+                    pending.Value.Consumer
+                )),
+        ];
 
     public bool RemoveConsumer(string consumer) =>
         Acknowledge([.. _pending.Where(pending => pending.Value.Consumer == consumer).Select(pending => $"{pending.Key}-0")]);
@@ -201,7 +208,9 @@ internal sealed class UnreliableRedis(World world, SimProcess process) : IReadyQ
 
     public Task<bool> IsGuidedAsync() => CallAsync(_redis.IsGuided);
 
-    public Task DropStaleAsync(string consumer, TimeSpan idle) => CallAsync(() => _redis.DropStale(idle));
+    public Task<IReadOnlyList<StaleEntry>> FindStaleAsync(TimeSpan idle) => CallAsync(() => _redis.FindStale(idle));
+
+    public Task DropOrphansAsync() => Task.CompletedTask;
 
     public Task<bool> ClearBacklogAsync() => CallAsync(() => _redis.SetBacklog(false));
 

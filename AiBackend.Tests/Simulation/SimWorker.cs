@@ -118,7 +118,7 @@ internal sealed class SimWorker
             20,
             async _ =>
             {
-                await parts.Get<IReadyQueue>().DropStaleAsync("maintenance", TimeSpan.FromMinutes(1));
+                await parts.Get<DropStaleEntries>().RunAsync(TimeSpan.FromMinutes(1), CancellationToken.None);
                 return 0;
             }
         );

@@ -119,6 +119,12 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken) =>
         CallAsync("read running", () => world.Backend.Queued.ReadRunningAsync(CancellationToken.None), _ => { }, cancellationToken);
 
+    public Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(
+        IReadOnlyCollection<Guid> jobIds,
+        CancellationToken cancellationToken
+    ) =>
+        CallAsync("find holders", () => world.Backend.Queued.FindHoldersAsync(jobIds, CancellationToken.None), _ => { }, cancellationToken);
+
     public Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken) =>
         CallAsync(
             "read demand",

@@ -21,6 +21,7 @@ internal sealed class MaintenanceLoops(
     Leadership leadership,
     DispatchRounds dispatch,
     IReadyQueue queue,
+    DropStaleEntries dropStale,
     LearnEstimates learnEstimates,
     PublishOutlook publishOutlook,
     RescueJobs rescue,
@@ -132,7 +133,7 @@ internal sealed class MaintenanceLoops(
         await pruneWorkers.RunAsync(cancellationToken);
         await money.PruneAsync(cancellationToken);
         await answers.PruneAsync(cancellationToken);
-        await queue.DropStaleAsync("maintenance", StaleAfter);
+        await dropStale.RunAsync(StaleAfter, cancellationToken);
         await queue.RemoveIdleConsumersAsync(ForgottenAfter);
         return PruneInterval;
     }
