@@ -33,7 +33,7 @@ internal sealed class CallGate(
         var price = caller.Payer is null ? null : await prices.FindAsync(deployment.Provider, deployment.Model, cancellationToken);
         var kind = new EstimateKind(deployment.FullName, caller.Payer?.TenantId ?? default, caller.Payer?.Feature);
         var (input, output) = estimates.Of(kind, size);
-        var reservation = new Reservation(deployment, caller, input, output, price);
+        var reservation = new Reservation(deployment, caller, input, output, price) { MaxOutput = size.MaxOutputTokens };
         while (true)
         {
             var answer = await ledger.ReserveAsync(reservation, cancellationToken);

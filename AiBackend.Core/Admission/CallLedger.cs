@@ -13,7 +13,7 @@ namespace AiBackend.Core.Admission;
 /// </summary>
 /// <remarks>
 /// Rows are locked for the decision: the numbers are never those of two workers at odds and never lost with a cache. Why not Redis:
-/// docs/adr/0010. A repeat after a lost reply pays once and counts, for one window, twice.
+/// docs/adr/0010. A repeat after a lost reply pays once and counts, for one window, twice, but gives nothing back twice.
 /// </remarks>
 internal sealed class CallLedger : IAsyncDisposable
 {
@@ -47,11 +47,12 @@ internal sealed class CallLedger : IAsyncDisposable
 
     /// <summary>Writes a call down and sets aside what it needs, or says when to come back. Waits for an absent Postgres.</summary>
     public Task<Reserved> ReserveAsync(Reservation reservation, CancellationToken cancellationToken) =>
-        AskAsync(_reserving, reservation, cancellationToken);
+        AskAsync(_reserving, reservation, answer => Forget(reservation, answer), cancellationToken);
 
     /// <summary>Notes that a reserved call is sent now.</summary>
     /// <returns>False when its reservation is gone.</returns>
-    public Task<bool> ConfirmAsync(ChatCaller call, CancellationToken cancellationToken) => AskAsync(_confirming, call, cancellationToken);
+    public Task<bool> ConfirmAsync(ChatCaller call, CancellationToken cancellationToken) =>
+        AskAsync(_confirming, call, null, cancellationToken);
 
     /// <summary>Without waiting. What gets lost is unknown spend: the leader books it.</summary>
     public void Settle(Settlement settlement)
@@ -70,6 +71,15 @@ internal sealed class CallLedger : IAsyncDisposable
         await _settling.DisposeAsync();
     }
 
+    /// <summary>Whoever asked for it has left before he was answered: nobody else would give it back.</summary>
+    private void Forget(Reservation reservation, Reserved answer)
+    {
+        if (answer.Slot is not null || answer.State is not null)
+        {
+            Settle(Settlement.Cancelled(reservation, answer));
+        }
+    }
+
     /// <summary>Rows are locked in this order; and in a deployment the urgent go first.</summary>
     private static List<Pending<Reservation, Reserved>> InOrder(IEnumerable<Pending<Reservation, Reserved>> batch) =>
         [
@@ -82,6 +92,7 @@ internal sealed class CallLedger : IAsyncDisposable
     private async Task<TAnswer> AskAsync<TAsk, TAnswer>(
         CommitLoop<Pending<TAsk, TAnswer>> loop,
         TAsk asks,
+        Action<TAnswer>? forget,
         CancellationToken cancellationToken
     )
     {
@@ -97,6 +108,20 @@ internal sealed class CallLedger : IAsyncDisposable
             try
             {
                 return await pending.Answer.Task.WaitAsync(cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                if (forget is not null)
+                {
+                    _ = pending.Answer.Task.ContinueWith(
+                        answer => forget(answer.Result),
+                        CancellationToken.None,
+                        TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously,
+                        TaskScheduler.Default
+                    );
+                }
+
+                throw;
             }
             catch (Exception failure) when (_storage.Report(failure))
             {
@@ -132,11 +157,12 @@ internal sealed class CallLedger : IAsyncDisposable
 
     private async Task SettleAsync(IReadOnlyList<Settlement> batch)
     {
+        var isRepeat = false;
         while (true)
         {
             try
             {
-                await TransientRetry.RunAsync(_ => _statements.SettleAsync(batch), CancellationToken.None);
+                await TransientRetry.RunAsync(_ => _statements.SettleAsync(batch, isRepeat), CancellationToken.None);
                 if (!_isStopping)
                 {
                     // Nobody waits for a settlement, and fewer, larger ones leave more of the machine to calls.
@@ -147,7 +173,8 @@ internal sealed class CallLedger : IAsyncDisposable
             }
             catch (Exception failure) when (_storage.Report(failure) && !_isStopping)
             {
-                // A repeat settles nothing twice. A call that is open for too long meanwhile is booked as unknown, and corrected then.
+                // A repeat pays nothing twice. A call that is open for too long meanwhile is booked as unknown, and corrected then.
+                isRepeat = true;
                 await Task.Delay(Pause);
             }
             catch (Exception failure)

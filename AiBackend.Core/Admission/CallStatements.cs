@@ -78,12 +78,14 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         return confirmed;
     }
 
-    public async Task<int> SettleAsync(IReadOnlyList<Settlement> calls)
+    /// <param name="calls">Those that have ended.</param>
+    /// <param name="isRepeat">They may be settled already. Then what they used less was given back: once more would open the limit too far.</param>
+    public async Task<int> SettleAsync(IReadOnlyList<Settlement> calls, bool isRepeat)
     {
         await using var hot = await HotCommand.OpenAsync(
             database,
             SettleSql,
-            parameters => AddSettlements(parameters, calls),
+            parameters => AddSettlements(parameters, calls, isRepeat),
             CancellationToken.None
         );
         return await hot.Command.ExecuteNonQueryAsync();
@@ -116,8 +118,9 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
     }
 
-    private void AddSettlements(NpgsqlParameterCollection parameters, IReadOnlyList<Settlement> calls)
+    private void AddSettlements(NpgsqlParameterCollection parameters, IReadOnlyList<Settlement> calls, bool isRepeat)
     {
+        var least = isRepeat ? 0 : long.MinValue;
         // Rows are locked in these orders.
         var limited = calls
             .Where(call => call.Slot is not null)
@@ -127,8 +130,8 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         parameters.AddColumn("window_job", NpgsqlDbType.Uuid, limited, call => call.Reservation.Caller.WorkId);
         parameters.AddColumn("window_epoch", NpgsqlDbType.Integer, limited, call => call.Reservation.Caller.Epoch);
         parameters.AddColumn("slot", NpgsqlDbType.Bigint, limited, call => call.Slot!.Value);
-        parameters.AddColumn("more_input", NpgsqlDbType.Bigint, limited, call => call.MoreInput);
-        parameters.AddColumn("more_output", NpgsqlDbType.Bigint, limited, call => call.MoreOutput);
+        parameters.AddColumn("more_input", NpgsqlDbType.Bigint, limited, call => Math.Max(call.MoreInput, least));
+        parameters.AddColumn("more_output", NpgsqlDbType.Bigint, limited, call => Math.Max(call.MoreOutput, least));
         parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
 
         var paid = calls.Where(call => call.Reservation.Caller.Payer is not null).ToList();

@@ -13,8 +13,12 @@ namespace AiBackend.Core.Admission;
 /// <param name="Price">As of now, and for this call from now on; null is unknown.</param>
 internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller, long Input, long Output, Price? Price)
 {
-    /// <summary>What it is likely to cost; null when nobody knows.</summary>
-    public decimal? Amount => Price?.Rates.EstimateOf(Input, Output);
+    /// <summary>Tokens that the caller lets the provider write at most; null is any number.</summary>
+    public long? MaxOutput { get; init; }
+
+    /// <summary>What it costs at most by the caller's word, or else is likely to cost; null when nobody knows.</summary>
+    /// <remarks>Budgets hold then whatever the answer, with a provider that keeps to the maximum. What was not used comes back.</remarks>
+    public decimal? Amount => Price?.Rates.EstimateOf(Input, MaxOutput ?? Output);
 }
 
 /// <summary>How a reservation was answered.</summary>

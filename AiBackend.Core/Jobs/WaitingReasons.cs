@@ -24,7 +24,7 @@ public static class WaitingReasons
     /// <summary>What a deployment allows is used up for now; followed by provider/model and the limit, with colons.</summary>
     public const string RateLimit = "rate_limit";
 
-    /// <summary>A budget is spent; followed by its scope, what it is of, and its window, or by <c>unpriced</c> and provider/model, with colons.</summary>
+    /// <summary>A budget is spent; followed by its scope, what it is of, and its window, or by <c>unpriced</c> and provider/model, with colons. In front of the scope, <c>too_large</c>: all of the limit would not do.</summary>
     public const string Budget = "budget";
 
     /// <summary>Every deployment that could answer is down; followed by a colon and the name of the provider that is looked at first.</summary>

@@ -103,7 +103,7 @@ internal sealed class DeploymentDoor(
                 return (null, ProviderFailure.NotAsked.Unpaid(deployment, unpaid));
             case CallEntry.Admitted { Permit: var permit } when budgets.MayCall(deployment.Provider, isRetry):
                 FaultPoints.Hit(FaultPoint.K8, deployment.Model);
-                return await permit.ConfirmAsync(cancellationToken)
+                return await ConfirmAsync(permit, cancellationToken)
                     ? (permit, null)
                     : throw new OperationCanceledException("The work has passed on to another owner; this call is not made.");
             case CallEntry.Admitted { Permit: var permit }:
@@ -111,6 +111,20 @@ internal sealed class DeploymentDoor(
                 return (null, ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider));
             case var other:
                 throw new UnreachableException($"{other} is neither.");
+        }
+    }
+
+    private static async ValueTask<bool> ConfirmAsync(ICallPermit permit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await permit.ConfirmAsync(cancellationToken);
+        }
+        catch
+        {
+            // Whether it is noted as sent or not: it is not sent.
+            permit.Cancel();
+            throw;
         }
     }
 }

@@ -10,6 +10,7 @@ using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Providers;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace AiBackend.Tests.Admission;
 
@@ -112,6 +113,36 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         );
     }
 
+    [Fact]
+    public async Task A_settlement_that_may_be_there_already_takes_nothing_off_again()
+    {
+        await using var windows = NewWindows(TimeSpan.FromMinutes(1));
+        var reservation = Ask(new ProviderLimits { OutputTokensPerMinute = 100 }, output: 90);
+        var slot = (await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot!.Value;
+        await using var other = await Core.Database.OpenConnectionAsync(TestRun.Cancel);
+        await using (var held = await other.BeginTransactionAsync(TestRun.Cancel))
+        {
+            await using var hold = new NpgsqlCommand("LOCK TABLE call_windows", other, held);
+            await hold.ExecuteNonQueryAsync(TestRun.Cancel);
+            windows.Settle(Used(reservation, slot, -80));
+            windows.Settle(Used(Ask(new ProviderLimits { OutputTokensPerMinute = 100 }), slot, 3));
+            // The worker cannot know whether it was done.
+            await Eventually.TrueAsync(
+                async _ =>
+                    await Core.ScalarAsync<int>(
+                        "SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                            + "AND wait_event_type = 'Lock' AND query LIKE '%settle_call%' AND pid <> pg_backend_pid()) t"
+                    ) > 0,
+                "its connection is gone"
+            );
+        }
+
+        await Eventually.TrueAsync(
+            async _ => await Core.ScalarAsync<int>("SELECT (SELECT sum(t) FROM unnest(output_tokens) t) FROM call_windows") == 93,
+            "it counts what was used more, and what was used less does not make room"
+        );
+    }
+
     [Theory]
     [InlineData(20)]
     [InlineData(1_000_000)]
@@ -167,11 +198,11 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         );
     }
 
-    private CallLedger NewWindows() =>
+    private CallLedger NewWindows(TimeSpan? window = null) =>
         new(
             Core.HotPath,
             Core.Get<IStorageWatch>(),
-            Options.Create(new AdmissionOptions { Window = Window }),
+            Options.Create(new AdmissionOptions { Window = window ?? Window }),
             NullLogger<CallLedger>.Instance
         );
 

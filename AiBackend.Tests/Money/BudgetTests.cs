@@ -1,8 +1,10 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Money;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Money;
 
@@ -33,6 +35,26 @@ public sealed class BudgetTests(PostgresServer postgres, RedisServer redis) : Co
         {
             await ledger.DisposeAsync();
         }
+    }
+
+    [Fact]
+    public async Task I_6_what_the_caller_lets_be_written_is_reserved_whole()
+    {
+        var budget = await Core.BudgetAsync(0.10m);
+        var job = await Core.SpenderAsync();
+        await using var ledger = Core.NewLedger();
+        var prices = new PriceStore(Core.Database);
+        await prices.AddAsync("p0", "m", new PriceRates(0, 0, 1, 1), null, "key", TestRun.Cancel);
+        using var book = new PriceBook(prices, Core.Get<IStorageWatch>(), Options.Create(new PriceOptions()), TimeProvider.System);
+        var gate = Core.NewGate(ledger, book);
+
+        var entry = await gate.EnterAsync(Spending.Deployment, new CallSize(4, 80_000), job.Call(0).Caller, TestRun.Cancel);
+
+        Assert.IsType<CallEntry.Admitted>(entry);
+        Assert.Equal(0.08m, (await Core.ReadAsync(budget)).ReservedUsd);
+        Assert.IsType<CallEntry.Unpaid>(
+            await gate.EnterAsync(Spending.Deployment, new CallSize(4, 80_000), job.Call(0, call: 1).Caller, TestRun.Cancel)
+        );
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Money;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using Npgsql;
 
 namespace AiBackend.Tests.Money;
 
@@ -28,6 +29,43 @@ public sealed class LedgerTests(PostgresServer postgres, RedisServer redis) : Co
         // The worker was only frozen: it may not send what was released, and gets nothing new.
         Assert.False(await ledger.ConfirmAsync(job.Call(0.10m).Caller, TestRun.Cancel));
         Assert.Equal(Reserved.LeaseIsOver, (await ledger.ReserveAsync(job.Call(0.10m, call: 2), TestRun.Cancel)).BlockedBy);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_whose_job_is_cancelled_while_it_is_written_down_gives_everything_back(bool hasBudget)
+    {
+        var budget = hasBudget ? await Core.BudgetAsync(1m) : null;
+        await using var ledger = Core.NewLedger();
+        var job = await Core.SpenderAsync();
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        await using var other = await Core.Database.OpenConnectionAsync(TestRun.Cancel);
+        await using (var held = await other.BeginTransactionAsync(TestRun.Cancel))
+        {
+            await using var hold = new NpgsqlCommand("LOCK TABLE provider_calls IN SHARE MODE", other, held);
+            await hold.ExecuteNonQueryAsync(TestRun.Cancel);
+            var reserving = ledger.ReserveAsync(job.Call(0.20m), cancel.Token);
+            await Eventually.TrueAsync(
+                async _ =>
+                    await Core.ScalarAsync<int>(
+                        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%admit_calls%' AND pid <> pg_backend_pid()"
+                    ) == 1,
+                "it is being written down"
+            );
+            await cancel.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reserving);
+        }
+
+        await Eventually.TrueAsync(
+            async _ => await Core.CallsAsync(job.Lease.JobId) is [(CallState.Released, 0m)],
+            "it is noted as not made"
+        );
+        Assert.Equal(0, await Core.ScalarAsync<int>("SELECT count(*) FROM usage_days"));
+        if (budget is not null)
+        {
+            Assert.Equal(0m, (await Core.ReadAsync(budget)).ReservedUsd);
+        }
     }
 
     [Fact]

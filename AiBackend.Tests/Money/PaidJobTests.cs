@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Admission;
 using AiBackend.Core.Money;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
@@ -103,12 +104,13 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
 
         await Eventually.TrueAsync(
             async _ =>
-                await worker.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 5 AND waiting_reason = 'budget:feature:f:day'")
-                == 5,
+                await worker.ScalarAsync<int>(
+                    "SELECT count(*) FROM jobs WHERE status = 5 AND waiting_reason = 'budget:too_large:feature:f:day'"
+                ) == 5,
             "all wait"
         );
         var waiting = (await worker.Reads.FindAsync(ApiKeyStore.DefaultTenant, ids[0], TestRun.Cancel))!;
-        Assert.Equal(("retrying", "budget:feature:f:day"), (waiting.Status, waiting.Queue!.WaitingReason));
+        Assert.Equal(("retrying", "budget:too_large:feature:f:day"), (waiting.Status, waiting.Queue!.WaitingReason));
         Assert.Equal(("budget_spent", true), (waiting.Error!.Code, waiting.Error.Retryable));
         Assert.Empty(await simulator.CallsAsync(model, TestRun.Cancel));
 
@@ -116,6 +118,70 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
 
         await DoneAsync(worker, 5);
         Assert.Equal(1, await worker.ScalarAsync<int>("SELECT max(attempt - excused) FROM jobs"));
+        Assert.Equal(2, await worker.ScalarAsync<int>("SELECT max(attempt) FROM jobs"));
+    }
+
+    [Fact]
+    public async Task A_job_that_a_higher_limit_does_not_cover_either_asks_once_for_each_raise()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await StartAsync(database, [model]);
+        var budget = await worker.BudgetAsync(0.0001m);
+        await worker.SubmitAsync();
+        await AttemptsAsync(1);
+
+        await new BudgetStore(worker.Database).ChangeAsync(budget with { LimitUsd = 0.0002m }, "key", TestRun.Cancel);
+        await AttemptsAsync(2);
+        Assert.Equal(0, await worker.Get<ReleaseBudgetedJobs>().RunAsync(TestRun.Cancel));
+
+        Assert.Equal(0, await worker.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE due_at < now() + interval '50 minutes'"));
+        await new BudgetStore(worker.Database).EndAsync(ApiKeyStore.DefaultTenant, budget.Id, "key", TestRun.Cancel);
+        await DoneAsync(worker, 1);
+        Assert.Equal(3, await worker.ScalarAsync<int>("SELECT attempt FROM jobs"));
+
+        Task AttemptsAsync(int attempts) =>
+            Eventually.TrueAsync(
+                async _ =>
+                    await worker.ScalarAsync<int>(
+                        $"SELECT count(*) FROM jobs WHERE status = 5 AND attempt = {attempts} AND waiting_reason = 'budget:too_large:tenant:day'"
+                    ) == 1,
+                "it waits"
+            );
+    }
+
+    [Fact]
+    public async Task Jobs_that_waited_for_a_budget_that_was_replaced_wait_for_the_new_one_once()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await StartAsync(database, [model]);
+        var old = await worker.BudgetAsync(1m);
+        await worker.ExecuteAsync("UPDATE budgets SET settled_usd = 1", Guid.Empty);
+        for (var i = 0; i < 5; i++)
+        {
+            await worker.SubmitAsync();
+        }
+
+        await Eventually.TrueAsync(async _ => await worker.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 5") == 5, "all wait");
+        // A new one cannot be spent before it is there, and the leader must not come in between.
+        await worker.ExecuteAsync(
+            "WITH old AS (UPDATE budgets SET deleted_at = now() - interval '20 seconds' RETURNING *) "
+                + "INSERT INTO budgets (id, tenant_id, scope, subject, path, period, limit_usd, hard, thresholds, window_at, settled_usd, set_by) "
+                + "SELECT gen_random_uuid(), tenant_id, scope, subject, path || '.', period, limit_usd, hard, thresholds, window_at, 1, set_by FROM old; "
+                + "UPDATE budgets SET path = replace(path, '.', '')",
+            Guid.Empty
+        );
+
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<int>($"SELECT count(*) FROM budgets WHERE id = '{old.Id}'") == 0,
+            "the old one is removed while jobs wait"
+        );
+        Assert.Equal(0, await worker.Get<ReleaseBudgetedJobs>().RunAsync(TestRun.Cancel));
+
+        Assert.Equal(1, await worker.ScalarAsync<int>("SELECT max(attempt) FROM jobs"));
+        await worker.ExecuteAsync("UPDATE budgets SET settled_usd = 0", Guid.Empty);
+        await DoneAsync(worker, 5);
     }
 
     [Theory]

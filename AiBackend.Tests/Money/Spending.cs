@@ -26,6 +26,10 @@ internal static class Spending
     public static CallLedger NewLedger(this CoreHost core) =>
         new(core.HotPath, core.Get<IStorageWatch>(), Options.Create(new AdmissionOptions()), NullLogger<CallLedger>.Instance);
 
+    /// <summary>As a worker has it.</summary>
+    public static CallGate NewGate(this CoreHost core, CallLedger ledger, PriceBook prices) =>
+        new(ledger, prices, new TokenEstimates(), Options.Create(new AdmissionOptions()), TimeProvider.System);
+
     /// <summary>Submits and claims a job that spends.</summary>
     public static async Task<ClaimedJob> SpenderAsync(this CoreHost core, JobDraft? draft = null) =>
         (await core.ClaimAsync(await core.SubmitAsync(draft))).Job;

@@ -45,6 +45,8 @@ internal static class RunWords
                 "rate_limit" => $"The model provider limits how fast we may ask; its turn is at {clockTime(next)}",
                 "budget" when run.WaitingReason!.StartsWith("budget:unpriced", StringComparison.Ordinal) =>
                     "A budget applies, and nobody has said what this model costs; it waits for a price",
+                "budget" when run.WaitingReason!.StartsWith("budget:too_large", StringComparison.Ordinal) =>
+                    "It is likely to cost more than a whole budget; it waits for a higher one",
                 "budget" => $"The budget is spent for now; it goes on when there is money again, and looks again at {clockTime(next)}",
                 _ => $"{Try(run.Attempt)} failed, next at {clockTime(next)}",
             },

@@ -43,15 +43,17 @@ CREATE TABLE budgets (
     window_at       timestamptz NOT NULL,               -- begin of the window that settled_usd is of
     settled_usd     numeric     NOT NULL DEFAULT 0,
     reserved_usd    numeric     NOT NULL DEFAULT 0,
-    asked_usd       numeric     NOT NULL DEFAULT 0,     -- by the latest call: how many of those who wait may go on is guessed by it
+    asked_usd       numeric     NOT NULL DEFAULT 0,     -- the least that was refused lately: how many of those who wait may go on is guessed by it
+    asked_at        timestamptz,
     refused_at      timestamptz,                        -- lately; null when no job waits for it
+    raised          boolean     NOT NULL DEFAULT true,  -- new or higher: the leader has not yet looked who may go on
     set_by          text        NOT NULL,               -- public id of an API key
     created_at      timestamptz NOT NULL DEFAULT now(),
     deleted_at      timestamptz
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX budgets_by_path ON budgets (path, period) WHERE deleted_at IS NULL;
 CREATE INDEX budgets_by_tenant ON budgets (tenant_id, id) WHERE deleted_at IS NULL;
-CREATE INDEX budgets_refusing ON budgets (id) WHERE refused_at IS NOT NULL OR deleted_at IS NOT NULL; -- the leader
+CREATE INDEX budgets_refusing ON budgets (id) WHERE refused_at IS NOT NULL OR deleted_at IS NOT NULL OR raised; -- the leader
 
 -- One row a call, written before it is made. Its id for the provider is job_id-lease_epoch-call.
 -- State: 0 reserved, 1 sent, 2 settled, 3 released (never made), 4 unknown (made, and nobody knows what it used).
@@ -139,9 +141,9 @@ CREATE FUNCTION budget_paths(tenant_id uuid, key_id text, end_user text, feature
                  'feature:' || tenant_id || ':' || feature]
 $$;
 
--- What a job that waits for a budget says.
-CREATE FUNCTION budget_reason(b budgets) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT 'budget:' || (ARRAY['global', 'tenant', 'key', 'user', 'feature'])[b.scope + 1] || CASE WHEN b.subject = '' THEN '' ELSE ':' || b.subject END
+-- What a job that waits for a budget says; with "too_large" when the whole limit would not do.
+CREATE FUNCTION budget_reason(b budgets, is_too_large boolean DEFAULT false) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT 'budget:' || CASE WHEN is_too_large THEN 'too_large:' ELSE '' END || (ARRAY['global', 'tenant', 'key', 'user', 'feature'])[b.scope + 1] || CASE WHEN b.subject = '' THEN '' ELSE ':' || b.subject END
         || ':' || (ARRAY['minute', 'hour', 'day', 'month', 'total'])[b.period + 1]
 $$;
 

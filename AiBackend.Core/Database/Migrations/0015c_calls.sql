@@ -72,14 +72,22 @@ BEGIN
                                        WHERE k.job_id = c.job_id AND c.max_cost IS NOT NULL) > c.max_cost THEN
                         blocked_by := 'max_cost';
                     ELSE
-                        -- Of several the one that opens last.
+                        -- Of several the one that opens last; and last of all the one whose whole limit would not do.
                         SELECT x.* INTO b FROM budgets x
                          WHERE x.id = ANY (taken) AND x.hard AND x.settled_usd + x.reserved_usd + c.amount > x.limit_usd
-                         ORDER BY x.period DESC, x.scope LIMIT 1;
-                        IF FOUND THEN
+                         ORDER BY c.amount > x.limit_usd DESC, x.period DESC, x.scope LIMIT 1;
+                        IF c.amount > b.limit_usd THEN
+                            -- Room is of no use to it: it goes on when the limit is another one. Now and then it looks whether it is estimated at less.
+                            blocked_by := budget_reason(b, true);
+                            delay_ms := 3600000;
+                            UPDATE budgets x SET refused_at = now() WHERE x.id = b.id;
+                        ELSIF b.id IS NOT NULL THEN
                             blocked_by := budget_reason(b);
                             delay_ms := coalesce(extract(epoch FROM budget_turn(b.period, clock_timestamp()) - clock_timestamp()) * 1000, 3600000)::bigint;
-                            UPDATE budgets x SET refused_at = now(), asked_usd = CASE WHEN c.amount <= x.limit_usd THEN c.amount ELSE x.asked_usd END
+                            -- The least of ten seconds: a large one must not stop small ones that fit, nor one small one let large ones go in circles.
+                            UPDATE budgets x
+                               SET refused_at = now(), asked_at = now(),
+                                   asked_usd = CASE WHEN x.asked_usd > 0 AND x.asked_at > now() - interval '10 seconds' THEN least(x.asked_usd, c.amount) ELSE c.amount END
                              WHERE x.id = b.id;
                         END IF;
                     END IF;
@@ -99,7 +107,7 @@ BEGIN
             call_state := 1;
         ELSIF call_state IS NULL THEN
             IF cardinality(taken) > 0 THEN
-                UPDATE budgets x SET reserved_usd = x.reserved_usd + c.amount, asked_usd = c.amount
+                UPDATE budgets x SET reserved_usd = x.reserved_usd + c.amount, asked_usd = CASE WHEN x.asked_usd = 0 THEN c.amount ELSE x.asked_usd END
                  WHERE x.id = ANY (taken)
                    AND NOT EXISTS (SELECT 1 FROM budgets f WHERE f.id = ANY (taken) AND f.hard AND f.settled_usd + f.reserved_usd + c.amount > f.limit_usd);
                 IF NOT FOUND THEN
@@ -201,21 +209,47 @@ CREATE FUNCTION release_budgeted_jobs() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     b budgets;
     reason text;
+    too_large text;
+    is_replaced boolean;
     room numeric;
     released bigint;
     total bigint := 0;
 BEGIN
-    FOR b IN SELECT x.* FROM budgets x WHERE x.refused_at IS NOT NULL OR x.deleted_at IS NOT NULL ORDER BY x.id LOOP
+    FOR b IN SELECT x.* FROM budgets x WHERE x.refused_at IS NOT NULL OR x.deleted_at IS NOT NULL OR x.raised ORDER BY x.id LOOP
         reason := budget_reason(b);
+        too_large := budget_reason(b, true);
+        -- Who waited for a budget that has ended now waits for the one in its place.
+        is_replaced := b.deleted_at IS NOT NULL
+                       AND EXISTS (SELECT 1 FROM budgets x WHERE x.path = b.path AND x.period = b.period AND x.deleted_at IS NULL);
+        IF NOT is_replaced AND (b.raised OR b.deleted_at IS NOT NULL OR NOT b.hard) THEN
+            -- Once for each raise: whom the new limit would not do either says so again.
+            UPDATE jobs j SET waiting_reason = reason
+             WHERE j.status = 5
+               AND j.id IN (SELECT i.id FROM jobs i
+                             WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'budget:%' AND i.waiting_reason = too_large
+                               AND (b.scope = 0 OR i.tenant_id = b.tenant_id) AND i.status = 5
+                             ORDER BY i.priority, i.due_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
+            GET DIAGNOSTICS released = ROW_COUNT;
+            IF b.raised AND released < 1000 THEN
+                -- It has refused nobody, and yet it is looked at while jobs wait.
+                UPDATE budgets x SET raised = false, refused_at = coalesce(x.refused_at, '-infinity') WHERE x.id = b.id;
+            END IF;
+        END IF;
+
         room := b.limit_usd - b.reserved_usd - CASE WHEN b.window_at < budget_window(b.period, now()) THEN 0 ELSE b.settled_usd END;
-        room := CASE WHEN b.deleted_at IS NOT NULL OR NOT b.hard THEN 200
-                     WHEN room <= 0 OR room < b.asked_usd THEN 0
-                     WHEN b.asked_usd = 0 THEN 1
+        room := CASE WHEN is_replaced THEN 0
+                     WHEN b.deleted_at IS NOT NULL OR NOT b.hard THEN 200
+                     WHEN room <= 0 THEN 0
+                     -- One finds out, also whether others would fit that ask for less than the one that was refused last.
+                     WHEN b.asked_usd = 0 OR room < b.asked_usd AND b.asked_at < now() - interval '5 minutes' THEN 1
                      ELSE least(200, floor(room / b.asked_usd)) END;
         IF room > 0 THEN
-            room := room - (SELECT count(*) FROM jobs j
-                             WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'budget:%' AND j.waiting_reason = reason
-                               AND (b.scope = 0 OR j.tenant_id = b.tenant_id) AND (j.status = 1 OR j.due_at <= now()));
+            -- By priority, so that the index finds those who are due among the many who are not.
+            room := room - (SELECT count(*) FROM unnest(ARRAY[0, 1, 2]::smallint[]) AS p (priority)
+                             CROSS JOIN LATERAL (SELECT 1 FROM jobs j
+                                                  WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'budget:%' AND j.waiting_reason = reason
+                                                    AND (b.scope = 0 OR j.tenant_id = b.tenant_id) AND j.priority = p.priority AND j.due_at <= now()
+                                                  LIMIT room) due);
             UPDATE jobs j SET due_at = now()
              WHERE j.status = 5
                AND j.id IN (SELECT i.id FROM jobs i
@@ -226,11 +260,13 @@ BEGIN
             total := total + released;
         END IF;
         -- A job that was just refused is not waiting yet.
-        IF greatest(b.refused_at, b.deleted_at) < now() - interval '10 seconds'
-           AND NOT EXISTS (SELECT 1 FROM jobs i WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'budget:%' AND i.waiting_reason = reason
-                              AND (b.scope = 0 OR i.tenant_id = b.tenant_id))
+        IF is_replaced
+           OR greatest(b.refused_at, b.deleted_at) < now() - interval '10 seconds'
+              AND NOT EXISTS (SELECT 1 FROM jobs i WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'budget:%'
+                                 AND (i.waiting_reason = reason OR b.deleted_at IS NOT NULL AND i.waiting_reason = too_large)
+                                 AND (b.scope = 0 OR i.tenant_id = b.tenant_id))
         THEN
-            UPDATE budgets x SET refused_at = NULL WHERE x.id = b.id AND x.refused_at = b.refused_at;
+            UPDATE budgets x SET refused_at = NULL, asked_usd = 0 WHERE x.id = b.id AND x.refused_at = b.refused_at;
             DELETE FROM budgets x WHERE x.id = b.id AND x.deleted_at IS NOT NULL AND x.reserved_usd = 0;
         END IF;
     END LOOP;
