@@ -8,18 +8,7 @@ namespace AiBackend.Api.Controls;
 /// <summary>Every route about holding work back, at a glance.</summary>
 internal static class ControlEndpoints
 {
-    private static readonly ProblemType[] Refusals =
-    [
-        ProblemTypes.InvalidJson,
-        ProblemTypes.InvalidUtf8,
-        ProblemTypes.TooDeep,
-        ProblemTypes.UnknownMember,
-        ProblemTypes.DuplicateMember,
-        ProblemTypes.InvalidValue,
-        ProblemTypes.BodyTooLarge,
-        ProblemTypes.UnsupportedMediaType,
-        ProblemTypes.ControlNotFound,
-    ];
+    private static readonly ProblemType[] Refusals = [.. ProblemTypes.OfBody, ProblemTypes.ControlNotFound];
 
     public static void AddControlEndpoints(this IHostApplicationBuilder builder) =>
         builder.Services.AddSingleton<ControlRules>().AddSingleton<ControlRequests>();

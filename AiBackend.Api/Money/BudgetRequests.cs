@@ -97,8 +97,7 @@ internal sealed class BudgetRequests(BudgetStore store)
 
     private static async Task<(Refusal?, BudgetRequest)> ReadAsync(HttpContext context)
     {
-        using var body = await RequestBody.ReadAsync(context.Request);
-        var refusal = StrictBody.TryRead(body.Bytes.Span, WireJson.Default.BudgetRequest, null, out var request);
+        var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.BudgetRequest);
         return (refusal ?? QueryParameters.CheckNames(context.Request), request);
     }
 

@@ -17,18 +17,6 @@ internal static class MoneyEndpoints
         Path("model", "The provider's name of the model; slashes are allowed."),
     ];
 
-    private static readonly ProblemType[] Body =
-    [
-        ProblemTypes.InvalidJson,
-        ProblemTypes.InvalidUtf8,
-        ProblemTypes.TooDeep,
-        ProblemTypes.UnknownMember,
-        ProblemTypes.DuplicateMember,
-        ProblemTypes.InvalidValue,
-        ProblemTypes.BodyTooLarge,
-        ProblemTypes.UnsupportedMediaType,
-    ];
-
     public static void AddMoneyEndpoints(this IHostApplicationBuilder builder) =>
         builder.Services.AddSingleton<BudgetRequests>().AddSingleton<PriceRequests>().AddSingleton<GetUsage>();
 
@@ -58,7 +46,7 @@ internal static class MoneyEndpoints
                 reason `budget:…`. Where a hard budget applies, deployments without a price are not asked.
                 """,
                 [],
-                [.. Body, ProblemTypes.BudgetExists]
+                [.. ProblemTypes.OfBody, ProblemTypes.BudgetExists]
             )
             .Answers<Budget>(StatusCodes.Status201Created, "The budget.")
             .Takes<BudgetRequest>();
@@ -75,7 +63,7 @@ internal static class MoneyEndpoints
                 "Change a budget",
                 "Sets limit, kind and thresholds at once for all workers. Jobs that wait go on as far as a higher limit lets them.",
                 BudgetPath,
-                [.. Body, ProblemTypes.BudgetNotFound]
+                [.. ProblemTypes.OfBody, ProblemTypes.BudgetNotFound]
             )
             .Answers<Budget>(StatusCodes.Status200OK, "The budget.")
             .Takes<BudgetRequest>();
@@ -107,7 +95,7 @@ internal static class MoneyEndpoints
                 "Set a price",
                 "Adds a version; none is ever changed. Every worker uses it within two seconds, for calls that begin then.",
                 DeploymentPath,
-                Body
+                ProblemTypes.OfBody
             )
             .Answers<Price>(StatusCodes.Status201Created, "The new version.")
             .Takes<PriceRequest>();

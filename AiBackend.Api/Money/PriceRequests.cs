@@ -58,8 +58,7 @@ internal sealed class PriceRequests(PriceStore store, TimeProvider clock)
 
     private static async Task<(Refusal?, PriceRequest)> ReadAsync(HttpContext context)
     {
-        using var body = await RequestBody.ReadAsync(context.Request);
-        var refusal = StrictBody.TryRead(body.Bytes.Span, WireJson.Default.PriceRequest, null, out var request);
+        var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.PriceRequest);
         return (refusal ?? QueryParameters.CheckNames(context.Request), request);
     }
 

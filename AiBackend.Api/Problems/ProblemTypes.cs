@@ -66,6 +66,10 @@ internal static class ProblemTypes
     public static readonly ProblemType StorageUnavailable = new("storage-unavailable", 503, "The database cannot be reached");
     public static readonly ProblemType StorageFull = new("storage-full", 503, "The database has no room");
 
+    /// <summary>What can be wrong with any JSON body.</summary>
+    public static IReadOnlyList<ProblemType> OfBody { get; } =
+    [InvalidJson, InvalidUtf8, TooDeep, UnknownMember, DuplicateMember, InvalidValue, BodyTooLarge, UnsupportedMediaType];
+
     /// <summary>All of the above.</summary>
     public static IReadOnlyList<ProblemType> All { get; } =
     [

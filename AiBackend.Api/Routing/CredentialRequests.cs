@@ -32,7 +32,7 @@ internal sealed class CredentialRequests(CredentialStore credentials, Credential
         var refusal = QueryParameters.CheckNames(context.Request) ?? (seal.IsPossible ? null : NoSecret);
         if (refusal is null)
         {
-            (refusal, var request) = await ReadAsync(context);
+            (refusal, var request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.CredentialRequest);
             refusal ??= rules.Check(request);
             if (refusal is null)
             {
@@ -74,12 +74,5 @@ internal sealed class CredentialRequests(CredentialStore credentials, Credential
         }
 
         await context.RefuseAsync(refusal);
-    }
-
-    private static async Task<(Refusal?, CredentialRequest)> ReadAsync(HttpContext context)
-    {
-        using var body = await RequestBody.ReadAsync(context.Request);
-        var refusal = StrictBody.TryRead(body.Bytes.Span, WireJson.Default.CredentialRequest, null, out var request);
-        return (refusal, request);
     }
 }

@@ -69,7 +69,7 @@ internal sealed class DeploymentRequests(
             ?? VersionMatch.TryRead(context.Request, out expected);
         if (refusal is null)
         {
-            (refusal, var request) = await ReadAsync(context);
+            (refusal, var request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.DeploymentRequest);
             refusal ??= RoutingRules.Check(request) ?? await AddAsync(context, provider, model, request, expected);
         }
 
@@ -106,13 +106,6 @@ internal sealed class DeploymentRequests(
         }
 
         await context.RefuseAsync(refusal);
-    }
-
-    private static async Task<(Refusal?, DeploymentRequest)> ReadAsync(HttpContext context)
-    {
-        using var body = await RequestBody.ReadAsync(context.Request);
-        var refusal = StrictBody.TryRead(body.Bytes.Span, WireJson.Default.DeploymentRequest, null, out var request);
-        return (refusal, request);
     }
 
     /// <returns>Why nothing was changed, or null when the answer has been sent.</returns>

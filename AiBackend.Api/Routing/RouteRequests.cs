@@ -74,7 +74,7 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
         {
             // What was just added on another node may be a target.
             await refresh.RefreshAsync(context.RequestAborted);
-            (refusal, var request) = await ReadAsync(context);
+            (refusal, var request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.RouteRequest);
             refusal ??= rules.Check(request) ?? await AddAsync(context, name, request, expected);
         }
 
@@ -107,13 +107,6 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
         }
 
         await context.RefuseAsync(refusal);
-    }
-
-    private static async Task<(Refusal?, RouteRequest)> ReadAsync(HttpContext context)
-    {
-        using var body = await RequestBody.ReadAsync(context.Request);
-        var refusal = StrictBody.TryRead(body.Bytes.Span, WireJson.Default.RouteRequest, null, out var request);
-        return (refusal, request);
     }
 
     /// <returns>Why nothing was changed, or null when the answer has been sent.</returns>

@@ -21,18 +21,6 @@ internal static class RoutingEndpoints
         "The `ETag` of the version the change was decided on; another one is refused."
     );
 
-    private static readonly ProblemType[] Body =
-    [
-        ProblemTypes.InvalidJson,
-        ProblemTypes.InvalidUtf8,
-        ProblemTypes.TooDeep,
-        ProblemTypes.UnknownMember,
-        ProblemTypes.DuplicateMember,
-        ProblemTypes.InvalidValue,
-        ProblemTypes.BodyTooLarge,
-        ProblemTypes.UnsupportedMediaType,
-    ];
-
     public static void AddRoutingEndpoints(this IHostApplicationBuilder builder) =>
         builder
             .Services.AddSingleton<RoutingRules>()
@@ -83,7 +71,7 @@ internal static class RoutingEndpoints
                 model takes the model's place.
                 """,
                 [.. path, IfMatch],
-                [.. Body, ProblemTypes.VersionMismatch]
+                [.. ProblemTypes.OfBody, ProblemTypes.VersionMismatch]
             )
             .Answers<ModelRoute>(StatusCodes.Status201Created, "The first version of it.")
             .Answers<ModelRoute>(StatusCodes.Status200OK, "A new version of it.")
@@ -134,7 +122,7 @@ internal static class RoutingEndpoints
                 uses it within a second; calls under way go on as they began.
                 """,
                 [.. DeploymentPath, IfMatch],
-                [.. Body, ProblemTypes.VersionMismatch]
+                [.. ProblemTypes.OfBody, ProblemTypes.VersionMismatch]
             )
             .Answers<Deployment>(StatusCodes.Status201Created, "The first version of it.")
             .Answers<Deployment>(StatusCodes.Status200OK, "A new version of it.")
@@ -169,7 +157,7 @@ internal static class RoutingEndpoints
                 "Set a provider key",
                 "Stores a key, encrypted, in place of the configured one. Calls that begin more than a second later use it.",
                 null,
-                [.. Body, ProblemTypes.NoCredentialSecret]
+                [.. ProblemTypes.OfBody, ProblemTypes.NoCredentialSecret]
             )
             .Answers<Credential>(StatusCodes.Status200OK, "What is shown of it from now on.")
             .Takes<CredentialRequest>();

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Wire;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
@@ -24,5 +25,15 @@ internal static class StrictBody
         // Not null: the diagnosis wants an object.
         value = JsonSerializer.Deserialize(body, type)!;
         return null;
+    }
+
+    /// <summary>Reads the whole body of a request.</summary>
+    /// <returns>Why it is refused, or null, and what it says when it is not.</returns>
+    public static async Task<(Refusal? Refusal, T Value)> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type)
+        where T : class
+    {
+        using var body = await RequestBody.ReadAsync(request);
+        var refusal = TryRead(body.Bytes.Span, type, null, out var value);
+        return (refusal, value);
     }
 }
