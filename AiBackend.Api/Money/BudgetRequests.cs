@@ -11,98 +11,104 @@ using WireBudget = AiBackend.ApiContracts.Money.Budget;
 namespace AiBackend.Api.Money;
 
 /// <summary><c>/api/v1/budgets</c>.</summary>
-internal sealed class BudgetRequests(BudgetStore store)
+internal sealed class BudgetRequests(BudgetStore store, MoneyOf owner)
 {
     public async Task ListAsync(HttpContext context)
     {
-        if (QueryParameters.CheckNames(context.Request) is { } unknown)
+        var (refusal, tenantId) = await OwnerAsync(context);
+        if (refusal is not null)
         {
-            await context.RefuseAsync(unknown);
+            await context.RefuseAsync(refusal);
             return;
         }
 
-        var budgets = await store.ListAsync(context.GetTenantId(), null, context.RequestAborted);
+        var budgets = await store.ListAsync(tenantId, null, context.RequestAborted);
         var list = new BudgetList([.. budgets.Select(Show)]);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, list, WireJson.Default.BudgetList);
     }
 
     public async Task GetAsync(HttpContext context)
     {
-        if (await FindAsync(context) is { } budget)
-        {
-            await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, Show(budget), WireJson.Default.Budget);
-        }
-        else
-        {
-            await context.RefuseAsync(Unknown(context));
-        }
+        var (refusal, budget) = await FindAsync(context);
+        await AnswerAsync(context, refusal, budget, StatusCodes.Status200OK);
     }
 
     public async Task PostAsync(HttpContext context)
     {
-        var (refusal, request) = await ReadAsync(context);
-        if (refusal is null && (refusal = BudgetRules.CheckNew(request, context.GetTenantId(), out var wanted)) is null)
+        var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.BudgetRequest);
+        var (unknown, tenantId) = await OwnerAsync(context);
+        Budget? added = null;
+        if (
+            (refusal ??= unknown ?? Named(tenantId)) is null
+            && (refusal = BudgetRules.CheckNew(request, tenantId!.Value, out var wanted)) is null
+        )
         {
-            if (await store.AddAsync(wanted, context.User.GetCaller().KeyId, context.RequestAborted) is { } added)
-            {
-                context.Response.Headers.Location = $"/api/v1/budgets/{added.Id}";
-                await JsonAnswer.WriteAsync(context, StatusCodes.Status201Created, Show(added), WireJson.Default.Budget);
-                return;
-            }
-
-            refusal = ProblemTypes.BudgetExists.With(
-                $"There is a budget with the scope {wanted.Scope.ToWire()}, the same subject and the window {wanted.Period.ToWire()}. Change that one with PUT, or end it first."
-            );
+            added = await store.AddAsync(wanted, context.User.GetCaller().KeyId, context.RequestAborted);
+            refusal = added is not null
+                ? null
+                : ProblemTypes.BudgetExists.With(
+                    $"There is a budget with the scope {wanted.Scope.ToWire()}, the same subject and the window {wanted.Period.ToWire()}. Change that one with PUT, or end it first."
+                );
         }
 
-        await context.RefuseAsync(refusal);
+        if (added is not null)
+        {
+            context.Response.Headers.Location = $"/api/v1/budgets/{added.Id}";
+        }
+
+        await AnswerAsync(context, refusal, added, StatusCodes.Status201Created);
     }
 
     public async Task PutAsync(HttpContext context)
     {
-        var (refusal, request) = await ReadAsync(context);
-        if (refusal is null)
+        var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.BudgetRequest);
+        var (unknown, budget) = await FindAsync(context);
+        Budget? now = null;
+        if ((refusal ??= unknown) is null && (refusal = BudgetRules.CheckChange(request, budget!, out var changed)) is null)
         {
-            if (await FindAsync(context) is not { } budget)
-            {
-                refusal = Unknown(context);
-            }
-            else if ((refusal = BudgetRules.CheckChange(request, budget, out var changed)) is null)
-            {
-                if (await store.ChangeAsync(changed, context.User.GetCaller().KeyId, context.RequestAborted) is { } now)
-                {
-                    await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, Show(now), WireJson.Default.Budget);
-                    return;
-                }
-
-                refusal = Unknown(context);
-            }
+            now = await store.ChangeAsync(changed, context.User.GetCaller().KeyId, context.RequestAborted);
+            refusal = now is null ? Unknown(context) : null;
         }
 
-        await context.RefuseAsync(refusal);
+        await AnswerAsync(context, refusal, now, StatusCodes.Status200OK);
     }
 
     public async Task DeleteAsync(HttpContext context)
     {
-        var caller = context.User.GetCaller();
-        if (IdOf(context) is { } id && await store.EndAsync(caller.TenantId, id, caller.KeyId, context.RequestAborted))
+        var (refusal, budget) = await FindAsync(context);
+        if (refusal is null && await store.EndAsync(budget!.TenantId, budget.Id, context.User.GetCaller().KeyId, context.RequestAborted))
         {
             context.Response.StatusCode = StatusCodes.Status204NoContent;
         }
         else
         {
-            await context.RefuseAsync(Unknown(context));
+            await context.RefuseAsync(refusal ?? Unknown(context));
         }
     }
 
-    private static async Task<(Refusal?, BudgetRequest)> ReadAsync(HttpContext context)
-    {
-        var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.BudgetRequest);
-        return (refusal ?? QueryParameters.CheckNames(context.Request), request);
-    }
+    private static Task AnswerAsync(HttpContext context, Refusal? refusal, Budget? budget, int status) =>
+        refusal is null ? JsonAnswer.WriteAsync(context, status, Show(budget!), WireJson.Default.Budget) : context.RefuseAsync(refusal);
 
-    private async Task<Budget?> FindAsync(HttpContext context) =>
-        IdOf(context) is { } id ? (await store.ListAsync(context.GetTenantId(), id, context.RequestAborted)).SingleOrDefault() : null;
+    private async Task<(Refusal? Refusal, Guid? TenantId)> OwnerAsync(HttpContext context) =>
+        QueryParameters.CheckNames(context.Request, MoneyOf.Parameter) is { } unknown ? (unknown, null) : await owner.ReadAsync(context);
+
+    private static Refusal? Named(Guid? tenantId) =>
+        tenantId is null
+            ? ProblemTypes.InvalidValue.At(
+                MoneyOf.Parameter,
+                $"tenant is {Quoted.Of(MoneyOf.Everybody)}, but a new budget is of one tenant; name it, or set the scope global."
+            )
+            : null;
+
+    private async Task<(Refusal? Refusal, Budget? Budget)> FindAsync(HttpContext context)
+    {
+        var (refusal, tenantId) = await OwnerAsync(context);
+        var found =
+            refusal is null && IdOf(context) is { } id
+                ? (await store.ListAsync(tenantId, id, context.RequestAborted)).SingleOrDefault()
+                : null;
+        return (refusal ?? (found is null ? Unknown(context) : null), found);
+    }
 
     private static Guid? IdOf(HttpContext context) => Guid.TryParse((string)context.Request.RouteValues["id"]!, out var id) ? id : null;
 
@@ -115,6 +121,7 @@ internal sealed class BudgetRequests(BudgetStore store)
         new()
         {
             Id = budget.Id,
+            Tenant = budget.Scope == BudgetScope.Global ? null : budget.Tenant,
             Scope = budget.Scope.ToWire(),
             Subject = budget.Subject.Length == 0 ? null : budget.Subject,
             Window = budget.Period.ToWire(),
@@ -123,6 +130,7 @@ internal sealed class BudgetRequests(BudgetStore store)
             Thresholds = [.. budget.Thresholds.Select(percent => (int)percent)],
             SpentUsd = budget.SettledUsd,
             ReservedUsd = budget.ReservedUsd,
+            HoldsBack = budget.IsRefusing,
             WindowStartedAt = budget.Period == BudgetPeriod.Total ? budget.CreatedAt : budget.WindowAt,
             WindowEndsAt = budget.TurnsAt,
             CreatedAt = budget.CreatedAt,

@@ -1,5 +1,4 @@
 using System.Globalization;
-using AiBackend.Api.Auth;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
@@ -9,15 +8,16 @@ using AiBackend.Core.Money;
 namespace AiBackend.Api.Money;
 
 /// <summary><c>GET /api/v1/usage</c>: what calls used and cost.</summary>
-internal sealed class GetUsage(UsageReads usage, TimeProvider clock)
+internal sealed class GetUsage(UsageReads usage, MoneyOf owner, TimeProvider clock)
 {
     private const int DefaultDays = 30;
 
-    private static readonly string[] Names = ["group_by", "from", "to", .. UsageQuery.Filters];
+    private static readonly string[] Names = ["group_by", "from", "to", MoneyOf.Parameter, .. UsageQuery.Filters];
 
     public async Task HandleAsync(HttpContext context)
     {
-        if (TryRead(context, out var query) is { } refusal)
+        var (unknown, tenantId) = await owner.ReadAsync(context);
+        if ((TryRead(context, tenantId, out var query) ?? unknown) is { } refusal)
         {
             await context.RefuseAsync(refusal);
             return;
@@ -27,7 +27,7 @@ internal sealed class GetUsage(UsageReads usage, TimeProvider clock)
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, report, WireJson.Default.UsageReport);
     }
 
-    private Refusal? TryRead(HttpContext context, out UsageQuery query)
+    private Refusal? TryRead(HttpContext context, Guid? tenantId, out UsageQuery query)
     {
         query = null!;
         var request = context.Request;
@@ -63,7 +63,7 @@ internal sealed class GetUsage(UsageReads usage, TimeProvider clock)
 
         query = new UsageQuery
         {
-            TenantId = context.GetTenantId(),
+            TenantId = tenantId,
             From = first,
             To = last,
             GroupBy = groups,

@@ -9,7 +9,12 @@ namespace AiBackend.Api.Money;
 /// <summary>Prices, budgets, and what was spent.</summary>
 internal static class MoneyEndpoints
 {
-    private static readonly DescribedParameter[] BudgetPath = [Path("id", "The budget.")];
+    private static readonly DescribedParameter Owner = Query(
+        MoneyOf.Parameter,
+        "For operators: another tenant, by its name; `*` is every tenant. Default the key's own."
+    );
+
+    private static readonly DescribedParameter[] BudgetPath = [Path("id", "The budget."), Owner];
 
     private static readonly DescribedParameter[] DeploymentPath =
     [
@@ -18,7 +23,7 @@ internal static class MoneyEndpoints
     ];
 
     public static void AddMoneyEndpoints(this IHostApplicationBuilder builder) =>
-        builder.Services.AddSingleton<BudgetRequests>().AddSingleton<PriceRequests>().AddSingleton<GetUsage>();
+        builder.Services.AddSingleton<BudgetRequests>().AddSingleton<PriceRequests>().AddSingleton<GetUsage>().AddSingleton<MoneyOf>();
 
     public static void MapMoney(this IEndpointRouteBuilder app)
     {
@@ -33,7 +38,14 @@ internal static class MoneyEndpoints
         group
             .MapGet("", budgets.ListAsync)
             .RequireAuthorization(Policies.ReadOperations)
-            .Describe("ListBudgets", "List budgets", "The tenant's budgets and the global ones, with what is spent and set aside.")
+            .Describe(
+                "ListBudgets",
+                "List budgets",
+                "The tenant's budgets and the global ones, with what is spent and set aside.",
+                [Owner],
+                ProblemTypes.InvalidValue,
+                ProblemTypes.UnknownQueryParameter
+            )
             .Answers<BudgetList>(StatusCodes.Status200OK, "The budgets.");
         group
             .MapPost("", budgets.PostAsync)
@@ -45,7 +57,7 @@ internal static class MoneyEndpoints
                 Counts calls from now on. A call takes from every budget on its path; a hard one without room makes its job wait with the
                 reason `budget:…`. Where a hard budget applies, deployments without a price are not asked.
                 """,
-                [],
+                [Owner],
                 [.. ProblemTypes.OfBody, ProblemTypes.BudgetExists]
             )
             .Answers<Budget>(StatusCodes.Status201Created, "The budget.")
@@ -108,11 +120,12 @@ internal static class MoneyEndpoints
             .Describe(
                 "GetUsage",
                 "Read what was spent",
-                "What the tenant's calls used and cost, as far as they have ended.",
+                "What calls used and cost, as far as they have ended.",
                 [
-                    Query("group_by", "With commas: `day`, `key`, `user`, `feature`, `provider`, `model`. Default `day`."),
+                    Query("group_by", "With commas: `day`, `tenant`, `key`, `user`, `feature`, `provider`, `model`. Default `day`."),
                     Query("from", "First day, such as 2030-01-31. Default 29 days before `to`."),
                     Query("to", "Last day. Default today, in UTC."),
+                    Owner,
                     Query("key", "Only jobs of this API key."),
                     Query("user", "Only this user's."),
                     Query("feature", "Only this feature's."),

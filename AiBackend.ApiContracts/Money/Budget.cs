@@ -6,6 +6,9 @@ public sealed record Budget
     /// <summary>Its id.</summary>
     public required Guid Id { get; init; }
 
+    /// <summary>The tenant it was made for, by its name; null when it is about everybody.</summary>
+    public string? Tenant { get; init; }
+
     /// <summary>Whose calls it is about: <c>global</c>, <c>tenant</c>, <c>key</c>, <c>user</c> or <c>feature</c>.</summary>
     public required string Scope { get; init; }
 
@@ -29,6 +32,9 @@ public sealed record Budget
 
     /// <summary>US dollars set aside for calls that are under way.</summary>
     public decimal ReservedUsd { get; init; }
+
+    /// <summary>Whether jobs wait because it has no room for their calls.</summary>
+    public bool HoldsBack { get; init; }
 
     /// <summary>Begin of the current window.</summary>
     public DateTimeOffset WindowStartedAt { get; init; }

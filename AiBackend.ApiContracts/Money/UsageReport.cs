@@ -1,6 +1,6 @@
 namespace AiBackend.ApiContracts.Money;
 
-/// <summary>What a tenant's calls used and cost, by day of their end in UTC.</summary>
+/// <summary>What calls used and cost, by day of their end in UTC.</summary>
 /// <param name="From">First day.</param>
 /// <param name="To">Last day.</param>
 /// <param name="Data">One row a group, newest day first, then the dearest first; at most 1000.</param>
@@ -11,6 +11,9 @@ public sealed record UsageRow
 {
     /// <summary>The day.</summary>
     public DateOnly? Day { get; init; }
+
+    /// <summary>The tenant, by its name.</summary>
+    public string? Tenant { get; init; }
 
     /// <summary>Public id of the API key whose jobs they were of.</summary>
     public string? Key { get; init; }

@@ -9,6 +9,9 @@ public sealed record Budget
     /// <summary>Who made it, and whose calls it is about unless it is global.</summary>
     public required Guid TenantId { get; init; }
 
+    /// <summary>The tenant's name, as stored.</summary>
+    public string? Tenant { get; init; }
+
     /// <summary>Whose calls it is about.</summary>
     public required BudgetScope Scope { get; init; }
 
@@ -32,6 +35,9 @@ public sealed record Budget
 
     /// <summary>Set aside for calls that are under way.</summary>
     public decimal ReservedUsd { get; init; }
+
+    /// <summary>Whether calls were refused in this window, and jobs wait for it.</summary>
+    public bool IsRefusing { get; init; }
 
     /// <summary>Begin of the current window.</summary>
     public DateTimeOffset WindowAt { get; init; }

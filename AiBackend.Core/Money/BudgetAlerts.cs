@@ -9,7 +9,8 @@ internal sealed class BudgetAlerts(NpgsqlDataSource database) : IAlertSource
 {
     // A hard budget stops short of its limit when the next call does not fit: refusing is reaching it. What is global concerns everyone.
     private const string Sql = """
-        SELECT b.id, b.tenant_id, b.scope, b.subject, b.period, b.limit_usd, b.settled_usd, b.window_at, t.percent
+        SELECT b.id, b.tenant_id, b.scope, b.subject, b.period, b.limit_usd, b.settled_usd, b.window_at, t.percent,
+               b.settled_usd < b.limit_usd * t.percent / 100
           FROM budgets b CROSS JOIN LATERAL (
                SELECT max(p) AS percent FROM unnest(b.thresholds) AS p
                 WHERE b.settled_usd > 0 AND b.settled_usd >= b.limit_usd * p / 100 OR p = 100 AND b.hard AND b.refused_at >= b.window_at) t
@@ -46,7 +47,7 @@ internal sealed class BudgetAlerts(NpgsqlDataSource database) : IAlertSource
         {
             Message = string.Create(
                 CultureInfo.InvariantCulture,
-                $"The budget of {name} ({period.ToWire()}) has reached {percent} %: {row.GetDecimal(6):0.00####} of {row.GetDecimal(5):0.00####} US dollars are spent."
+                $"The budget of {name} ({period.ToWire()}) {(row.GetBoolean(9) ? "has no room for the next call, so jobs wait" : $"has reached {percent} %")}: {row.GetDecimal(6):0.00####} of {row.GetDecimal(5):0.00####} US dollars are spent."
             ),
         };
     }

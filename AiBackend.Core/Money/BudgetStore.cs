@@ -9,7 +9,8 @@ public sealed class BudgetStore(NpgsqlDataSource database)
     private const string Columns = """
         id, tenant_id, scope, subject, period, limit_usd, hard, thresholds,
         CASE WHEN window_at < budget_window(period, now()) THEN 0 ELSE settled_usd END, reserved_usd, budget_window(period, now()),
-        budget_turn(period, now()), created_at
+        budget_turn(period, now()), created_at, (SELECT slug FROM tenants t WHERE t.id = tenant_id),
+        hard AND refused_at >= budget_window(period, now())
         """;
 
     private const string AddSql = $"""
@@ -39,7 +40,8 @@ public sealed class BudgetStore(NpgsqlDataSource database)
 
     private const string ListSql = $"""
         SELECT {Columns} FROM budgets
-         WHERE (tenant_id = @tenant_id OR scope = 0) AND deleted_at IS NULL AND (@id IS NULL OR id = @id) ORDER BY scope, subject, period
+         WHERE (@tenant_id IS NULL OR tenant_id = @tenant_id OR scope = 0) AND deleted_at IS NULL AND (@id IS NULL OR id = @id) ORDER BY scope, tenant_id, subject, period
+         LIMIT 1000
         """;
 
     /// <returns>Null when there is one of the same scope, subject and period.</returns>
@@ -72,13 +74,13 @@ public sealed class BudgetStore(NpgsqlDataSource database)
         return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
     }
 
-    /// <param name="tenantId">Who made them.</param>
+    /// <param name="tenantId">Whose; null is everybody's.</param>
     /// <param name="id">Only this one; null is all.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<IReadOnlyList<Budget>> ListAsync(Guid tenantId, Guid? id, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Budget>> ListAsync(Guid? tenantId, Guid? id, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(ListSql);
-        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("tenant_id", NpgsqlDbType.Uuid, (object?)tenantId ?? DBNull.Value);
         command.Parameters.AddWithValue("id", NpgsqlDbType.Uuid, (object?)id ?? DBNull.Value);
         return await ReadAsync(command, cancellationToken);
     }
@@ -121,5 +123,7 @@ public sealed class BudgetStore(NpgsqlDataSource database)
             WindowAt = row.GetFieldValue<DateTimeOffset>(10),
             TurnsAt = row.IsDBNull(11) ? null : row.GetFieldValue<DateTimeOffset>(11),
             CreatedAt = row.GetFieldValue<DateTimeOffset>(12),
+            Tenant = row.IsDBNull(13) ? null : row.GetString(13),
+            IsRefusing = !row.IsDBNull(14) && row.GetBoolean(14),
         };
 }

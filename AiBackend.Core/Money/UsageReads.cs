@@ -7,8 +7,8 @@ namespace AiBackend.Core.Money;
 /// <summary>Which calls a report is about, and what it tells apart.</summary>
 public sealed record UsageQuery
 {
-    /// <summary>Whose calls.</summary>
-    public required Guid TenantId { get; init; }
+    /// <summary>Whose calls; null is everybody's.</summary>
+    public required Guid? TenantId { get; init; }
 
     /// <summary>First day.</summary>
     public required DateOnly From { get; init; }
@@ -23,7 +23,7 @@ public sealed record UsageQuery
     public required IReadOnlyDictionary<string, string> Only { get; init; }
 
     /// <summary>What calls can be told apart by.</summary>
-    public static IReadOnlyList<string> Groups { get; } = ["day", "key", "user", "feature", "provider", "model"];
+    public static IReadOnlyList<string> Groups { get; } = ["day", "tenant", "key", "user", "feature", "provider", "model"];
 
     /// <summary>What calls can be chosen by.</summary>
     public static IReadOnlyList<string> Filters { get; } = ["key", "user", "feature", "provider", "model"];
@@ -33,16 +33,17 @@ public sealed record UsageQuery
 public sealed class UsageReads(NpgsqlDataSource database)
 {
     private const string Sql = """
-        SELECT CASE WHEN @by_day THEN day END, CASE WHEN @by_key THEN key_id END, CASE WHEN @by_user THEN end_user END,
-               CASE WHEN @by_feature THEN feature END, CASE WHEN @by_provider THEN provider END, CASE WHEN @by_model THEN model END,
+        SELECT CASE WHEN @by_day THEN day END, CASE WHEN @by_tenant THEN (SELECT slug FROM tenants t WHERE t.id = u.tenant_id) END,
+               CASE WHEN @by_key THEN key_id END, CASE WHEN @by_user THEN end_user END, CASE WHEN @by_feature THEN feature END,
+               CASE WHEN @by_provider THEN provider END, CASE WHEN @by_model THEN model END,
                sum(calls)::bigint, sum(unpriced_calls)::bigint, sum(unknown_calls)::bigint, sum(input_tokens)::bigint,
                sum(cached_tokens)::bigint, sum(output_tokens)::bigint, sum(reasoning_tokens)::bigint, sum(cost_usd), sum(unknown_usd)
-          FROM usage_days
-         WHERE tenant_id = @tenant_id AND day BETWEEN @from AND @to
+          FROM usage_days u
+         WHERE (@tenant_id IS NULL OR tenant_id = @tenant_id) AND day BETWEEN @from AND @to
            AND (@key IS NULL OR key_id = @key) AND (@user IS NULL OR end_user = @user) AND (@feature IS NULL OR feature = @feature)
            AND (@provider IS NULL OR provider = @provider) AND (@model IS NULL OR model = @model)
-         GROUP BY 1, 2, 3, 4, 5, 6
-         ORDER BY 1 DESC NULLS LAST, sum(cost_usd) + sum(unknown_usd) DESC, sum(calls) DESC, 2, 3, 4, 5, 6
+         GROUP BY 1, 2, 3, 4, 5, 6, 7
+         ORDER BY 1 DESC NULLS LAST, sum(cost_usd) + sum(unknown_usd) DESC, sum(calls) DESC, 2, 3, 4, 5, 6, 7
          LIMIT 1000
         """;
 
@@ -50,7 +51,7 @@ public sealed class UsageReads(NpgsqlDataSource database)
     public async Task<IReadOnlyList<UsageRow>> ReadAsync(UsageQuery query, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(Sql);
-        command.Parameters.AddWithValue("tenant_id", query.TenantId);
+        command.Parameters.AddWithValue("tenant_id", NpgsqlDbType.Uuid, (object?)query.TenantId ?? DBNull.Value);
         command.Parameters.AddWithValue("from", query.From);
         command.Parameters.AddWithValue("to", query.To);
         foreach (var group in UsageQuery.Groups)
@@ -80,20 +81,21 @@ public sealed class UsageReads(NpgsqlDataSource database)
         return new UsageRow
         {
             Day = row.IsDBNull(0) ? null : row.GetFieldValue<DateOnly>(0),
-            Key = Text(1),
-            User = Text(2),
-            Feature = Text(3),
-            Provider = Text(4),
-            Model = Text(5),
-            Calls = row.GetInt64(6),
-            UnpricedCalls = row.GetInt64(7),
-            UnknownCalls = row.GetInt64(8),
-            InputTokens = row.GetInt64(9),
-            CachedTokens = row.GetInt64(10),
-            OutputTokens = row.GetInt64(11),
-            ReasoningTokens = row.GetInt64(12),
-            CostUsd = row.GetDecimal(13),
-            UnknownUsd = row.GetDecimal(14),
+            Tenant = Text(1),
+            Key = Text(2),
+            User = Text(3),
+            Feature = Text(4),
+            Provider = Text(5),
+            Model = Text(6),
+            Calls = row.GetInt64(7),
+            UnpricedCalls = row.GetInt64(8),
+            UnknownCalls = row.GetInt64(9),
+            InputTokens = row.GetInt64(10),
+            CachedTokens = row.GetInt64(11),
+            OutputTokens = row.GetInt64(12),
+            ReasoningTokens = row.GetInt64(13),
+            CostUsd = row.GetDecimal(14),
+            UnknownUsd = row.GetDecimal(15),
         };
     }
 }

@@ -8,7 +8,7 @@ namespace AiBackend.Core.Tenancy;
 /// <summary>Registers API keys.</summary>
 public static class TenancyRegistration
 {
-    /// <summary>Adds <see cref="ApiKeyStore"/> and <see cref="DevelopmentKey"/>.</summary>
+    /// <summary>Adds <see cref="ApiKeyStore"/>, <see cref="TenantNames"/> and <see cref="DevelopmentKey"/>.</summary>
     public static void AddTenancy(this IHostApplicationBuilder builder)
     {
         var isDevelopment = builder.Environment.IsDevelopment();
@@ -20,6 +20,6 @@ public static class TenancyRegistration
         }
 
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<ApiKeyStore>().AddSingleton<DevelopmentKey>();
+        builder.Services.AddSingleton<ApiKeyStore>().AddSingleton<TenantNames>().AddSingleton<DevelopmentKey>();
     }
 }

@@ -38,6 +38,12 @@ public sealed class BudgetAlertTests(PostgresServer postgres, RedisServer redis)
         Assert.Equal([100L, 80L], alerts.Select(alert => alert.Value));
         Assert.All(alerts, alert => Assert.Equal(AlertRules.Budget, alert.Rule));
         Assert.Equal("The budget of feature 'f' (day) has reached 80 %: 0.81 of 1.00 US dollars are spent.", alerts[1].Message);
+        Assert.StartsWith(
+            "The budget of feature 'f' (day) has no room for the next call, so jobs wait: 0.81",
+            alerts[0].Message,
+            StringComparison.Ordinal
+        );
+        Assert.True((await Core.ReadAsync(budget)).IsRefusing);
 
         await Core.ExecuteAsync("UPDATE budgets SET window_at = window_at - interval '1 day'", Guid.Empty);
         Assert.Equal(0, await raise.RunAsync(TestRun.Cancel));

@@ -84,6 +84,58 @@ public sealed class MoneyApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task An_operator_sets_a_budget_for_another_tenant_whose_calls_it_then_holds()
+    {
+        var (tenantId, name) = (Guid.CreateVersion7(), "acme-" + Guid.CreateVersion7().ToString("N"));
+        await using var add = api.Db.Source.CreateCommand("INSERT INTO tenants (id, slug) VALUES ($1, $2)");
+        add.Parameters.Add(new() { Value = tenantId });
+        add.Parameters.Add(new() { Value = name });
+        await add.ExecuteNonQueryAsync(TestRun.Cancel);
+        using var acme = api.Client(await api.AddKeyAsync(tenantId, "operations:read"));
+
+        var (status, made) = await SendAsync(
+            HttpMethod.Post,
+            $"/api/v1/budgets?tenant={name}",
+            """{"scope":"tenant","window":"total","limit_usd":0.5}"""
+        );
+        var path = $"/api/v1/budgets/{made.GetProperty("id").GetString()}";
+
+        Assert.Equal((HttpStatusCode.Created, name), (status, made.GetProperty("tenant").GetString()));
+        Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(HttpMethod.Get, path)).Status);
+        Assert.Equal(HttpStatusCode.OK, (await acme.GetAsync(path, TestRun.Cancel)).StatusCode);
+        var core = await api.WorkerAsync();
+        await using var ledger = core.NewLedger();
+        var spender = await core.SpenderAsync(CoreHost.Draft() with { TenantId = tenantId, KeyId = "k-acme" });
+        Assert.NotNull((await ledger.ReserveAsync(spender.Call(0.4m), TestRun.Cancel)).State);
+        ledger.Settle(spender.Call(0.4m).Used(0.4m));
+        Assert.Null((await ledger.ReserveAsync(spender.Call(0.2m, call: 1), TestRun.Cancel)).State);
+        Assert.Equal(
+            2m,
+            (await SendAsync(HttpMethod.Put, path + "?tenant=*", """{"limit_usd":2}""")).Body.GetProperty("limit_usd").GetDecimal()
+        );
+        await Eventually.TrueAsync(
+            async _ =>
+                (await SendAsync(HttpMethod.Get, "/api/v1/usage?tenant=*&group_by=tenant"))
+                    .Body.GetProperty("data")
+                    .EnumerateArray()
+                    .Any(row => row.GetProperty("tenant").GetString() == name && row.GetProperty("cost_usd").GetDecimal() == 0.4m),
+            "what the tenant spent is told apart"
+        );
+        Assert.Equal(["0.4"], await CostsAsync($"tenant={name}"));
+        Assert.Empty(await CostsAsync("key=k-acme"));
+        Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(HttpMethod.Delete, $"{path}?tenant={name}")).Status);
+        foreach (var bad in (string[])["tenant=nobody", "tenant=*"])
+        {
+            var refused = await SendAsync(
+                HttpMethod.Post,
+                $"/api/v1/budgets?{bad}",
+                """{"scope":"tenant","window":"hour","limit_usd":1}"""
+            );
+            Assert.Equal("invalid_value", refused.Body.GetProperty("code").GetString());
+        }
+    }
+
+    [Fact]
     public async Task A_price_is_added_to_and_its_versions_are_read()
     {
         const string Path = "/api/v1/prices/p1/org/some-model";
@@ -132,7 +184,9 @@ public sealed class MoneyApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(["0.2", "0.1"], await CostsAsync("group_by=user,feature,day&key=k-usage&feature=x"));
         Assert.Equal(["0.7"], await CostsAsync("key=k-usage"));
         Assert.Empty(await CostsAsync("key=k-usage&to=2020-01-31"));
-        foreach (var bad in (string[])["group_by=colour", "from=yesterday", "from=2020-02-02&to=2020-02-01", "key=a&key=b", "tenant=x"])
+        foreach (
+            var bad in (string[])["group_by=colour", "from=yesterday", "from=2020-02-02&to=2020-02-01", "key=a&key=b", "tenant=x", "team=x"]
+        )
         {
             Assert.Equal(HttpStatusCode.BadRequest, (await SendAsync(HttpMethod.Get, $"/api/v1/usage?{bad}")).Status);
         }

@@ -16,6 +16,7 @@ public sealed class SiteTests(SiteAlone alone) : IClassFixture<SiteAlone>
     [InlineData("/runs")]
     [InlineData("/runs/none")]
     [InlineData("/ops")]
+    [InlineData("/costs")]
     [InlineData("/nowhere")]
     [InlineData("/css/tokens.css")]
     [InlineData("/_framework/blazor.web.js")]

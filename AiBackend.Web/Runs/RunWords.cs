@@ -151,6 +151,7 @@ internal static class RunWords
         {
             null => "unknown",
             0 => "$0",
+            > 0 and < 0.0001m => "under $0.0001",
             < 0.1m => Invariant($"${usd:0.0000}"),
             _ => Invariant($"${usd:#,0.00}"),
         };

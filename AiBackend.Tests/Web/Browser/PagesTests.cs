@@ -20,7 +20,20 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
     private readonly JobClient _jobs = new(stack.Stack);
 
     public static TheoryData<string> Pages { get; } =
-    ["/ask", "/runs", "/runs?status=stopped", "done", "writing", "failed", "/ops", "/models", "/dead-letters", "letters", "/nowhere"];
+    [
+        "/ask",
+        "/runs",
+        "/runs?status=stopped",
+        "done",
+        "writing",
+        "failed",
+        "/ops",
+        "/models",
+        "/costs",
+        "/dead-letters",
+        "letters",
+        "/nowhere",
+    ];
 
     [Theory]
     [MemberData(nameof(Pages))]
@@ -86,6 +99,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
     [InlineData("/runs")]
     [InlineData("writing")]
     [InlineData("/ops")]
+    [InlineData("/costs")]
     [InlineData("letters")]
     public async Task U_11_every_control_is_reached_by_tab_and_shows_that_it_is(string page)
     {
