@@ -4,6 +4,7 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Money;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
+using AiBackend.Core.Providers.Circuits;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -23,6 +24,7 @@ public static class AdmissionRegistration
             .ValidateOnStart();
         builder.Services.AddSingleton<CallLedger>().AddSingleton<TokenEstimates>().AddSingleton<CallGate>();
         builder.Services.AddSingleton<ICallGate>(services => services.GetRequiredService<CallGate>());
+        builder.Services.AddSingleton<IProbeTurns, ProbeTurns>();
         builder.Services.AddSingleton<ReleaseLimitedJobs>().AddSingleton<ReleaseBudgetedJobs>();
         builder.Services.AddSingleton<CloseAbandonedCalls>().AddSingleton<PruneCallWindows>();
         builder.AddMoney();

@@ -32,10 +32,24 @@ public sealed class DownDeployments(NpgsqlDataSource database, TimeProvider cloc
           FROM down_deployments JOIN alive ON alive.id = worker_id GROUP BY provider, model
         """;
 
+    private const string WellSql = """
+        UPDATE provider_probes p SET answered_at = clock_timestamp()
+          FROM unnest(@providers, @models) AS n (provider, model) WHERE p.provider = n.provider AND p.model = n.model
+        """;
+
     /// <summary>How old the answer of <see cref="LatestAsync"/> may be: every submit with a deadline asks.</summary>
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(1);
 
     private RecentRead<IReadOnlyList<DownDeployment>>? _recent;
+
+    /// <summary>Tells the other workers which of those they do not ask have answered this one.</summary>
+    public async Task RecordWellAsync(IReadOnlyList<(string Provider, string Model)> well, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(WellSql);
+        command.Parameters.AddColumn("providers", NpgsqlDbType.Text, well, each => each.Provider);
+        command.Parameters.AddColumn("models", NpgsqlDbType.Text, well, each => each.Model);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
 
     /// <summary>Replaces what a worker said before.</summary>
     public async Task RecordAsync(Guid workerId, IReadOnlyList<DownDeployment> down, CancellationToken cancellationToken)

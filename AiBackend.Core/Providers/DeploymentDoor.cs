@@ -46,7 +46,7 @@ internal sealed class DeploymentDoor(
         var isEntered = false;
         try
         {
-            (var permit, refusal) = await AskGateAsync(deployment, size, calls, isRetry, cancellationToken);
+            (var permit, refusal) = await AskGateAsync(deployment, pass, size, calls, isRetry, cancellationToken);
             if (permit is null)
             {
                 calls.Skip(deployment, refusal!);
@@ -80,6 +80,7 @@ internal sealed class DeploymentDoor(
 
     private async ValueTask<(ICallPermit?, ProviderFailure?)> AskGateAsync(
         ChatDeployment deployment,
+        CircuitPass pass,
         CallSize size,
         ChatCalls calls,
         bool isRetry,
@@ -101,30 +102,47 @@ internal sealed class DeploymentDoor(
                 return (null, ProviderFailure.NotAsked.HeldBack(deployment.Provider));
             case CallEntry.Unpaid unpaid:
                 return (null, ProviderFailure.NotAsked.Unpaid(deployment, unpaid));
-            case CallEntry.Admitted { Permit: var permit } when budgets.MayCall(deployment.Provider, isRetry):
-                FaultPoints.Hit(FaultPoint.K8, deployment.Model);
-                return await ConfirmAsync(permit, cancellationToken)
-                    ? (permit, null)
-                    : throw new OperationCanceledException("The work has passed on to another owner; this call is not made.");
             case CallEntry.Admitted { Permit: var permit }:
-                permit.Cancel();
-                return (null, ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider));
+                return await BeginAsync(deployment, pass, permit, isRetry, cancellationToken) is { } refused
+                    ? (null, refused)
+                    : (permit, null);
             case var other:
                 throw new UnreachableException($"{other} is neither.");
         }
     }
 
-    private static async ValueTask<bool> ConfirmAsync(ICallPermit permit, CancellationToken cancellationToken)
+    /// <summary>The last questions before the request is sent; a call that is not made gives back what was set aside for it.</summary>
+    private async ValueTask<ProviderFailure?> BeginAsync(
+        ChatDeployment deployment,
+        CircuitPass pass,
+        ICallPermit permit,
+        bool isRetry,
+        CancellationToken cancellationToken
+    )
     {
+        var isSent = false;
         try
         {
-            return await permit.ConfirmAsync(cancellationToken);
+            if (await circuits.BeginAsync(deployment, pass, cancellationToken) is { } wait)
+            {
+                return ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait);
+            }
+
+            if (!budgets.MayCall(deployment.Provider, isRetry))
+            {
+                return ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider);
+            }
+
+            FaultPoints.Hit(FaultPoint.K8, deployment.Model);
+            isSent = await permit.ConfirmAsync(cancellationToken);
+            return isSent ? null : throw new OperationCanceledException("The work has passed on to another owner; this call is not made.");
         }
-        catch
+        finally
         {
-            // Whether it is noted as sent or not: it is not sent.
-            permit.Cancel();
-            throw;
+            if (!isSent)
+            {
+                permit.Cancel();
+            }
         }
     }
 }

@@ -44,6 +44,7 @@ public static class ProvidersRegistration
         builder.Services.TryAddSingleton(Random.Shared);
         builder.Services.AddSingleton(services => new CircuitBreakers(
             services.GetRequiredService<IOptions<CircuitOptions>>(),
+            services.GetRequiredService<IProbeTurns>(),
             services.GetRequiredService<ProviderMetrics>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<Random>(),
@@ -53,6 +54,7 @@ public static class ProvidersRegistration
         builder.Services.AddSingleton(services => new RefusedKeys(services.GetRequiredService<ILogger<RefusedKeys>>()));
         builder.Services.TryAddSingleton<ICallGate, OpenGate>();
         builder.Services.TryAddSingleton<ICallPace, NoPace>();
+        builder.Services.TryAddSingleton<IProbeTurns, OwnProbeTurns>();
         builder.Services.TryAddSingleton<ICatalogSource, ConfigurationOnly>();
         builder.Services.TryAddSingleton<ICallPrices, NoPrices>();
         builder.Services.AddSingleton<DeploymentDoor>();

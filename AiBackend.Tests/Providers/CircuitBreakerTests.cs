@@ -88,9 +88,10 @@ public sealed class CircuitBreakerTests
         OpenIt();
         _clock.Advance(Options.OpenFor * 2);
         var probe = _breaker.TryPass(out _);
+        probe!.BeginProbe();
         Assert.Null(_breaker.TryPass(out _));
 
-        probe!.Dispose();
+        probe.Dispose();
 
         Assert.Equal(CircuitState.HalfOpen, _breaker.State);
         Assert.NotNull(_breaker.TryPass(out _));
@@ -132,6 +133,7 @@ public sealed class CircuitBreakerTests
         OpenIt();
         _clock.Advance(_changes[^1].OpenFor);
         var probe = _breaker.TryPass(out _)!;
+        probe.BeginProbe();
         var call = probe.Of(CircuitModel.NewCall());
 
         probe.NoteText();
@@ -165,6 +167,46 @@ public sealed class CircuitBreakerTests
         Assert.Equal(CircuitState.Closed, _breaker.State);
     }
 
+    [Fact]
+    public void F_29_a_probe_that_is_another_processs_to_make_is_not_made_here_and_told_to_nobody()
+    {
+        OpenIt();
+        var told = _changes.Count;
+        _clock.Advance(_changes[^1].OpenFor);
+
+        using (var postponed = _breaker.TryPass(out _)!)
+        {
+            Assert.True(postponed.IsProbe);
+            Assert.Null(_breaker.TryPass(out _));
+            postponed.PostponeProbe(TimeSpan.FromSeconds(4));
+        }
+
+        Assert.Null(_breaker.TryPass(out var wait));
+        Assert.Equal(TimeSpan.FromSeconds(4), wait);
+        _clock.Advance(wait);
+        _breaker.TryPass(out _)!.Dispose();
+        Assert.Equal((CircuitState.Open, told), (_breaker.State, _changes.Count));
+        Call(null);
+        Assert.Equal(CircuitState.Closed, _breaker.State);
+    }
+
+    [Fact]
+    public void F_29_what_another_process_found_well_is_asked_freely_and_not_said_to_be_found_here()
+    {
+        OpenIt();
+        _clock.Advance(_changes[^1].OpenFor);
+        using var pass = _breaker.TryPass(out _)!;
+
+        pass.NoteWell();
+
+        Assert.Equal(new(CircuitState.Closed, _changes[^1].OpenFor, 0, 0), _changes[^1]);
+        Assert.NotNull(_breaker.TryPass(out _));
+        Repeat(4, () => Call(Down));
+        pass.Of(CircuitModel.NewCall()).Fail(Down);
+        pass.Dispose();
+        Assert.Equal(CircuitState.Open, _breaker.State);
+    }
+
     private void OpenIt()
     {
         Repeat(5, () => Call(Down));
@@ -174,7 +216,8 @@ public sealed class CircuitBreakerTests
     private void Call(ProviderFailure? failure)
     {
         using var pass = _breaker.TryPass(out _);
-        CircuitModel.End(pass!.Of(CircuitModel.NewCall()), failure);
+        pass!.BeginProbe();
+        CircuitModel.End(pass.Of(CircuitModel.NewCall()), failure);
     }
 
     private static void Repeat(int times, Action action)

@@ -77,6 +77,7 @@ internal sealed class CircuitModel
             || (before == CircuitState.HalfOpen && !_running.Any(call => call.IsProbe && call.Change == _changes.Count));
         if (pass is not null)
         {
+            pass.BeginProbe();
             _running.Enqueue((pass, _breaker.State == CircuitState.HalfOpen, _changes.Count));
         }
 

@@ -102,10 +102,12 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
             database.ConnectionString,
             redis.ConnectionString,
             [.. models.Select(model => (simulator.Address, model))],
-            [],
+            // Turns are kept by the clock of Postgres, which does not move when told.
+            [("CircuitBreaker:ProbeEvery", "00:00:00")],
             builder =>
                 builder.Services.AddSingleton(services => new CircuitBreakers(
                     services.GetRequiredService<IOptions<CircuitOptions>>(),
+                    services.GetRequiredService<IProbeTurns>(),
                     services.GetRequiredService<ProviderMetrics>(),
                     _clock,
                     Random.Shared,

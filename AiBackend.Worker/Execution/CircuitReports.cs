@@ -4,7 +4,7 @@ using AiBackend.Core.Providers.Circuits;
 
 namespace AiBackend.Worker.Execution;
 
-/// <summary>Tells those who make no calls which deployments this worker does not ask: at every change, and again when Postgres did not take it.</summary>
+/// <summary>Tells those who make no calls which deployments this worker does not ask, and other workers which it found well: at every change, and again when Postgres did not take it.</summary>
 internal sealed class CircuitReports(
     CircuitBreakers circuits,
     DownDeployments down,
@@ -15,6 +15,9 @@ internal sealed class CircuitReports(
 ) : BackgroundService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>What this worker has found well and the others do not know.</summary>
+    private readonly HashSet<(string Provider, string Model)> _well = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -39,6 +42,13 @@ internal sealed class CircuitReports(
     {
         try
         {
+            _well.UnionWith(circuits.TakeFoundWell());
+            if (_well.Count > 0)
+            {
+                await down.RecordWellAsync([.. _well], cancellationToken);
+                _well.Clear();
+            }
+
             var open = circuits.Open.Select(each => new DownDeployment(each.Provider, each.Model, each.IsProbed, each.Left)).ToList();
             await down.RecordAsync(identity.Id, open, cancellationToken);
             return true;

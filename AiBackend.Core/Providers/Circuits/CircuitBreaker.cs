@@ -37,34 +37,84 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
     private TimeSpan Left => _openFor - clock.GetElapsedTime(_changedAt) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
 
     /// <summary>Leave to make one call; tell it the outcome.</summary>
-    /// <returns>Null when nobody may ask now.</returns>
+    /// <returns>Null when nobody may ask now. A probe is to be begun before it is made (<see cref="CircuitPass.BeginProbe"/>).</returns>
     public CircuitPass? TryPass(out TimeSpan wait)
     {
         lock (_gate)
         {
-            wait = TimeSpan.Zero;
-            if (_state == CircuitState.Open)
+            wait = _state == CircuitState.Open ? Left : TimeSpan.Zero;
+            if (_state == CircuitState.Closed)
             {
-                wait = Left;
-                if (wait > TimeSpan.Zero)
-                {
-                    return null;
-                }
+                return new CircuitPass(this, clock, _era, isProbe: false);
+            }
 
+            if (wait > TimeSpan.Zero || _isProbed)
+            {
+                return null;
+            }
+
+            _isProbed = true;
+            return new CircuitPass(this, clock, _era, isProbe: true);
+        }
+    }
+
+    /// <summary>How long nobody has asked, or since when nobody else could tell.</summary>
+    public TimeSpan SinceChange
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return clock.GetElapsedTime(_changedAt);
+            }
+        }
+    }
+
+    /// <summary>The probe is made now.</summary>
+    /// <returns>The era that it belongs to.</returns>
+    public int BeginProbe(int era)
+    {
+        lock (_gate)
+        {
+            if (era == _era && _state == CircuitState.Open)
+            {
                 Become(CircuitState.HalfOpen);
-            }
-
-            if (_state == CircuitState.HalfOpen)
-            {
-                if (_isProbed)
-                {
-                    return null;
-                }
-
                 _isProbed = true;
+                return _era;
             }
 
-            return new CircuitPass(this, clock, _era, isProbe: _state == CircuitState.HalfOpen);
+            return era;
+        }
+    }
+
+    /// <summary>The probe is not made, because somebody else asks: nobody here does for <paramref name="wait"/>.</summary>
+    public void PostponeProbe(int era, TimeSpan wait)
+    {
+        lock (_gate)
+        {
+            if (era == _era)
+            {
+                // No outage was met, so nothing is told and the next one that is lasts no longer for it.
+                (_state, _isProbed, _openFor, _changedAt) = (CircuitState.Open, false, wait, clock.GetTimestamp());
+                _era++;
+            }
+        }
+    }
+
+    /// <summary>Another process has found the deployment well.</summary>
+    /// <returns>The era that the call belongs to, which is no probe any more.</returns>
+    public int CloseForOthers(int era)
+    {
+        lock (_gate)
+        {
+            if (era == _era)
+            {
+                _counts.Clear();
+                Become(CircuitState.Closed);
+                return _era;
+            }
+
+            return era;
         }
     }
 
@@ -79,7 +129,12 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
                 return era;
             }
 
-            if (_state == CircuitState.HalfOpen)
+            if (_state == CircuitState.Open)
+            {
+                // A probe that was not begun.
+                _isProbed = false;
+            }
+            else if (_state == CircuitState.HalfOpen)
             {
                 NoteProbe(verdict);
             }
@@ -103,7 +158,7 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
         else if (verdict != CircuitVerdict.None)
         {
             _counts.Clear();
-            Become(CircuitState.Closed);
+            Become(CircuitState.Closed, calls: 1);
         }
     }
 
@@ -144,6 +199,6 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
 /// <summary>A breaker has changed its state.</summary>
 /// <param name="State">What it is now.</param>
 /// <param name="OpenFor">How long it is open, if it is.</param>
-/// <param name="Calls">Calls that decided it.</param>
+/// <param name="Calls">Calls of this process that decided it.</param>
 /// <param name="Outages">How many of them were outages.</param>
 internal readonly record struct CircuitChange(CircuitState State, TimeSpan OpenFor, int Calls, int Outages);

@@ -16,16 +16,20 @@ public sealed class CircuitBreakers
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
     private readonly ConcurrentDictionary<(string Provider, string Model), CircuitBreaker> _breakers = new();
+    private readonly ConcurrentDictionary<(string Provider, string Model), bool> _foundWell = new();
     private readonly Func<(string Provider, string Model), CircuitBreaker> _create;
+    private readonly IProbeTurns _turns;
 
     internal CircuitBreakers(
         IOptions<CircuitOptions> options,
+        IProbeTurns turns,
         ProviderMetrics metrics,
         TimeProvider clock,
         Random random,
         ILogger<CircuitBreakers> logger
     )
     {
+        _turns = turns;
         var measured = new CircuitMetrics(
             metrics.Meter,
             () => _breakers.Select(each => (each.Key.Provider, each.Key.Model, each.Value.State))
@@ -38,6 +42,11 @@ public sealed class CircuitBreakers
             {
                 measured.Changed(deployment.Provider, deployment.Model, change.State);
                 Log(logger, deployment.Provider, deployment.Model, change);
+                if (change is { State: CircuitState.Closed, Calls: > 0 })
+                {
+                    _foundWell[deployment] = true;
+                }
+
                 _changed.Writer.TryWrite(true);
             }
         );
@@ -54,6 +63,10 @@ public sealed class CircuitBreakers
                 .Select(each => new OpenCircuit(each.Key.Provider, each.Key.Model, each.Now.State == CircuitState.HalfOpen, each.Now.Left)),
         ];
 
+    /// <summary>Takes the deployments that calls of this process have found well, which the other processes do not know.</summary>
+    public IReadOnlyList<(string Provider, string Model)> TakeFoundWell() =>
+        [.. _foundWell.Keys.ToList().Where(deployment => _foundWell.TryRemove(deployment, out _))];
+
     /// <summary>Completes when a breaker has changed since the last time. For one reader.</summary>
     public async ValueTask WaitForChangeAsync(CancellationToken cancellationToken) => await _changed.Reader.ReadAsync(cancellationToken);
 
@@ -67,6 +80,30 @@ public sealed class CircuitBreakers
         }
 
         return breaker.TryPass(out wait);
+    }
+
+    /// <summary>Before a call is sent: of all processes one finds out how a deployment is.</summary>
+    /// <returns>Null when the call may be made; else how long not.</returns>
+    internal async ValueTask<TimeSpan?> BeginAsync(ChatDeployment deployment, CircuitPass pass, CancellationToken cancellationToken)
+    {
+        if (!pass.IsProbe)
+        {
+            return null;
+        }
+
+        switch (await _turns.TakeAsync(deployment.Provider, deployment.Model, pass.OpenFor, cancellationToken))
+        {
+            case ProbeTurn.Taken(var wait):
+                pass.PostponeProbe(wait);
+                _changed.Writer.TryWrite(true);
+                return wait;
+            case ProbeTurn.Well:
+                pass.NoteWell();
+                return null;
+            default:
+                pass.BeginProbe();
+                return null;
+        }
     }
 
     /// <summary>Callers can make up names of a simulator's models. What a closed breaker had counted is as good as nothing.</summary>

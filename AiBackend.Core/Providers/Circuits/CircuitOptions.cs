@@ -20,11 +20,15 @@ public sealed class CircuitOptions
     [Range(0.01, 1.0)]
     public double FailureRatio { get; set; } = 0.5;
 
-    /// <summary>How long nobody asks, the first time; up to half as long again by chance. Default 10 s: with two workers a probe every 5 s.</summary>
+    /// <summary>How long nobody asks, the first time; up to half as long again by chance. Default 10 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
     public TimeSpan OpenFor { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>What <see cref="OpenFor"/> doubles up to while probes fail. Default 30 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "01:00:00")]
     public TimeSpan LongestOpen { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Between two calls by which workers find out whether a provider is well, of all workers together. Default 5 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
+    public TimeSpan ProbeEvery { get; set; } = TimeSpan.FromSeconds(5);
 }

@@ -15,6 +15,25 @@ internal sealed class CircuitPass(CircuitBreaker breaker, TimeProvider clock, in
     /// <summary>Counts the breaker's changes; the call belongs to the one in which it began.</summary>
     public int Era { get; private set; } = era;
 
+    /// <summary>Whether the call finds out how its deployment is, which one process at a time does.</summary>
+    public bool IsProbe => _isProbe;
+
+    /// <summary>How long nobody here has asked.</summary>
+    public TimeSpan OpenFor => breaker.SinceChange;
+
+    /// <summary>The call is sent now; of no effect on one that is no probe.</summary>
+    public void BeginProbe() => Era = _isProbe ? breaker.BeginProbe(Era) : Era;
+
+    /// <summary>The call is not made: somebody else asks.</summary>
+    public void PostponeProbe(TimeSpan wait) => breaker.PostponeProbe(Era, wait);
+
+    /// <summary>Somebody else has found the deployment well: the call is like any other.</summary>
+    public void NoteWell()
+    {
+        Era = breaker.CloseForOthers(Era);
+        _isProbe = false;
+    }
+
     /// <summary>The call that is made with it.</summary>
     public ChatCall Of(ChatCall call) => _call = call;
 
