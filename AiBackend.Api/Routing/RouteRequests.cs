@@ -75,7 +75,7 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
             // What was just added on another node may be a target.
             await refresh.RefreshAsync(context.RequestAborted);
             (refusal, var request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.RouteRequest);
-            refusal ??= rules.Check(request) ?? await AddAsync(context, name, request, expected);
+            refusal ??= rules.Check(name, request) ?? await AddAsync(context, name, request, expected);
         }
 
         if (refusal is not null)

@@ -26,7 +26,7 @@ internal sealed partial class RoutingRules(ProviderCatalog catalog)
                 $"The route is called {Quoted.Of(name)}; a name has 1 to 64 letters, digits, '.', '_', '-' and begins with a letter or digit."
             );
 
-    public Refusal? Check(RouteRequest route)
+    public Refusal? Check(string name, RouteRequest route)
     {
         var errors = new FieldErrors();
         errors.CheckText("description", route.Description, 200);
@@ -45,6 +45,14 @@ internal sealed partial class RoutingRules(ProviderCatalog catalog)
         for (var i = 0; i < targets.Count; i++)
         {
             CheckTarget(Invariant($"targets[{i}]"), targets[i], route.Requires ?? [], errors);
+        }
+
+        if (!ProviderCatalog.IsAuto(name) && targets.Any(target => target?.When?.UnderPressure is true))
+        {
+            errors.Add(
+                "targets",
+                $"has under_pressure, which is for routes named '{ProviderCatalog.AutoRoute}' or '{ProviderCatalog.AutoRoute}-…' only: whoever asks for another name has not left the model to us."
+            );
         }
 
         if (targets.All(target => target?.When is not null))

@@ -82,6 +82,12 @@ public sealed record TargetConditions
 
     /// <summary>The job's deadline is nearer than so many seconds: for a faster model.</summary>
     public double? SecondsLeftBelow { get; init; }
+
+    /// <summary>
+    /// Interactive jobs wait for longer than their goal, and the job is among those that make room for them: for a faster model. Only in
+    /// routes that are named <c>auto</c> or <c>auto-…</c>.
+    /// </summary>
+    public bool? UnderPressure { get; init; }
 }
 
 /// <summary>Routes by name, or the versions of one, newest first.</summary>

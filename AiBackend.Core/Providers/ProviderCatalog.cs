@@ -17,6 +17,9 @@ public sealed class ProviderCatalog : IDisposable
     /// <summary>The route that every installation has: each provider's own model, in the configured order.</summary>
     public const string DefaultRoute = "default";
 
+    /// <summary>The route of those who leave the model to us. Nobody else is given another one because much is to do.</summary>
+    public const string AutoRoute = "auto";
+
     /// <summary>HTTP requests that one call makes at most: neither the SDK nor the handler repeats any by itself.</summary>
     public const int TriesPerCall = 1;
 
@@ -83,6 +86,10 @@ public sealed class ProviderCatalog : IDisposable
             { CheapestFirst: true } route => prices.OrderAsync(route.For(needs), needs, cancellationToken),
             var route => ValueTask.FromResult(route.For(needs)),
         };
+
+    /// <summary>Whether who asks for it leaves the model to us: <see cref="AutoRoute"/>, or a name that begins with it and a hyphen.</summary>
+    public static bool IsAuto(string model) =>
+        model.StartsWith(AutoRoute, StringComparison.Ordinal) && (model.Length == AutoRoute.Length || model[AutoRoute.Length] == '-');
 
     /// <summary>A deployment by provider and model; null when there is none.</summary>
     public ChatDeployment? Find(string provider, string model) => _now.Find(provider, model);

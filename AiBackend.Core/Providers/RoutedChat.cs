@@ -139,7 +139,7 @@ public sealed class RoutedChat
         CancellationToken cancellationToken
     )
     {
-        var needs = new RouteNeeds(size.PromptTokens, size.MaxOutputTokens, caller.Level, caller.TimeLeft);
+        var needs = new RouteNeeds(size.PromptTokens, size.MaxOutputTokens, caller.Level, caller.TimeLeft, caller.IsMoved);
         var route = await _catalog.RouteAsync(model, needs, _prices, cancellationToken);
         if (route.Count == 0)
         {

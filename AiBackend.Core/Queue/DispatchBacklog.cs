@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Queue.Order;
 using AiBackend.Core.Queue.Outlook;
 using Microsoft.Extensions.Logging;
@@ -18,6 +19,7 @@ public sealed class DispatchBacklog(
     QueueTiers tiers,
     RecentLoads loads,
     LineFlow flow,
+    AllocationWatch allocation,
     IOptions<QueueOptions> options,
     TimeProvider clock,
     ILogger<DispatchBacklog> logger
@@ -30,8 +32,6 @@ public sealed class DispatchBacklog(
     private readonly Dictionary<Guid, (long At, WaitingJob Job)> _offered = [];
     private readonly SlotCredits _credits = new(flow, clock);
     private readonly FairLine _line = new(options.Value.AgeUpAfter, tiers.WeightOf);
-    private readonly BatchAllowance _allowance = new(options.Value.InteractiveGoal);
-    private readonly long _startedAt = clock.GetTimestamp();
     private IReadOnlyDictionary<string, int> _slots = new Dictionary<string, int>(StringComparer.Ordinal);
     private long _slotsReadAt;
 
@@ -45,7 +45,7 @@ public sealed class DispatchBacklog(
         var credits = _credits.InFlight(ready, _slots);
         var slots = _slots.Values.Sum();
         var split = LengthSplit.Of(loads.ByLength, slots);
-        var kept = Math.Max(split.Kept, slots - Math.Min(slots, _allowance.MostOf(slots)));
+        var kept = Math.Max(split.Kept, slots - Math.Min(slots, allocation.MostBatchOf(slots)));
         // The slots that are kept free of long or of batch jobs are given by this line only: the way past it does not know them apart.
         await queue.GuideAsync(credits - kept);
         var room = Math.Min(queue.Limit - ready.Unread.Count, (credits ?? int.MaxValue) - ready.InFlight);
@@ -92,7 +92,7 @@ public sealed class DispatchBacklog(
         {
             _slots = await jobs.ReadSlotsAsync(cancellationToken);
             var demand = await jobs.ReadInteractiveDemandAsync(cancellationToken);
-            _allowance.Observe(clock.GetElapsedTime(_startedAt), demand, _slots.Values.Sum());
+            allocation.Observe(demand, _slots.Values.Sum());
             _slotsReadAt = clock.GetTimestamp();
         }
     }
@@ -102,7 +102,7 @@ public sealed class DispatchBacklog(
     {
         var batch = waiting.Count(job => job.Level == JobPriority.Batch);
         var competes = batch > 0 && batch < waiting.Count;
-        var bounded = batch > 0 && _allowance.Share < 1;
+        var bounded = batch > 0 && allocation.BatchShare < 1;
         if (slots == 0 || (!competes && !bounded && !waiting.Exists(job => job.Length >= split.LongFrom)))
         {
             return Capacity.Unknown;
@@ -114,7 +114,7 @@ public sealed class DispatchBacklog(
             Running = [.. running, .. _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, 1))],
             LongFrom = split.LongFrom,
             MostLong = slots - split.Kept,
-            MostBatch = _allowance.MostOf(slots),
+            MostBatch = allocation.MostBatchOf(slots),
             LeastBatch = competes ? SlotShares.LeastBatch(slots) : 0,
         };
     }

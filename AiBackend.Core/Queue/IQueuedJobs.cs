@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Queue.Order;
 
 namespace AiBackend.Core.Queue;

@@ -19,4 +19,14 @@ internal static partial class QueueLog
 
     [LoggerMessage(1106, LogLevel.Warning, "Removed {Count} entries of {Stream} that no worker would ever have been given")]
     public static partial void OrphansRemoved(this ILogger logger, int count, string stream);
+
+    [LoggerMessage(1107, LogLevel.Information, "Batch jobs may hold {Share:P0} of the slots; interactive ones wait for up to {Wait}")]
+    public static partial void BatchShareChanged(this ILogger logger, double share, TimeSpan wait);
+
+    [LoggerMessage(
+        1108,
+        LogLevel.Information,
+        "Of the jobs that may be moved to a faster model {Share:P0} get their usual one; interactive ones wait for up to {Wait}"
+    )]
+    public static partial void UsualShareChanged(this ILogger logger, double share, TimeSpan wait);
 }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Queue.Order;
 using AiBackend.Core.Queue.Outlook;
@@ -23,6 +24,8 @@ public static class QueueRegistration
             .AddSingleton<JobEstimates>()
             .AddSingleton<LearnEstimates>()
             .AddSingleton<LineFlow>()
+            .AddSingleton<AllocationWatch>()
+            .AddSingleton<ModelChoice>()
             .AddSingleton<LineOutlook>()
             .AddSingleton<PublishOutlook>()
             .AddSingleton<QueueTiers>()

@@ -1,5 +1,6 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Queue.Order;
 using Npgsql;
 using NpgsqlTypes;

@@ -64,7 +64,13 @@ public static class RoutingDefinitions
     private static TargetRule RuleOf(TargetConditions? when) =>
         when is null
             ? TargetRule.Always
-            : new TargetRule(when.InputTokensAbove, when.InputTokensAtMost, LevelsOf(when.Priorities), Seconds(when.SecondsLeftBelow));
+            : new TargetRule(
+                when.InputTokensAbove,
+                when.InputTokensAtMost,
+                LevelsOf(when.Priorities),
+                Seconds(when.SecondsLeftBelow),
+                when.UnderPressure ?? false
+            );
 
     private static List<int>? LevelsOf(IReadOnlyList<string>? priorities) =>
         priorities

@@ -62,6 +62,43 @@ public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, S
     }
 
     [Fact]
+    public async Task While_interactive_jobs_wait_too_long_those_that_leave_their_model_to_us_get_the_faster_one_and_no_others()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var good = await simulator.ModelAsync(new { words = 2, ttft_ms = 1000 });
+        var fast = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, good), (simulator.Address, fast)],
+            [("Queue:InteractiveGoal", "00:00:00.300"), ("Worker:MaxConcurrentJobs", "4")]
+        );
+        await RouteAsync(worker, "auto", ("p1", fast, """{"under_pressure":true}"""), ("p0", good, null));
+        var free = CoreHost.Draft() with { Model = "auto", Priority = JobPriority.Interactive };
+        var calm = await worker.RunJobAsync(free);
+
+        // More than the slots hold, until jobs are moved.
+        for (var i = 0; i < 24; i++)
+        {
+            await worker.SubmitAsync(CoreHost.Draft() with { Model = good, Priority = JobPriority.Interactive });
+        }
+
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<double>("SELECT usual_share FROM line_outlook") <= 0,
+            "the leader moves jobs"
+        );
+        var moved = CoreHost.Draft() with { Model = "auto", Priority = JobPriority.Interactive };
+        var named = CoreHost.Draft() with { Model = good, Priority = JobPriority.Interactive };
+        var jobs = await Task.WhenAll(worker.RunJobAsync(moved), worker.RunJobAsync(named));
+
+        Assert.Equal([good, fast, good], [calm.ServedBy!.Model, jobs[0].ServedBy!.Model, jobs[1].ServedBy!.Model]);
+        var notice = Assert.Single(await worker.EventsAsync(moved.Id), each => each.Kind == JobEventKind.Notice);
+        Assert.Contains("model_switched", notice.Data, StringComparison.Ordinal);
+        Assert.Contains("Others wait too long", notice.Data, StringComparison.Ordinal);
+        Assert.DoesNotContain(await worker.EventsAsync(named.Id), each => each.Kind == JobEventKind.Notice);
+    }
+
+    [Fact]
     public async Task A_route_that_asks_the_cheapest_first_follows_the_prices_and_asks_who_has_none_last()
     {
         await using var database = await postgres.CreateDatabaseAsync();

@@ -35,6 +35,15 @@ public sealed class TargetRuleTests
     }
 
     [Fact]
+    public void Under_pressure_a_call_that_is_moved_goes_to_the_faster_model_and_says_so_and_others_stay()
+    {
+        var route = Route(("fast", new TargetRule(UnderPressure: true), null), ("good", TargetRule.Always, null));
+
+        Assert.Equal(["good:"], Chosen(route, Plain));
+        Assert.Equal(["fast:pressure", "good:"], Chosen(route, Plain with { IsMoved = true }));
+    }
+
+    [Fact]
     public void A_prompt_that_does_not_fit_goes_to_the_model_with_the_longer_context_and_to_the_others_only_after_it()
     {
         var route = Route(("short", TargetRule.Always, 1000), ("shorter", TargetRule.Always, 500), ("long", TargetRule.Always, 100_000));

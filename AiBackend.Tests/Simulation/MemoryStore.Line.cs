@@ -1,5 +1,6 @@
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Queue.Order;
 
 namespace AiBackend.Tests.Simulation;

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Reflection;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Database;
@@ -8,6 +9,7 @@ using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Redis;
 using AiBackend.Worker.Execution;
 using Microsoft.Extensions.Hosting.Internal;
@@ -31,6 +33,9 @@ internal sealed class SimWorker
         Options.Create(new CacheOptions()),
         NullLogger<SharedAnswers>.Instance
     );
+
+    // And no job leaves its model to us.
+    private static readonly ModelChoice Named = new(NpgsqlDataSource.Create("Host=nobody"), TimeProvider.System);
 
     private readonly World _world;
     private readonly ApplicationLifetime _lifetime = new(NullLogger<ApplicationLifetime>.Instance);
@@ -94,6 +99,8 @@ internal sealed class SimWorker
             .With<IHostApplicationLifetime>(_lifetime)
             .With<ICallGate>(new OpenGate())
             .With(Unshared)
+            .With(Named)
+            .With<IMeterFactory>(_world.Telemetry)
             .With<ICallPace>(new NoPace())
             .With<ICatalogSource>(new ConfigurationOnly())
             .With<ICallPrices>(new NoPrices())

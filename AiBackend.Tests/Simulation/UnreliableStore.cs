@@ -2,6 +2,7 @@ using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Queue.Order;
 
 namespace AiBackend.Tests.Simulation;

@@ -23,7 +23,12 @@ public sealed partial class ModelsPageTests
                     {
                         Provider = "openai",
                         Model = "fast",
-                        When = new TargetConditions { SecondsLeftBelow = 20, Priorities = ["interactive", "standard"] },
+                        When = new TargetConditions
+                        {
+                            SecondsLeftBelow = 20,
+                            Priorities = ["interactive", "standard"],
+                            UnderPressure = true,
+                        },
                     },
                     new RouteTarget { Provider = "openai", Model = "good" },
                 ]
@@ -53,7 +58,7 @@ public sealed partial class ModelsPageTests
         var html = await site.Http.GetStringAsync("/models", TestRun.Cancel);
 
         Assert.Matches(
-            "support .*openai/fast for interactive or standard work, when the deadline is less than 20 s away .*openai/good version 3",
+            "support .*openai/fast for interactive or standard work, when the deadline is less than 20 s away, when interactive work waits too long .*openai/good version 3",
             Words(html, "data-route=\"support\"")
         );
         Assert.Matches(

@@ -36,6 +36,11 @@ internal static class ModelWords
             parts.Add(Invariant($"when the deadline is less than {seconds:0.##} s away"));
         }
 
+        if (when.UnderPressure is true)
+        {
+            parts.Add("when interactive work waits too long");
+        }
+
         return parts.Count == 0 ? null : string.Join(", ", parts);
     }
 

@@ -7,14 +7,21 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
-using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Failures;
+using AiBackend.Core.Queue.Allocation;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution;
 
 /// <summary>One try at a chat job: streams the model's text into the job's log and says how it ended.</summary>
-internal sealed class ChatAttempt(RoutedChat chat, SharedAnswers answers, TimeProvider clock, Random random, ILogger<ChatAttempt> logger)
+internal sealed class ChatAttempt(
+    RoutedChat chat,
+    SharedAnswers answers,
+    ModelChoice models,
+    TimeProvider clock,
+    Random random,
+    ILogger<ChatAttempt> logger
+)
 {
     private static readonly TimeSpan FollowFor = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestPatience = TimeSpan.FromDays(30);
@@ -25,7 +32,7 @@ internal sealed class ChatAttempt(RoutedChat chat, SharedAnswers answers, TimePr
         using var deadline = new CancellationTokenSource(PatienceUntil(job.TimeLeft), clock);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
-        var calls = new ChatCalls(clock, CallerOf(job), job.IsRetry);
+        var calls = new ChatCalls(clock, await CallerOfAsync(job), job.IsRetry);
         var answer = new Answer(clock, calls);
         try
         {
@@ -96,10 +103,11 @@ internal sealed class ChatAttempt(RoutedChat chat, SharedAnswers answers, TimePr
             FollowFor
         );
 
-    private ChatCaller CallerOf(ClaimedJob job) =>
+    private async ValueTask<ChatCaller> CallerOfAsync(ClaimedJob job) =>
         new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft)
         {
             AcceptedAt = clock.GetUtcNow() - job.Age,
+            IsMoved = ProviderCatalog.IsAuto(job.Model) && await models.IsMovedAsync(job.Lease.JobId),
             Payer = new(job.TenantId, job.KeyId, job.Feature, job.EndUser, job.MaxCostUsd),
         };
 
@@ -208,7 +216,7 @@ internal sealed class ChatAttempt(RoutedChat chat, SharedAnswers answers, TimePr
                     break;
                 case ChatProgress.CallStarted started:
                     _servedBy = new ServedBy(started.Provider, started.Model, null, _fallbacks, started.Simulated);
-                    NoteSwitch(started, running);
+                    ModelSwitches.Note(started, running);
                     break;
                 case ChatProgress.FailedOver(var from, var to, var failure):
                     _fallbacks++;
@@ -227,20 +235,6 @@ internal sealed class ChatAttempt(RoutedChat chat, SharedAnswers answers, TimePr
                 case ChatProgress.Finished finished:
                     (_servedBy, _finishReason) = (finished.ServedBy, finished.FinishReason);
                     break;
-            }
-        }
-
-        private static void NoteSwitch(ChatProgress.CallStarted call, RunningJob running)
-        {
-            var why = call.ChosenFor switch
-            {
-                RouteSwitch.Deadline => $"The deadline is near, so the faster model {call.Model} of {call.Provider} was asked.",
-                RouteSwitch.ContextLength => $"The input is long, so {call.Model} of {call.Provider} was asked, which has room for it.",
-                _ => null,
-            };
-            if (why is not null)
-            {
-                running.AppendNotice("model_switched", why);
             }
         }
 

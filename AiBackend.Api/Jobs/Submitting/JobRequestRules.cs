@@ -102,8 +102,13 @@ internal sealed class JobRequestRules(
             ? null
             : ProblemTypes.UnknownModel.At(
                 "model",
-                $"model is {Quoted.Of(model)}, which is not configured here. Known models: {string.Join(", ", providers.KnownModels)}."
+                $"model is {Quoted.Of(model)}, which is not configured here. Known models: {string.Join(", ", providers.KnownModels)}.{RemedyFor(model)}"
             );
+
+    private static string RemedyFor(string model) =>
+        ProviderCatalog.IsAuto(model)
+            ? $" An operator makes this one with PUT /api/v1/routes/{model}: the usual model, and before it the faster one with \"when\": {{\"under_pressure\": true}}."
+            : "";
 
     private Refusal? FindType(string? name, out JobType type)
     {

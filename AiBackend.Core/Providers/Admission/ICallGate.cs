@@ -37,6 +37,9 @@ public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, bool
     /// <summary>When the work was accepted, by the clock of this process.</summary>
     public DateTimeOffset AcceptedAt { get; init; }
 
+    /// <summary>It goes to a faster model for a while where its route has one, because others wait too long.</summary>
+    public bool IsMoved { get; init; }
+
     /// <summary>Who pays; null is nobody, and then nothing is written down.</summary>
     public CallPayer? Payer { get; init; }
 

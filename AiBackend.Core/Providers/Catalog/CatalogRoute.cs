@@ -53,6 +53,7 @@ internal sealed class CatalogRoute(IReadOnlyList<(ChatDeployment Deployment, Tar
 
     private static string? ReasonOf(TargetRule when, bool passedForLength) =>
         when.TimeLeftBelow is not null ? RouteSwitch.Deadline
+        : when.UnderPressure ? RouteSwitch.Pressure
         : when.InputTokensAbove is not null || passedForLength ? RouteSwitch.ContextLength
         : null;
 }
@@ -65,4 +66,7 @@ public static class RouteSwitch
 
     /// <summary>The prompt is long: the model with the longer context.</summary>
     public const string ContextLength = "context_length";
+
+    /// <summary>Others wait too long: the faster model.</summary>
+    public const string Pressure = "pressure";
 }

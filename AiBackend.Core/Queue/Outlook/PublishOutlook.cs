@@ -1,19 +1,21 @@
+using AiBackend.Core.Queue.Allocation;
 using Npgsql;
 
 namespace AiBackend.Core.Queue.Outlook;
 
 /// <summary>Writes down what the dispatcher knows, for every process that tells callers how long they wait: the leader's part.</summary>
-public sealed class PublishOutlook(NpgsqlDataSource database, LineFlow flow)
+public sealed class PublishOutlook(NpgsqlDataSource database, LineFlow flow, AllocationWatch allocation)
 {
     // Counted only while there is a line, and no further than anybody needs to know.
     private const string Sql = """
-        INSERT INTO line_outlook AS o (at, slots, per_second, waiting)
-        SELECT now(), @slots, @per_second,
+        INSERT INTO line_outlook AS o (at, slots, per_second, batch_share, usual_share, waiting)
+        SELECT now(), @slots, @per_second, @batch_share, @usual_share,
                ARRAY(SELECT (SELECT count(*) FROM (SELECT 1 FROM jobs
                                                     WHERE status = 1 AND pool = 'default' AND priority = p.level AND @has_line LIMIT 10000) line)
                        FROM generate_series(0, 2) AS p (level) ORDER BY p.level)
             ON CONFLICT (only_row) DO UPDATE
-           SET at = now(), slots = excluded.slots, per_second = excluded.per_second, waiting = excluded.waiting
+           SET at = now(), slots = excluded.slots, per_second = excluded.per_second, waiting = excluded.waiting,
+               batch_share = excluded.batch_share, usual_share = excluded.usual_share
         """;
 
     /// <summary>Once.</summary>
@@ -22,6 +24,8 @@ public sealed class PublishOutlook(NpgsqlDataSource database, LineFlow flow)
         await using var command = database.CreateCommand(Sql);
         command.Parameters.AddWithValue("slots", flow.Slots);
         command.Parameters.AddWithValue("per_second", flow.PerSecond);
+        command.Parameters.AddWithValue("batch_share", allocation.BatchShare);
+        command.Parameters.AddWithValue("usual_share", allocation.UsualShare);
         command.Parameters.AddWithValue("has_line", flow.HasLine);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }

@@ -1,4 +1,5 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Queue.Order;
 
 namespace AiBackend.Tests.Queue.Order;
@@ -54,7 +55,7 @@ public sealed class BatchAllowanceTests(ITestOutputHelper output)
 
     private static Played Play(Random random)
     {
-        var (line, allowance, played) = (Line.New(), new BatchAllowance(TimeSpan.FromSeconds(Goal)), new Played([], [], []));
+        var (line, allowance, played) = (Line.New(), new AdaptiveAllocation(TimeSpan.FromSeconds(Goal)), new Played([], [], []));
         var waiting = new List<(WaitingJob Job, double At)>();
         var running = new List<(JobPriority Level, double Until)>();
         var (next, observed) = (0.0, 0.0);
@@ -80,14 +81,14 @@ public sealed class BatchAllowanceTests(ITestOutputHelper output)
                 var wait = TimeSpan.FromSeconds(urgent.DefaultIfEmpty(0).Max());
                 var jobs = urgent.Count + running.Count(job => job.Level == JobPriority.Interactive);
                 allowance.Observe(TimeSpan.FromSeconds(now), new(wait, jobs), Slots);
-                played.Shares.Add(allowance.Share);
+                played.Shares.Add(allowance.BatchShare);
                 observed++;
             }
 
             var capacity = new Capacity
             {
                 Running = [.. running.GroupBy(job => job.Level).Select(level => new RunningJobs(level.Key, 10, level.Count()))],
-                MostBatch = allowance.MostOf(Slots),
+                MostBatch = allowance.MostBatchOf(Slots),
                 LeastBatch = SlotShares.LeastBatch(Slots),
             };
             foreach (var job in line.Pick([.. waiting.Select(each => each.Job)], capacity, Slots - running.Count))

@@ -1,11 +1,14 @@
-namespace AiBackend.Core.Queue.Order;
+namespace AiBackend.Core.Queue.Allocation;
 
 /// <summary>Which part of the slots is whose.</summary>
 internal static class SlotShares
 {
+    /// <summary>Batch keeps this share of the slots, whatever happens.</summary>
+    public const double LeastOfBatch = 0.1;
+
     // Of fewer, a tenth is none: there batch has its turn when it has waited too long.
     private const int FewSlots = 4;
 
     /// <summary>Slots that batch jobs get before anybody else.</summary>
-    public static int LeastBatch(int slots) => slots < FewSlots ? 0 : (int)Math.Ceiling(slots * BatchAllowance.Least);
+    public static int LeastBatch(int slots) => slots < FewSlots ? 0 : (int)Math.Ceiling(slots * LeastOfBatch);
 }
