@@ -9,15 +9,22 @@ public sealed class PruneUsage(NpgsqlDataSource database, IOptions<PriceOptions>
     private const int MaxBatch = 5_000;
 
     private const string Sql = """
-        DELETE FROM usage_days WHERE ctid IN (SELECT ctid FROM usage_days WHERE day < (now() - @keep)::date LIMIT @limit)
+        DELETE FROM usage_days WHERE ctid IN (SELECT ctid FROM usage_days WHERE day < ((now() - @keep) AT TIME ZONE 'UTC')::date LIMIT @limit)
         """;
 
-    /// <returns>How many rows are gone: a batch of the oldest.</returns>
+    /// <returns>How many rows are gone.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
-        command.Parameters.AddWithValue("keep", options.Value.KeepUsage);
-        command.Parameters.AddWithValue("limit", MaxBatch);
-        return await command.ExecuteNonQueryAsync(cancellationToken);
+        var (all, batch) = (0, MaxBatch);
+        while (batch == MaxBatch)
+        {
+            await using var command = database.CreateCommand(Sql);
+            command.Parameters.AddWithValue("keep", options.Value.KeepUsage);
+            command.Parameters.AddWithValue("limit", MaxBatch);
+            batch = await command.ExecuteNonQueryAsync(cancellationToken);
+            all += batch;
+        }
+
+        return all;
     }
 }

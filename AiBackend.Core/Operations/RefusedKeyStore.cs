@@ -18,6 +18,11 @@ public sealed class RefusedKeyStore(NpgsqlDataSource database)
     // Of every key it ever had: those of before are of no use to anybody.
     private const string RemoveSql = "DELETE FROM refused_keys WHERE provider = @provider";
 
+    private const string ForgetSql = """
+        DELETE FROM refused_keys r USING unnest(@provider, @key_id) AS n (provider, key_id)
+         WHERE r.provider = n.provider AND r.key_id = n.key_id AND r.refused_at < now() - @older_than
+        """;
+
     /// <summary>Notes keys; those that are known stay as they are.</summary>
     public async Task AddAsync(IReadOnlyCollection<(string Provider, string KeyId)> keys, CancellationToken cancellationToken)
     {
@@ -41,6 +46,20 @@ public sealed class RefusedKeyStore(NpgsqlDataSource database)
         }
 
         return keys;
+    }
+
+    /// <summary>Forgets keys that were refused longer ago; one that somebody still has is refused, and noted, again.</summary>
+    public async Task ForgetAsync(
+        IReadOnlyCollection<(string Provider, string KeyId)> keys,
+        TimeSpan olderThan,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommand(ForgetSql);
+        command.Parameters.AddColumn("provider", NpgsqlDbType.Text, [.. keys], key => key.Provider);
+        command.Parameters.AddColumn("key_id", NpgsqlDbType.Text, [.. keys], key => key.KeyId);
+        command.Parameters.AddWithValue("older_than", olderThan);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <summary>Lets a provider be asked again.</summary>

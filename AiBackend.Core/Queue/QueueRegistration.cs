@@ -23,6 +23,7 @@ public static class QueueRegistration
             .AddSingleton<RecentLoads>()
             .AddSingleton<JobEstimates>()
             .AddSingleton<LearnEstimates>()
+            .AddSingleton<PruneEstimates>()
             .AddSingleton<LineFlow>()
             .AddSingleton<AllocationWatch>()
             .AddSingleton<ModelChoice>()

@@ -39,6 +39,38 @@ public sealed class EstimateTests(PostgresServer postgres, RedisServer redis) : 
         Assert.Contains(new LengthLoad(8, 6, 1.5), Core.Get<RecentLoads>().ByLength);
     }
 
+    [Fact]
+    public async Task A_look_reads_what_changed_since_the_last_one_and_what_is_old_is_forgotten()
+    {
+        var estimates = new JobEstimates(Core.Database, TimeProvider.System);
+        await Core.ExecuteAsync(
+            """
+            INSERT INTO job_estimates (tenant_id, model, feature, samples, run_p50, run_p90, tokens_p50, tokens_p90, updated_at)
+            SELECT @id, 'm', 'f' || n, 5, n, n, n, n, now() - CASE WHEN n <= 6001 THEN interval '15 days' ELSE interval '2 minutes' END
+              FROM generate_series(1, 6010) n
+            """,
+            ApiKeyStore.DefaultTenant
+        );
+        Assert.Equal(6010, await estimates.RefreshAsync(TestRun.Cancel));
+
+        await Core.ExecuteAsync(
+            "UPDATE job_estimates SET run_p50 = 77, updated_at = now() WHERE tenant_id = @id AND feature = 'f6003'",
+            ApiKeyStore.DefaultTenant
+        );
+
+        Assert.InRange(await estimates.RefreshAsync(TestRun.Cancel), 1, 10);
+        Assert.Equal(1, await estimates.RefreshAsync(TestRun.Cancel));
+        Assert.Equal(77, estimates.Find(ApiKeyStore.DefaultTenant, "m", "f6003")!.RunP50);
+        Assert.Equal(6009, estimates.Find(ApiKeyStore.DefaultTenant, "m", "f6009")!.RunP50);
+        Assert.Equal(5000, await Core.Get<PruneEstimates>().RunAsync(TestRun.Cancel));
+        Assert.Equal(1001, await Core.Get<PruneEstimates>().RunAsync(TestRun.Cancel));
+        Assert.Equal(9, await Core.ScalarAsync<int>("SELECT count(*) FROM job_estimates"));
+        var plan = await Core.ScalarAsync<string>(
+            "EXPLAIN (FORMAT JSON) SELECT 1 FROM job_estimates WHERE updated_at > now() ORDER BY updated_at DESC LIMIT 20000"
+        );
+        Assert.Contains("job_estimates_by_age", plan, StringComparison.Ordinal);
+    }
+
     private async Task RunAsync(string feature, double seconds, int tokens, int count)
     {
         for (var i = 0; i < count; i++)

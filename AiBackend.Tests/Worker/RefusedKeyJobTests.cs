@@ -55,6 +55,17 @@ public sealed class RefusedKeyJobTests(PostgresServer postgres, RedisServer redi
         Assert.Empty(
             await new RefusedKeyAlerts(third.Get<RefusedKeyStore>(), third.Get<Core.Providers.ProviderCatalog>()).FindAsync(TestRun.Cancel)
         );
+
+        // The old key is forgotten a day later, and one that is still configured is not.
+        var (store, catalog) = (third.Get<RefusedKeyStore>(), third.Get<Core.Providers.ProviderCatalog>());
+        var configured = catalog.Route("default").Single(deployment => deployment.Provider == "p1");
+        await store.AddAsync([("p1", configured.KeyId)], TestRun.Cancel);
+        var forget = new ForgetRefusedKeys(store, catalog);
+        await forget.RunAsync(TestRun.Cancel);
+        Assert.Equal(2, (await store.ListAsync(TestRun.Cancel)).Count);
+        await third.ExecuteAsync("UPDATE refused_keys SET refused_at = now() - interval '25 hours' WHERE @id IS NOT NULL", Guid.Empty);
+        await forget.RunAsync(TestRun.Cancel);
+        Assert.Equal("p1", Assert.Single(await store.ListAsync(TestRun.Cancel)).Provider);
     }
 
     [Fact]

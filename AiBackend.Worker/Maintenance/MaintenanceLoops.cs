@@ -30,8 +30,7 @@ internal sealed class MaintenanceLoops(
     ReleaseHeldJobs releaseHeld,
     SharedAnswers answers,
     AdvanceDueJobs advanceDue,
-    PruneKeys pruneKeys,
-    PruneWorkers pruneWorkers,
+    PruneRounds prune,
     DeadLetterRounds deadLetters,
     RetentionRounds retention,
     QueueGauges gauges,
@@ -129,8 +128,7 @@ internal sealed class MaintenanceLoops(
 
     private async Task<TimeSpan> PruneAsync(CancellationToken cancellationToken)
     {
-        await pruneKeys.RunAsync(cancellationToken);
-        await pruneWorkers.RunAsync(cancellationToken);
+        await prune.RunAsync(cancellationToken);
         await money.PruneAsync(cancellationToken);
         await answers.PruneAsync(cancellationToken);
         await dropStale.RunAsync(StaleAfter, cancellationToken);

@@ -1,3 +1,4 @@
+using AiBackend.Worker.Execution;
 using AiBackend.Worker.Quarantine;
 
 namespace AiBackend.Worker.Maintenance;
@@ -12,6 +13,8 @@ internal static class MaintenanceRegistration
             .AddSingleton<DeadLetterRounds>()
             .AddSingleton<DispatchRounds>()
             .AddSingleton<MoneyRounds>()
+            .AddSingleton<ForgetRefusedKeys>()
+            .AddSingleton<PruneRounds>()
             .AddSingleton<QuarantineKeeper>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuarantineKeeper>());
         builder.Services.AddHostedService<MaintenanceLoops>();

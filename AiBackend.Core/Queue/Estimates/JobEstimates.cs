@@ -1,24 +1,30 @@
-using System.Collections.Frozen;
+using System.Collections.Concurrent;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Order;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace AiBackend.Core.Queue.Estimates;
 
 /// <summary>The learned estimates, in memory. They lag a second or two behind what the leader has learned, and no caller waits for them.</summary>
 public sealed class JobEstimates(NpgsqlDataSource database, TimeProvider clock)
 {
+    // A change is seen when it is committed, which may be a while after the time that it bears.
     private const string Sql = """
-        SELECT tenant_id, model, feature, run_p50, run_p90, tokens_p50, tokens_p90
-          FROM job_estimates ORDER BY updated_at DESC LIMIT 20000
+        SELECT tenant_id, model, feature, run_p50, run_p90, tokens_p50, tokens_p90, updated_at
+          FROM job_estimates WHERE updated_at > @since ORDER BY updated_at DESC LIMIT 20000
         """;
+
+    private const int MostKept = 40_000;
 
     private const double CharactersPerToken = 4;
     private const int FirstAnswer = 512;
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LateCommits = TimeSpan.FromSeconds(30);
 
-    private FrozenDictionary<EstimateKey, JobEstimate> _known = FrozenDictionary<EstimateKey, JobEstimate>.Empty;
+    private readonly ConcurrentDictionary<EstimateKey, JobEstimate> _known = new();
+    private DateTimeOffset _newest = DateTimeOffset.MinValue;
     private long _readAt;
     private bool _reading;
 
@@ -33,7 +39,7 @@ public sealed class JobEstimates(NpgsqlDataSource database, TimeProvider clock)
 
         foreach (var key in new EstimateKey(tenantId, model, feature ?? "").AndWider())
         {
-            if (Volatile.Read(ref _known).TryGetValue(key, out var estimate))
+            if (_known.TryGetValue(key, out var estimate))
             {
                 return estimate;
             }
@@ -60,23 +66,36 @@ public sealed class JobEstimates(NpgsqlDataSource database, TimeProvider clock)
         };
     }
 
-    /// <summary>Reads what the leader has learned.</summary>
-    public async Task RefreshAsync(CancellationToken cancellationToken)
+    /// <summary>Reads what the leader has learned since the last look.</summary>
+    /// <returns>How many rows that were.</returns>
+    public async Task<int> RefreshAsync(CancellationToken cancellationToken)
     {
+        if (_known.Count > MostKept)
+        {
+            // The newest are read again; what was only kept because nobody asked is gone.
+            _newest = DateTimeOffset.MinValue;
+            _known.Clear();
+        }
+
         await using var command = database.CreateCommand(Sql);
+        var since = _newest == DateTimeOffset.MinValue ? _newest : _newest - LateCommits;
+        command.Parameters.AddWithValue("since", NpgsqlDbType.TimestampTz, since);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var known = new Dictionary<EstimateKey, JobEstimate>();
+        var rows = 0;
         while (await reader.ReadAsync(cancellationToken))
         {
-            known[new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2))] = new(
+            _known[new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2))] = new(
                 reader.GetDouble(3),
                 reader.GetDouble(4),
                 reader.GetDouble(5),
                 reader.GetDouble(6)
             );
+            var at = await reader.GetFieldValueAsync<DateTimeOffset>(7, cancellationToken);
+            _newest = at > _newest ? at : _newest;
+            rows++;
         }
 
-        Volatile.Write(ref _known, known.ToFrozenDictionary());
+        return rows;
     }
 
     private async Task RefreshQuietlyAsync()

@@ -1,0 +1,17 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Estimates;
+using AiBackend.Worker.Execution;
+
+namespace AiBackend.Worker.Maintenance;
+
+/// <summary>The leader forgets what is of no use any more and does not age with jobs.</summary>
+internal sealed class PruneRounds(PruneKeys keys, PruneWorkers workers, PruneEstimates estimates, ForgetRefusedKeys refusedKeys)
+{
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await keys.RunAsync(cancellationToken);
+        await workers.RunAsync(cancellationToken);
+        await estimates.RunAsync(cancellationToken);
+        await refusedKeys.RunAsync(cancellationToken);
+    }
+}
