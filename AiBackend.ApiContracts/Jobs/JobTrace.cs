@@ -7,7 +7,57 @@ namespace AiBackend.ApiContracts.Jobs;
 /// <param name="TraceId">W3C trace id of the request that submitted it.</param>
 /// <param name="Attempts">Every attempt, oldest first.</param>
 /// <param name="Waits">Every time span in which nobody worked on it, oldest first.</param>
-public sealed record JobTrace(Guid JobId, string? TraceId, IReadOnlyList<AttemptTrace> Attempts, IReadOnlyList<WaitTrace> Waits);
+public sealed record JobTrace(Guid JobId, string? TraceId, IReadOnlyList<AttemptTrace> Attempts, IReadOnlyList<WaitTrace> Waits)
+{
+    /// <summary>The provider calls as the ledger has them, oldest first: what was set aside for each, and what it cost.</summary>
+    public IReadOnlyList<LedgerEntry> Ledger { get; init; } = [];
+}
+
+/// <summary>One provider call in the ledger, written down before it was made.</summary>
+public sealed record LedgerEntry
+{
+    /// <summary>Its name, which the provider was told as <c>X-Client-Request-Id</c>: job, lease and number of the call.</summary>
+    public required string Call { get; init; }
+
+    /// <summary>The provider's configured name.</summary>
+    public required string Provider { get; init; }
+
+    /// <summary>Model asked for.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>
+    /// <c>reserved</c> (its money is set aside), <c>sent</c>, <c>settled</c> (what it cost is known), <c>released</c> (it was not made) or
+    /// <c>unknown_spend</c> (nobody knows what it used, so what was set aside counts).
+    /// </summary>
+    public required string State { get; init; }
+
+    /// <summary>Version of the price it was made at; null when there was none, so that its cost is unknown.</summary>
+    public int? PriceVersion { get; init; }
+
+    /// <summary>US dollars set aside for it; null without a price.</summary>
+    public decimal? ReservedUsd { get; init; }
+
+    /// <summary>US dollars it cost; null while that is not known.</summary>
+    public decimal? CostUsd { get; init; }
+
+    /// <summary>Tokens read; null while that is not known, like the others.</summary>
+    public long? InputTokens { get; init; }
+
+    /// <summary>Those of them that the provider had cached.</summary>
+    public long? CachedTokens { get; init; }
+
+    /// <summary>Tokens written.</summary>
+    public long? OutputTokens { get; init; }
+
+    /// <summary>Those of them that the model thought.</summary>
+    public long? ReasoningTokens { get; init; }
+
+    /// <summary>When it was written down.</summary>
+    public required DateTimeOffset ReservedAt { get; init; }
+
+    /// <summary>When it was settled or released; null while it is neither.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
+}
 
 /// <summary>One attempt and how it ended.</summary>
 public sealed record AttemptTrace
@@ -72,7 +122,11 @@ public sealed record CallTrace(
     double Seconds,
     JobUsage? Usage,
     JobError? Error
-);
+)
+{
+    /// <summary>Version of the route that led to it, when an operator set that route; null otherwise.</summary>
+    public int? RouteVersion { get; init; }
+}
 
 /// <summary>A time span in which nobody worked on the job.</summary>
 /// <param name="Reason"><c>scheduled</c>, <c>queued</c>, <c>retrying</c>, <c>waiting_for_tool</c> or <c>waiting_for_review</c>.</param>

@@ -41,7 +41,26 @@ public sealed record Stats
 
     /// <summary>Cost in US dollars of the attempts in the window whose deployment has a price.</summary>
     public required decimal CostUsd { get; init; }
+
+    /// <summary>What all tenants spend.</summary>
+    public Spending? Spending { get; init; }
+
+    /// <summary>How good the estimates were that jobs of the window were told when they were accepted; null when none was.</summary>
+    public Calibration? Calibration { get; init; }
 }
+
+/// <summary>Money, of all tenants, in US dollars; days are of UTC.</summary>
+/// <param name="TodayUsd">Cost of today's calls, as far as it is known.</param>
+/// <param name="UnknownTodayUsd">What may have been billed for calls of today that broke off.</param>
+/// <param name="UnpricedCallsToday">Calls of today whose cost nobody knows, because they had no price.</param>
+/// <param name="ReservedUsd">Set aside for calls that are under way now.</param>
+public sealed record Spending(decimal TodayUsd, decimal UnknownTodayUsd, long UnpricedCallsToday, decimal ReservedUsd);
+
+/// <summary>Estimated against real waits of jobs that were told how long they would wait.</summary>
+/// <param name="Count">Jobs behind the numbers.</param>
+/// <param name="WithinP50">Share of them that began within <c>eta_p50</c>; 0.5 would be right.</param>
+/// <param name="WithinP90">Share of them that began within <c>eta_p90</c>; 0.9 would be right.</param>
+public sealed record Calibration(long Count, double WithinP50, double WithinP90);
 
 /// <summary>What waits at one priority.</summary>
 /// <param name="Priority"><c>interactive</c>, <c>standard</c> or <c>batch</c>.</param>

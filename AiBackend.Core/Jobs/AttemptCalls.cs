@@ -9,7 +9,7 @@ internal static class AttemptCalls
 {
     /// <returns>Null for the usual attempt, whose one call the row's other columns tell: nobody pays for writing it twice.</returns>
     public static string? ToColumn(AttemptEnd end) =>
-        end.Calls.Count == 0 || (end.Calls.Count == 1 && end.ServedBy is not null)
+        end.Calls.Count == 0 || (end.Calls is [{ RouteVersion: null }] && end.ServedBy is not null)
             ? null
             : JsonSerializer.Serialize(end.Calls, WireJson.Default.IReadOnlyListCallTrace);
 

@@ -14,7 +14,7 @@ public static class MoneyRegistration
         builder.Services.AddOptions<PriceOptions>().BindConfiguration(PriceOptions.SectionName).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<PriceOptions>, PriceOptionsValidator>();
         builder.Services.AddSingleton<PriceStore>().AddSingleton<PriceBook>().AddSingleton<BudgetStore>();
-        builder.Services.AddSingleton<UsageReads>();
+        builder.Services.AddSingleton<UsageReads>().AddSingleton<LedgerReads>();
     }
 
     /// <summary>Adds the leader's part.</summary>

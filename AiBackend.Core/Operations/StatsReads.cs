@@ -57,6 +57,20 @@ public sealed class StatsReads(NpgsqlDataSource database, QueuePools pools, Time
           FROM recent GROUP BY type, model ORDER BY count(*) DESC LIMIT 50
         """;
 
+    private const string SpendingSql = """
+        SELECT coalesce(sum(cost_usd), 0), coalesce(sum(unknown_usd), 0), coalesce(sum(unpriced_calls), 0)::bigint,
+               (SELECT coalesce(sum(reserved_usd), 0) FROM provider_calls WHERE state IN (0, 1))
+          FROM usage_days WHERE day = (now() AT TIME ZONE 'UTC')::date
+        """;
+
+    // Of a job that was tried again, only the last wait is known.
+    private const string CalibrationSql = """
+        SELECT count(*), coalesce(avg((wait <= eta_p50)::int), 0)::float8, coalesce(avg((wait <= eta_p90)::int), 0)::float8
+          FROM (SELECT extract(epoch FROM greatest(started_at - due_at, '0')) AS wait, eta_p50, eta_p90
+                  FROM jobs WHERE id >= @from AND status >= 2 AND started_at IS NOT NULL AND attempt = 1 AND eta_p90 IS NOT NULL
+                 ORDER BY id DESC LIMIT 20000) told
+        """;
+
     /// <summary>Reads only what waits now, cheap enough for every few seconds.</summary>
     public async Task<QueueReading> ReadQueueAsync(CancellationToken cancellationToken)
     {
@@ -81,7 +95,7 @@ public sealed class StatsReads(NpgsqlDataSource database, QueuePools pools, Time
         var now = clock.GetUtcNow();
         var from = JobIds.FirstOf(now - window);
         await using var batch = database.CreateBatch();
-        foreach (var sql in new[] { QueueSql, TotalsSql, AttemptsSql, FinishedSql, LatencySql })
+        foreach (var sql in new[] { QueueSql, TotalsSql, AttemptsSql, FinishedSql, LatencySql, SpendingSql, CalibrationSql })
         {
 #pragma warning disable CA2100 // Constants of this class.
             var command = new NpgsqlBatchCommand(sql);
@@ -104,6 +118,16 @@ public sealed class StatsReads(NpgsqlDataSource database, QueuePools pools, Time
         );
         var finished = await ReadNextAsync(reader, row => (((JobStatus)row.GetInt16(0)).ToWire(), row.GetInt64(1)), cancellationToken);
         var latency = await ReadNextAsync(reader, ReadLatency, cancellationToken);
+        var spending = await ReadNextAsync(
+            reader,
+            row => new Spending(row.GetDecimal(0), row.GetDecimal(1), row.GetInt64(2), row.GetDecimal(3)),
+            cancellationToken
+        );
+        var calibration = await ReadNextAsync(
+            reader,
+            row => new Calibration(row.GetInt64(0), row.GetDouble(1), row.GetDouble(2)),
+            cancellationToken
+        );
         return new Stats
         {
             WindowSeconds = (int)window.TotalSeconds,
@@ -119,6 +143,8 @@ public sealed class StatsReads(NpgsqlDataSource database, QueuePools pools, Time
             InputTokens = attempts[0].Item3,
             OutputTokens = attempts[0].Item4,
             CostUsd = attempts[0].Item5,
+            Spending = spending[0],
+            Calibration = calibration[0].Count > 0 ? calibration[0] : null,
         };
     }
 

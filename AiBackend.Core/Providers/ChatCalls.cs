@@ -26,7 +26,10 @@ public sealed class ChatCalls(TimeProvider clock, ChatCaller caller = default, b
 
     internal ChatCall Begin(ChatDeployment deployment)
     {
-        var call = new ChatCall(deployment.Provider, deployment.Model, clock, clock.GetElapsedTime(_startedAt));
+        var call = new ChatCall(deployment.Provider, deployment.Model, clock, clock.GetElapsedTime(_startedAt))
+        {
+            RouteVersion = deployment.RouteVersion,
+        };
         _all.Add(call);
         return call;
     }
@@ -59,6 +62,9 @@ public sealed class ChatCall
 
     /// <summary>The model asked for.</summary>
     public string Model { get; }
+
+    /// <summary>Which version of an operator's route led to it; null when none did.</summary>
+    public int? RouteVersion { get; init; }
 
     /// <summary>False when the provider was left out, because it may not be asked now.</summary>
     public bool WasMade { get; internal set; } = true;

@@ -34,6 +34,9 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>Why it is asked and not the model that most calls of the route go to; null when it is that one.</summary>
     internal string? ChosenFor { get; init; }
 
+    /// <summary>Which version of an operator's route led here; null when none did.</summary>
+    internal int? RouteVersion { get; init; }
+
     /// <summary>Provider and model: under this name its limits are counted, and what waits for them names it.</summary>
     public string FullName => _fullName ??= $"{Provider}/{Model}";
 

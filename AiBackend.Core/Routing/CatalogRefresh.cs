@@ -100,7 +100,7 @@ public sealed class CatalogRefresh(
     }
 
     private RouteDefinition? RouteOf(RoutingVersion version) =>
-        Read(version, body => RoutingDefinitions.RouteOf(RoutingDefinitions.ReadRoute(body)));
+        Read(version, body => RoutingDefinitions.RouteOf(RoutingDefinitions.ReadRoute(body)) with { Version = version.Version });
 
     /// <returns>Null for what a newer build wrote in a way that this one does not understand: one route must not stop every process.</returns>
     private T? Read<T>(RoutingVersion version, Func<string, T> read)

@@ -136,6 +136,50 @@ public sealed class MoneyApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task The_trace_of_a_job_and_the_statistics_tell_what_was_set_aside_and_what_it_cost()
+    {
+        var core = await api.WorkerAsync();
+        await using var ledger = core.NewLedger();
+        var job = await core.SpenderAsync(CoreHost.Draft() with { Feature = "traced" });
+        Assert.NotNull((await ledger.ReserveAsync(job.Call(0.02m), TestRun.Cancel)).State);
+        ledger.Settle(job.Call(0.02m).Used(0.01m));
+        Assert.NotNull((await ledger.ReserveAsync(job.Call(0.05m, call: 1), TestRun.Cancel)).State);
+
+        var entries = await Eventually.GetAsync(
+            async _ =>
+                (await SendAsync(HttpMethod.Get, $"/api/v1/jobs/{job.Lease.JobId}/trace"))
+                    .Body.GetProperty("ledger")
+                    .EnumerateArray()
+                    .ToList(),
+            entries => entries[0].GetProperty("state").GetString() == "settled",
+            "the first call is settled"
+        );
+
+        Assert.Equal([$"{job.Lease.JobId}-1-0", $"{job.Lease.JobId}-1-1"], entries.Select(entry => entry.GetProperty("call").GetString()));
+        Assert.Equal(
+            (1, 0.02m, 0.01m, 10_000L),
+            (
+                entries[0].GetProperty("price_version").GetInt32(),
+                entries[0].GetProperty("reserved_usd").GetDecimal(),
+                entries[0].GetProperty("cost_usd").GetDecimal(),
+                entries[0].GetProperty("output_tokens").GetInt64()
+            )
+        );
+        Assert.Contains(entries[1].GetProperty("state").GetString(), (string[])["reserved", "sent"]);
+        Assert.Equal(JsonValueKind.Null, entries[1].GetProperty("cost_usd").ValueKind);
+        var spending = (await SendAsync(HttpMethod.Get, "/api/v1/stats")).Body.GetProperty("spending");
+        Assert.True(spending.GetProperty("today_usd").GetDecimal() >= 0.01m, spending.ToString());
+        Assert.True(spending.GetProperty("reserved_usd").GetDecimal() >= 0.05m, spending.ToString());
+        // Other tests here leave budgets behind, which this must not use up.
+        ledger.Settle(job.Call(0.05m, call: 1).Used(0m));
+        using var stranger = api.Client(await api.AddTenantAsync());
+        Assert.Equal(
+            HttpStatusCode.NotFound,
+            (await stranger.GetAsync($"/api/v1/jobs/{job.Lease.JobId}/trace", TestRun.Cancel)).StatusCode
+        );
+    }
+
+    [Fact]
     public async Task A_price_is_added_to_and_its_versions_are_read()
     {
         const string Path = "/api/v1/prices/p1/org/some-model";

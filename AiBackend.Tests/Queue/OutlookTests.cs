@@ -1,5 +1,8 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Operations;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Operations;
+using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Outlook;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
@@ -51,6 +54,28 @@ public sealed class OutlookTests(PostgresServer postgres, RedisServer redis) : C
         Assert.Contains("\"position\":3,\"eta_p50\":", (await Core.EventsAsync(id))[0].Data, StringComparison.Ordinal);
         var claimed = Assert.Single(await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, [id], CoreHost.Lease, TestRun.Cancel));
         Assert.Equal(place.EtaP90!.Value, claimed.Eta!.Value.P90, precision: 4);
+    }
+
+    [Fact]
+    public async Task How_many_jobs_began_when_they_were_told_to_is_told_to_operators()
+    {
+        var stats = new StatsReads(Core.Database, Core.Get<QueuePools>(), TimeProvider.System);
+        Assert.Null((await stats.ReadAsync(TimeSpan.FromMinutes(15), TestRun.Cancel)).Calibration);
+
+        // Told 2 s, or 5 s at most.
+        foreach (var waited in (int[])[1, 2, 4, 9])
+        {
+            var id = await Core.SubmitAsync(CoreHost.Draft() with { Place = new QueuePlace(3, 2, 5, null) });
+            await Core.ClaimAsync(id);
+            await Core.ExecuteAsync(
+                FormattableString.Invariant($"UPDATE jobs SET due_at = started_at - interval '{waited} seconds' WHERE id = @id"),
+                id
+            );
+        }
+
+        var calibration = (await stats.ReadAsync(TimeSpan.FromMinutes(15), TestRun.Cancel)).Calibration;
+
+        Assert.Equal(new Calibration(4, 0.5, 0.75), calibration);
     }
 
     [Fact]

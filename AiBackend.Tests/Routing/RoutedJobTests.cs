@@ -30,6 +30,8 @@ public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, S
         var job = await worker.RunJobAsync(CoreHost.Draft() with { Model = "backwards" });
 
         Assert.Equal(("completed", "p1", second), (job.Status, job.ServedBy!.Provider, job.ServedBy.Model));
+        var trace = await new JobTraces(worker.Database).FindAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, job.Id, TestRun.Cancel);
+        Assert.Equal(1, Assert.Single(Assert.Single(trace!.Attempts).Calls).RouteVersion);
     }
 
     [Fact]

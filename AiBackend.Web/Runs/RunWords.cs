@@ -159,6 +159,16 @@ internal static class RunWords
     /// <summary>Money for an answer; what nobody would bill is no cost rather than an unknown one.</summary>
     public static string Cost(decimal? usd, ServedBy? servedBy) => usd is null && servedBy is { Simulated: true } ? "none" : Cost(usd);
 
+    /// <summary>What became of a call's money.</summary>
+    public static string Call(LedgerEntry call) =>
+        call.State switch
+        {
+            "settled" => $"cost {Cost(call.CostUsd)}" + (call.ReservedUsd is { } reserved ? $" of {Cost(reserved)} set aside" : ""),
+            "released" => "not made",
+            "unknown_spend" => $"broke off, may have cost {Cost(call.CostUsd)}",
+            _ => $"under way, {Cost(call.ReservedUsd)} set aside",
+        };
+
     /// <summary>The first words of a request; what the Api cut in a word ends before it.</summary>
     public static string Title(string title) =>
         title.Length < CutAt ? title

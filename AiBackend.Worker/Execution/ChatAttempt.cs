@@ -253,42 +253,10 @@ internal sealed class ChatAttempt(
             return end with
             {
                 ServedBy = _servedBy is null ? null : _servedBy with { ModelVersion = _servedBy.ModelVersion ?? last?.ModelVersion },
-                Usage = UsageOf(calls.All),
+                Usage = CallTraces.UsageOf(calls.All),
                 FirstTokenAfter = _firstTokenAfter,
-                Calls = [.. calls.All.Select(Describe)],
+                Calls = [.. calls.All.Select(CallTraces.Of)],
             };
         }
-
-        /// <summary>Of all calls that told it, also of those that broke off.</summary>
-        private static JobUsage? UsageOf(IReadOnlyList<ChatCall> calls) =>
-            calls
-                .Select(call => call.Usage)
-                .OfType<JobUsage>()
-                .Aggregate(
-                    (JobUsage?)null,
-                    (sum, next) =>
-                        sum is null
-                            ? next
-                            : new JobUsage(
-                                sum.InputTokens + next.InputTokens,
-                                sum.CachedTokens + next.CachedTokens,
-                                sum.OutputTokens + next.OutputTokens,
-                                sum.CostUsd + next.CostUsd
-                            )
-                            {
-                                ReasoningTokens = sum.ReasoningTokens + next.ReasoningTokens,
-                            }
-                );
-
-        private static CallTrace Describe(ChatCall call) =>
-            new(
-                call.Provider,
-                call.Model,
-                call.ModelVersion,
-                call.After.TotalSeconds,
-                call.Time.TotalSeconds,
-                call.Usage,
-                call.Failure is { } failure ? ErrorOf(failure) : null
-            );
     }
 }

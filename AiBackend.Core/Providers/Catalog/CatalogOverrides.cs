@@ -20,7 +20,11 @@ public sealed record CatalogOverrides(
 /// <summary>Who answers to a name.</summary>
 /// <param name="Targets">In order of preference.</param>
 /// <param name="CheapestFirst">Whether those that would cost less for a call are asked before, whatever that order.</param>
-public sealed record RouteDefinition(IReadOnlyList<TargetDefinition> Targets, bool CheapestFirst);
+public sealed record RouteDefinition(IReadOnlyList<TargetDefinition> Targets, bool CheapestFirst)
+{
+    /// <summary>Counts the changes of the route; null when nobody counted.</summary>
+    public int? Version { get; init; }
+}
 
 /// <summary>A stop of a route.</summary>
 /// <param name="Provider">The provider's configured name.</param>

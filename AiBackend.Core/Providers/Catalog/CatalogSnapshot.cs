@@ -38,6 +38,7 @@ internal sealed class CatalogSnapshot
             var stops = route
                 .Targets.Select(target => (Deployment: Find(target.Provider, target.Model)!, target.When))
                 .Where(target => target.Deployment is not null)
+                .Select(target => (target.Deployment with { RouteVersion = route.Version }, target.When))
                 .ToList();
             if (stops.Count > 0)
             {

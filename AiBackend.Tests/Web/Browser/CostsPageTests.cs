@@ -50,6 +50,15 @@ public sealed class CostsPageTests(StackFixture stack, BrowserFixture browser) :
             .ToContainTextAsync("The budget is spent for now; it goes on when there is money again", new() { Timeout = 30_000 });
         await SendAsync(HttpMethod.Put, $"/api/v1/budgets/{id}", """{"limit_usd":1}""");
         await _jobs.EndAsync(waiting);
+        var calls = visit.Page.Locator("details.ledger");
+        await calls.Locator("summary").ClickAsync(new() { Timeout = 30_000 });
+        await Assertions
+            .Expect(calls.Locator("[data-call=settled]"))
+            .ToContainTextAsync("cost $0.0400 of $0.0410 set aside · price version 1");
+        await visit.OpenAsync("/ops");
+        await Assertions.Expect(visit.Page.Locator(".tiles")).ToContainTextAsync("Spent today");
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Spent today" }).ClickAsync();
+        await Assertions.Expect(visit.Page.Locator($"[data-budget='{id}']")).ToBeVisibleAsync(new() { Timeout = 15_000 });
         await SendAsync(HttpMethod.Delete, $"/api/v1/budgets/{id}");
         visit.AssertClean();
     }
