@@ -9,12 +9,14 @@ internal static class HeldJobs
 {
     /// <summary>Whether nothing holds the job back.</summary>
     /// <param name="job">Alias of its row.</param>
-    public static string None(string job) => $"NOT EXISTS (SELECT FROM controls c WHERE c.mode = 1 AND {Matches(job)})";
+    public static string None(string job) =>
+        $"NOT EXISTS (SELECT FROM controls c WHERE c.mode = 1 AND {Matches($"{job}.pool", $"{job}.tenant_id", $"{job}.model")})";
 
-    /// <summary>The same for the jobs of a tenant in the default pool, as far as that is known without looking at each of them.</summary>
-    /// <param name="tenant">The tenant's id, qualified: the table has a column of that name too.</param>
-    public static string NoneOfTenant(string tenant) =>
-        $"NOT EXISTS (SELECT FROM controls c WHERE c.mode = 1 AND ((c.kind = 0 AND c.name = 'default') OR (c.kind = 1 AND c.tenant_id = {tenant})))";
+    /// <summary>The same for jobs of the default pool that are alike, without looking at each of them.</summary>
+    /// <param name="tenant">Their tenant's id, qualified: the table has a column of that name too.</param>
+    /// <param name="model">The model they ask for.</param>
+    public static string NoneOfKind(string tenant, string model) =>
+        $"NOT EXISTS (SELECT FROM controls c WHERE c.mode = 1 AND {Matches("'default'", tenant, model)})";
 
     /// <summary>What does, as <c>kind/name</c>; null when nothing does.</summary>
     /// <param name="job">Alias of its row.</param>
@@ -22,10 +24,14 @@ internal static class HeldJobs
         $"""
             CASE WHEN {job}.status = 1 THEN
                    (SELECT CASE c.kind WHEN 0 THEN 'queue/' WHEN 1 THEN 'tenant/' ELSE 'model/' END || c.name
-                      FROM controls c WHERE c.mode = 1 AND {Matches(job)} ORDER BY c.kind LIMIT 1)
+                      FROM controls c WHERE c.mode = 1 AND {Matches(
+                $"{job}.pool",
+                $"{job}.tenant_id",
+                $"{job}.model"
+            )} ORDER BY c.kind LIMIT 1)
                END
             """;
 
-    private static string Matches(string job) =>
-        $"((c.kind = 0 AND c.name = {job}.pool) OR (c.kind = 1 AND c.tenant_id = {job}.tenant_id) OR (c.kind = 2 AND c.name = {job}.model))";
+    private static string Matches(string pool, string tenant, string model) =>
+        $"((c.kind = 0 AND c.name = {pool}) OR (c.kind = 1 AND c.tenant_id = {tenant}) OR (c.kind = 2 AND c.name = {model}))";
 }

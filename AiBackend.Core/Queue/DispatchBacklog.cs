@@ -4,7 +4,6 @@ using AiBackend.Core.Queue.Order;
 using AiBackend.Core.Queue.Outlook;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace AiBackend.Core.Queue;
 
@@ -25,7 +24,6 @@ public sealed class DispatchBacklog(
     ILogger<DispatchBacklog> logger
 )
 {
-    private const int LeastHeads = 16;
     private static readonly TimeSpan SlotsInterval = TimeSpan.FromSeconds(1);
 
     // Read by a worker but perhaps not yet claimed: offering these again at once would only make duplicates.
@@ -34,8 +32,13 @@ public sealed class DispatchBacklog(
     private readonly FairLine _line = new(options.Value.AgeUpAfter, tiers.WeightOf);
     private IReadOnlyDictionary<string, int> _slots = new Dictionary<string, int>(StringComparer.Ordinal);
     private long _slotsReadAt;
+    private IReadOnlyCollection<JobKind> _after = [];
+    private bool _nothingLeft;
 
-    /// <returns>Whether more jobs wait than fitted, so that the next round should follow soon.</returns>
+    // Until a round has come to its end: the note may be lost with one that has not, and with the leader before.
+    private bool _lookAtAll = true;
+
+    /// <returns>Whether more jobs wait than fitted, or may wait by now, so that the next round should follow soon.</returns>
     /// <exception cref="StackExchange.Redis.RedisException">Redis is away; workers find jobs in Postgres by themselves.</exception>
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
@@ -52,24 +55,33 @@ public sealed class DispatchBacklog(
         if (room <= 0)
         {
             flow.Note(slots, hasLine: true);
+            _nothingLeft = false;
             return false; // Full: what workers take makes room, and the next round is soon enough.
         }
 
-        // Cleared before looking: a job that was refused the fast path until now is committed, so this look finds it.
-        var backlog = await queue.ClearBacklogAsync();
-        var heads = await ReadHeadsAsync(backlog, room + 1, cancellationToken);
-        ForgetClaimed(heads);
+        var backlog = _lookAtAll || await queue.HasBacklogAsync();
+        var opens = backlog && _nothingLeft;
+        if (opens)
+        {
+            // Opened only when a look has left nothing, or whoever comes during the look would overtake the line. And before the next look,
+            // so that it finds whoever was refused until now: that is committed.
+            _lookAtAll = true;
+            await queue.ClearBacklogAsync();
+        }
+
+        var heads = await ReadHeadsAsync(backlog, room, cancellationToken);
         // The one place where a queued job is passed over.
-        var fresh = heads.Where(job => !ready.Unread.Contains(job.Id) && !_offered.ContainsKey(job.Id)).ToList();
+        var fresh = heads.Jobs.Where(job => !ready.Unread.Contains(job.Id) && !_offered.ContainsKey(job.Id)).ToList();
         var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, split, cancellationToken), room);
-        var more = fresh.Count > next.Count;
+        var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)], credits);
+        var more = heads.HasMore || fresh.Count > taken;
         flow.Note(slots, hasLine: more);
         if (more)
         {
             await queue.NoteBacklogAsync();
         }
 
-        var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)]);
+        (_nothingLeft, _lookAtAll) = (!more, false);
         _credits.Offered(ready.InFlight + taken);
         var now = clock.GetTimestamp();
         foreach (var job in next.Take(taken))
@@ -82,7 +94,7 @@ public sealed class DispatchBacklog(
             logger.JobsOfferedAgain(taken);
         }
 
-        return more && taken > 0;
+        return more ? taken > 0 : backlog && !opens;
     }
 
     /// <summary>What changes slowly: who can work, and how those wait for whom others make room.</summary>
@@ -130,31 +142,24 @@ public sealed class DispatchBacklog(
         }
     }
 
-    /// <summary>Claimed since: remembering them would only make the next look longer.</summary>
-    private void ForgetClaimed(IReadOnlyList<WaitingJob> heads)
-    {
-        var stillQueued = heads.Select(job => job.Id).ToHashSet();
-        foreach (var id in _offered.Keys.Where(id => !stillQueued.Contains(id)).ToList())
-        {
-            _offered.Remove(id);
-        }
-    }
-
-    private async Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(bool backlog, int limit, CancellationToken cancellationToken)
+    private async Task<LineHeads> ReadHeadsAsync(bool backlog, int room, CancellationToken cancellationToken)
     {
         var more = _offered.Values.CountBy(offer => JobKind.Of(offer.Job)).ToDictionary();
-        try
+        var heads = await jobs.ReadHeadsAsync(new(backlog, options.Value.OfferAgainAfter, room + 1, more, _after), cancellationToken);
+        _after = heads.Last;
+        ForgetClaimed(heads);
+        return heads;
+    }
+
+    /// <summary>Claimed since: remembering them would only make the next look longer.</summary>
+    private void ForgetClaimed(LineHeads heads)
+    {
+        var kinds = heads.Kinds.ToHashSet();
+        var stillQueued = heads.Jobs.Select(job => job.Id).ToHashSet();
+        var claimed = _offered.Values.Where(offer => kinds.Contains(JobKind.Of(offer.Job)) && !stillQueued.Contains(offer.Job.Id));
+        foreach (var offer in claimed.ToList())
         {
-            return await jobs.ReadHeadsAsync(
-                new(backlog, options.Value.OfferAgainAfter, Math.Max(limit, LeastHeads), more),
-                cancellationToken
-            );
-        }
-        catch (NpgsqlException) when (backlog)
-        {
-            // The look did not happen, so the note must not be lost with it.
-            await queue.NoteBacklogAsync();
-            throw;
+            _offered.Remove(offer.Job.Id);
         }
     }
 }

@@ -11,8 +11,8 @@ public interface IQueuedJobs
     /// <returns>Jobs that may be claimed, near the head of the line.</returns>
     Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken);
 
-    /// <returns>The oldest queued jobs of every kind.</returns>
-    Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken);
+    /// <returns>The oldest queued jobs of every kind; of very many kinds those whose turn it is.</returns>
+    Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken);
 
     /// <returns>How many jobs of each kind hold slots; one that has run for longer than was expected is as long as it has run.</returns>
     Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken);
@@ -31,15 +31,35 @@ public interface IQueuedJobs
 /// <param name="Level">How urgent they are.</param>
 /// <param name="TenantId">Whose they are.</param>
 /// <param name="Length">How long they are expected to run.</param>
-public readonly record struct JobKind(JobPriority Level, Guid TenantId, short Length)
+/// <param name="Model">The model they ask for: all of a paused one are passed over at once.</param>
+public readonly record struct JobKind(JobPriority Level, Guid TenantId, short Length, string Model)
 {
     /// <summary>The kind of a job.</summary>
-    public static JobKind Of(WaitingJob job) => new(job.Level, job.TenantId, job.Length);
+    public static JobKind Of(WaitingJob job) => new(job.Level, job.TenantId, job.Length, job.Model);
 }
 
 /// <summary>Which heads of the line to read.</summary>
 /// <param name="All">Also those younger than <paramref name="Age"/>.</param>
 /// <param name="Age">Time for which a job is taken to be on its way.</param>
-/// <param name="Limit">Jobs of each kind.</param>
+/// <param name="Limit">Jobs that there is room for: twice as many are read, in about equal parts of all kinds.</param>
 /// <param name="More">Of some kinds so many more, because that many at their head are not news.</param>
-public sealed record HeadsRequest(bool All, TimeSpan Age, int Limit, IReadOnlyDictionary<JobKind, int> More);
+/// <param name="After">Where the look before stopped: <see cref="LineHeads.Last"/>.</param>
+public sealed record HeadsRequest(
+    bool All,
+    TimeSpan Age,
+    int Limit,
+    IReadOnlyDictionary<JobKind, int> More,
+    IReadOnlyCollection<JobKind> After
+);
+
+/// <summary>What a look at the line has shown.</summary>
+/// <param name="Jobs">The heads.</param>
+/// <param name="Kinds">The kinds that were looked at.</param>
+/// <param name="HasMore">Whether there may be jobs behind these.</param>
+/// <param name="Last">The last kind of each priority of which there are more kinds.</param>
+public sealed record LineHeads(
+    IReadOnlyList<WaitingJob> Jobs,
+    IReadOnlyCollection<JobKind> Kinds,
+    bool HasMore,
+    IReadOnlyCollection<JobKind> Last
+);

@@ -39,8 +39,10 @@ public interface IReadyQueue
     Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds);
 
     /// <summary>Adds jobs in the order that the dispatcher has decided.</summary>
+    /// <param name="jobIds">The first goes first.</param>
+    /// <param name="inFlight">Entries that may need or hold a slot; null is <see cref="Limit"/> unread ones. Others may have come meanwhile.</param>
     /// <returns>How many were taken, the first ones of the list.</returns>
-    Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds);
+    Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds, int? inFlight);
 
     /// <summary>Tells that there is a dispatcher, and how many entries may need or hold a slot before new jobs must go through it.</summary>
     /// <param name="inFlight">Null leaves it at <see cref="Limit"/> unread ones.</param>
@@ -65,8 +67,7 @@ public interface IReadyQueue
     Task DropOrphansAsync();
 
     /// <summary>Lets new jobs go straight to workers again. Call before looking for a backlog, so that none slips between.</summary>
-    /// <returns>Whether a backlog had been noted.</returns>
-    Task<bool> ClearBacklogAsync();
+    Task ClearBacklogAsync();
 
     /// <summary>Sends new jobs to the end of the backlog in Postgres.</summary>
     Task NoteBacklogAsync();

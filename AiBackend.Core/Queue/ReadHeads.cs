@@ -12,27 +12,36 @@ internal sealed partial class FindQueuedJobs
 {
     // From kind to kind by one descent of the index each; then the first rows of each kind. A plan over all rows of the line would cost a
     // thousand times as much. Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business.
+    // Of every priority so many kinds, on from where the look before stopped and around the end: of very many, each has its turn.
     private static readonly string HeadsSql = $"""
-        WITH RECURSIVE kinds AS (
-            (SELECT priority, tenant_id, expected_length FROM jobs WHERE status = 1 AND pool = 'default'
-              ORDER BY priority, tenant_id, expected_length LIMIT 1)
-            UNION ALL
-            SELECT n.* FROM kinds k CROSS JOIN LATERAL (
-                SELECT j.priority, j.tenant_id, j.expected_length FROM jobs j
-                 WHERE j.status = 1 AND j.pool = 'default'
-                   AND (j.priority, j.tenant_id, j.expected_length) > (k.priority, k.tenant_id, k.expected_length)
-                 ORDER BY j.priority, j.tenant_id, j.expected_length LIMIT 1) n
-        )
-        SELECT h.id, k.tenant_id, coalesce(t.tier, 'standard'), k.priority, k.expected_length, h.expected_tokens, h.waited
-          FROM (SELECT * FROM kinds a WHERE {HeldJobs.NoneOfTenant("a.tenant_id")} LIMIT @kinds) k
-          LEFT JOIN unnest(@priorities, @tenants, @lengths, @counts) AS m (priority, tenant_id, expected_length, count)
-               USING (priority, tenant_id, expected_length)
-         CROSS JOIN LATERAL (
+        SELECT k.priority, k.tenant_id, k.expected_length, k.model, k.place, k.most + coalesce(m.count, 0),
+               h.id, coalesce(t.tier, 'standard'), h.expected_tokens, h.waited
+          FROM (SELECT p.priority, a.*, least(@limit, greatest({LeastOfAKind}, 2 * @limit / count(*) OVER ()))::integer AS most
+                  FROM unnest(@after_priorities, @after_tenants, @after_lengths, @after_models) AS p (priority, tenant_id, expected_length, model)
+                 CROSS JOIN LATERAL (
+                       WITH RECURSIVE kinds AS (
+                           SELECT p.tenant_id, p.expected_length, p.model, false AS around, 0 AS place
+                           UNION ALL
+                           SELECT n.*, k.place + 1 FROM kinds k CROSS JOIN LATERAL (
+                               ({NextKind(
+            "k.around",
+            "(j.tenant_id, j.expected_length, j.model) > (k.tenant_id, k.expected_length, k.model)"
+        )})
+                               UNION ALL
+                               ({NextKind("true", "NOT k.around")})
+                               LIMIT 1) n
+                            WHERE NOT n.around OR (n.tenant_id, n.expected_length, n.model) <= (p.tenant_id, p.expected_length, p.model)
+                       )
+                       SELECT a.tenant_id, a.expected_length, a.model, a.place FROM kinds a
+                        WHERE a.place > 0 AND {HeldJobs.NoneOfKind("a.tenant_id", "a.model")} LIMIT @kinds) a) k
+          LEFT JOIN unnest(@priorities, @tenants, @lengths, @models, @counts) AS m (priority, tenant_id, expected_length, model, count)
+               USING (priority, tenant_id, expected_length, model)
+          LEFT JOIN LATERAL (
                SELECT j.id, j.expected_tokens, now() - j.due_at AS waited FROM jobs j
-                WHERE j.status = 1 AND j.pool = 'default' AND j.crash_count < 2
-                  AND j.priority = k.priority AND j.tenant_id = k.tenant_id AND j.expected_length = k.expected_length
-                  AND (@all OR j.due_at < now() - @age) AND {HeldJobs.None("j")}
-                ORDER BY j.id LIMIT @limit + coalesce(m.count, 0)) h
+                WHERE j.status = 1 AND j.pool = 'default' AND j.crash_count < 2 AND j.priority = k.priority
+                  AND j.tenant_id = k.tenant_id AND j.expected_length = k.expected_length AND j.model = k.model
+                  AND (@all OR j.due_at < now() - @age)
+                ORDER BY j.id LIMIT k.most + coalesce(m.count, 0)) h ON true
           LEFT JOIN tenants t ON t.id = k.tenant_id
         """;
 
@@ -57,19 +66,50 @@ internal sealed partial class FindQueuedJobs
          WHERE stopped_at IS NULL AND NOT draining AND last_seen_at > now() - interval '10 seconds'
         """;
 
-    private const int MostKinds = 5000;
+    // Of each priority in one look; a look costs some 10 µs a kind.
+    private const int MostKinds = 2000;
 
-    public async Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken)
+    // However many kinds there are.
+    private const int LeastOfAKind = 2;
+
+    private static readonly IReadOnlyList<JobKind> FromTheStart =
+    [
+        .. Enum.GetValues<JobPriority>().Select(level => new JobKind(level, Guid.Empty, -1, "")),
+    ];
+
+    private static string NextKind(string around, string condition) =>
+        $"""
+            SELECT j.tenant_id, j.expected_length, j.model, {around} AS around FROM jobs j
+             WHERE j.status = 1 AND j.pool = 'default' AND j.priority = p.priority AND {condition}
+             ORDER BY j.tenant_id, j.expected_length, j.model LIMIT 1
+            """;
+
+    public async Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken)
     {
         await using var command = await HotCommand.OpenAsync(hot, HeadsSql, parameters => Fill(parameters, request), cancellationToken);
         await using var reader = await command.Command.ExecuteReaderAsync(cancellationToken);
         var heads = new List<WaitingJob>();
+        var kinds = new Dictionary<JobKind, KindSeen>();
         while (await reader.ReadAsync(cancellationToken))
         {
-            heads.Add(ReadHead(reader));
+            var kind = new JobKind((JobPriority)reader.GetInt16(0), reader.GetGuid(1), reader.GetInt16(2), reader.GetString(3));
+            var seen = kinds.GetValueOrDefault(kind, new(reader.GetInt32(4), reader.GetInt32(5), 0));
+            if (ReadHead(reader, kind) is { } head)
+            {
+                heads.Add(head);
+                seen = seen with { Count = seen.Count + 1 };
+            }
+
+            kinds[kind] = seen;
         }
 
-        return heads;
+        var cut = kinds.GroupBy(kind => kind.Key.Level).Where(level => level.Count() >= MostKinds).ToList();
+        return new(
+            heads,
+            kinds.Keys,
+            cut.Count > 0 || kinds.Values.Any(kind => kind.Count >= kind.Most),
+            [.. cut.Select(level => level.MaxBy(kind => kind.Value.Place).Key)]
+        );
     }
 
     public async Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken)
@@ -109,27 +149,42 @@ internal sealed partial class FindQueuedJobs
         return slots;
     }
 
-    private static WaitingJob ReadHead(NpgsqlDataReader row) =>
-        new(
-            row.GetGuid(0),
-            row.GetGuid(1),
-            row.GetString(2),
-            (JobPriority)row.GetInt16(3),
-            row.GetInt16(4),
-            row.GetInt32(5),
-            row.GetTimeSpan(6)
-        );
+    /// <returns>Null when there is none of the kind that is the dispatcher's business.</returns>
+    private static WaitingJob? ReadHead(NpgsqlDataReader row, JobKind kind) =>
+        row.IsDBNull(6)
+            ? null
+            : new(
+                row.GetGuid(6),
+                kind.TenantId,
+                row.GetString(7),
+                kind.Level,
+                kind.Length,
+                row.GetInt32(8),
+                row.GetTimeSpan(9),
+                kind.Model
+            );
 
     private static void Fill(NpgsqlParameterCollection parameters, HeadsRequest request)
     {
+        var after = FromTheStart.Select(start => request.After.FirstOrDefault(kind => kind.Level == start.Level, start)).ToList();
+        parameters.AddColumn("after_priorities", NpgsqlDbType.Smallint, after, kind => (short)kind.Level);
+        parameters.AddColumn("after_tenants", NpgsqlDbType.Uuid, after, kind => kind.TenantId);
+        parameters.AddColumn("after_lengths", NpgsqlDbType.Smallint, after, kind => kind.Length);
+        parameters.AddColumn("after_models", NpgsqlDbType.Text, after, kind => kind.Model);
         var more = request.More.ToList();
         parameters.AddColumn("priorities", NpgsqlDbType.Smallint, more, kind => (short)kind.Key.Level);
         parameters.AddColumn("tenants", NpgsqlDbType.Uuid, more, kind => kind.Key.TenantId);
         parameters.AddColumn("lengths", NpgsqlDbType.Smallint, more, kind => kind.Key.Length);
+        parameters.AddColumn("models", NpgsqlDbType.Text, more, kind => kind.Key.Model);
         parameters.AddColumn("counts", NpgsqlDbType.Integer, more, kind => kind.Value);
         parameters.AddWithValue("all", NpgsqlDbType.Boolean, request.All);
         parameters.AddWithValue("age", NpgsqlDbType.Interval, request.Age);
         parameters.AddWithValue("limit", NpgsqlDbType.Integer, request.Limit);
         parameters.AddWithValue("kinds", NpgsqlDbType.Integer, MostKinds);
     }
+
+    /// <param name="Place">In the order of the look.</param>
+    /// <param name="Most">Jobs that were asked for.</param>
+    /// <param name="Count">Jobs that there were.</param>
+    private readonly record struct KindSeen(int Place, int Most, int Count);
 }

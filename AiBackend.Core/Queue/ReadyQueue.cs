@@ -57,10 +57,10 @@ public sealed class ReadyQueue : IReadyQueue
     public int Limit => _limit;
 
     /// <inheritdoc />
-    public Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds) => OfferAsync(jobIds, ordered: false);
+    public Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds) => OfferAsync(jobIds, ordered: false, null);
 
     /// <inheritdoc />
-    public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds) => OfferAsync(jobIds, ordered: true);
+    public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds, int? inFlight) => OfferAsync(jobIds, ordered: true, inFlight);
 
     /// <inheritdoc />
     public async Task<IReadOnlyList<ReadyEntry>> ReadAsync(string consumer, int count)
@@ -130,7 +130,7 @@ public sealed class ReadyQueue : IReadyQueue
     }
 
     /// <inheritdoc />
-    public async Task<bool> ClearBacklogAsync() => (long)await _redis.ExecuteAsync("DEL", _backlog) > 0;
+    public Task ClearBacklogAsync() => _redis.ExecuteAsync("DEL", _backlog);
 
     /// <inheritdoc />
     public Task NoteBacklogAsync() => _redis.ExecuteAsync("SET", _backlog, "1");
@@ -145,20 +145,23 @@ public sealed class ReadyQueue : IReadyQueue
     public async Task<int> RemoveIdleConsumersAsync(TimeSpan idle) =>
         (int)await _redis.EvaluateAsync(ReadyScripts.RemoveIdleConsumers, [_stream], [Group, (long)idle.TotalMilliseconds]);
 
-    private async Task<int> OfferAsync(IReadOnlyList<Guid> jobIds, bool ordered)
+    private async Task<int> OfferAsync(IReadOnlyList<Guid> jobIds, bool ordered, int? inFlight)
     {
         if (jobIds.Count == 0)
         {
             return 0;
         }
 
-        var arguments = new RedisValue[5 + jobIds.Count];
-        (arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]) = (_limit, ordered ? 1 : 0, WakeChannel, Group, RoomChannel);
-        for (var i = 0; i < jobIds.Count; i++)
-        {
-            arguments[5 + i] = jobIds[i].ToByteArray(bigEndian: true);
-        }
-
+        RedisValue[] arguments =
+        [
+            _limit,
+            ordered ? 1 : 0,
+            WakeChannel,
+            Group,
+            RoomChannel,
+            inFlight ?? -1,
+            .. jobIds.Select(id => (RedisValue)id.ToByteArray(bigEndian: true)),
+        ];
         var taken = (int)await _redis.EvaluateAsync(ReadyScripts.Offer, [_stream, _backlog, _inFlight], arguments);
         FaultPoints.Hit(FaultPoint.K5);
         return taken;

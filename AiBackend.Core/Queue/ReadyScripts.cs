@@ -13,14 +13,12 @@ internal static class ReadyScripts
         if type(pending) == 'table' and not pending.err then read = pending[1] end
         local length = redis.call('XLEN', KEYS[1])
         local room = tonumber(ARGV[1]) - (length - read)
-        if not ordered then
-            local most = tonumber(redis.call('GET', KEYS[3]) or -1)
-            if most >= 0 then room = math.min(room, most - length) end
-        end
-        local count = #ARGV - 5
+        local most = tonumber(ordered and ARGV[6] or redis.call('GET', KEYS[3]) or -1)
+        if most >= 0 then room = math.min(room, most - length) end
+        local count = #ARGV - 6
         local taken = math.max(0, math.min(count, room))
         if waits then taken = 0 end
-        for i = 6, 5 + taken do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
+        for i = 7, 6 + taken do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
         if taken < count and not ordered then
             redis.call('SET', KEYS[2], '1')
             if length == read and taken == 0 then redis.call('PUBLISH', ARGV[5], '') end

@@ -53,11 +53,11 @@ public sealed class RedisLossTests(PostgresServer postgres)
         Assert.Equal(3, (await queue.ReadAsync("a", 3)).Count);
         await queue.OfferNewAsync([.. Enumerable.Range(0, queue.Limit).Select(_ => Guid.CreateVersion7())]);
         await trouble.Redis.SayAsync($"XGROUP SETID {RedisTrouble.Stream} workers $");
-        Assert.Equal(0, await queue.OfferOrderedAsync([Guid.CreateVersion7()]));
+        Assert.Equal(0, await queue.OfferOrderedAsync([Guid.CreateVersion7()], null));
 
         await core.Get<DropStaleEntries>().RunAsync(TimeSpan.Zero, TestRun.Cancel);
 
-        Assert.Equal(1, await queue.OfferOrderedAsync([Guid.CreateVersion7()]));
+        Assert.Equal(1, await queue.OfferOrderedAsync([Guid.CreateVersion7()], null));
         Assert.Single((await queue.LookAsync()).Unread);
     }
 

@@ -118,8 +118,9 @@ public sealed class HeldWorkTests(PostgresServer postgres, RedisServer redis) : 
 
     private async Task<IEnumerable<Guid>> HeadsAsync() =>
         (
-            await Core.Get<IQueuedJobs>().ReadHeadsAsync(new(All: true, TimeSpan.Zero, 100, new Dictionary<JobKind, int>()), TestRun.Cancel)
-        ).Select(job => job.Id);
+            await Core.Get<IQueuedJobs>()
+                .ReadHeadsAsync(new(All: true, TimeSpan.Zero, 100, new Dictionary<JobKind, int>(), []), TestRun.Cancel)
+        ).Jobs.Select(job => job.Id);
 
     private Task<Guid[]> FindAsync() => Core.Get<IQueuedJobs>().FindAsync(10, TimeSpan.Zero, TestRun.Cancel);
 

@@ -54,6 +54,8 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
 
         var next = await Queue.ReadAsync("a", 10);
         Assert.Equal([interactive, standard, batch], next.Select(entry => entry.JobId));
+        Assert.True(await Queue.HasBacklogAsync(), "Somebody may have come during the look.");
+        await Dispatch.RunAsync(TestRun.Cancel);
         Assert.False(await Queue.HasBacklogAsync());
     }
 
@@ -89,7 +91,7 @@ public sealed class ReadyQueueTests(PostgresServer postgres, RedisServer redis) 
         await Queue.NoteBacklogAsync();
 
         Assert.Equal(0, await Queue.OfferNewAsync([Guid.CreateVersion7()]));
-        Assert.Equal(1, await Queue.OfferOrderedAsync([Guid.CreateVersion7()]));
+        Assert.Equal(1, await Queue.OfferOrderedAsync([Guid.CreateVersion7()], null));
     }
 
     [Fact]

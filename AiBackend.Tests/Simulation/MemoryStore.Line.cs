@@ -11,18 +11,28 @@ internal partial class MemoryStore
     private readonly SortedDictionary<Guid, (WorkerHeartbeat Heartbeat, DateTimeOffset At)> _heartbeats = [];
     private readonly HashSet<Guid> _stopped = [];
 
-    public Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<WaitingJob>>([
-            .. _jobs
-                .Values.Where(job => job.Status == JobStatus.Queued && job.CrashCount < RescueJobs.AloneAfter)
-                .Where(job => request.All || job.DueAt < Now - request.Age)
-                .Select(Waiting)
-                .GroupBy(JobKind.Of)
-                .OrderBy(kind => kind.Key.Level)
-                .ThenBy(kind => kind.Key.TenantId)
-                .ThenBy(kind => kind.Key.Length)
-                .SelectMany(kind => kind.OrderBy(job => job.Id).Take(request.Limit + request.More.GetValueOrDefault(kind.Key))),
-        ]);
+    public Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken)
+    {
+        var kinds = _jobs
+            .Values.Where(job => job.Status == JobStatus.Queued && job.CrashCount < RescueJobs.AloneAfter)
+            .Where(job => request.All || job.DueAt < Now - request.Age)
+            .Select(Waiting)
+            .GroupBy(JobKind.Of)
+            .OrderBy(kind => kind.Key.Level)
+            .ThenBy(kind => kind.Key.TenantId)
+            .ThenBy(kind => kind.Key.Length)
+            .ThenBy(kind => kind.Key.Model, StringComparer.Ordinal)
+            .ToList();
+        var most = Math.Min(request.Limit, Math.Max(2, 2 * request.Limit / Math.Max(1, kinds.Count)));
+        return Task.FromResult(
+            new LineHeads(
+                [.. kinds.SelectMany(kind => kind.OrderBy(job => job.Id).Take(most + request.More.GetValueOrDefault(kind.Key)))],
+                [.. kinds.Select(kind => kind.Key)],
+                kinds.Exists(kind => kind.Count() >= most + request.More.GetValueOrDefault(kind.Key)),
+                []
+            )
+        );
+    }
 
     public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<RunningJobs>>([
@@ -77,6 +87,7 @@ internal partial class MemoryStore
             job.Draft.Priority,
             job.Draft.ExpectedLength,
             job.Draft.ExpectedTokens,
-            Now - job.DueAt
+            Now - job.DueAt,
+            job.Draft.Model
         );
 }

@@ -46,13 +46,10 @@ internal sealed class SimRedis(World world, int limit)
         }
     }
 
-    public int Offer(IReadOnlyList<Guid> jobIds, bool ordered)
+    public int Offer(IReadOnlyList<Guid> jobIds, bool ordered, int? inFlight = null)
     {
-        var room = limit - (_entries.Count - _pending.Count);
-        if (!ordered)
-        {
-            room = Math.Min(room, (_inFlight ?? int.MaxValue) - _entries.Count);
-        }
+        var most = (ordered ? inFlight : _inFlight) ?? int.MaxValue;
+        var room = Math.Min(limit - (_entries.Count - _pending.Count), most - _entries.Count);
 
         if (!ordered && _backlog)
         {
@@ -141,9 +138,8 @@ internal sealed class SimRedis(World world, int limit)
 
     public bool SetBacklog(bool value)
     {
-        var before = _backlog;
         _backlog = value;
-        return before;
+        return value;
     }
 
     public bool HasBacklog() => _backlog;
@@ -196,7 +192,8 @@ internal sealed class UnreliableRedis(World world, SimProcess process) : IReadyQ
 
     public Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds) => CallAsync(() => _redis.Offer([.. jobIds], ordered: false));
 
-    public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds) => CallAsync(() => _redis.Offer([.. jobIds], ordered: true));
+    public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds, int? inFlight) =>
+        CallAsync(() => _redis.Offer([.. jobIds], ordered: true, inFlight));
 
     public Task<IReadOnlyList<ReadyEntry>> ReadAsync(string consumer, int count) => CallAsync(() => _redis.Read(consumer, count));
 
@@ -212,7 +209,7 @@ internal sealed class UnreliableRedis(World world, SimProcess process) : IReadyQ
 
     public Task DropOrphansAsync() => Task.CompletedTask;
 
-    public Task<bool> ClearBacklogAsync() => CallAsync(() => _redis.SetBacklog(false));
+    public Task ClearBacklogAsync() => CallAsync(() => _redis.SetBacklog(false));
 
     public Task NoteBacklogAsync() => CallAsync(() => _redis.SetBacklog(true));
 

@@ -7,6 +7,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
+using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Allocation;
@@ -102,6 +103,7 @@ internal sealed class SimWorker
             .With(Named)
             .With<IMeterFactory>(_world.Telemetry)
             .With<ICallPace>(new NoPace())
+            .With<IProbeTurns>(new OwnProbeTurns())
             .With<ICatalogSource>(new ConfigurationOnly())
             .With<ICallPrices>(new NoPrices())
             .With(Provider());

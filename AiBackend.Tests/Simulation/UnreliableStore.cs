@@ -114,7 +114,7 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
             cancellationToken
         );
 
-    public Task<IReadOnlyList<WaitingJob>> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken) =>
+    public Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken) =>
         CallAsync("read heads", () => world.Backend.Queued.ReadHeadsAsync(request, CancellationToken.None), _ => { }, cancellationToken);
 
     public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken) =>

@@ -71,7 +71,10 @@ public sealed class PoolTests(PostgresServer postgres, RedisServer redis, Simula
         Assert.Empty(await core.Get<ClaimJobs>().RunAsync(core.WorkerId, [heavy], CoreHost.Lease, TestRun.Cancel));
         Assert.Empty(await core.Get<IQueuedJobs>().FindAsync(10, TimeSpan.Zero, TestRun.Cancel));
         Assert.Empty(
-            await core.Get<IQueuedJobs>().ReadHeadsAsync(new(true, TimeSpan.Zero, 10, new Dictionary<JobKind, int>()), TestRun.Cancel)
+            (
+                await core.Get<IQueuedJobs>()
+                    .ReadHeadsAsync(new(true, TimeSpan.Zero, 10, new Dictionary<JobKind, int>(), []), TestRun.Cancel)
+            ).Jobs
         );
         Assert.Equal([heavy], await core.Get<FindPooledJobs>().RunAsync("heavy", 10, TestRun.Cancel));
         Assert.Empty(await core.Get<FindPooledJobs>().RunAsync("other", 10, TestRun.Cancel));

@@ -142,7 +142,10 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
         Assert.Equal([other], ordinary.Select(job => job.Lease.JobId));
         Assert.Empty(await Core.Get<IQueuedJobs>().FindAsync(10, TimeSpan.Zero, TestRun.Cancel));
         Assert.Empty(
-            await Core.Get<IQueuedJobs>().ReadHeadsAsync(new(true, TimeSpan.Zero, 10, new Dictionary<JobKind, int>()), TestRun.Cancel)
+            (
+                await Core.Get<IQueuedJobs>()
+                    .ReadHeadsAsync(new(true, TimeSpan.Zero, 10, new Dictionary<JobKind, int>(), []), TestRun.Cancel)
+            ).Jobs
         );
         Assert.Equal(2, (await claim.RunAloneAsync(Core.WorkerId, suspect, CoreHost.Lease, TestRun.Cancel))!.Crashes);
     }

@@ -8,34 +8,28 @@ namespace AiBackend.Core.Queue.Estimates;
 /// <summary>Learns from the jobs that ended lately: the leader's part.</summary>
 public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads, TimeProvider clock)
 {
-    // The newest jobs, so that what changes is noticed; so many that one busy tenant does not drive out the others at once. A group
-    // that is not among them keeps what was learned of it.
-    private const string Recent = """
-        recent AS MATERIALIZED (
+    // The newest attempts, so that what changes is noticed, however many jobs wait; so many that one busy tenant does not drive out the
+    // others at once. A group that is not among them keeps what was learned of it.
+    private const string Sql = """
+        WITH recent AS MATERIALIZED (
             SELECT j.tenant_id, j.model, coalesce(p.feature, '') AS feature,
                    greatest(0.001, extract(epoch FROM a.ended_at - a.started_at)::float8) AS run,
                    greatest(1, coalesce(a.input_tokens, 0) + coalesce(a.output_tokens, 0))::float8 AS tokens
-              FROM (SELECT id, tenant_id, model, attempt FROM jobs WHERE id >= @from AND status IN (6, 7) ORDER BY id DESC LIMIT 5000) j
-              JOIN job_attempts a ON a.job_id = j.id AND a.attempt = j.attempt
-              JOIN job_payloads p ON p.job_id = j.id)
-        """;
-
-    private const string LearnSql = $"""
-        WITH {Recent}
-        INSERT INTO job_estimates AS e (tenant_id, model, feature, samples, run_p50, run_p90, tokens_p50, tokens_p90)
-        SELECT coalesce(tenant_id, '00000000-0000-0000-0000-000000000000'), model,
-               CASE WHEN grouping(feature) = 1 THEN '*' ELSE feature END, count(*),
-               percentile_disc(0.5) WITHIN GROUP (ORDER BY run), percentile_disc(0.9) WITHIN GROUP (ORDER BY run),
-               percentile_disc(0.5) WITHIN GROUP (ORDER BY tokens), percentile_disc(0.9) WITHIN GROUP (ORDER BY tokens)
-          FROM recent GROUP BY GROUPING SETS ((tenant_id, model, feature), (tenant_id, model), (model))
-        HAVING count(*) >= @enough
-            ON CONFLICT (tenant_id, model, feature) DO UPDATE
-           SET samples = excluded.samples, run_p50 = excluded.run_p50, run_p90 = excluded.run_p90,
-               tokens_p50 = excluded.tokens_p50, tokens_p90 = excluded.tokens_p90, updated_at = now()
-        """;
-
-    private const string LoadsSql = $"""
-        WITH {Recent}
+              FROM (SELECT * FROM job_attempts WHERE job_id >= @from AND ended_at IS NOT NULL ORDER BY job_id DESC, attempt DESC LIMIT 5000) a
+             CROSS JOIN LATERAL (SELECT tenant_id, model FROM jobs WHERE id = a.job_id AND attempt = a.attempt AND status IN (6, 7) LIMIT 1) j
+             CROSS JOIN LATERAL (SELECT feature FROM job_payloads WHERE job_id = a.job_id LIMIT 1) p
+        ), learned AS (
+            INSERT INTO job_estimates AS e (tenant_id, model, feature, samples, run_p50, run_p90, tokens_p50, tokens_p90)
+            SELECT coalesce(tenant_id, '00000000-0000-0000-0000-000000000000'), model,
+                   CASE WHEN grouping(feature) = 1 THEN '*' ELSE feature END, count(*),
+                   percentile_disc(0.5) WITHIN GROUP (ORDER BY run), percentile_disc(0.9) WITHIN GROUP (ORDER BY run),
+                   percentile_disc(0.5) WITHIN GROUP (ORDER BY tokens), percentile_disc(0.9) WITHIN GROUP (ORDER BY tokens)
+              FROM recent GROUP BY GROUPING SETS ((tenant_id, model, feature), (tenant_id, model), (model))
+            HAVING count(*) >= @enough
+                ON CONFLICT (tenant_id, model, feature) DO UPDATE
+               SET samples = excluded.samples, run_p50 = excluded.run_p50, run_p90 = excluded.run_p90,
+                   tokens_p50 = excluded.tokens_p50, tokens_p90 = excluded.tokens_p90, updated_at = now()
+        )
         SELECT least(24, greatest(0, ceil(ln(run * 1000) / ln(2::float8))))::smallint, count(*)::integer, sum(run) FROM recent GROUP BY 1
         """;
 
@@ -57,11 +51,9 @@ public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads,
             return;
         }
 
-        await using var learn = Command(LearnSql);
-        learn.Parameters.AddWithValue("enough", Enough);
-        await learn.ExecuteNonQueryAsync(cancellationToken);
-        await using var byLength = Command(LoadsSql);
-        await using var reader = await byLength.ExecuteReaderAsync(cancellationToken);
+        await using var command = Command(Sql);
+        command.Parameters.AddWithValue("enough", Enough);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var read = new List<LengthLoad>();
         while (await reader.ReadAsync(cancellationToken))
         {

@@ -10,7 +10,17 @@ namespace AiBackend.Core.Queue.Order;
 /// <param name="Length">How long it is expected to run: a class of <see cref="JobLength"/>.</param>
 /// <param name="Tokens">What it is expected to cost, in tokens.</param>
 /// <param name="Waited">Since it could have started.</param>
-public readonly record struct WaitingJob(Guid Id, Guid TenantId, string Tier, JobPriority Level, short Length, int Tokens, TimeSpan Waited);
+/// <param name="Model">The model it asks for.</param>
+public readonly record struct WaitingJob(
+    Guid Id,
+    Guid TenantId,
+    string Tier,
+    JobPriority Level,
+    short Length,
+    int Tokens,
+    TimeSpan Waited,
+    string Model
+);
 
 /// <summary>Jobs of one kind that hold slots, or were offered to workers and will.</summary>
 /// <param name="Level">How urgent they are.</param>

@@ -31,6 +31,7 @@ internal static class Line
             level,
             length,
             tokens,
-            TimeSpan.FromSeconds(waited)
+            TimeSpan.FromSeconds(waited),
+            "default"
         );
 }
