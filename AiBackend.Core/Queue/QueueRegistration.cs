@@ -32,6 +32,7 @@ public static class QueueRegistration
             .AddSingleton<QueueTiers>()
             .AddSingleton<IValidateOptions<QueueOptions>, TiersValidator>()
             .AddSingleton<FindPooledJobs>()
+            .AddSingleton<FindJobsOfOtherModels>()
             .AddSingleton<IValidateOptions<QueueOptions>, PoolsValidator>()
             .AddSingleton<FindSuspects>()
             .AddSingleton<IQueuedJobs, FindQueuedJobs>();

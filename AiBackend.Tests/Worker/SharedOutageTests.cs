@@ -3,7 +3,6 @@ using AiBackend.Core.Operations;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Simulator;
-using Npgsql;
 
 namespace AiBackend.Tests.Worker;
 
@@ -112,44 +111,16 @@ public sealed class SharedOutageTests(PostgresServer postgres, SimulatorServer s
 
     private Task<string> DownAsync() => simulator.ModelAsync(new { error_rate = 1, error_status = 503 });
 
-    private async Task<Stack> StackAsync(string[] models, string openFor)
-    {
-        var redis = new RedisServer();
-        (string Key, string Value)[] provider =
-        [
-            ("AIBACKEND_PROVIDERS__0__NAME", "p0"),
-            ("AIBACKEND_PROVIDERS__0__BASE_URL", new Uri(simulator.Address, "/v1").ToString()),
-            ("AIBACKEND_PROVIDERS__0__API_KEY", "sk-secret-of-the-test"),
-            ("AIBACKEND_PROVIDERS__0__MODEL", models[0]),
-            ("AIBACKEND_PROVIDERS__0__MODELS", string.Join(',', models)),
-        ];
-        var api = new ProviderApi(
+    private Task<WorkersBehindApi> StackAsync(string[] models, string openFor) =>
+        WorkersBehindApi.StartAsync(
             postgres,
-            redis,
-            [.. provider.Select(each => (each.Key.Replace("__", ":", StringComparison.Ordinal), each.Value))]
-        );
-        await api.InitializeAsync();
-        (string Key, string Value)[] settings =
-        [
-            .. provider,
+            simulator.Address,
+            models,
+            workers: 2,
             ("CircuitBreaker__MinimumCalls", "1"),
             ("CircuitBreaker__OpenFor", openFor),
-            ("CircuitBreaker__LongestOpen", openFor),
-        ];
-        var workers = new List<WorkerProcess>();
-        for (var worker = 0; worker < 2; worker++)
-        {
-            workers.Add(await WorkerProcess.StartAsync(api.Db, redis, (simulator.Address, models[0]), settings));
-        }
-
-        var stack = new Stack(api, workers);
-        await Eventually.TrueAsync(
-            async _ => await stack.ScalarAsync("SELECT count(*) FROM workers WHERE last_seen_at > now() - interval '10 seconds'") == 2,
-            "both workers are there",
-            TimeSpan.FromSeconds(60)
+            ("CircuitBreaker__LongestOpen", openFor)
         );
-        return stack;
-    }
 
     private static string Chat(string model, TimeSpan? deadline = null)
     {
@@ -157,7 +128,7 @@ public sealed class SharedOutageTests(PostgresServer postgres, SimulatorServer s
         return ApiServer.Chat[..^1] + $",\"model\":\"{model}\",\"max_attempts\":20{due}}}";
     }
 
-    private static Task UntilAllSayAsync(Stack stack, string[] models) =>
+    private static Task UntilAllSayAsync(WorkersBehindApi stack, string[] models) =>
         Eventually.TrueAsync(
             async _ =>
             {
@@ -168,11 +139,12 @@ public sealed class SharedOutageTests(PostgresServer postgres, SimulatorServer s
             TimeSpan.FromSeconds(60)
         );
 
-    private static async Task<bool> IsDownForAllAsync(Stack stack, int models) =>
+    private static async Task<bool> IsDownForAllAsync(WorkersBehindApi stack, int models) =>
         (await stack.Api.Get<DownDeployments>().LatestAsync())?.Count(each => each.ToAll) == models;
 
     /// <summary>Whatever waits looks again now.</summary>
-    private static Task HurryAsync(Stack stack) => stack.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE status = 5 AND due_at > now()");
+    private static Task HurryAsync(WorkersBehindApi stack) =>
+        stack.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE status = 5 AND due_at > now()");
 
     private async Task<IReadOnlyList<DateTimeOffset>> CallsAsync(string[] models, DateTimeOffset since, CancellationToken cancellationToken)
     {
@@ -185,44 +157,5 @@ public sealed class SharedOutageTests(PostgresServer postgres, SimulatorServer s
                 .Where(at => at > since)
                 .Order(),
         ];
-    }
-
-    private sealed class ProviderApi(PostgresServer postgres, RedisServer redis, IReadOnlyList<(string, string)> provider)
-        : ApiServer(postgres, redis)
-    {
-        protected override IEnumerable<(string Name, string Value)> Settings => provider;
-    }
-
-    private sealed class Stack(ApiServer api, IReadOnlyList<WorkerProcess> workers) : IAsyncDisposable
-    {
-        public ApiServer Api => api;
-
-        public Task<long> CountAsync(string condition) => ScalarAsync("SELECT count(*) FROM jobs WHERE " + condition);
-
-        public async Task<long> ScalarAsync(string sql)
-        {
-            await using var command = Command(sql);
-            return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
-        }
-
-        public async Task ExecuteAsync(string sql)
-        {
-            await using var command = Command(sql);
-            await command.ExecuteNonQueryAsync(TestRun.Cancel);
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            foreach (var worker in workers)
-            {
-                worker.Dispose();
-            }
-
-            await api.DisposeAsync();
-        }
-
-#pragma warning disable CA2100 // Constants of the test.
-        private NpgsqlCommand Command(string sql) => api.Db.Source.CreateCommand(sql);
-#pragma warning restore CA2100
     }
 }

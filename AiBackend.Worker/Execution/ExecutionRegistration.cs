@@ -13,7 +13,7 @@ internal static class ExecutionRegistration
     {
         builder.AddAttempts();
         builder.AddProviderStates();
-        builder.Services.AddSingleton<WorkerIdentity>();
+        builder.Services.AddSingleton<WorkerIdentity>().AddSingleton<SlotUse>().AddSingleton<SpareSlots>();
 
         // Hosted services stop in reverse order: intake drains first, and leases are renewed until it has.
         builder.Services.AddHostedService<LeaseKeeper>();

@@ -19,6 +19,7 @@ internal sealed class JobIntake(
     JobRunner runner,
     WorkerIdentity identity,
     WorkerDrain drain,
+    SlotUse slots,
     IOptions<WorkerOptions> options,
     TimeProvider clock,
     Random random,
@@ -37,7 +38,6 @@ internal sealed class JobIntake(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
 
-    private int _running;
     private int _failures;
     private long _lastLookAt;
 
@@ -85,17 +85,17 @@ internal sealed class JobIntake(
     /// <returns>Whether there may be more to take at once.</returns>
     private async Task<bool> TakeAsync(CancellationToken cancellationToken)
     {
-        var free = Math.Min(options.Value.MaxConcurrentJobs - Volatile.Read(ref _running), MaxClaim);
+        var free = Math.Min(slots.Free, MaxClaim);
         if (free <= 0)
         {
             return false;
         }
 
-        if (!redis.IsConnected && free < MaxClaim && Volatile.Read(ref _running) > 0)
+        if (!redis.IsConnected && free < MaxClaim && slots.Taken > 0)
         {
             // Jobs end in batches, and looking into Postgres for each free slot alone would cost more than the jobs.
             await Task.Delay(GatherSlots, clock, cancellationToken);
-            free = Math.Min(options.Value.MaxConcurrentJobs - Volatile.Read(ref _running), MaxClaim);
+            free = Math.Min(slots.Free, MaxClaim);
         }
 
         var entries = await ReadAsync(free, cancellationToken);
@@ -165,7 +165,7 @@ internal sealed class JobIntake(
             ids.Add(entry.EntryId);
         }
 
-        Interlocked.Add(ref _running, claimed.Count);
+        slots.Take(claimed.Count);
         foreach (var job in claimed)
         {
             entryOf.Remove(job.Lease.JobId, out var ids);
@@ -189,7 +189,7 @@ internal sealed class JobIntake(
         finally
         {
             // The slot is free now; the acknowledgement must not hold it while Redis is slow.
-            Interlocked.Decrement(ref _running);
+            slots.Release();
             Nudge();
         }
 
@@ -240,9 +240,9 @@ internal sealed class JobIntake(
 
     private async Task DrainAsync()
     {
-        logger.Draining(Volatile.Read(ref _running), drain.GracePeriod.TotalSeconds);
+        logger.Draining(slots.Taken, drain.GracePeriod.TotalSeconds);
         FaultPoints.Hit(FaultPoint.K17);
-        while (Volatile.Read(ref _running) > 0)
+        while (slots.Taken > 0)
         {
             // None: ends when the last attempt has ended or given its job back, which GraceOver and the host's time-out bound.
             await _nudges.Reader.ReadAsync(CancellationToken.None);

@@ -6,14 +6,15 @@ using Microsoft.Extensions.Options;
 
 namespace AiBackend.Worker.Execution;
 
-/// <summary>Claims the jobs of the pools besides the default one, each for slots of its own.</summary>
+/// <summary>Claims the jobs of the pools besides the default one, each for slots of its own; and those for the <see cref="SpareSlots"/>.</summary>
 /// <remarks>
 /// Their jobs come straight from Postgres: such a pool is for jobs that are few, long or dangerous, to which a quarter of a second
-/// is nothing. Without such pools it does nothing at all.
+/// is nothing. Without such pools, and while no model fills the other slots, it asks nobody.
 /// </remarks>
 internal sealed class PoolIntake(
     QueuePools pools,
     FindPooledJobs findPooled,
+    SpareSlots spare,
     IStorageWatch storage,
     ClaimJobs claimJobs,
     JobRunner runner,
@@ -29,18 +30,23 @@ internal sealed class PoolIntake(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var served = pools.Others.Where(pool => options.Value.Serves(pool.Name)).ToList();
-        if (served.Count > 0)
+        var serving = pools
+            .Others.Where(pool => options.Value.Serves(pool.Name))
+            .Select(pool => ServeAsync(pool.Name, pool.Slots, (limit, token) => findPooled.RunAsync(pool.Name, limit, token), drain.Begun))
+            .ToList();
+        if (spare.Count > 0)
         {
-            await Task.WhenAll(served.Select(pool => ServeAsync(pool, drain.Begun)));
+            serving.Add(ServeAsync(QueuePools.Default, spare.Count, spare.FindAsync, drain.Begun));
         }
+
+        await Task.WhenAll(serving);
     }
 
-    private async Task ServeAsync(PoolOptions pool, CancellationToken stoppingToken)
+    private async Task ServeAsync(string pool, int count, Func<int, CancellationToken, Task<Guid[]>> find, CancellationToken stoppingToken)
     {
         // One permit a free slot.
         var slots = Channel.CreateUnbounded<bool>();
-        for (var i = 0; i < pool.Slots; i++)
+        for (var i = 0; i < count; i++)
         {
             slots.Writer.TryWrite(true);
         }
@@ -51,7 +57,7 @@ internal sealed class PoolIntake(
             {
                 await slots.Reader.WaitToReadAsync(stoppingToken);
                 await storage.WaitUntilBackAsync(stoppingToken);
-                if (await TakeAsync(pool.Name, slots, stoppingToken) == 0)
+                if (await TakeAsync(pool, find, slots, stoppingToken) == 0)
                 {
                     await Task.Delay(Interval, clock, stoppingToken);
                 }
@@ -73,7 +79,7 @@ internal sealed class PoolIntake(
             }
         }
 
-        for (var i = 0; i < pool.Slots; i++)
+        for (var i = 0; i < count; i++)
         {
             // None: ends when the last attempt has ended or given its job back, which GraceOver and the host's time-out bound.
             await slots.Reader.ReadAsync(CancellationToken.None);
@@ -81,9 +87,14 @@ internal sealed class PoolIntake(
     }
 
     /// <returns>How many jobs were started.</returns>
-    private async Task<int> TakeAsync(string pool, Channel<bool> slots, CancellationToken cancellationToken)
+    private async Task<int> TakeAsync(
+        string pool,
+        Func<int, CancellationToken, Task<Guid[]>> find,
+        Channel<bool> slots,
+        CancellationToken cancellationToken
+    )
     {
-        var ids = await findPooled.RunAsync(pool, Math.Min(slots.Reader.Count, MaxClaim), cancellationToken);
+        var ids = await find(Math.Min(slots.Reader.Count, MaxClaim), cancellationToken);
         if (ids.Length == 0)
         {
             return 0;

@@ -25,6 +25,12 @@ internal sealed class WorkerOptions
     [Range(1, 4096)]
     public int MaxConcurrentJobs { get; set; } = 256;
 
+    /// <summary>Slots beyond those, for jobs of other models while one model fills them. Default: an eighth of them, none of fewer than 8.</summary>
+    [Range(0, 4096)]
+    public int? SpareSlots { get; set; }
+
+    internal int Spare => Serves(QueuePools.Default) ? SpareSlots ?? MaxConcurrentJobs / 8 : 0;
+
     /// <summary>How long a claim lasts without renewal; also the longest wait before a dead worker's jobs run again. Default 10 s.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:15:00")]
     public TimeSpan LeaseDuration { get; set; } = TimeSpan.FromSeconds(10);
