@@ -82,7 +82,6 @@ public sealed class SharedOutageTests(PostgresServer postgres, SimulatorServer s
             {
                 // Whoever has not asked yet.
                 await stack.Api.SubmitAsync(Chat(models[0]));
-                await HurryAsync(stack);
                 return await IsDownForAllAsync(stack, 1);
             },
             "both workers have found it down",
@@ -91,7 +90,8 @@ public sealed class SharedOutageTests(PostgresServer postgres, SimulatorServer s
         var late = await stack.Api.SubmitAsync(Chat(models[0]));
         await Eventually.TrueAsync(
             async _ => (await stack.Api.GetJobAsync(late.Id)).Queue?.WaitingReason == "provider_down:p0",
-            "it says what it waits for"
+            "it says what it waits for",
+            TimeSpan.FromSeconds(60)
         );
         using (var refused = await stack.Api.PostAsync(Chat(models[0], TimeSpan.FromSeconds(30))))
         {
