@@ -89,7 +89,12 @@ public sealed record ContinuedEvent(int Attempt, string Reason);
 /// <param name="CachedTokens">Those of them the provider had cached.</param>
 /// <param name="OutputTokens">Tokens written.</param>
 /// <param name="CostUsd">Cost in US dollars; null when the deployment has no price.</param>
-public sealed record UsageEvent(int Attempt, long InputTokens, long CachedTokens, long OutputTokens, decimal? CostUsd);
+public sealed record UsageEvent(int Attempt, long InputTokens, long CachedTokens, long OutputTokens, decimal? CostUsd)
+{
+    /// <summary>Those of <see cref="OutputTokens"/> the model thought; left out when there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long ReasoningTokens { get; init; }
+}
 
 /// <summary>Payload of <c>notice</c>.</summary>
 /// <param name="Code">Stable code for programs, for example <c>provider_failover</c>.</param>

@@ -54,12 +54,13 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
                        UNION ALL
                        (SELECT 1 FROM jobs q WHERE q.status = 1 AND q.pool <> 'default' AND q.pool = j.pool
                            AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000)) ahead)
-               END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By("j")}, s.cache
+               END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By("j")}, s.cache, u.reasoning_tokens
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN job_outputs o ON o.job_id = j.id
           LEFT JOIN LATERAL (SELECT sum(a.input_tokens)::bigint AS input_tokens, sum(a.cached_tokens)::bigint AS cached_tokens,
-                                    sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd
+                                    sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd,
+                                    sum(a.reasoning_tokens)::bigint AS reasoning_tokens
                                FROM job_attempts a WHERE a.job_id = j.id) u ON true
           LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache
                                FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
@@ -72,7 +73,7 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
                p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
                s.model_version, s.fallbacks, s.simulated, NULL::text, NULL::text[], NULL::bigint, j.crash_count, j.waiting_reason,
-               NULL::smallint, {HeldJobs.By("j")}, s.cache
+               NULL::smallint, {HeldJobs.By("j")}, s.cache, u.reasoning_tokens
           FROM (SELECT * FROM jobs
                  WHERE tenant_id = @tenant_id
                    AND id < @before AND id >= @from
@@ -84,7 +85,8 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
                  ORDER BY id DESC LIMIT @limit) j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN LATERAL (SELECT sum(a.input_tokens)::bigint AS input_tokens, sum(a.cached_tokens)::bigint AS cached_tokens,
-                                    sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd
+                                    sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd,
+                                    sum(a.reasoning_tokens)::bigint AS reasoning_tokens
                                FROM job_attempts a WHERE a.job_id = j.id) u ON true
           LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache
                                FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL

@@ -80,7 +80,10 @@ internal static class JobRow
             row.IsDBNull(21) ? 0 : row.GetInt64(21),
             row.IsDBNull(22) ? 0 : row.GetInt64(22),
             row.IsDBNull(23) ? null : row.GetDecimal(23)
-        );
+        )
+        {
+            ReasoningTokens = row.IsDBNull(37) ? 0 : row.GetInt64(37),
+        };
 
     private static string? Text(NpgsqlDataReader row, int ordinal) => row.IsDBNull(ordinal) ? null : row.GetString(ordinal);
 

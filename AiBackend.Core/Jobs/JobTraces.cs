@@ -16,7 +16,7 @@ public sealed class JobTraces(NpgsqlDataSource database)
     private const string AttemptsSql = """
         SELECT a.attempt, a.outcome, w.name, a.provider, a.model, a.model_version, a.fallbacks, a.started_at, a.first_token_at,
                a.ended_at, a.input_tokens, a.cached_tokens, a.output_tokens, a.cost_usd, a.error_code, a.error_class, a.error_message,
-               a.calls
+               a.calls, a.reasoning_tokens
           FROM job_attempts a LEFT JOIN workers w ON w.id = a.worker_id
          WHERE a.job_id = @id ORDER BY a.attempt
         """;
@@ -144,7 +144,10 @@ public sealed class JobTraces(NpgsqlDataSource database)
             EndedAt = row.GetFieldValue<DateTimeOffset>(9),
             Usage = row.IsDBNull(10)
                 ? null
-                : new JobUsage(Number(10), Number(11), Number(12), row.IsDBNull(13) ? null : row.GetDecimal(13)),
+                : new JobUsage(Number(10), Number(11), Number(12), row.IsDBNull(13) ? null : row.GetDecimal(13))
+                {
+                    ReasoningTokens = Number(18),
+                },
             Error = Text(14) is { } code ? JobRow.Error(code, row.GetString(15), row.GetString(16)) : null,
         };
         return attempt with { Calls = AttemptCalls.Read(Text(17), attempt) };

@@ -221,6 +221,9 @@ public sealed class RunningJob : IDisposable
                     JobEventKind.Usage,
                     JobEventPayload.Of(
                         new UsageEvent(Job.Attempt, usage.InputTokens, usage.CachedTokens, usage.OutputTokens, usage.CostUsd)
+                        {
+                            ReasoningTokens = usage.ReasoningTokens,
+                        }
                     )
                 )
             );

@@ -46,11 +46,11 @@ internal sealed partial class PostgresJobStore
     /// <summary>Rows of the attempts that <c>fenced</c> says have ended, as <c>input</c> tells them.</summary>
     internal const string RecordAttemptsSql = """
         INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, first_token_at, provider, model,
-                                  model_version, fallbacks, simulated, input_tokens, cached_tokens, output_tokens, cost_usd,
+                                  model_version, fallbacks, simulated, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost_usd,
                                   error_code, error_class, error_message, calls, cache)
         SELECT f.id, f.attempt, f.tenant_id, f.worker_id, i.outcome, f.claimed_at, f.claimed_at + i.first_token_after,
                i.provider, i.model, i.model_version, i.fallbacks, i.simulated, i.input_tokens, i.cached_tokens,
-               i.output_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message, i.calls, i.cache
+               i.output_tokens, i.reasoning_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message, i.calls, i.cache
           FROM fenced f JOIN input i ON i.id = f.id
         """;
 
@@ -79,10 +79,10 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM unnest(
                 @id, @epoch, @after_seq, @last_seq, @status, @outcome, @retry_delay, @text, @error_code, @error_class,
                 @error_message, @provider, @model, @model_version, @fallbacks, @simulated, @input_tokens, @cached_tokens,
-                @output_tokens, @cost_usd, @first_token_after, @calls, @waiting_reason, @cache)
+                @output_tokens, @reasoning_tokens, @cost_usd, @first_token_after, @calls, @waiting_reason, @cache)
                 AS t (id, epoch, after_seq, last_seq, status, outcome, retry_delay, text, error_code, error_class,
                       error_message, provider, model, model_version, fallbacks, simulated, input_tokens, cached_tokens,
-                      output_tokens, cost_usd, first_token_after, calls, waiting_reason, cache)
+                      output_tokens, reasoning_tokens, cost_usd, first_token_after, calls, waiting_reason, cache)
         ), fenced AS (
             UPDATE jobs j
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL,
@@ -237,6 +237,7 @@ internal sealed partial class PostgresJobStore
         Column("input_tokens", NpgsqlDbType.Bigint, end => end.Usage?.InputTokens);
         Column("cached_tokens", NpgsqlDbType.Bigint, end => end.Usage?.CachedTokens);
         Column("output_tokens", NpgsqlDbType.Bigint, end => end.Usage?.OutputTokens);
+        Column("reasoning_tokens", NpgsqlDbType.Bigint, end => end.Usage?.ReasoningTokens);
         Column("cost_usd", NpgsqlDbType.Numeric, end => end.Usage?.CostUsd);
         Column("first_token_after", NpgsqlDbType.Interval, end => end.FirstTokenAfter);
         Column("calls", NpgsqlDbType.Text, AttemptCalls.ToColumn);

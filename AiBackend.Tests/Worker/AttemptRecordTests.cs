@@ -4,6 +4,7 @@ using AiBackend.Core.Providers;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Providers;
 using AiBackend.Tests.Simulator;
 
 namespace AiBackend.Tests.Worker;
@@ -48,6 +49,33 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
         var call = Assert.Single(attempt.Calls);
         Assert.Equal((attempt.Provider, attempt.ModelVersion, attempt.Usage), (call.Provider, call.ModelVersion, call.Usage));
         Assert.Equal(0, await worker.ScalarAsync<long>("SELECT count(*) FROM job_attempts WHERE calls IS NOT NULL"));
+    }
+
+    [Fact]
+    public async Task Tokens_that_the_model_thought_are_told_apart_in_the_job_its_attempt_its_call_and_its_log()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var thinker = new RawProvider(
+            RawReply.Stream(
+                Wire.Answer(Wire.OpenAi, "Hi")
+                    .Replace(
+                        "\"completion_tokens\":5",
+                        "\"completion_tokens\":5,\"completion_tokens_details\":{\"reasoning_tokens\":3}",
+                        StringComparison.Ordinal
+                    )
+            )
+        );
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (thinker.Address, "m"));
+
+        var job = await worker.RunJobAsync(CoreHost.Draft());
+
+        Assert.Equal((5L, 3L), (job.Usage!.OutputTokens, job.Usage.ReasoningTokens));
+        var attempt = Assert.Single((await TraceAsync(worker, job.Id)).Attempts);
+        Assert.Equal((3L, 3L), (attempt.Usage!.ReasoningTokens, attempt.Calls[0].Usage!.ReasoningTokens));
+        var listed = Assert.Single(await worker.Reads.ListAsync(ApiKeyStore.DefaultTenant, new JobFilter { Limit = 10 }, TestRun.Cancel));
+        Assert.Equal(3L, listed.Usage!.ReasoningTokens);
+        var usage = (await worker.EventsAsync(job.Id)).Single(record => record.Kind == JobEventKind.Usage);
+        Assert.Contains("\"reasoning_tokens\":3", usage.Data, StringComparison.Ordinal);
     }
 
     [Fact]
