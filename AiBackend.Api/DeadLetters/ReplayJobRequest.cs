@@ -67,7 +67,9 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
         }
 
         // What exists already was fine then, whatever is configured now.
-        var refusal = source.ReplayedBy is null ? rules.RefuseModel(order.Model ?? source.Model) : null;
+        var refusal = source.ReplayedBy is null
+            ? rules.RefuseModel(order.Model ?? source.Model) ?? rules.RefusePriority(source.Priority, context.User.GetCaller())
+            : null;
         return (
             refusal,
             order with

@@ -56,9 +56,10 @@ public abstract record ReplayOutcome
 /// <param name="Status">Where it stands; only an ended job can be replayed.</param>
 /// <param name="Type">Its type.</param>
 /// <param name="Model">Its model.</param>
+/// <param name="Priority">Its priority, which the new job has too.</param>
 /// <param name="IsDeadLetter">It failed for good and is in <c>dead_letters</c>.</param>
 /// <param name="ReplayedBy">The job that replays this dead letter, if it was replayed.</param>
-public sealed record ReplaySource(JobStatus Status, JobType Type, string Model, bool IsDeadLetter, Guid? ReplayedBy);
+public sealed record ReplaySource(JobStatus Status, JobType Type, string Model, JobPriority Priority, bool IsDeadLetter, Guid? ReplayedBy);
 
 /// <summary>Runs an ended job again: as a new job, because an ended one never changes.</summary>
 /// <remarks>
@@ -75,7 +76,7 @@ public sealed class ReplayJob(
 )
 {
     private const string FindSql = """
-        SELECT j.status, j.type, j.model, d.job_id IS NOT NULL, d.replayed_by
+        SELECT j.status, j.type, j.model, j.priority, d.job_id IS NOT NULL, d.replayed_by
           FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN dead_letters d ON d.job_id = j.id
          WHERE j.id = @job_id AND j.tenant_id = @tenant_id
         """;
@@ -203,5 +204,12 @@ public sealed class ReplayJob(
     }
 
     private static ReplaySource ReadSource(NpgsqlDataReader row) =>
-        new((JobStatus)row.GetInt16(0), (JobType)row.GetInt16(1), row.GetString(2), row.GetBoolean(3), row.Id(4));
+        new(
+            (JobStatus)row.GetInt16(0),
+            (JobType)row.GetInt16(1),
+            row.GetString(2),
+            (JobPriority)row.GetInt16(3),
+            row.GetBoolean(4),
+            row.Id(5)
+        );
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts;
+using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using Npgsql;
@@ -43,6 +44,26 @@ public sealed class PriorityBoundTests(ApiServer api) : IClassFixture<ApiServer>
 
         Assert.Contains($"the key {ApiKey.TryParse(key)!.Id} allows batch at most", problem, StringComparison.Ordinal);
         Assert.Equal("batch", priority);
+    }
+
+    [Fact]
+    public async Task A_replay_asks_for_the_priority_of_its_job_and_is_held_to_the_same_bounds()
+    {
+        var job = await api.SubmitAsync(Interactive);
+        var running = await (await api.WorkerAsync()).ClaimAsync(job.Id);
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("text")));
+        var key = await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "*");
+        await ExecuteAsync(
+            $"UPDATE api_keys SET highest_priority = 1 WHERE key_id = '{ApiKey.TryParse(key)!.Id}' AND tenant_id = @id",
+            ApiKeyStore.DefaultTenant
+        );
+
+        using var refused = await api.Client(key).PostAsync($"/api/v1/jobs/{job.Id}/replay", null, TestRun.Cancel);
+        using var accepted = await api.Http.PostAsync($"/api/v1/jobs/{job.Id}/replay", null, TestRun.Cancel);
+
+        Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        Assert.Contains("allows standard at most", (await ApiServer.ReadProblemAsync(refused)).Detail, StringComparison.Ordinal);
+        Assert.Equal("interactive", (await ApiServer.ReadJobAsync(accepted)).Priority);
     }
 
     private static async Task<string> RefusalAsync(HttpClient http)

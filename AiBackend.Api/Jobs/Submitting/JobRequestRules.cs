@@ -64,18 +64,29 @@ internal sealed class JobRequestRules(
     }
 
     /// <summary>Checks what depends on the moment and the configuration.</summary>
+    /// <returns>Why the caller may have no job of this priority, or null.</returns>
+    public Refusal? RefusePriority(JobPriority priority, Caller caller)
+    {
+        var highest = tiers.HighestOf(caller.Tier, caller.HighestPriority);
+        if (priority >= highest)
+        {
+            return null;
+        }
+
+        var bound =
+            caller.HighestPriority is { } ofKey && ofKey == (short)highest ? $"the key {caller.KeyId}" : $"the tier '{caller.Tier}'";
+        return ProblemTypes.PriorityTooHigh.At(
+            "priority",
+            $"priority is {priority.ToWire()}; {bound} allows {highest.ToWire()} at most. Send {highest.ToWire()}, or leave priority out."
+        );
+    }
+
     /// <returns>Why a new job is refused now, or null. A repeat of an accepted request is none of this method's business.</returns>
     public async ValueTask<Refusal?> RefuseNowAsync(JobDraft draft, Caller caller, CancellationToken cancellationToken)
     {
-        var highest = tiers.HighestOf(caller.Tier, caller.HighestPriority);
-        if (draft.Priority < highest)
+        if (RefusePriority(draft.Priority, caller) is { } tooHigh)
         {
-            var bound =
-                caller.HighestPriority is { } ofKey && ofKey == (short)highest ? $"the key {caller.KeyId}" : $"the tier '{caller.Tier}'";
-            return ProblemTypes.PriorityTooHigh.At(
-                "priority",
-                $"priority is {draft.Priority.ToWire()}; {bound} allows {highest.ToWire()} at most. Send {highest.ToWire()}, or leave priority out."
-            );
+            return tooHigh;
         }
 
         if (draft.Deadline <= clock.GetUtcNow())
