@@ -32,6 +32,9 @@ internal sealed class StubApi : IAsyncDisposable
 
     public IReadOnlyList<Deployment> Deployments { get; set; } = [];
 
+    /// <summary>What waits, and the limit for which new jobs are refused.</summary>
+    public QueueCapacityInfo? Capacity { get; set; }
+
     /// <summary>While true, the Api does not say which providers it has.</summary>
     public bool HidesProviders { get; set; }
 
@@ -81,6 +84,8 @@ internal sealed class StubApi : IAsyncDisposable
         _app.MapGet("/api/v1/routes", () => Json(new RouteList(Routes), WireJson.Default.RouteList));
         _app.MapGet("/api/v1/deployments", () => Json(new DeploymentList(Deployments), WireJson.Default.DeploymentList));
         _app.MapGet("/api/v1/workers", () => Json(new WorkerList([]), WireJson.Default.WorkerList));
+        _app.MapGet("/api/v1/queues", () => Json(new QueueList([], []) { Capacity = Capacity }, WireJson.Default.QueueList));
+        _app.MapGet("/api/v1/alerts", () => Json(new ApiContracts.DeadLetters.AlertList([]), WireJson.Default.AlertList));
         _app.MapGet("/api/v1/stats", () => Json(Idle, WireJson.Default.Stats));
         _app.MapGet(
             "/health/ready",
