@@ -37,6 +37,7 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(FinalEvent))]
 [JsonSerializable(typeof(Alert))]
 [JsonSerializable(typeof(AlertList))]
+[JsonSerializable(typeof(AlertMessage))]
 [JsonSerializable(typeof(DeadLetter))]
 [JsonSerializable(typeof(DeadLetterGroupPage))]
 [JsonSerializable(typeof(DeadLetterPage))]

@@ -6,11 +6,14 @@ public sealed record Alert
     /// <summary>Names it.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary><c>dead_letter_cause</c> (jobs die of this cause), <c>dead_letter_depth</c> (too many), <c>dead_letter_age</c> (too old) or <c>provider_key_refused</c>.</summary>
+    /// <summary><c>dead_letter_cause</c> (jobs die of this cause), <c>dead_letter_depth</c> (too many), <c>dead_letter_age</c> (too old), <c>provider_key_refused</c> or <c>budget_threshold</c>.</summary>
     public required string Rule { get; init; }
 
     /// <summary>The group of dead letters it is about; null when it is about all of them, or about something else.</summary>
     public string? Fingerprint { get; init; }
+
+    /// <summary>Whose it is, by the tenant's name, in messages to webhooks; null in lists, and for what concerns everyone.</summary>
+    public string? Tenant { get; init; }
 
     /// <summary>One sentence for people.</summary>
     public required string Message { get; init; }
@@ -29,7 +32,18 @@ public sealed record Alert
 
     /// <summary>When its rule had not held for a while; null while it is active.</summary>
     public DateTimeOffset? ResolvedAt { get; init; }
+
+    /// <summary>
+    /// Whether the operators' webhook was told: <c>waiting</c> (for the next try), <c>delivered</c> or <c>given_up</c>; null when there is none.
+    /// </summary>
+    public string? Webhook { get; init; }
 }
+
+/// <summary>What the operators' webhook is sent.</summary>
+/// <param name="Type"><c>alert.raised</c>.</param>
+/// <param name="Timestamp">When it was written down.</param>
+/// <param name="Data">The alert as it was then.</param>
+public sealed record AlertMessage(string Type, DateTimeOffset Timestamp, Alert Data);
 
 /// <summary>Alerts, newest first.</summary>
 /// <param name="Data">At most the 100 newest.</param>

@@ -3,9 +3,11 @@ using AiBackend.Core.DeadLetters.Alerts;
 using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
+using AiBackend.Core.Webhooks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Core.DeadLetters;
 
@@ -32,6 +34,13 @@ public static class DeadLettersRegistration
             .AddSingleton<PruneDeadLetters>();
         builder.Services.AddOptions<AlertOptions>().BindConfiguration(AlertOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<AlertMetrics>().AddSingleton<IAlertSource, DeadLetterAlerts>().AddSingleton<RaiseAlerts>();
+        builder.AddWebhookDelivery();
+        builder.Services.AddOptions<AlertWebhookOptions>().BindConfiguration(AlertWebhookOptions.SectionName).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<AlertWebhookOptions>>(
+            new AlertWebhookValidator(builder.Environment.IsDevelopment())
+        );
+        builder.Services.TryAddSingleton<AlertReads>();
+        builder.Services.AddSingleton<TellAlerts>();
     }
 
     private static void AddMakingOfJobs(this IHostApplicationBuilder builder)

@@ -17,6 +17,8 @@ public sealed partial class FeatureEdgeTests
         ["Tenancy"] = ["Database", "Telemetry"],
         // What is worth an alert is said by whoever knows, and raised in one place.
         ["Alerts"] = [],
+        // Sends messages, whoever wrote them and whatever they are about.
+        ["Webhooks"] = ["Database", "Telemetry"],
         // What a job is depends on nobody who moves, shows or runs it.
         ["Jobs"] = ["Database", "Faults", "Telemetry", "Tenancy"],
         // A call to a model knows nothing of jobs, so that anything can make one.
@@ -35,7 +37,7 @@ public sealed partial class FeatureEdgeTests
         // What follows a commit is told both to readers and to the queue.
         ["Events"] = [.. Ground, "Jobs", "Queue"],
         // What became of jobs that failed for good, and new jobs made of them, which belong to a pool.
-        ["DeadLetters"] = [.. Ground, "Alerts", "Jobs", "Queue"],
+        ["DeadLetters"] = [.. Ground, "Alerts", "Jobs", "Queue", "Webhooks"],
         // Age is decided by the schema's own functions; of jobs it knows what their events mean, and what was done about dead ones ages too.
         ["Retention"] = ["Database", "Telemetry", "Jobs", "DeadLetters"],
         // Reads of everything, for people.

@@ -10,6 +10,7 @@ internal sealed class DeadLetterRounds(
     RunBulkActions bulk,
     CountBulkActions count,
     RaiseAlerts alerts,
+    TellAlerts tell,
     AlertMetrics metrics
 )
 {
@@ -37,6 +38,12 @@ internal sealed class DeadLetterRounds(
     {
         await alerts.RunAsync(cancellationToken);
         return AlertInterval;
+    }
+
+    public async Task<TimeSpan> TellAlertsAsync(CancellationToken cancellationToken)
+    {
+        await tell.RunAsync(cancellationToken);
+        return IdleInterval;
     }
 
     /// <summary>This process no longer leads.</summary>

@@ -78,6 +78,7 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.RunBulkActionsAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.RaiseAlertsAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, deadLetters.TellAlertsAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, retention.PartitionAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, retention.CompactAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken),

@@ -1,11 +1,18 @@
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Estimates;
+using AiBackend.Core.Webhooks;
 using AiBackend.Worker.Execution;
 
 namespace AiBackend.Worker.Maintenance;
 
 /// <summary>The leader forgets what is of no use any more and does not age with jobs.</summary>
-internal sealed class PruneRounds(PruneKeys keys, PruneWorkers workers, PruneEstimates estimates, ForgetRefusedKeys refusedKeys)
+internal sealed class PruneRounds(
+    PruneKeys keys,
+    PruneWorkers workers,
+    PruneEstimates estimates,
+    ForgetRefusedKeys refusedKeys,
+    DeliveryStore deliveries
+)
 {
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -13,5 +20,6 @@ internal sealed class PruneRounds(PruneKeys keys, PruneWorkers workers, PruneEst
         await workers.RunAsync(cancellationToken);
         await estimates.RunAsync(cancellationToken);
         await refusedKeys.RunAsync(cancellationToken);
+        await deliveries.PruneAsync(cancellationToken);
     }
 }

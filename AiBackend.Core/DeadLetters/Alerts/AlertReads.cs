@@ -1,6 +1,7 @@
 using System.Globalization;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.Core.Alerts;
+using AiBackend.Core.Webhooks;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -12,8 +13,9 @@ public sealed class AlertReads(NpgsqlDataSource database)
     private const int MaxListed = 100;
 
     private const string Columns = """
-        SELECT a.id, a.rule, a.cause, a.value, a.raised_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, g.code, g.shape, a.message
+        SELECT a.id, a.rule, a.cause, a.value, a.raised_at, a.acknowledged_at, a.acknowledged_by, a.resolved_at, g.code, g.shape, a.message, w.state
           FROM alerts a LEFT JOIN dead_letter_groups g ON g.tenant_id = a.tenant_id AND g.fingerprint = a.cause
+          LEFT JOIN webhook_deliveries w ON w.endpoint = @endpoint AND w.id = a.id
         """;
 
     private const string ListSql =
@@ -37,6 +39,7 @@ public sealed class AlertReads(NpgsqlDataSource database)
     public async Task<IReadOnlyList<Alert>> ListAsync(Guid tenantId, bool? resolved, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(ListSql);
+        command.Parameters.AddWithValue("endpoint", TellAlerts.Endpoint);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("everyone", AlertFinding.Everyone);
         command.Parameters.AddWithValue("resolved", NpgsqlDbType.Boolean, (object?)resolved ?? DBNull.Value);
@@ -60,7 +63,17 @@ public sealed class AlertReads(NpgsqlDataSource database)
         update.Parameters.AddWithValue("key_id", keyId);
         await update.ExecuteNonQueryAsync(cancellationToken);
 
+        return await FindAsync(tenants, id, cancellationToken);
+    }
+
+    /// <returns>Null when there is no such alert.</returns>
+    public Task<Alert?> FindAsync(Guid tenantId, Guid id, CancellationToken cancellationToken) =>
+        FindAsync([tenantId], id, cancellationToken);
+
+    private async Task<Alert?> FindAsync(Guid[] tenants, Guid id, CancellationToken cancellationToken)
+    {
         await using var find = database.CreateCommand(OneSql);
+        find.Parameters.AddWithValue("endpoint", TellAlerts.Endpoint);
         find.Parameters.AddWithValue("tenants", tenants);
         find.Parameters.AddWithValue("id", id);
         return await find.ReadAllAsync(Read, cancellationToken) is [var alert] ? alert : null;
@@ -88,6 +101,14 @@ public sealed class AlertReads(NpgsqlDataSource database)
             AcknowledgedAt = row.Moment(5),
             AcknowledgedBy = row.Text(6),
             ResolvedAt = row.Moment(7),
+            Webhook = row.IsDBNull(11)
+                ? null
+                : (DeliveryState)row.GetInt16(11) switch
+                {
+                    DeliveryState.Waiting => "waiting",
+                    DeliveryState.Delivered => "delivered",
+                    _ => "given_up",
+                },
         };
     }
 

@@ -1,0 +1,109 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Webhooks;
+
+/// <summary>Keeps messages to webhooks until they are delivered or given up. A message is tried at least once, whoever dies.</summary>
+public sealed class DeliveryStore(NpgsqlDataSource database)
+{
+    private const string AddSql = """
+        INSERT INTO webhook_deliveries (endpoint, id, body) VALUES (@endpoint, @id, @body) ON CONFLICT DO NOTHING
+        """;
+
+    // A try that nobody ends, because its process died, is repeated when the time it may take is over.
+    private const string TakeSql = """
+        UPDATE webhook_deliveries d SET tries = d.tries + 1, next_at = now() + @longest
+         WHERE d.endpoint = @endpoint
+           AND d.id IN (SELECT id FROM webhook_deliveries
+                         WHERE endpoint = @endpoint AND state = 0 AND next_at <= now() AND tries < @most
+                         ORDER BY next_at LIMIT @limit FOR UPDATE SKIP LOCKED)
+        RETURNING d.id, d.body, d.tries
+        """;
+
+    // Of another try than the latest nobody wants to know, unless it was taken.
+    private const string EndSql = """
+        UPDATE webhook_deliveries
+           SET state = @state, last_error = @error, next_at = now() + @delay, ended_at = CASE WHEN @state <> 0 THEN now() END
+         WHERE endpoint = @endpoint AND id = @id AND state = 0 AND (tries = @tries OR @state = 1)
+        """;
+
+    private const string GiveUpSql = """
+        UPDATE webhook_deliveries SET state = 2, last_error = coalesce(last_error, 'lost'), ended_at = now()
+         WHERE endpoint = @endpoint AND state = 0 AND tries >= @most AND next_at <= now()
+        """;
+
+    private const string PruneSql = "DELETE FROM webhook_deliveries WHERE state <> 0 AND ended_at < now() - @keep";
+
+    private static readonly TimeSpan Keep = TimeSpan.FromDays(30);
+
+    /// <summary>Writes a message down, once, whoever does and however often.</summary>
+    public async Task AddAsync(string endpoint, Guid id, string body, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(AddSql);
+        command.Parameters.AddWithValue("endpoint", endpoint);
+        command.Parameters.AddWithValue("id", id);
+        command.Parameters.AddWithValue("body", body);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Begins the next try of those that are due.</summary>
+    public async Task<IReadOnlyList<Delivery>> TakeAsync(string endpoint, int limit, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(TakeSql);
+        command.Parameters.AddWithValue("endpoint", endpoint);
+        command.Parameters.AddWithValue("longest", DeliverySchedule.LongestTry);
+        command.Parameters.AddWithValue("most", (short)DeliverySchedule.Tries);
+        command.Parameters.AddWithValue("limit", limit);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var taken = new List<Delivery>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            taken.Add(new(reader.GetGuid(0), reader.GetString(1), reader.GetInt16(2)));
+        }
+
+        return taken;
+    }
+
+    /// <summary>Notes how a try ended.</summary>
+    /// <param name="endpoint">Who got it.</param>
+    /// <param name="delivery">The try.</param>
+    /// <param name="state">What follows.</param>
+    /// <param name="error">What was wrong; null when nothing was.</param>
+    /// <param name="delay">Until the next try.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task EndAsync(
+        string endpoint,
+        Delivery delivery,
+        DeliveryState state,
+        string? error,
+        TimeSpan delay,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommand(EndSql);
+        command.Parameters.AddWithValue("endpoint", endpoint);
+        command.Parameters.AddWithValue("id", delivery.Id);
+        command.Parameters.AddWithValue("tries", (short)delivery.Try);
+        command.Parameters.AddWithValue("state", (short)state);
+        command.Parameters.AddWithValue("error", NpgsqlDbType.Text, (object?)error ?? DBNull.Value);
+        command.Parameters.AddWithValue("delay", delay);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Ends those whose last try nobody ended.</summary>
+    public async Task GiveUpLostAsync(string endpoint, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(GiveUpSql);
+        command.Parameters.AddWithValue("endpoint", endpoint);
+        command.Parameters.AddWithValue("most", (short)DeliverySchedule.Tries);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Forgets what ended a month ago.</summary>
+    public async Task PruneAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(PruneSql);
+        command.Parameters.AddWithValue("keep", Keep);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}
