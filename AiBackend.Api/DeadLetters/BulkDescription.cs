@@ -10,15 +10,8 @@ internal static class BulkDescription
 {
     private static readonly ProblemType[] BadBody =
     [
-        ProblemTypes.InvalidJson,
-        ProblemTypes.InvalidUtf8,
-        ProblemTypes.TooDeep,
-        ProblemTypes.UnknownMember,
-        ProblemTypes.DuplicateMember,
-        ProblemTypes.InvalidValue,
+        .. ProblemTypes.OfBody,
         ProblemTypes.MalformedIdempotencyKey,
-        ProblemTypes.BodyTooLarge,
-        ProblemTypes.UnsupportedMediaType,
         ProblemTypes.IdempotencyKeyReused,
         ProblemTypes.TooManyBulkActions,
     ];

@@ -110,24 +110,20 @@ internal static class DeadLettersEndpoints
                 Makes a new job with `replay_of` and the same input, model, priority, feature, user, metadata and `max_attempts`, except what
                 the body changes. Without a body nothing changes. A dead letter is replayed once: every later replay of it answers with that
                 same job and `Idempotent-Replayed: true`, whatever it asks for. For other ended jobs `Idempotency-Key` makes a repeat safe.
-                A deadline that has passed is not taken over.
+                A deadline that has passed is not taken over. The key and its tier must allow the priority.
                 """,
                 [Header("Idempotency-Key", "As for submitting a job. Not needed for dead letters.")],
-                ProblemTypes.InvalidJson,
-                ProblemTypes.InvalidUtf8,
-                ProblemTypes.TooDeep,
-                ProblemTypes.UnknownMember,
-                ProblemTypes.DuplicateMember,
-                ProblemTypes.InvalidValue,
-                ProblemTypes.MissingMessages,
-                ProblemTypes.EmptyText,
-                ProblemTypes.UnknownModel,
-                ProblemTypes.MalformedIdempotencyKey,
-                ProblemTypes.BodyTooLarge,
-                ProblemTypes.UnsupportedMediaType,
-                ProblemTypes.JobNotFound,
-                ProblemTypes.JobNotEnded,
-                ProblemTypes.IdempotencyKeyReused
+                [
+                    .. ProblemTypes.OfBody,
+                    ProblemTypes.MissingMessages,
+                    ProblemTypes.EmptyText,
+                    ProblemTypes.UnknownModel,
+                    ProblemTypes.PriorityTooHigh,
+                    ProblemTypes.MalformedIdempotencyKey,
+                    ProblemTypes.JobNotFound,
+                    ProblemTypes.JobNotEnded,
+                    ProblemTypes.IdempotencyKeyReused,
+                ]
             )
             .Answers<Job>(StatusCodes.Status202Accepted, "The new job as it was accepted; its address is in the header `Location`.")
             .Takes<ReplayRequest>(optional: true);

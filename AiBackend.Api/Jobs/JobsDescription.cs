@@ -10,12 +10,7 @@ internal static class JobsDescription
 {
     private static readonly ProblemType[] BadBody =
     [
-        ProblemTypes.InvalidJson,
-        ProblemTypes.InvalidUtf8,
-        ProblemTypes.TooDeep,
-        ProblemTypes.UnknownMember,
-        ProblemTypes.DuplicateMember,
-        ProblemTypes.InvalidValue,
+        .. ProblemTypes.OfBody,
         ProblemTypes.UnknownType,
         ProblemTypes.MissingMessages,
         ProblemTypes.EmptyText,
@@ -24,8 +19,6 @@ internal static class JobsDescription
         ProblemTypes.MalformedIdempotencyKey,
         ProblemTypes.MalformedRequest,
         ProblemTypes.RequestTimeout,
-        ProblemTypes.BodyTooLarge,
-        ProblemTypes.UnsupportedMediaType,
         ProblemTypes.IdempotencyKeyReused,
         ProblemTypes.Overloaded,
         ProblemTypes.ProviderDown,

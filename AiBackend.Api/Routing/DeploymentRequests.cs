@@ -1,5 +1,4 @@
 using System.Text.Json;
-using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
@@ -14,7 +13,7 @@ namespace AiBackend.Api.Routing;
 internal sealed class DeploymentRequests(
     RoutingStore store,
     RoutingRules rules,
-    CatalogRefresh refresh,
+    VersionedChange change,
     ProviderCatalog catalog,
     DeploymentViews views
 )
@@ -87,25 +86,18 @@ internal sealed class DeploymentRequests(
             QueryParameters.CheckNames(context.Request)
             ?? VersionMatch.TryRead(context.Request, out expected)
             ?? await RefuseUsedAsync(provider, model, context.RequestAborted);
-        if (refusal is null)
+        refusal ??= await change.EndAsync(
+            context,
+            RoutingKind.Deployment,
+            RoutingDefinitions.NameOf(provider, model),
+            Words(provider, model),
+            expected,
+            Unknown(provider, model)
+        );
+        if (refusal is not null)
         {
-            var name = RoutingDefinitions.NameOf(provider, model);
-            var keyId = context.User.GetCaller().KeyId;
-            if (await store.AddAsync(RoutingKind.Deployment, name, null, expected, keyId, context.RequestAborted) is not null)
-            {
-                await refresh.RefreshAsync(context.RequestAborted);
-                context.Response.StatusCode = StatusCodes.Status204NoContent;
-                return;
-            }
-
-            var versions = await store.VersionsAsync(RoutingKind.Deployment, name, context.RequestAborted);
-            refusal =
-                versions is [{ Body: not null }, ..] && expected is { } version
-                    ? VersionMatch.Refuse($"The deployment {Quoted.Of(name)}", version)
-                    : Unknown(provider, model);
+            await context.RefuseAsync(refusal);
         }
-
-        await context.RefuseAsync(refusal);
     }
 
     /// <returns>Why nothing was changed, or null when the answer has been sent.</returns>
@@ -113,14 +105,12 @@ internal sealed class DeploymentRequests(
     {
         var name = RoutingDefinitions.NameOf(provider, model);
         var json = JsonSerializer.Serialize(request, WireJson.Default.DeploymentRequest);
-        var keyId = context.User.GetCaller().KeyId;
-        if (await store.AddAsync(RoutingKind.Deployment, name, json, expected, keyId, context.RequestAborted) is not { } added)
+        var (refusal, added) = await change.SetAsync(context, RoutingKind.Deployment, name, Words(provider, model), json, expected);
+        if (added is null)
         {
-            return VersionMatch.Refuse($"The deployment {Quoted.Of(name)}", expected ?? 0);
+            return refusal;
         }
 
-        await refresh.RefreshAsync(context.RequestAborted);
-        VersionMatch.Tell(context.Response, added.Version);
         var status = added.Version == 1 ? StatusCodes.Status201Created : StatusCodes.Status200OK;
         if (await views.FindAsync(provider, model, context.RequestAborted) is not { } shown)
         {
@@ -159,6 +149,8 @@ internal sealed class DeploymentRequests(
         ProblemTypes.DeploymentNotFound.With(
             $"No deployment {Quoted.Of($"{provider}/{model}")} was set over the API. Known deployments: {string.Join(", ", catalog.Deployments.Select(each => each.FullName))}. PUT makes one."
         );
+
+    private static string Words(string provider, string model) => $"The deployment {Quoted.Of(RoutingDefinitions.NameOf(provider, model))}";
 
     private static (string Provider, string Model) Of(HttpContext context) =>
         ((string)context.Request.RouteValues["provider"]!, (string?)context.Request.RouteValues["model"] ?? "");

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
@@ -11,7 +10,13 @@ using AiBackend.Core.Routing;
 namespace AiBackend.Api.Routing;
 
 /// <summary><c>/api/v1/routes</c>: which deployments answer to a name, changed while the system runs.</summary>
-internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, CatalogRefresh refresh, ProviderCatalog catalog)
+internal sealed class RouteRequests(
+    RoutingStore store,
+    RoutingRules rules,
+    VersionedChange change,
+    CatalogRefresh refresh,
+    ProviderCatalog catalog
+)
 {
     public async Task ListAsync(HttpContext context)
     {
@@ -89,41 +94,25 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
         var name = NameOf(context);
         int? expected = null;
         var refusal = QueryParameters.CheckNames(context.Request) ?? VersionMatch.TryRead(context.Request, out expected);
-        if (refusal is null)
+        refusal ??= await change.EndAsync(context, RoutingKind.Route, name, Words(name), expected, Unknown(name));
+        if (refusal is not null)
         {
-            var keyId = context.User.GetCaller().KeyId;
-            if (await store.AddAsync(RoutingKind.Route, name, null, expected, keyId, context.RequestAborted) is not null)
-            {
-                await refresh.RefreshAsync(context.RequestAborted);
-                context.Response.StatusCode = StatusCodes.Status204NoContent;
-                return;
-            }
-
-            var versions = await store.VersionsAsync(RoutingKind.Route, name, context.RequestAborted);
-            refusal =
-                versions is [{ Body: not null }, ..] && expected is { } version
-                    ? VersionMatch.Refuse($"The route {Quoted.Of(name)}", version)
-                    : Unknown(name);
+            await context.RefuseAsync(refusal);
         }
-
-        await context.RefuseAsync(refusal);
     }
 
     /// <returns>Why nothing was changed, or null when the answer has been sent.</returns>
     private async Task<Refusal?> AddAsync(HttpContext context, string name, RouteRequest request, int? expected)
     {
         var json = JsonSerializer.Serialize(request, WireJson.Default.RouteRequest);
-        var keyId = context.User.GetCaller().KeyId;
-        if (await store.AddAsync(RoutingKind.Route, name, json, expected, keyId, context.RequestAborted) is not { } added)
+        var (refusal, added) = await change.SetAsync(context, RoutingKind.Route, name, Words(name), json, expected);
+        if (added is not null)
         {
-            return VersionMatch.Refuse($"The route {Quoted.Of(name)}", expected ?? 0);
+            var status = added.Version == 1 ? StatusCodes.Status201Created : StatusCodes.Status200OK;
+            await JsonAnswer.WriteAsync(context, status, Show(added), WireJson.Default.ModelRoute);
         }
 
-        await refresh.RefreshAsync(context.RequestAborted);
-        VersionMatch.Tell(context.Response, added.Version);
-        var status = added.Version == 1 ? StatusCodes.Status201Created : StatusCodes.Status200OK;
-        await JsonAnswer.WriteAsync(context, status, Show(added), WireJson.Default.ModelRoute);
-        return null;
+        return refusal;
     }
 
     private ModelRoute? Latest(string name, IReadOnlyList<RoutingVersion> versions) =>
@@ -158,6 +147,8 @@ internal sealed class RouteRequests(RoutingStore store, RoutingRules rules, Cata
         ProblemTypes.RouteNotFound.With(
             $"No route {Quoted.Of(name)} was set over the API. Known routes: {string.Join(", ", catalog.RouteNames)}. PUT makes one."
         );
+
+    private static string Words(string name) => $"The route {Quoted.Of(name)}";
 
     private static string NameOf(HttpContext context) => (string)context.Request.RouteValues["name"]!;
 }

@@ -24,6 +24,7 @@ internal static class RoutingEndpoints
     public static void AddRoutingEndpoints(this IHostApplicationBuilder builder) =>
         builder
             .Services.AddSingleton<RoutingRules>()
+            .AddSingleton<VersionedChange>()
             .AddSingleton<RouteRequests>()
             .AddSingleton<DeploymentViews>()
             .AddSingleton<DeploymentRequests>()
