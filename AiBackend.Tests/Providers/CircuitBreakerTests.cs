@@ -1,3 +1,4 @@
+using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Tests.Fixtures;
@@ -165,6 +166,34 @@ public sealed class CircuitBreakerTests
         }
 
         Assert.Equal(CircuitState.Closed, _breaker.State);
+    }
+
+    [Fact]
+    public void L_7_the_few_calls_that_fail_at_once_do_not_speak_for_the_many_that_are_being_answered()
+    {
+        var passes = Enumerable.Range(0, 40).Select(_ => _breaker.TryPass(out var _)!).ToList();
+        var answering = passes.Skip(10).Select(pass => (Pass: pass, Call: pass.Of(CircuitModel.NewCall()))).ToList();
+        answering.ForEach(each => each.Pass.NoteText());
+        foreach (var pass in passes.Take(10))
+        {
+            pass.Of(CircuitModel.NewCall()).Fail(Down);
+            pass.Dispose();
+        }
+
+        Assert.Equal(CircuitState.Closed, _breaker.State);
+
+        // What breaks off counts once, as an outage, though it had begun: 10 and 10 of 40 are half of them.
+        answering.Take(9).ToList().ForEach(each => Cut(each.Pass, each.Call));
+        Assert.Equal(CircuitState.Closed, _breaker.State);
+        answering.Skip(9).Take(1).ToList().ForEach(each => Cut(each.Pass, each.Call));
+        Assert.Equal(CircuitState.Open, _breaker.State);
+        Assert.Equal((40, 20), (_changes[^1].Calls, _changes[^1].Outages));
+
+        static void Cut(CircuitPass pass, ChatCall call)
+        {
+            call.Fail(Down);
+            pass.Dispose();
+        }
     }
 
     [Fact]

@@ -118,9 +118,27 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
         }
     }
 
+    /// <summary>
+    /// A call has begun to be answered. It counts from now on: of calls that began together those that fail are known the soonest, and
+    /// by them alone a slow deployment would be called down.
+    /// </summary>
+    public void NoteText(int era)
+    {
+        lock (_gate)
+        {
+            if (era == _era && _state == CircuitState.Closed)
+            {
+                _counts.Add(calls: 1, outages: 0);
+            }
+        }
+    }
+
     /// <summary>A call has ended, or a probe is proof enough before its end.</summary>
+    /// <param name="era">The era that the call belongs to.</param>
+    /// <param name="verdict">What it says.</param>
+    /// <param name="sinceText">How long ago it was counted by <see cref="NoteText"/>; null when it was not.</param>
     /// <returns>The era that the call belongs to from now on.</returns>
-    public int Note(int era, CircuitVerdict verdict)
+    public int Note(int era, CircuitVerdict verdict, TimeSpan? sinceText = null)
     {
         lock (_gate)
         {
@@ -140,7 +158,10 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
             }
             else if (verdict is CircuitVerdict.Answered or CircuitVerdict.Outage)
             {
-                NoteCall(isOutage: verdict == CircuitVerdict.Outage);
+                NoteCall(
+                    isOutage: verdict == CircuitVerdict.Outage,
+                    isCounted: sinceText < options.Window * (1 - (1.0 / RollingCounts.Slices))
+                );
             }
 
             return _era;
@@ -162,9 +183,9 @@ internal sealed class CircuitBreaker(CircuitOptions options, TimeProvider clock,
         }
     }
 
-    private void NoteCall(bool isOutage)
+    private void NoteCall(bool isOutage, bool isCounted)
     {
-        _counts.Add(isOutage);
+        _counts.Add(isCounted ? 0 : 1, isOutage ? 1 : 0);
         var (calls, outages) = _counts.Sum;
         if (!isOutage || calls < options.MinimumCalls || outages < options.FailureRatio * calls)
         {

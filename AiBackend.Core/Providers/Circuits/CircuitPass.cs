@@ -12,6 +12,9 @@ internal sealed class CircuitPass(CircuitBreaker breaker, TimeProvider clock, in
     private long? _firstTextAt;
     private bool _isProbe = isProbe;
 
+    // Its text was not counted.
+    private bool _wasProbe = isProbe;
+
     /// <summary>Counts the breaker's changes; the call belongs to the one in which it began.</summary>
     public int Era { get; private set; } = era;
 
@@ -31,7 +34,7 @@ internal sealed class CircuitPass(CircuitBreaker breaker, TimeProvider clock, in
     public void NoteWell()
     {
         Era = breaker.CloseForOthers(Era);
-        _isProbe = false;
+        _isProbe = _wasProbe = false;
     }
 
     /// <summary>The call that is made with it.</summary>
@@ -40,20 +43,21 @@ internal sealed class CircuitPass(CircuitBreaker breaker, TimeProvider clock, in
     /// <summary>Text has come.</summary>
     public void NoteText()
     {
-        if (!_isProbe)
+        if (_firstTextAt is null)
         {
-            return;
+            _firstTextAt = clock.GetTimestamp();
+            breaker.NoteText(Era);
         }
 
-        _firstTextAt ??= clock.GetTimestamp();
-        if (clock.GetElapsedTime(_firstTextAt.Value) >= Proof)
+        if (_isProbe && clock.GetElapsedTime(_firstTextAt.Value) >= Proof)
         {
             _isProbe = false;
             Era = breaker.Note(Era, CircuitVerdict.Answered);
         }
     }
 
-    public void Dispose() => breaker.Note(Era, Verdict());
+    public void Dispose() =>
+        breaker.Note(Era, Verdict(), _firstTextAt is { } firstTextAt && !_wasProbe ? clock.GetElapsedTime(firstTextAt) : null);
 
     private CircuitVerdict Verdict() =>
         _call switch

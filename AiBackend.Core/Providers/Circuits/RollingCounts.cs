@@ -29,7 +29,7 @@ internal sealed class RollingCounts(TimeSpan window, TimeProvider clock)
         }
     }
 
-    public void Add(bool isOutage)
+    public void Add(int calls, int outages)
     {
         var now = Now;
         ref var slice = ref _slices[now % Slices];
@@ -38,8 +38,8 @@ internal sealed class RollingCounts(TimeSpan window, TimeProvider clock)
             slice = (now, 0, 0);
         }
 
-        slice.Calls++;
-        slice.Outages += isOutage ? 1 : 0;
+        slice.Calls += calls;
+        slice.Outages += outages;
     }
 
     public void Clear() => Array.Clear(_slices);
