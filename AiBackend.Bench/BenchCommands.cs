@@ -28,7 +28,7 @@ internal static class BenchCommands
 
     private static readonly Option<int> Seconds = new("--seconds")
     {
-        Description = "Length of the timed part of submit, latency, chaos, noisy and failover.",
+        Description = "Length of the timed part of submit, latency, chaos, noisy, failover and retries.",
         DefaultValueFactory = _ => 10,
     };
 
@@ -44,12 +44,18 @@ internal static class BenchCommands
         DefaultValueFactory = _ => 100,
     };
 
+    private static readonly Option<int> Minute = new("--minute")
+    {
+        Description = "Seconds that the provider's minute has in limits.",
+        DefaultValueFactory = _ => 10,
+    };
+
     public static RootCommand Root()
     {
         var root = new RootCommand(
             "Measures AiBackend. Every workload starts its own stack on loopback, runs for a bounded time beside its floor or baseline, and prints ratios; idle has none."
         );
-        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams })
+        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Minute })
         {
             option.Recursive = true;
             root.Add(option);
@@ -94,6 +100,12 @@ internal static class BenchCommands
             )
         );
         root.Add(Command("noisy", "A tenant's waits, alone and beside one that submits twenty times its share.", NoisyScenario.RunAsync));
+        AddTroubleOfProviders(root);
+        return root;
+    }
+
+    private static void AddTroubleOfProviders(RootCommand root)
+    {
         root.Add(
             Command(
                 "failover",
@@ -101,7 +113,13 @@ internal static class BenchCommands
                 FailoverScenario.RunAsync
             )
         );
-        return root;
+        root.Add(
+            Command(
+                "retries",
+                "Three times the usual load on a provider that is five times as slow and fails one call in twenty: what the repeats cost.",
+                RetriesScenario.RunAsync
+            )
+        );
     }
 
     private static Command Command(string name, string help, Func<BenchOptions, CancellationToken, Task<IReadOnlyList<Measurement>>> run)
@@ -115,7 +133,8 @@ internal static class BenchCommands
                     parsed.GetValue(Redis),
                     TimeSpan.FromSeconds(parsed.GetValue(Seconds)),
                     parsed.GetValue(Jobs),
-                    parsed.GetValue(Streams)
+                    parsed.GetValue(Streams),
+                    parsed.GetValue(Minute)
                 );
                 var measurements = new List<Measurement>();
                 for (var round = 1; round <= parsed.GetValue(Runs); round++)
@@ -137,4 +156,4 @@ internal static class BenchCommands
 }
 
 /// <summary>What the command line asked for.</summary>
-internal sealed record BenchOptions(string? Postgres, string? Redis, TimeSpan Duration, int Jobs, int Streams);
+internal sealed record BenchOptions(string? Postgres, string? Redis, TimeSpan Duration, int Jobs, int Streams, int MinuteSeconds);
