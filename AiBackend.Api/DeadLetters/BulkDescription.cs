@@ -31,7 +31,7 @@ internal static class BulkDescription
                 """
                 Takes the open letters of now and replays them at `rate`. With `canary`, one first, then ten, then the rest: each stage waits
                 until its new jobs have ended, and the action stops when one of them dies of its old cause. A letter that somebody replays or
-                discards meanwhile is skipped. With `dry_run` nothing is begun.
+                discards meanwhile is skipped. Jobs more urgent than the key may ask for become as urgent as it may. With `dry_run` nothing is begun.
                 """,
                 Key,
                 [.. BadBody, ProblemTypes.UnknownModel]

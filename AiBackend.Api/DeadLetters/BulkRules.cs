@@ -43,6 +43,7 @@ internal sealed class BulkRules(JobRequestRules jobs)
             Canary = request.Canary ?? true,
             Rate = request.Rate ?? DefaultRate,
             Model = request.Model,
+            HighestPriority = jobs.HighestOf(caller),
             FilterJson = ToJson(request.Filter),
             Meaning = SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.BulkReplayRequest)),
         };

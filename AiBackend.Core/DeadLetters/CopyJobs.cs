@@ -15,7 +15,7 @@ internal static class CopyJobs
     /// <remarks>A deadline that has passed is left out: the new job could not even start.</remarks>
     public const string Ctes = """
         source AS MATERIALIZED (
-            SELECT c.new_id, c.old_id, j.tenant_id, j.type, j.priority, coalesce(c.model, j.model) AS model, j.max_attempts, j.expected_tokens, j.expected_length,
+            SELECT c.new_id, c.old_id, j.tenant_id, j.type, greatest(j.priority, @highest_priority) AS priority, coalesce(c.model, j.model) AS model, j.max_attempts, j.expected_tokens, j.expected_length,
                    coalesce(@pool, j.pool) AS pool,
                    CASE WHEN j.deadline > now() THEN j.deadline END AS deadline,
                    CASE WHEN c.input IS NULL THEN p.schema_version ELSE @schema_version END AS schema_version,
@@ -41,8 +41,10 @@ internal static class CopyJobs
 
     /// <param name="parameters">Of the statement.</param>
     /// <param name="pool">Of the new jobs when their model is another one; null keeps the old ones'.</param>
-    public static void AddTo(NpgsqlParameterCollection parameters, string? pool)
+    /// <param name="highest">The most urgent priority that the new jobs may have.</param>
+    public static void AddTo(NpgsqlParameterCollection parameters, string? pool, JobPriority highest)
     {
+        parameters.AddWithValue("highest_priority", NpgsqlDbType.Smallint, (short)highest);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
         parameters.AddWithValue("pool", NpgsqlDbType.Text, (object?)pool ?? DBNull.Value);
     }

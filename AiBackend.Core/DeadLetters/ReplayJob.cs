@@ -180,7 +180,8 @@ public sealed class ReplayJob(
         parameters.AddWithValue("trace_parent", NpgsqlDbType.Text, (object?)order.TraceParent ?? DBNull.Value);
         parameters.AddWithValue("key", NpgsqlDbType.Text, (object?)order.IdempotencyKey ?? DBNull.Value);
         parameters.AddWithValue("fingerprint", NpgsqlDbType.Bytea, (object?)order.Fingerprint ?? DBNull.Value);
-        CopyJobs.AddTo(parameters, order.Model is { } model ? pools.PoolOf(model) : null);
+        // Whoever may not have the job's priority is refused before.
+        CopyJobs.AddTo(parameters, order.Model is { } model ? pools.PoolOf(model) : null, JobPriority.Interactive);
         return await command.ExecuteScalarAsync(cancellationToken) is Guid;
     }
 

@@ -2,9 +2,12 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts;
+using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
+using AiBackend.Tests.DeadLetters;
 using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
 using Npgsql;
 
 namespace AiBackend.Tests.Api;
@@ -64,6 +67,31 @@ public sealed class PriorityBoundTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
         Assert.Contains("allows standard at most", (await ApiServer.ReadProblemAsync(refused)).Detail, StringComparison.Ordinal);
         Assert.Equal("interactive", (await ApiServer.ReadJobAsync(accepted)).Priority);
+    }
+
+    [Fact]
+    public async Task Jobs_that_are_replayed_in_bulk_are_no_more_urgent_than_the_key_may_ask_for()
+    {
+        var core = await api.WorkerAsync();
+        var urgent = await core.DieAsync(draft: CoreHost.Draft() with { Priority = JobPriority.Interactive });
+        var patient = await core.DieAsync(draft: CoreHost.Draft() with { Priority = JobPriority.Batch });
+        var key = await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "*");
+        await ExecuteAsync(
+            $"UPDATE api_keys SET highest_priority = 1 WHERE key_id = '{ApiKey.TryParse(key)!.Id}' AND tenant_id = @id",
+            ApiKeyStore.DefaultTenant
+        );
+
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/dead-letters/replay");
+        request.Headers.Add("Idempotency-Key", $"{Guid.CreateVersion7():N}");
+        request.Content = new StringContent($$"""{"ids":["{{urgent}}","{{patient}}"],"canary":false}""", Encoding.UTF8, "application/json");
+        using var begun = await api.Client(key).SendAsync(request, TestRun.Cancel);
+        Assert.Equal(HttpStatusCode.Accepted, begun.StatusCode);
+        await core.Get<RunBulkActions>().RunAsync(TestRun.Cancel);
+
+        Assert.Equal((1, 2), (await PriorityOfReplayAsync(urgent), await PriorityOfReplayAsync(patient)));
+
+        Task<int> PriorityOfReplayAsync(Guid old) =>
+            core.ScalarAsync<int>("SELECT priority FROM jobs j JOIN job_payloads p ON p.job_id = j.id WHERE p.replay_of = @id", old);
     }
 
     private static async Task<string> RefusalAsync(HttpClient http)

@@ -173,7 +173,7 @@ public sealed class BulkTests(PostgresServer postgres, RedisServer redis) : Core
         Assert.True(await Core.Get<BulkReads>().CancelAsync(Tenant, id, TestRun.Cancel));
         await StepAsync();
         // A leader that saw the action run a moment ago.
-        await Leader.StepAsync(new(id, BulkKind.Replay, Canary: false, Model: null, IsDue: true), TestRun.Cancel);
+        await Leader.StepAsync(new(id, BulkKind.Replay, Canary: false, Model: null, JobPriority.Interactive, IsDue: true), TestRun.Cancel);
 
         var action = await FindAsync(id);
         Assert.Equal(("cancelled", 1L, 4L), (action.Status, action.Done, action.Waiting));

@@ -64,10 +64,13 @@ internal sealed class JobRequestRules(
     }
 
     /// <summary>Checks what depends on the moment and the configuration.</summary>
+    /// <summary>The most urgent priority that the caller's jobs may have.</summary>
+    public JobPriority HighestOf(Caller caller) => tiers.HighestOf(caller.Tier, caller.HighestPriority);
+
     /// <returns>Why the caller may have no job of this priority, or null.</returns>
     public Refusal? RefusePriority(JobPriority priority, Caller caller)
     {
-        var highest = tiers.HighestOf(caller.Tier, caller.HighestPriority);
+        var highest = HighestOf(caller);
         if (priority >= highest)
         {
             return null;
@@ -219,9 +222,9 @@ internal sealed class JobRequestRules(
             draft = draft with { Fingerprint = JobFingerprint.Of(draft) };
         }
 
-        if (request.Priority is null && draft.Priority < tiers.HighestOf(caller.Tier, caller.HighestPriority))
+        if (request.Priority is null && draft.Priority < HighestOf(caller))
         {
-            draft = draft with { Priority = tiers.HighestOf(caller.Tier, caller.HighestPriority) };
+            draft = draft with { Priority = HighestOf(caller) };
         }
 
         // A start in the past is a start now. The fingerprint speaks of the request, whenever it comes.

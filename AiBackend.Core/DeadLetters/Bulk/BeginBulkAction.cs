@@ -1,3 +1,4 @@
+using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
@@ -18,6 +19,9 @@ public sealed record BulkOrder(BulkKind Kind, BulkSelection Selection, string Ke
 
     /// <summary>Model of the new jobs; null keeps each job's own.</summary>
     public string? Model { get; init; }
+
+    /// <summary>The most urgent priority that the new jobs may have; more urgent ones get it.</summary>
+    public JobPriority HighestPriority { get; init; } = JobPriority.Interactive;
 
     /// <summary>The filter as JSON, to be shown; null when letters were named by id.</summary>
     public string? FilterJson { get; init; }
@@ -82,9 +86,9 @@ public sealed class BeginBulkAction(NpgsqlDataSource database, ILogger<BeginBulk
              WHERE tenant_id = @tenant_id AND idempotency_key = @key AND {KeyIsOver} AND EXISTS (SELECT 1 FROM allowed)
             RETURNING 1
         ), action AS (
-            INSERT INTO bulk_actions (id, tenant_id, kind, stage, canary, rate, total, model, filter, created_by, idempotency_key, meaning)
+            INSERT INTO bulk_actions (id, tenant_id, kind, stage, canary, rate, total, model, highest_priority, filter, created_by, idempotency_key, meaning)
             SELECT @id, @tenant_id, @kind, CASE WHEN @canary THEN 1 ELSE @last_stage END, @canary, @rate, (SELECT count(*) FROM chosen),
-                   @new_model, @filter, @key_id, @key, @meaning
+                   @new_model, @highest_priority, @filter, @key_id, @key, @meaning
               FROM allowed WHERE (SELECT count(*) FROM freed) >= 0
             ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
             RETURNING id, tenant_id
@@ -144,6 +148,7 @@ public sealed class BeginBulkAction(NpgsqlDataSource database, ILogger<BeginBulk
         parameters.AddWithValue("rate", order.Rate);
         parameters.AddWithValue("key_id", order.KeyId);
         parameters.AddWithValue("new_model", NpgsqlDbType.Text, (object?)order.Model ?? DBNull.Value);
+        parameters.AddWithValue("highest_priority", NpgsqlDbType.Smallint, (short)order.HighestPriority);
         parameters.AddWithValue("filter", NpgsqlDbType.Text, (object?)order.FilterJson ?? DBNull.Value);
         parameters.AddWithValue("key", NpgsqlDbType.Text, (object?)order.IdempotencyKey ?? DBNull.Value);
         parameters.AddWithValue("meaning", NpgsqlDbType.Bytea, (object?)order.Meaning ?? DBNull.Value);

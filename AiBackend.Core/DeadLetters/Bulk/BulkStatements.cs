@@ -5,7 +5,7 @@ internal static class BulkStatements
 {
     /// <summary>Whoever was served longest ago comes first, so that everybody has turns.</summary>
     public const string RunningSql = """
-        SELECT id, kind, canary, model, next_step_at <= now() FROM bulk_actions WHERE status = 0 ORDER BY next_step_at LIMIT @limit
+        SELECT id, kind, canary, model, highest_priority, next_step_at <= now() FROM bulk_actions WHERE status = 0 ORDER BY next_step_at LIMIT @limit
         """;
 
     /// <summary>An action that failed leaves its place in the line.</summary>

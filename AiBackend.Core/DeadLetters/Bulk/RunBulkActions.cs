@@ -89,7 +89,7 @@ public sealed class RunBulkActions(
             }
 
             command.Parameters.Add(Parameter.Of("new_ids", NpgsqlDbType.Uuid, newIds));
-            CopyJobs.AddTo(command.Parameters, action.Model is { } model ? pools.PoolOf(model) : null);
+            CopyJobs.AddTo(command.Parameters, action.Model is { } model ? pools.PoolOf(model) : null, action.Highest);
         }
 
         var done = await command.ReadAllAsync(row => (Id: row.GetGuid(0), Type: (JobType)row.GetInt16(1)), cancellationToken);
@@ -114,7 +114,14 @@ public sealed class RunBulkActions(
         await using var command = database.CreateCommand(BulkStatements.RunningSql);
         command.Parameters.AddWithValue("limit", MaxActions);
         return await command.ReadAllAsync(
-            row => new RunningBulkAction(row.GetGuid(0), (BulkKind)row.GetInt16(1), row.GetBoolean(2), row.Text(3), row.GetBoolean(4)),
+            row => new RunningBulkAction(
+                row.GetGuid(0),
+                (BulkKind)row.GetInt16(1),
+                row.GetBoolean(2),
+                row.Text(3),
+                (JobPriority)row.GetInt16(4),
+                row.GetBoolean(5)
+            ),
             cancellationToken
         );
     }
@@ -131,4 +138,4 @@ public sealed class RunBulkActions(
 }
 
 /// <summary>An action that has not come to its end.</summary>
-internal sealed record RunningBulkAction(Guid Id, BulkKind Kind, bool Canary, string? Model, bool IsDue);
+internal sealed record RunningBulkAction(Guid Id, BulkKind Kind, bool Canary, string? Model, JobPriority Highest, bool IsDue);
