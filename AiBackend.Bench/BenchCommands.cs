@@ -50,12 +50,17 @@ internal static class BenchCommands
         DefaultValueFactory = _ => 10,
     };
 
+    private static readonly Option<bool> Full = new("--full")
+    {
+        Description = "load: the whole times (20 min, 12 min, 3 min); pressure: also until everything has moved back (3 min more).",
+    };
+
     public static RootCommand Root()
     {
         var root = new RootCommand(
             "Measures AiBackend. Every workload starts its own stack on loopback, runs for a bounded time beside its floor or baseline, and prints ratios; idle has none."
         );
-        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Minute })
+        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Minute, Full })
         {
             option.Recursive = true;
             root.Add(option);
@@ -92,6 +97,14 @@ internal static class BenchCommands
                 SchedulerScenario.RunAsync
             )
         );
+        AddUnderLoad(root);
+        AddTroubleOfProviders(root);
+        return root;
+    }
+
+    /// <summary>More than the system or a provider can do.</summary>
+    private static void AddUnderLoad(RootCommand root)
+    {
         root.Add(
             Command(
                 "overload",
@@ -100,8 +113,21 @@ internal static class BenchCommands
             )
         );
         root.Add(Command("noisy", "A tenant's waits, alone and beside one that submits twenty times its share.", NoisyScenario.RunAsync));
-        AddTroubleOfProviders(root);
-        return root;
+        root.Add(
+            new Command("load", "The expected load and more of it; says which criteria are reached, and ends with 1 when one is missed.")
+            {
+                Command("step", "Half, once, twice and three times the expected load (L-1).", LoadStepScenario.RunAsync),
+                Command("knee", "Half as much again as can be done, after finding out how much that is (L-2).", LoadKneeScenario.RunAsync),
+                Command("spike", "Ten times the expected load at once (L-3).", LoadSpikeScenario.RunAsync),
+            }
+        );
+        root.Add(
+            Command(
+                "pressure",
+                "Five times the interactive jobs beside batch: how soon they are in time again, and where nothing moves for them.",
+                PressureScenario.RunAsync
+            )
+        );
     }
 
     private static void AddTroubleOfProviders(RootCommand root)
@@ -135,7 +161,10 @@ internal static class BenchCommands
                     parsed.GetValue(Jobs),
                     parsed.GetValue(Streams),
                     parsed.GetValue(Minute)
-                );
+                )
+                {
+                    Full = parsed.GetValue(Full),
+                };
                 var measurements = new List<Measurement>();
                 for (var round = 1; round <= parsed.GetValue(Runs); round++)
                 {
@@ -148,7 +177,7 @@ internal static class BenchCommands
                     await ResultFile.AppendAsync(file, name, measurements, cancellationToken);
                 }
 
-                return 0;
+                return measurements.Exists(measured => measured.IsMissed) ? 1 : 0;
             }
         );
         return command;
@@ -156,4 +185,8 @@ internal static class BenchCommands
 }
 
 /// <summary>What the command line asked for.</summary>
-internal sealed record BenchOptions(string? Postgres, string? Redis, TimeSpan Duration, int Jobs, int Streams, int MinuteSeconds);
+internal sealed record BenchOptions(string? Postgres, string? Redis, TimeSpan Duration, int Jobs, int Streams, int MinuteSeconds)
+{
+    /// <summary>The whole time of a scenario that has a short form.</summary>
+    public bool Full { get; init; }
+}

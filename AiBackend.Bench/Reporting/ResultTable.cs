@@ -21,6 +21,12 @@ internal static class ResultTable
             table.AddColumn(new TableColumn(baseline).RightAligned()).AddColumn(new TableColumn($"ratio to {baseline}").RightAligned());
         }
 
+        var hasGoals = measurements.Any(measured => measured.Verdict is not null);
+        if (hasGoals)
+        {
+            table.AddColumn("goal");
+        }
+
         foreach (var group in measurements.GroupBy(measured => (measured.Name, measured.Unit)))
         {
             var own = Median(group, Product);
@@ -30,6 +36,12 @@ internal static class ResultTable
                 var other = Median(group, baseline);
                 cells.Add(Text(other));
                 cells.Add(own / other is { } ratio ? string.Create(CultureInfo.InvariantCulture, $"{ratio:0.00}×") : "");
+            }
+
+            if (hasGoals)
+            {
+                // Of several runs the worst one.
+                cells.Add((group.FirstOrDefault(measured => measured.IsMissed) ?? group.First()).Verdict ?? "");
             }
 
             table.AddRow([.. cells.Select(Markup.Escape)]);

@@ -119,9 +119,12 @@ internal sealed class BenchStack : IAsyncDisposable
         response.EnsureSuccessStatusCode();
     }
 
+    /// <summary>The processes of a resource that live.</summary>
+    public IEnumerable<int> ProcessIdsOf(string resource) =>
+        _app.Processes().Of(resource).Select(process => process.ProcessId).OfType<int>();
+
     /// <summary>What the processes of a resource use now.</summary>
-    public ProcessUsage UsageOf(string resource) =>
-        ProcessUsage.Of(_app.Processes().Of(resource).Select(process => process.ProcessId).OfType<int>());
+    public ProcessUsage UsageOf(string resource) => ProcessUsage.Of(ProcessIdsOf(resource));
 
     public async Task<T> ScalarAsync<T>(string sql, CancellationToken cancellationToken)
     {
@@ -171,6 +174,9 @@ internal sealed record StackSettings(int Workers = 1, int Slots = 500, bool Work
 {
     /// <summary>Providers to have instead of one simulator: name and model of each. All of them are the simulator.</summary>
     public IReadOnlyList<(string Name, string Model)> WithProviders { get; init; } = [];
+
+    /// <summary>Variables of the Api besides.</summary>
+    public IReadOnlyDictionary<string, string> ApiVariables { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>Variables of the worker besides.</summary>
     public IReadOnlyDictionary<string, string> WorkerVariables { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -33,10 +33,8 @@ internal static class BenchTopology
             .WaitForCompletion(migrations)
             .WaitFor(simulator);
         ConnectProviders(settings, simulator.GetEndpoint("http"), api, worker);
-        foreach (var (name, value) in settings.WorkerVariables)
-        {
-            worker.WithEnvironment(name, value);
-        }
+        SetAll(worker, settings.WorkerVariables);
+        SetAll(api, settings.ApiVariables);
 
         if (settings.WithWeb)
         {
@@ -64,6 +62,14 @@ internal static class BenchTopology
         foreach (var program in new[] { api, worker })
         {
             program.WithEnvironment("Logging__LogLevel__Default", "Warning");
+        }
+    }
+
+    private static void SetAll(IResourceBuilder<ProjectResource> program, IReadOnlyDictionary<string, string> variables)
+    {
+        foreach (var (name, value) in variables)
+        {
+            program.WithEnvironment(name, value);
         }
     }
 
