@@ -6,13 +6,13 @@ using AiBackend.Bench.Stack;
 namespace AiBackend.Bench.Scenarios;
 
 /// <summary>
-/// <c>scheduler</c>: 80 % of the jobs run for 0.2 s, 20 % for 8 s, time five times as fast; Poisson arrivals at 90 % of 8 slots. Only a
+/// <c>scheduler</c>: 80 % of the jobs run for 0.2 s, 20 % for 8 s, time twice as fast; Poisson arrivals at 90 % of 8 slots. Only a
 /// feature hints at the length, right nine times in ten. Beside it the same jobs on ideal slots, in order and by an oracle.
 /// </summary>
 internal static class SchedulerScenario
 {
     private const int Slots = 8;
-    private const double Scale = 5;
+    private const double Scale = 2;
     private const double Short = 0.2 / Scale;
     private const double Long = 8 / Scale;
     private const double Load = 0.9;
@@ -39,7 +39,7 @@ internal static class SchedulerScenario
         await stack.WaitUntilAsync(
             "SELECT count(*) FROM jobs WHERE status >= 6",
             Learned + sent.Length,
-            TimeSpan.FromMinutes(2),
+            TimeSpan.FromMinutes(4),
             cancellationToken
         );
         var ends = await ReadAsync(stack, "finished_at", cancellationToken);

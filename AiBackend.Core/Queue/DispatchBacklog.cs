@@ -123,7 +123,11 @@ public sealed class DispatchBacklog(
         var running = await jobs.ReadRunningAsync(cancellationToken);
         return new Capacity
         {
-            Running = [.. running, .. _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, 1))],
+            Running =
+            [
+                .. running,
+                .. _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, offer.Job.Length, 1)),
+            ],
             LongFrom = split.LongFrom,
             MostLong = slots - split.Kept,
             MostBatch = allocation.MostBatchOf(slots),

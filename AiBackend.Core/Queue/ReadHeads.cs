@@ -47,9 +47,10 @@ internal sealed partial class FindQueuedJobs
 
     // A job that has run for longer than was expected is not short any more.
     private const string RunningSql = """
-        SELECT priority, greatest(expected_length, ceil(ln(greatest(1, 1000 * extract(epoch FROM now() - claimed_at)::float8)) / ln(2::float8)))::smallint AS length,
+        SELECT priority, expected_length,
+               greatest(expected_length, ceil(ln(greatest(1, 1000 * extract(epoch FROM now() - claimed_at)::float8)) / ln(2::float8)))::smallint,
                count(*)::integer
-          FROM jobs WHERE status = 2 AND pool = 'default' GROUP BY 1, 2
+          FROM jobs WHERE status = 2 AND pool = 'default' GROUP BY 1, 2, 3
         """;
 
     private const string InteractiveSql = """
@@ -119,7 +120,7 @@ internal sealed partial class FindQueuedJobs
         var running = new List<RunningJobs>();
         while (await reader.ReadAsync(cancellationToken))
         {
-            running.Add(new((JobPriority)reader.GetInt16(0), reader.GetInt16(1), reader.GetInt32(2)));
+            running.Add(new((JobPriority)reader.GetInt16(0), reader.GetInt16(1), reader.GetInt16(2), reader.GetInt32(3)));
         }
 
         return running;

@@ -10,7 +10,7 @@ namespace AiBackend.Core.Queue;
 internal sealed class SlotCredits(LineFlow flow, TimeProvider clock)
 {
     // Longer than it takes to notice free slots and to fill them, so that workers whose jobs are about as short do not stand idle.
-    private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(50);
 
     // Slower than the jitter of rounds, and than a single job that happens to end between two of them; quicker than a load changes.
     private static readonly TimeSpan Memory = TimeSpan.FromMilliseconds(200);

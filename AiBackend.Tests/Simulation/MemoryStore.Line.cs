@@ -38,9 +38,15 @@ internal partial class MemoryStore
         Task.FromResult<IReadOnlyList<RunningJobs>>([
             .. _jobs
                 .Values.Where(job => job.Status == JobStatus.Processing)
-                .Select(job => (job.Draft.Priority, Math.Max(job.Draft.ExpectedLength, JobLength.Of(Now - job.ClaimedAt!.Value))))
+                .Select(job =>
+                    (
+                        job.Draft.Priority,
+                        job.Draft.ExpectedLength,
+                        Math.Max(job.Draft.ExpectedLength, JobLength.Of(Now - job.ClaimedAt!.Value))
+                    )
+                )
                 .CountBy(kind => kind)
-                .Select(kind => new RunningJobs(kind.Key.Priority, kind.Key.Item2, kind.Value)),
+                .Select(kind => new RunningJobs(kind.Key.Priority, kind.Key.ExpectedLength, kind.Key.Item3, kind.Value)),
         ]);
 
     public Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(

@@ -5,6 +5,9 @@ public static class JobLength
 {
     private const int Longest = 24;
 
+    /// <summary>The longest run time of a class.</summary>
+    public static TimeSpan LongestOf(short length) => TimeSpan.FromMilliseconds(1L << length);
+
     /// <summary>The class of a run time.</summary>
     public static short Of(TimeSpan run) => (short)Math.Clamp(Math.Ceiling(Math.Log2(Math.Max(1, run.TotalMilliseconds))), 0, Longest);
 }

@@ -24,6 +24,7 @@ public readonly record struct WaitingJob(
 
 /// <summary>Jobs of one kind that hold slots, or were offered to workers and will.</summary>
 /// <param name="Level">How urgent they are.</param>
-/// <param name="Length">How long they are expected to run, or already did run.</param>
+/// <param name="Expected">How long they were expected to run.</param>
+/// <param name="Length">The same, or how long they already did run if that is longer.</param>
 /// <param name="Count">How many.</param>
-public readonly record struct RunningJobs(JobPriority Level, short Length, int Count);
+public readonly record struct RunningJobs(JobPriority Level, short Expected, short Length, int Count);

@@ -87,7 +87,7 @@ public sealed class BatchAllowanceTests(ITestOutputHelper output)
 
             var capacity = new Capacity
             {
-                Running = [.. running.GroupBy(job => job.Level).Select(level => new RunningJobs(level.Key, 10, level.Count()))],
+                Running = [.. running.GroupBy(job => job.Level).Select(level => new RunningJobs(level.Key, 10, 10, level.Count()))],
                 MostBatch = allowance.MostBatchOf(Slots),
                 LeastBatch = SlotShares.LeastBatch(Slots),
             };

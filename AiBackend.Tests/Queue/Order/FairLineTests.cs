@@ -68,7 +68,7 @@ public sealed class FairLineTests
     {
         var capacity = new Capacity
         {
-            Running = [new(JobPriority.Standard, 13, 6), new(JobPriority.Standard, 8, 1)],
+            Running = [new(JobPriority.Standard, 13, 13, 6), new(JobPriority.Standard, 8, 8, 1)],
             LongFrom = 12,
             MostLong = 7,
         };
@@ -79,13 +79,27 @@ public sealed class FairLineTests
     }
 
     [Fact]
+    public void What_is_long_waits_for_the_errors_of_others_no_longer_than_it_runs()
+    {
+        var capacity = new Capacity
+        {
+            Running = [new(JobPriority.Standard, 13, 13, 6), new(JobPriority.Standard, 8, 13, 1)],
+            LongFrom = 12,
+            MostLong = 7,
+        };
+        Assert.Empty(_line.Pick([Line.Job(length: 13, waited: 8)], capacity, 10));
+
+        Assert.Single(_line.Pick([Line.Job(length: 13, waited: 9), Line.Job(length: 13, waited: 9)], capacity, 10));
+    }
+
+    [Fact]
     public void Batch_has_its_least_before_anybody_else_and_no_more_than_its_most()
     {
         var urgent = Enumerable.Range(0, 3).Select(_ => Line.Job(level: JobPriority.Interactive)).ToList();
         var batch = Enumerable.Range(0, 3).Select(_ => Line.Job(level: JobPriority.Batch)).ToList();
         var capacity = new Capacity
         {
-            Running = [new(JobPriority.Batch, 10, 1)],
+            Running = [new(JobPriority.Batch, 10, 10, 1)],
             LeastBatch = 2,
             MostBatch = 3,
         };

@@ -81,7 +81,7 @@ public sealed class ModelAllowanceTests(ITestOutputHelper output)
 
             var capacity = new Capacity
             {
-                Running = [.. running.GroupBy(job => job.Level).Select(level => new RunningJobs(level.Key, 10, level.Count()))],
+                Running = [.. running.GroupBy(job => job.Level).Select(level => new RunningJobs(level.Key, 10, 10, level.Count()))],
                 MostBatch = allocation.MostBatchOf(Slots),
                 LeastBatch = SlotShares.LeastBatch(Slots),
             };
