@@ -36,6 +36,7 @@ internal sealed class CallGate(
         var reservation = new Reservation(deployment, caller, input, output, price) { MaxOutput = size.MaxOutputTokens };
         while (true)
         {
+            var ended = ledger.Freed.Count(deployment.FullName);
             var answer = await ledger.ReserveAsync(reservation, cancellationToken);
             if (answer.Slot is not null || answer.State is not null)
             {
@@ -52,7 +53,11 @@ internal sealed class CallGate(
                 return new CallEntry.Full(answer.BlockedBy, answer.Delay);
             }
 
-            await Task.Delay(answer.Delay, clock, cancellationToken);
+            await (
+                answer.BlockedBy == Reserved.ConcurrentCalls
+                    ? ledger.Freed.WaitAsync(deployment.FullName, caller.Level, ended, answer.Delay, clock, cancellationToken)
+                    : Task.Delay(answer.Delay, clock, cancellationToken)
+            );
             reservation = reservation with { Caller = reservation.Caller with { HasTurn = true } };
         }
     }

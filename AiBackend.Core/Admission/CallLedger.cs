@@ -28,6 +28,7 @@ internal sealed class CallLedger : IAsyncDisposable
     private readonly CommitLoop<Pending<Reservation, Reserved>> _reserving;
     private readonly CommitLoop<Pending<ChatCaller, bool>> _confirming;
     private readonly CommitLoop<Settlement> _settling;
+    private readonly SemaphoreSlim _hurry = new(0);
     private volatile bool _isStopping;
 
     public CallLedger(
@@ -45,6 +46,9 @@ internal sealed class CallLedger : IAsyncDisposable
         _settling = new(Capacity, MaxBatch, SettleAsync);
     }
 
+    /// <summary>Who waits here for the end of a call.</summary>
+    public FreedCalls Freed { get; } = new();
+
     /// <summary>Writes a call down and sets aside what it needs, or says when to come back. Waits for an absent Postgres.</summary>
     public Task<Reserved> ReserveAsync(Reservation reservation, CancellationToken cancellationToken) =>
         AskAsync(_reserving, reservation, answer => Forget(reservation, answer), cancellationToken);
@@ -61,6 +65,10 @@ internal sealed class CallLedger : IAsyncDisposable
         {
             _logger.SettlementFailed(null, 1);
         }
+        else if (FreesRoom(settlement) && _hurry.CurrentCount == 0)
+        {
+            _hurry.Release();
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -69,7 +77,12 @@ internal sealed class CallLedger : IAsyncDisposable
         await _reserving.DisposeAsync();
         await _confirming.DisposeAsync();
         await _settling.DisposeAsync();
+        _hurry.Dispose();
     }
+
+    /// <summary>Whether others wait for the end of the call.</summary>
+    private static bool FreesRoom(Settlement settlement) =>
+        settlement.Slot is not null && settlement.Reservation.Deployment.Limits.ConcurrentCalls is not null;
 
     /// <summary>Whoever asked for it has left before he was answered: nobody else would give it back.</summary>
     private void Forget(Reservation reservation, Reserved answer)
@@ -163,10 +176,15 @@ internal sealed class CallLedger : IAsyncDisposable
             try
             {
                 await TransientRetry.RunAsync(_ => _statements.SettleAsync(batch, isRepeat), CancellationToken.None);
+                foreach (var ended in batch.Where(FreesRoom).CountBy(settlement => settlement.Reservation.Deployment.FullName))
+                {
+                    Freed.Free(ended.Key, ended.Value);
+                }
+
                 if (!_isStopping)
                 {
-                    // Nobody waits for a settlement, and fewer, larger ones leave more of the machine to calls.
-                    await Task.Delay(BetweenSettlements);
+                    // Fewer, larger ones leave more of the machine to calls, as long as nobody waits for them.
+                    await _hurry.WaitAsync(BetweenSettlements);
                 }
 
                 return;

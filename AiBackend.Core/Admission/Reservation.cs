@@ -29,6 +29,7 @@ internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller,
 internal readonly record struct Reserved(long? Slot, CallState? State, string BlockedBy, TimeSpan Delay)
 {
     public const string LeaseIsOver = "lease";
+    public const string ConcurrentCalls = "concurrent_calls";
 }
 
 /// <summary>How a call ended: what it used more, or less, than was reserved for it, and what it cost.</summary>
