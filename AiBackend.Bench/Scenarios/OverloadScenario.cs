@@ -20,7 +20,6 @@ internal static class OverloadScenario
     private const int IntervalMs = 20;
     private const int FirstMs = 100;
 
-    private static readonly double OneCall = (FirstMs + ((Words - 1) * IntervalMs)) / 1000d;
     private static readonly string Right = string.Join(
         ' ',
         Enumerable.Range(1, Words).Select(n => string.Create(CultureInfo.InvariantCulture, $"word{n}"))
@@ -50,11 +49,14 @@ internal static class OverloadScenario
         );
 
         using var direct = new DirectCaller(stack.Direct, Model);
-        var plain = await CallAsync(jobs, direct.AskAsync, () => stack.Kill(BenchStack.DirectName), cancellationToken);
+        var alone = await CallAsync(jobs / 8, AtOnce, direct.AskAsync, () => { }, cancellationToken);
+        var capacity = alone.Right / alone.Seconds;
+        var plain = await CallAsync(jobs, Callers, direct.AskAsync, () => stack.Kill(BenchStack.DirectName), cancellationToken);
 
         using var patient = new PatientCaller(stack.Api, stack.Key, Model);
         var queued = await CallAsync(
             jobs,
+            Callers,
             patient.AskAsync,
             () =>
             {
@@ -66,25 +68,33 @@ internal static class OverloadScenario
         var wrong = await stack.ScalarAsync<long>(Backlog.WrongSql, cancellationToken);
         return
         [
-            .. Describe("aibackend", queued, jobs),
+            .. Describe("aibackend", queued, jobs, capacity),
             new("aibackend", "duplicates", "jobs", await stack.ScalarAsync<long>("SELECT count(*) FROM jobs", cancellationToken) - jobs),
             new("aibackend", "wrong", "jobs", wrong),
-            .. Describe("endpoint", plain, jobs),
+            .. Describe("endpoint", plain, jobs, capacity),
+            new("as many callers as it takes", "calls", "1/s", capacity),
+            new("as many callers as it takes", "share of the provider's capacity", "", 1),
             new("goal", "right answers", "", 1),
             new("goal", "share of the provider's capacity", "", 0.95),
         ];
     }
 
-    private static IEnumerable<Measurement> Describe(string system, (int Right, double Seconds) result, int jobs) =>
+    /// <param name="system">What was measured.</param>
+    /// <param name="result">What it did.</param>
+    /// <param name="jobs">What it should have done.</param>
+    /// <param name="capacity">Calls a second that just as many callers get as the provider takes at once: on this machine, in this minute.</param>
+    private static IEnumerable<Measurement> Describe(string system, Outcome result, int jobs, double capacity) =>
         [
             new(system, "right answers", "", result.Right / (double)jobs),
-            new(system, "share of the provider's capacity", "", result.Right * OneCall / AtOnce / result.Seconds),
+            new(system, "share of the provider's capacity", "", result.Right / result.Seconds / capacity),
+            new(system, "calls", "1/s", result.Right / result.Seconds),
             new(system, "wall", "s", result.Seconds),
         ];
 
     /// <summary>Every caller asks for one piece of work after another; in the middle of all of it something is killed.</summary>
-    private static async Task<(int Right, double Seconds)> CallAsync(
+    private static async Task<Outcome> CallAsync(
         int jobs,
+        int callers,
         Func<CancellationToken, Task<string?>> ask,
         Action kill,
         CancellationToken cancellationToken
@@ -95,7 +105,7 @@ internal static class OverloadScenario
         await Parallel.ForAsync(
             0,
             jobs,
-            new ParallelOptions { MaxDegreeOfParallelism = Callers, CancellationToken = cancellationToken },
+            new ParallelOptions { MaxDegreeOfParallelism = callers, CancellationToken = cancellationToken },
             async (_, token) =>
             {
                 if (await ask(token) == Right)
@@ -109,6 +119,10 @@ internal static class OverloadScenario
                 }
             }
         );
-        return (right, watch.Elapsed.TotalSeconds);
+        return new(right, watch.Elapsed.TotalSeconds);
     }
+
+    /// <param name="Right">Right answers.</param>
+    /// <param name="Seconds">That all took.</param>
+    private readonly record struct Outcome(int Right, double Seconds);
 }
