@@ -10,6 +10,9 @@ internal sealed class MoneyOf(TenantNames tenants)
 {
     public const string Parameter = "tenant";
 
+    private const string OthersMoney =
+        "Only a key of the operators' tenant, default, sees other tenants' money. Leave tenant out, or use such a key.";
+
     /// <summary>Stands for every tenant.</summary>
     public const string Everybody = "*";
 
@@ -19,6 +22,11 @@ internal sealed class MoneyOf(TenantNames tenants)
         if (QueryParameters.TryReadText(context.Request, Parameter, out var name) is { } repeated)
         {
             return (repeated, null);
+        }
+
+        if (name is not null && context.GetTenantId() != ApiKeyStore.DefaultTenant)
+        {
+            return (ProblemTypes.MissingScope.With(OthersMoney), null);
         }
 
         return name switch

@@ -53,12 +53,19 @@ internal sealed class CallGate(
                 return new CallEntry.Full(answer.BlockedBy, answer.Delay);
             }
 
-            await (
-                answer.BlockedBy == Reserved.ConcurrentCalls
-                    ? ledger.Freed.WaitAsync(deployment.FullName, caller.Level, ended, answer.Delay, clock, cancellationToken)
-                    : Task.Delay(answer.Delay, clock, cancellationToken)
-            );
-            reservation = reservation with { Caller = reservation.Caller with { HasTurn = true } };
+            var hasTurn = true;
+            if (answer.BlockedBy == Reserved.ConcurrentCalls)
+            {
+                // Called earlier than it was told to come, it is still behind those who wait for the other limits.
+                var isUp = await ledger.Freed.WaitAsync(deployment.FullName, caller.Level, ended, answer.Delay, clock, cancellationToken);
+                hasTurn = isUp || !deployment.Limits.AnyPerMinute;
+            }
+            else
+            {
+                await Task.Delay(answer.Delay, clock, cancellationToken);
+            }
+
+            reservation = reservation with { Caller = reservation.Caller with { HasTurn = hasTurn || reservation.Caller.HasTurn } };
         }
     }
 

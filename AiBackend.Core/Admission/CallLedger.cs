@@ -65,7 +65,7 @@ internal sealed class CallLedger : IAsyncDisposable
         {
             _logger.SettlementFailed(null, 1);
         }
-        else if (FreesRoom(settlement) && _hurry.CurrentCount == 0)
+        else if (FreesRoom(settlement) && _hurry.CurrentCount == 0 && !_isStopping)
         {
             _hurry.Release();
         }

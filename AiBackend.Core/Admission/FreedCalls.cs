@@ -33,8 +33,9 @@ internal sealed class FreedCalls
         }
     }
 
-    /// <summary>Until it is this one's turn, one has ended since <paramref name="seen"/> was counted, or the time is up.</summary>
-    public async Task WaitAsync(
+    /// <summary>Waits until it is this one's turn, one has ended since <paramref name="seen"/> was counted, or the time is up.</summary>
+    /// <returns>Whether the time is up.</returns>
+    public async Task<bool> WaitAsync(
         string deployment,
         int level,
         long seen,
@@ -50,7 +51,7 @@ internal sealed class FreedCalls
             var line = LineOf(deployment);
             if (line.Freed != seen)
             {
-                return;
+                return false;
             }
 
             place = (level, _waits++);
@@ -60,17 +61,31 @@ internal sealed class FreedCalls
         try
         {
             await turn.Task.WaitAsync(most, clock, cancellationToken);
+            return false;
         }
         catch (TimeoutException)
         {
-            // Time to ask again.
+            Leave(deployment, place);
+            return true;
         }
-        finally
+        catch (OperationCanceledException)
         {
-            lock (_lock)
+            if (!Leave(deployment, place))
             {
-                LineOf(deployment).Waiting.Remove(place);
+                // It was given the place just now, and does not take it.
+                Free(deployment, 1);
             }
+
+            throw;
+        }
+    }
+
+    /// <returns>Whether it still waited.</returns>
+    private bool Leave(string deployment, (int, long) place)
+    {
+        lock (_lock)
+        {
+            return LineOf(deployment).Waiting.Remove(place);
         }
     }
 

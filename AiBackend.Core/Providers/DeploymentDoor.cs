@@ -123,6 +123,13 @@ internal sealed class DeploymentDoor(
         var isSent = false;
         try
         {
+            // Before the breaker: the turn to find out whether a provider is well is not for a call that is not made.
+            if (isRetry && !budgets.HasLeft(deployment.Provider))
+            {
+                budgets.MayCall(deployment.Provider, isRetry);
+                return ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider);
+            }
+
             if (await circuits.BeginAsync(deployment, pass, cancellationToken) is { } wait)
             {
                 return ProviderFailure.NotAsked.CircuitOpen(deployment.Provider, deployment.Model, wait);

@@ -17,6 +17,9 @@ internal sealed class RetryBudgets
         metrics.ObserveRetryBudgets(() => _budgets.Select(each => (each.Key, each.Value.Left)));
     }
 
+    /// <summary>Whether a retry would be allowed now; nothing is counted.</summary>
+    public bool HasLeft(string provider) => Of(provider).Left >= 1;
+
     /// <summary>Counts a call that is about to be made.</summary>
     /// <returns>Whether it may be made; a first call always may.</returns>
     public bool MayCall(string provider, bool isRetry)

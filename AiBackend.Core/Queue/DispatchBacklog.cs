@@ -25,6 +25,7 @@ public sealed class DispatchBacklog(
 )
 {
     private static readonly TimeSpan SlotsInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(3);
 
     // Read by a worker but perhaps not yet claimed: offering these again at once would only make duplicates.
     private readonly Dictionary<Guid, (long At, WaitingJob Job)> _offered = [];
@@ -37,11 +38,13 @@ public sealed class DispatchBacklog(
 
     // Until a round has come to its end: the note may be lost with one that has not, and with the leader before.
     private bool _lookAtAll = true;
+    private long _lastRoundAt;
 
     /// <returns>Whether more jobs wait than fitted, or may wait by now, so that the next round should follow soon.</returns>
     /// <exception cref="StackExchange.Redis.RedisException">Redis is away; workers find jobs in Postgres by themselves.</exception>
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
+        NoticeOtherLeader();
         ForgetOldOffers();
         await ReadSlotsAsync(cancellationToken);
         var ready = await queue.LookAsync();
@@ -135,6 +138,17 @@ public sealed class DispatchBacklog(
         };
     }
 
+    /// <summary>There is a round every second: after a longer pause somebody else may have led.</summary>
+    private void NoticeOtherLeader()
+    {
+        if (clock.GetElapsedTime(_lastRoundAt) > LongestPause)
+        {
+            (_lookAtAll, _nothingLeft) = (true, false);
+        }
+
+        _lastRoundAt = clock.GetTimestamp();
+    }
+
     private void ForgetOldOffers()
     {
         foreach (var (id, offer) in _offered)
@@ -151,16 +165,24 @@ public sealed class DispatchBacklog(
         var more = _offered.Values.CountBy(offer => JobKind.Of(offer.Job)).ToDictionary();
         var heads = await jobs.ReadHeadsAsync(new(backlog, options.Value.OfferAgainAfter, room + 1, more, _after), cancellationToken);
         _after = heads.Last;
-        ForgetClaimed(heads);
+        if (backlog)
+        {
+            // Without one the young are not looked at.
+            ForgetClaimed(heads);
+        }
+
         return heads;
     }
 
-    /// <summary>Claimed since: remembering them would only make the next look longer.</summary>
+    /// <summary>Claimed since: remembered, they would count as jobs that hold a slot, beside the one they hold or held.</summary>
     private void ForgetClaimed(LineHeads heads)
     {
         var kinds = heads.Kinds.ToHashSet();
         var stillQueued = heads.Jobs.Select(job => job.Id).ToHashSet();
-        var claimed = _offered.Values.Where(offer => kinds.Contains(JobKind.Of(offer.Job)) && !stillQueued.Contains(offer.Job.Id));
+        var claimed = _offered.Values.Where(offer => IsSeen(JobKind.Of(offer.Job)) && !stillQueued.Contains(offer.Job.Id));
+        // A kind that is not there has no job left, unless there are too many kinds to see.
+        bool IsSeen(JobKind kind) => kinds.Contains(kind) || heads.Last.All(last => last.Level != kind.Level);
+
         foreach (var offer in claimed.ToList())
         {
             _offered.Remove(offer.Job.Id);

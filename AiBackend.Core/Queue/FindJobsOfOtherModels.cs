@@ -10,22 +10,27 @@ public sealed class FindJobsOfOtherModels(NpgsqlDataSource database)
     private const int Near = 500;
 
     private static readonly string Sql = $"""
-        SELECT id FROM ({string.Join("\nUNION\n", Enum.GetValues<JobPriority>().SelectMany(Ends))}) j
-         WHERE model <> ALL(@models) AND due_at <= now() - @older_than AND {HeldJobs.None("j")} ORDER BY priority, id LIMIT @limit
+        SELECT id FROM (
+            SELECT id, priority, row_number() OVER (PARTITION BY model ORDER BY priority, id) AS place
+              FROM ({string.Join("\nUNION\n", Enum.GetValues<JobPriority>().SelectMany(Ends))}) j
+             WHERE model <> ALL(@models) AND due_at <= now() - @older_than AND {HeldJobs.None("j")}) others
+         WHERE place <= @of_one ORDER BY priority, id LIMIT @limit
         """;
 
     /// <param name="models">Those that are left out.</param>
     /// <param name="olderThan">How long they have waited at least: until then the line may come to them.</param>
+    /// <param name="ofOne">Most of them of one model.</param>
     /// <param name="limit">Most of them.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Jobs that may be claimed, the urgent first.</returns>
-    public async Task<Guid[]> RunAsync(string[] models, TimeSpan olderThan, int limit, CancellationToken cancellationToken)
+    public async Task<Guid[]> RunAsync(string[] models, TimeSpan olderThan, int ofOne, int limit, CancellationToken cancellationToken)
     {
 #pragma warning disable CA2100 // Built from constants of this class.
         await using var command = database.CreateCommand(Sql);
 #pragma warning restore CA2100
         command.Parameters.AddWithValue("models", models);
         command.Parameters.AddWithValue("older_than", olderThan);
+        command.Parameters.AddWithValue("of_one", ofOne);
         command.Parameters.AddWithValue("limit", limit);
         return await command.ReadIdsAsync(cancellationToken);
     }

@@ -53,12 +53,13 @@ internal sealed partial class FindQueuedJobs
           FROM jobs WHERE status = 2 AND pool = 'default' GROUP BY 1, 2, 3
         """;
 
-    private const string InteractiveSql = """
-        SELECT (SELECT now() - due_at FROM jobs
-                 WHERE status = 1 AND pool = 'default' AND priority = 0 AND crash_count < 2 ORDER BY id LIMIT 1),
-               (SELECT count(*) FROM jobs WHERE status = 2 AND pool = 'default' AND priority = 0)
-               + (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE status = 1 AND pool = 'default' AND priority = 0 AND crash_count < 2
-                                         LIMIT 1000) line)
+    // Nobody makes room for what is paused. Bounded: behind ten thousand that are, what waits is not seen, and nothing is moved for it.
+    private static readonly string InteractiveSql = $"""
+        SELECT max(line.waited), count(*) + (SELECT count(*) FROM jobs WHERE status = 2 AND pool = 'default' AND priority = 0)
+          FROM (SELECT now() - j.due_at AS waited
+                  FROM (SELECT due_at, tenant_id, model, pool FROM jobs
+                         WHERE status = 1 AND pool = 'default' AND priority = 0 AND crash_count < 2 ORDER BY id LIMIT 10000) j
+                 WHERE {HeldJobs.None("j")} LIMIT 1000) line
         """;
 
     // As long as it takes until a worker that says nothing more is called lost (Operations/WorkerReads).

@@ -103,6 +103,8 @@ public sealed class MoneyApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal((HttpStatusCode.Created, name), (status, made.GetProperty("tenant").GetString()));
         Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(HttpMethod.Get, path)).Status);
         Assert.Equal(HttpStatusCode.OK, (await acme.GetAsync(path, TestRun.Cancel)).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await acme.GetAsync("/api/v1/usage?tenant=*", TestRun.Cancel)).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, (await acme.GetAsync("/api/v1/budgets?tenant=default", TestRun.Cancel)).StatusCode);
         var core = await api.WorkerAsync();
         await using var ledger = core.NewLedger();
         var spender = await core.SpenderAsync(CoreHost.Draft() with { TenantId = tenantId, KeyId = "k-acme" });

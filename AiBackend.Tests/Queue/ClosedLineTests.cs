@@ -59,6 +59,27 @@ public sealed class ClosedLineTests(PostgresServer postgres, RedisServer redis) 
         Assert.Contains(young, (await Queue.LookAsync()).Unread);
     }
 
+    [Fact]
+    public async Task The_only_job_of_its_kind_that_comes_back_soon_is_offered_again_at_once()
+    {
+        await Queue.ReadAsync("w", 1);
+        var dispatch = Dispatch(() => Task.CompletedTask);
+        await Queue.NoteBacklogAsync();
+        var id = await Core.SubmitAsync();
+        await dispatch.RunAsync(TestRun.Cancel);
+        var entry = Assert.Single(await Queue.ReadAsync("w", 10));
+        await Core.ClaimAsync(id);
+        await Queue.AcknowledgeAsync([entry.EntryId]);
+        await Queue.NoteBacklogAsync();
+        await dispatch.RunAsync(TestRun.Cancel);
+        await Core.ExecuteAsync("UPDATE jobs SET status = 1, worker_id = NULL, lease_until = NULL WHERE id = @id", id);
+        await Queue.NoteBacklogAsync();
+
+        await dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.Contains(id, (await Queue.LookAsync()).Unread);
+    }
+
     private DispatchBacklog Dispatch(Func<Task> duringLook) =>
         new(
             new Watched(Core.Get<IQueuedJobs>(), duringLook),

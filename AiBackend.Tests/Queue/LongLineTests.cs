@@ -64,6 +64,20 @@ public sealed class LongLineTests(PostgresServer postgres, RedisServer redis) : 
     }
 
     [Fact]
+    public async Task Nobody_makes_room_for_interactive_jobs_that_are_paused()
+    {
+        var held = await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Interactive, Model = "paused" });
+        await Core.ExecuteAsync("UPDATE jobs SET due_at = now() - interval '1 hour' WHERE id = @id", held);
+        await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Interactive });
+        await Core.Get<HoldWork>().HoldAsync(new(ControlKind.Model, "paused"), ControlMode.Paused, null, "key", TestRun.Cancel);
+
+        var demand = await Core.Get<IQueuedJobs>().ReadInteractiveDemandAsync(TestRun.Cancel);
+
+        Assert.Equal(1, demand.Jobs);
+        Assert.InRange(demand.Wait, TimeSpan.Zero, TimeSpan.FromMinutes(30));
+    }
+
+    [Fact]
     public async Task Jobs_of_a_paused_provider_are_passed_over_at_once_and_let_go_when_they_may()
     {
         await FillAsync(status: 5, reason: "paused:provider/one");

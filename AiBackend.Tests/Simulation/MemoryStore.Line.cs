@@ -65,7 +65,7 @@ internal partial class MemoryStore
         var waiting = jobs.FindAll(job => job.Status == JobStatus.Queued && job.CrashCount < RescueJobs.AloneAfter);
         return Task.FromResult(
             new InteractiveDemand(
-                waiting.OrderBy(job => job.Draft.Id).Select(job => Now - job.DueAt).FirstOrDefault(),
+                waiting.Select(job => Now - job.DueAt).DefaultIfEmpty().Max(),
                 waiting.Count + jobs.Count(job => job.Status == JobStatus.Processing)
             )
         );

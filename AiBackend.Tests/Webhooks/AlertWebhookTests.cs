@@ -133,11 +133,11 @@ public sealed class AlertWebhookTests(PostgresServer postgres, RedisServer redis
     }
 
     [Theory]
-    [InlineData("ftp://x", Secret, false, "Alerts:Webhook:Url is 'ftp://x'")]
+    [InlineData("ftp://x", Secret, false, "Alerts:Webhook:Url is no address")]
     [InlineData("http://hooks.example/x", Secret, false, "an https address")]
     [InlineData("https://me:pw@hooks.example/x", Secret, true, "without user name")]
     [InlineData("https://hooks.example/x", "", true, "Alerts:Webhook:Secret is not a secret")]
-    [InlineData("", Secret, true, "Alerts:Webhook:Url is ''")]
+    [InlineData("", Secret, true, "Alerts:Webhook:Url is no address")]
     [InlineData("http://hooks.example/x", Secret, true, null)]
     [InlineData("https://hooks.example/x", Secret, false, null)]
     [InlineData("", "", false, null)]

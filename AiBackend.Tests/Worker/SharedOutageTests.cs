@@ -38,7 +38,7 @@ public sealed class SharedOutageTests(PostgresServer postgres, SimulatorServer s
         // What one process sends and the other receives is never exactly as far apart as the turns were.
         Assert.All(
             calls.Zip(calls.Skip(1), (one, next) => next - one),
-            between => Assert.InRange(between, TimeSpan.FromSeconds(4.5), TimeSpan.FromSeconds(60))
+            between => Assert.InRange(between, TimeSpan.FromSeconds(3.5), TimeSpan.FromSeconds(60))
         );
         Assert.InRange(await stack.CountAsync("waiting_reason = 'provider_down:p0'"), 1, Jobs);
         Assert.Equal(0, await stack.CountAsync("status >= 6"));

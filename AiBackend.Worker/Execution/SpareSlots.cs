@@ -34,6 +34,7 @@ internal sealed class SpareSlots(SlotUse slots, HeldLeases held, FindJobsOfOther
         }
 
         string[] many = [.. models.Where(model => model.Value >= MostOfOne).Select(model => model.Key)];
-        return await others.RunAsync(many, Waited, Math.Min(limit, MostOfOne), cancellationToken);
+        var most = models.Where(model => model.Value < MostOfOne).Select(model => model.Value).DefaultIfEmpty().Max();
+        return await others.RunAsync(many, Waited, MostOfOne - most, Math.Min(limit, MostOfOne), cancellationToken);
     }
 }

@@ -63,7 +63,6 @@ internal sealed class JobRequestRules(
         return null;
     }
 
-    /// <summary>Checks what depends on the moment and the configuration.</summary>
     /// <summary>The most urgent priority that the caller's jobs may have.</summary>
     public JobPriority HighestOf(Caller caller) => tiers.HighestOf(caller.Tier, caller.HighestPriority);
 

@@ -94,7 +94,7 @@ DECLARE
     output numeric;
     total bigint := 0;
 BEGIN
-    FOR name IN SELECT c.deployment FROM call_windows c WHERE (SELECT max(t) FROM unnest(c.turns) t) > now() ORDER BY c.deployment LOOP
+    FOR name IN SELECT c.deployment FROM call_windows c WHERE (SELECT max(t) FROM unnest(c.turns) t) > now() ORDER BY c.deployment COLLATE "C" LOOP
         SELECT * INTO w FROM call_windows c WHERE c.deployment = name;
         w := call_window(name, w.slot_ms * 60);
         requests := (SELECT sum(n) FROM unnest(w.requests) n);
@@ -109,7 +109,8 @@ BEGIN
             floor((w.max_output - output) * greatest(requests, 1) / greatest(output, 1)),
             floor((w.max_tokens - input - output) * greatest(requests, 1) / greatest(input + output, 1)),
             -- Half a second's worth may be on its way: until the next round, a quarter of a second later, calls end.
-            CASE WHEN w.max_calls IS NOT NULL THEN w.max_calls - count_open_calls(name) + 500 / call_interval(w) END)::bigint);
+            CASE WHEN w.max_calls IS NOT NULL THEN w.max_calls - count_open_calls(name)
+                 + (SELECT floor(500.0 * max(w.requests[(w.slot - ago) % 62 + 1]) / w.slot_ms) FROM generate_series(1, 5) AS ago) END)::bigint);
         IF NOT EXISTS (SELECT 1 FROM jobs i WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'rate_limit:%' AND i.waiting_reason = ANY (reasons)) THEN
             UPDATE call_windows c SET turns = array_fill('-infinity'::timestamptz, ARRAY[3]) WHERE c.deployment = name;
         END IF;

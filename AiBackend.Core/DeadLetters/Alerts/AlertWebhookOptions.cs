@@ -31,7 +31,7 @@ internal sealed class AlertWebhookValidator(bool isDevelopment) : IValidateOptio
         if (!IsUsable(options.Url))
         {
             problems.Add(
-                $"Alerts:Webhook:Url is '{options.Url}'. Set Alerts__Webhook__Url to an https address without user name{(isDevelopment ? " (http is fine in Development)" : "")}, or remove it together with the secret."
+                $"Alerts:Webhook:Url is no address that messages may go to (it is not shown, for it may hold a password). Set Alerts__Webhook__Url to an https address without user name{(isDevelopment ? " (http is fine in Development)" : "")}, or remove it together with the secret."
             );
         }
 

@@ -23,4 +23,7 @@ public sealed record ProviderLimits
 
     /// <summary>Whether there is any.</summary>
     public bool Any => this != None;
+
+    /// <summary>Whether anything is counted over a minute.</summary>
+    public bool AnyPerMinute => this != None with { ConcurrentCalls = ConcurrentCalls };
 }

@@ -1,12 +1,13 @@
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Order;
+using AiBackend.Core.Queue.Outlook;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Queue.Estimates;
 
 /// <summary>Learns from the jobs that ended lately: the leader's part.</summary>
-public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads, TimeProvider clock)
+public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads, LineFlow flow, TimeProvider clock)
 {
     // The newest attempts, so that what changes is noticed, however many jobs wait; so many that one busy tenant does not drive out the
     // others at once. A group that is not among them keeps what was learned of it.
@@ -63,7 +64,7 @@ public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads,
         loads.ByLength = read;
     }
 
-    /// <summary>No job came for so long that those that did have ended, or take longer than it matters.</summary>
+    /// <summary>No job came, and none waits for a slot, for so long that those that did have ended, or take longer than it matters.</summary>
     private async Task<bool> IsStillAsync(CancellationToken cancellationToken)
     {
         const int Rounds = 60;
@@ -71,7 +72,7 @@ public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads,
         var newest = await command.ExecuteScalarAsync(cancellationToken) as Guid? ?? Guid.Empty;
         _still = newest == _newest ? _still + 1 : 0;
         _newest = newest;
-        return newest == Guid.Empty || _still > Rounds;
+        return newest == Guid.Empty || (_still > Rounds && !flow.HasLine);
     }
 
     private NpgsqlCommand Command(string sql)
