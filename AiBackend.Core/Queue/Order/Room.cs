@@ -21,10 +21,10 @@ internal sealed class Room(Capacity capacity)
         _batch += job.Level == JobPriority.Batch ? 1 : 0;
     }
 
-    // Jobs that turn out to be long hold slots of long ones, so that enough are left for short ones; but whoever has waited for as long as it
+    // Jobs that turn out to be long hold slots of long ones, so that enough are left for short ones; but whoever has waited for half as long as it
     // runs does not wait for the errors of others too. Else a few errors make long jobs wait several times as long (ShortBeforeLongTests).
     private bool HasForLong(WaitingJob job) =>
-        _long < capacity.MostLong || (_expectedLong < capacity.MostLong && job.Waited >= JobLength.LongestOf(job.Length));
+        _long < capacity.MostLong || (_expectedLong < capacity.MostLong && job.Waited >= JobLength.LongestOf(job.Length) / 2);
 
     private bool IsLong(WaitingJob job) => job.Length >= capacity.LongFrom;
 }

@@ -79,7 +79,7 @@ public sealed class FairLineTests
     }
 
     [Fact]
-    public void What_is_long_waits_for_the_errors_of_others_no_longer_than_it_runs()
+    public void What_is_long_waits_for_the_errors_of_others_no_longer_than_half_its_run()
     {
         var capacity = new Capacity
         {
@@ -87,9 +87,9 @@ public sealed class FairLineTests
             LongFrom = 12,
             MostLong = 7,
         };
-        Assert.Empty(_line.Pick([Line.Job(length: 13, waited: 8)], capacity, 10));
+        Assert.Empty(_line.Pick([Line.Job(length: 13, waited: 4)], capacity, 10));
 
-        Assert.Single(_line.Pick([Line.Job(length: 13, waited: 9), Line.Job(length: 13, waited: 9)], capacity, 10));
+        Assert.Single(_line.Pick([Line.Job(length: 13, waited: 5), Line.Job(length: 13, waited: 5)], capacity, 10));
     }
 
     [Fact]
