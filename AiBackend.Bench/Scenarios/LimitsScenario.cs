@@ -11,6 +11,10 @@ internal static class LimitsScenario
     private const int DefaultJobs = 2_000;
     private const int Tokens = 10_000;
     private const int Words = 35;
+
+    // Of very many jobs small ones: so they take minutes, at a speed at which the time to send a call does not weigh.
+    private const int Many = 10_000;
+    private const int FewWords = 4;
     private const string Model = "sim-limits";
 
     private const string Body =
@@ -29,7 +33,7 @@ internal static class LimitsScenario
             },
         };
         await using var stack = await BenchStack.StartAsync(options, settings, cancellationToken);
-        await stack.TeachAsync(Model, Words, intervalMs: 1, cancellationToken);
+        await stack.TeachAsync(Model, jobs > Many ? FewWords : Words, intervalMs: 1, cancellationToken);
         await Backlog.QueueAsync(stack, jobs, Body, cancellationToken);
         var result = await Backlog.WorkOffAsync(stack, jobs, TimeSpan.FromMinutes(20), cancellationToken);
 
