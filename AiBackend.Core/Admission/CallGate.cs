@@ -43,6 +43,17 @@ internal sealed class CallGate(
                 return new CallEntry.Admitted(new Permit(this, kind, size, reservation, answer));
             }
 
+            if (reservation.Price is null && answer.BlockedBy.StartsWith("budget:unpriced:", StringComparison.Ordinal))
+            {
+                // It may have been given one a moment ago; and else its job waits for minutes.
+                var newest = await prices.FindNewestAsync(deployment.Provider, deployment.Model, cancellationToken);
+                if (newest is not null)
+                {
+                    reservation = reservation with { Price = newest };
+                    continue;
+                }
+            }
+
             if (Refusal(answer) is { } refusal)
             {
                 return refusal;

@@ -15,10 +15,17 @@ public sealed class PriceBook(PriceStore store, IStorageWatch storage, IOptions<
     private bool _isSeeded;
 
     /// <returns>The price of a deployment now; null when it has none.</returns>
-    public async ValueTask<Price?> FindAsync(string provider, string model, CancellationToken cancellationToken)
+    public ValueTask<Price?> FindAsync(string provider, string model, CancellationToken cancellationToken) =>
+        FindAsync(provider, model, Fresh, cancellationToken);
+
+    /// <returns>The same, without what is in memory.</returns>
+    public ValueTask<Price?> FindNewestAsync(string provider, string model, CancellationToken cancellationToken) =>
+        FindAsync(provider, model, TimeSpan.Zero, cancellationToken);
+
+    private async ValueTask<Price?> FindAsync(string provider, string model, TimeSpan maxAge, CancellationToken cancellationToken)
     {
         await storage.WaitUntilBackAsync(cancellationToken);
-        var prices = _prices is { } known && clock.GetElapsedTime(_readAt) < Fresh ? known : await ReadAsync(cancellationToken);
+        var prices = _prices is { } known && clock.GetElapsedTime(_readAt) < maxAge ? known : await ReadAsync(maxAge, cancellationToken);
         var now = clock.GetUtcNow();
         return prices.TryGetValue((provider, model), out var versions) ? Array.FindLast(versions, price => price.ValidFrom <= now) : null;
     }
@@ -26,13 +33,16 @@ public sealed class PriceBook(PriceStore store, IStorageWatch storage, IOptions<
     /// <inheritdoc />
     public void Dispose() => _reading.Dispose();
 
-    private async Task<IReadOnlyDictionary<(string Provider, string Model), Price[]>> ReadAsync(CancellationToken cancellationToken)
+    private async Task<IReadOnlyDictionary<(string Provider, string Model), Price[]>> ReadAsync(
+        TimeSpan maxAge,
+        CancellationToken cancellationToken
+    )
     {
         // One reads, the others use what it found; while Postgres is away, what was known goes on to hold.
         await _reading.WaitAsync(cancellationToken);
         try
         {
-            if (_prices is { } known && clock.GetElapsedTime(_readAt) < Fresh)
+            if (_prices is { } known && clock.GetElapsedTime(_readAt) < maxAge)
             {
                 return known;
             }

@@ -38,6 +38,23 @@ public sealed class BudgetTests(PostgresServer postgres, RedisServer redis) : Co
     }
 
     [Fact]
+    public async Task A_price_that_was_set_a_moment_ago_is_known_to_a_call_that_needs_one()
+    {
+        await Core.BudgetAsync(1m);
+        var job = await Core.SpenderAsync();
+        await using var ledger = Core.NewLedger();
+        var prices = new PriceStore(Core.Database);
+        using var book = new PriceBook(prices, Core.Get<IStorageWatch>(), Options.Create(new PriceOptions()), new FakeTime());
+        var call = job.Call(0.1m);
+        Assert.Null(await book.FindAsync("p0", "m", TestRun.Cancel));
+        await prices.AddAsync("p0", "m", new PriceRates(0, 0, 1, 1), null, "key", TestRun.Cancel);
+
+        var entry = await Core.NewGate(ledger, book).EnterAsync(Spending.Deployment, new CallSize(1, 1), call.Caller, TestRun.Cancel);
+
+        Assert.IsType<CallEntry.Admitted>(entry);
+    }
+
+    [Fact]
     public async Task I_6_what_the_caller_lets_be_written_is_reserved_whole()
     {
         var budget = await Core.BudgetAsync(0.10m);
