@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
 
 namespace AiBackend.Bench.Load;
 
@@ -18,59 +15,15 @@ internal static class OpenLoop
         CancellationToken cancellationToken
     )
     {
-        var sent = new List<SentJob>();
-        var idle = new Queue<RawConnection>();
+        using var sender = new JobSender(address, path);
         using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1) / perSecond);
         var watch = Stopwatch.StartNew();
-        var pending = new List<Task>();
+        var pending = new List<Task<SentJob>>();
         while (watch.Elapsed < duration && await timer.WaitForNextTickAsync(cancellationToken))
         {
-            pending.Add(SendOneAsync());
+            pending.Add(sender.SendAsync(key, Requests.NoopBody, cancellationToken));
         }
 
-        await Task.WhenAll(pending);
-        foreach (var connection in idle)
-        {
-            connection.Dispose();
-        }
-
-        return sent;
-
-        async Task SendOneAsync()
-        {
-            RawConnection? connection;
-            lock (idle)
-            {
-                idle.TryDequeue(out connection);
-            }
-
-            if (connection is null)
-            {
-                connection = new RawConnection();
-                await connection.ConnectAsync(address, cancellationToken);
-            }
-
-            var request = Requests.Post(address, path, key, Requests.NoopBody);
-            var (sentAt, begin) = (TimeProvider.System.GetUtcNow(), Stopwatch.GetTimestamp());
-            var (status, body) = await connection.SendAsync(request, cancellationToken);
-            var acknowledged = Stopwatch.GetElapsedTime(begin);
-            if (status != 202)
-            {
-                throw new InvalidOperationException(
-                    string.Create(CultureInfo.InvariantCulture, $"A job was refused with {status}: {Encoding.UTF8.GetString(body.Span)}")
-                );
-            }
-
-            using var answer = JsonDocument.Parse(body);
-            var id = answer.RootElement.GetProperty("id").GetGuid();
-            lock (idle)
-            {
-                sent.Add(new SentJob(id, sentAt, acknowledged));
-                idle.Enqueue(connection);
-            }
-        }
+        return [.. await Task.WhenAll(pending)];
     }
 }
-
-/// <summary>One request of an open loop.</summary>
-internal sealed record SentJob(Guid Id, DateTimeOffset SentAt, TimeSpan Acknowledged);

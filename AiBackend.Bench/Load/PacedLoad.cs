@@ -57,7 +57,7 @@ internal static class PacedLoad
         {
             try
             {
-                connection ??= await ConnectAsync(api, cancellationToken);
+                connection ??= await RawConnection.OpenAsync(api, cancellationToken);
                 var (status, answer) = await connection.SendAsync(Requests.Post(api, "/api/v1/jobs", key, body), cancellationToken);
                 answers.Add(Read(at, watch.Elapsed - at, status, answer));
             }
@@ -71,13 +71,6 @@ internal static class PacedLoad
 
         connection?.Dispose();
         return answers;
-    }
-
-    private static async Task<RawConnection> ConnectAsync(Uri api, CancellationToken cancellationToken)
-    {
-        var connection = new RawConnection();
-        await connection.ConnectAsync(api, cancellationToken);
-        return connection;
     }
 
     private static PacedAnswer Read(TimeSpan at, TimeSpan answered, int status, ReadOnlyMemory<byte> body)

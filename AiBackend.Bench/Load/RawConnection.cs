@@ -17,8 +17,12 @@ internal sealed class RawConnection : IDisposable
     /// <summary>To wait for answers on many connections at once.</summary>
     public Socket Socket => _socket;
 
-    public Task ConnectAsync(Uri address, CancellationToken cancellationToken) =>
-        _socket.ConnectAsync(address.Host, address.Port, cancellationToken).AsTask();
+    public static async Task<RawConnection> OpenAsync(Uri address, CancellationToken cancellationToken)
+    {
+        var connection = new RawConnection();
+        await connection._socket.ConnectAsync(address.Host, address.Port, cancellationToken);
+        return connection;
+    }
 
     /// <summary>
     /// Connects for <see cref="Send"/> and <see cref="TryReceive"/>: one asynchronous call would make the runtime watch the socket

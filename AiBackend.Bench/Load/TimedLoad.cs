@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
 
 namespace AiBackend.Bench.Load;
 
@@ -14,7 +11,7 @@ internal static class TimedLoad
     /// <returns>The jobs in the order of the requests.</returns>
     public static async Task<SentJob[]> SendAsync(Uri api, IReadOnlyList<TimedRequest> requests, CancellationToken cancellationToken)
     {
-        var idle = new Queue<RawConnection>();
+        using var sender = new JobSender(api, "/api/v1/jobs");
         var watch = Stopwatch.StartNew();
         var pending = new List<Task<SentJob>>(requests.Count);
         foreach (var request in requests)
@@ -24,54 +21,9 @@ internal static class TimedLoad
                 await Task.Delay(left, cancellationToken);
             }
 
-            pending.Add(SendOneAsync(api, request, idle, cancellationToken));
+            pending.Add(sender.SendAsync(request.Key, request.Body, cancellationToken));
         }
 
-        var sent = await Task.WhenAll(pending);
-        foreach (var connection in idle)
-        {
-            connection.Dispose();
-        }
-
-        return sent;
-    }
-
-    private static async Task<SentJob> SendOneAsync(
-        Uri api,
-        TimedRequest request,
-        Queue<RawConnection> idle,
-        CancellationToken cancellationToken
-    )
-    {
-        RawConnection? connection;
-        lock (idle)
-        {
-            idle.TryDequeue(out connection);
-        }
-
-        if (connection is null)
-        {
-            connection = new RawConnection();
-            await connection.ConnectAsync(api, cancellationToken);
-        }
-
-        var (sentAt, begin) = (TimeProvider.System.GetUtcNow(), Stopwatch.GetTimestamp());
-        var (status, body) = await connection.SendAsync(Requests.Post(api, "/api/v1/jobs", request.Key, request.Body), cancellationToken);
-        var acknowledged = Stopwatch.GetElapsedTime(begin);
-        if (status != 202)
-        {
-            throw new InvalidOperationException(
-                string.Create(CultureInfo.InvariantCulture, $"A job was refused with {status}: {Encoding.UTF8.GetString(body.Span)}")
-            );
-        }
-
-        using var answer = JsonDocument.Parse(body);
-        var id = answer.RootElement.GetProperty("id").GetGuid();
-        lock (idle)
-        {
-            idle.Enqueue(connection);
-        }
-
-        return new SentJob(id, sentAt, acknowledged);
+        return await Task.WhenAll(pending);
     }
 }

@@ -25,8 +25,7 @@ internal static class Backlog
                 .Range(0, Connections)
                 .Select(async _ =>
                 {
-                    using var connection = new RawConnection();
-                    await connection.ConnectAsync(stack.Api, cancellationToken);
+                    using var connection = await RawConnection.OpenAsync(stack.Api, cancellationToken);
                     while (Interlocked.Decrement(ref left) >= 0)
                     {
                         var (status, answer) = await connection.SendAsync(

@@ -64,8 +64,7 @@ internal static class BudgetScenario
 
     private static async Task SetBudgetAsync(BenchStack stack, CancellationToken cancellationToken)
     {
-        using var connection = new RawConnection();
-        await connection.ConnectAsync(stack.Api, cancellationToken);
+        using var connection = await RawConnection.OpenAsync(stack.Api, cancellationToken);
         const string Budget = """{"scope":"global","window":"total","limit_usd":1}""";
         var (status, _) = await connection.SendAsync(Requests.Post(stack.Api, "/api/v1/budgets", stack.Key, Budget), cancellationToken);
         if (status != 201)

@@ -64,20 +64,29 @@ internal sealed class CallGate(
                 return new CallEntry.Full(answer.BlockedBy, answer.Delay);
             }
 
-            var hasTurn = true;
-            if (answer.BlockedBy == Reserved.ConcurrentCalls)
-            {
-                // Called earlier than it was told to come, it is still behind those who wait for the other limits.
-                var isUp = await ledger.Freed.WaitAsync(deployment.FullName, caller.Level, ended, answer.Delay, clock, cancellationToken);
-                hasTurn = isUp || !deployment.Limits.AnyPerMinute;
-            }
-            else
-            {
-                await Task.Delay(answer.Delay, clock, cancellationToken);
-            }
-
+            var hasTurn = await WaitAsync(deployment, caller, answer, ended, cancellationToken);
             reservation = reservation with { Caller = reservation.Caller with { HasTurn = hasTurn || reservation.Caller.HasTurn } };
         }
+    }
+
+    /// <summary>Until it was told to come back, or a place is handed to it.</summary>
+    /// <returns>Whether its turn has come: called earlier, it is still behind those who wait for what is counted over a minute.</returns>
+    private async Task<bool> WaitAsync(
+        ChatDeployment deployment,
+        ChatCaller caller,
+        Reserved answer,
+        long ended,
+        CancellationToken cancellationToken
+    )
+    {
+        if (answer.BlockedBy == Reserved.ConcurrentCalls)
+        {
+            var isUp = await ledger.Freed.WaitAsync(deployment.FullName, caller.Level, ended, answer.Delay, clock, cancellationToken);
+            return isUp || !deployment.Limits.AnyPerMinute;
+        }
+
+        await Task.Delay(answer.Delay, clock, cancellationToken);
+        return true;
     }
 
     /// <returns>Null when it is a limit of the deployment's that is in the way.</returns>

@@ -26,14 +26,7 @@ public sealed class ControlReads(NpgsqlDataSource database, TimeProvider clock)
     public async Task<IReadOnlyList<Control>> ListAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(ListSql);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var controls = new List<Control>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            controls.Add(Read(reader, clock));
-        }
-
-        return controls;
+        return await command.ReadAllAsync(row => Read(row, clock), cancellationToken);
     }
 
     internal static Control Read(NpgsqlDataReader row, TimeProvider clock) =>

@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.DeadLetters;
+using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
 

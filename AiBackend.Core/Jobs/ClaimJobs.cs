@@ -179,14 +179,7 @@ internal sealed partial class PostgresJobStore
     )
     {
         await using var command = await HotCommand.OpenAsync(hot, ClaimSql, AddParameters, cancellationToken);
-        await using var reader = await command.Command.ExecuteReaderAsync(cancellationToken);
-        var jobs = new List<ClaimedJob>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            jobs.Add(ReadClaim(reader));
-        }
-
-        return jobs;
+        return await command.Command.ReadAllAsync(ReadClaim, cancellationToken);
 
         void AddParameters(NpgsqlParameterCollection parameters)
         {

@@ -1,5 +1,6 @@
 using System.Data;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Versions;
 using Npgsql;
 using NpgsqlTypes;
@@ -142,14 +143,7 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
         command.Parameters.AddWithValue("type", NpgsqlDbType.Smallint, filter.Type is { } type ? (short)type : DBNull.Value);
         command.Parameters.AddWithValue("feature", NpgsqlDbType.Text, (object?)filter.Feature ?? DBNull.Value);
         command.Parameters.AddWithValue("limit", filter.Limit);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var jobs = new List<Job>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            jobs.Add(JobRow.Read(reader, _shapes));
-        }
-
-        return jobs;
+        return await command.ReadAllAsync(row => JobRow.Read(row, _shapes), cancellationToken);
     }
 
     private static object Utc(DateTimeOffset? moment) => moment is { } set ? set.ToUniversalTime() : DBNull.Value;

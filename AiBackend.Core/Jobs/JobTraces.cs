@@ -1,5 +1,6 @@
 using System.Text.Json;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Jobs;
@@ -65,14 +66,7 @@ public sealed class JobTraces(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(AttemptsSql);
         command.Parameters.AddWithValue("id", jobId);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var attempts = new List<AttemptTrace>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            attempts.Add(ReadAttempt(reader));
-        }
-
-        return attempts;
+        return await command.ReadAllAsync(ReadAttempt, cancellationToken);
     }
 
     private async Task<IReadOnlyList<WaitTrace>> ReadWaitsAsync(Guid jobId, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Versions;
 using Npgsql;
 
@@ -33,14 +34,7 @@ internal static class ReadRows
         CancellationToken cancellationToken
     )
     {
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var events = new List<JobEventRecord>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            events.Add(reader.ReadStoredEvent(shapes));
-        }
-
-        return events;
+        return await command.ReadAllAsync(row => row.ReadStoredEvent(shapes), cancellationToken);
     }
 
     /// <summary>Reads the rest of a result of rows of (job_id, seq, kind, data).</summary>

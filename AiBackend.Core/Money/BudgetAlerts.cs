@@ -1,5 +1,6 @@
 using System.Globalization;
 using AiBackend.Core.Alerts;
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Money;
@@ -20,14 +21,7 @@ internal sealed class BudgetAlerts(NpgsqlDataSource database) : IAlertSource
     public async Task<IReadOnlyList<AlertFinding>> FindAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(Sql);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var findings = new List<AlertFinding>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            findings.Add(Read(reader));
-        }
-
-        return findings;
+        return await command.ReadAllAsync(Read, cancellationToken);
     }
 
     private static AlertFinding Read(NpgsqlDataReader row)

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -97,14 +98,7 @@ public sealed class BudgetStore(NpgsqlDataSource database)
 
     private static async Task<IReadOnlyList<Budget>> ReadAsync(NpgsqlCommand command, CancellationToken cancellationToken)
     {
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var budgets = new List<Budget>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            budgets.Add(Read(reader));
-        }
-
-        return budgets;
+        return await command.ReadAllAsync(Read, cancellationToken);
     }
 
     private static Budget Read(NpgsqlDataReader row) =>

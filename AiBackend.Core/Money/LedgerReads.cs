@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Money;
@@ -21,14 +22,7 @@ public sealed class LedgerReads(NpgsqlDataSource database)
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("limit", MaxListed);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var entries = new List<LedgerEntry>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            entries.Add(Read(jobId, reader));
-        }
-
-        return entries;
+        return await command.ReadAllAsync(row => Read(jobId, row), cancellationToken);
     }
 
     private static LedgerEntry Read(Guid jobId, NpgsqlDataReader row)

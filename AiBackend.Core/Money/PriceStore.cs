@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -110,14 +111,7 @@ internal static class PriceRows
 {
     public static async Task<IReadOnlyList<Price>> ReadPricesAsync(this NpgsqlCommand command, CancellationToken cancellationToken)
     {
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var prices = new List<Price>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            prices.Add(Read(reader));
-        }
-
-        return prices;
+        return await command.ReadAllAsync(Read, cancellationToken);
     }
 
     private static Price Read(NpgsqlDataReader row) =>

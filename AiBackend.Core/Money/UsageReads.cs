@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Money;
+using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -64,14 +65,7 @@ public sealed class UsageReads(NpgsqlDataSource database)
             command.Parameters.AddWithValue(filter, NpgsqlDbType.Text, (object?)query.Only.GetValueOrDefault(filter) ?? DBNull.Value);
         }
 
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var rows = new List<UsageRow>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            rows.Add(Read(reader));
-        }
-
-        return rows;
+        return await command.ReadAllAsync(Read, cancellationToken);
     }
 
     private static UsageRow Read(NpgsqlDataReader row)

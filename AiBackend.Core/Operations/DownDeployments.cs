@@ -71,14 +71,7 @@ public sealed class DownDeployments(NpgsqlDataSource database, TimeProvider cloc
     private async Task<IReadOnlyList<DownDeployment>> ReadAsync()
     {
         await using var command = database.CreateCommand(ListSql);
-        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
-        var down = new List<DownDeployment>();
-        while (await reader.ReadAsync(CancellationToken.None))
-        {
-            down.Add(Read(reader));
-        }
-
-        return down;
+        return await command.ReadAllAsync(Read, CancellationToken.None);
     }
 
     private static DownDeployment Read(NpgsqlDataReader row) =>

@@ -38,14 +38,10 @@ public sealed class RefusedKeyStore(NpgsqlDataSource database)
     )
     {
         await using var command = database.CreateCommand(ListSql);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var keys = new List<(string, string, DateTimeOffset)>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            keys.Add((reader.GetString(0), reader.GetString(1), await reader.GetFieldValueAsync<DateTimeOffset>(2, cancellationToken)));
-        }
-
-        return keys;
+        return await command.ReadAllAsync(
+            row => (row.GetString(0), row.GetString(1), row.GetFieldValue<DateTimeOffset>(2)),
+            cancellationToken
+        );
     }
 
     /// <summary>Forgets keys that were refused longer ago; one that somebody still has is refused, and noted, again.</summary>

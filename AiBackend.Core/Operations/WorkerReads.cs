@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Operations;
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Operations;
@@ -17,14 +18,7 @@ public sealed class WorkerReads(NpgsqlDataSource database)
     public async Task<IReadOnlyList<WorkerInfo>> ListAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(Sql);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var workers = new List<WorkerInfo>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            workers.Add(Read(reader));
-        }
-
-        return workers;
+        return await command.ReadAllAsync(Read, cancellationToken);
     }
 
     private static WorkerInfo Read(NpgsqlDataReader row) =>

@@ -124,9 +124,8 @@ internal sealed class DeploymentDoor(
         try
         {
             // Before the breaker: the turn to find out whether a provider is well is not for a call that is not made.
-            if (isRetry && !budgets.HasLeft(deployment.Provider))
+            if (budgets.IsSpent(deployment.Provider, isRetry))
             {
-                budgets.MayCall(deployment.Provider, isRetry);
                 return ProviderFailure.NotAsked.RetryBudgetSpent(deployment.Provider);
             }
 

@@ -17,8 +17,17 @@ internal sealed class RetryBudgets
         metrics.ObserveRetryBudgets(() => _budgets.Select(each => (each.Key, each.Value.Left)));
     }
 
-    /// <summary>Whether a retry would be allowed now; nothing is counted.</summary>
-    public bool HasLeft(string provider) => Of(provider).Left >= 1;
+    /// <summary>Whether a call would be refused now; a first call never is.</summary>
+    public bool IsSpent(string provider, bool isRetry)
+    {
+        var isSpent = isRetry && Of(provider).Left < 1;
+        if (isSpent)
+        {
+            _metrics.Retry(provider, refused: true);
+        }
+
+        return isSpent;
+    }
 
     /// <summary>Counts a call that is about to be made.</summary>
     /// <returns>Whether it may be made; a first call always may.</returns>

@@ -27,8 +27,7 @@ public sealed class DispatchBacklog(
     private static readonly TimeSpan SlotsInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(3);
 
-    // Read by a worker but perhaps not yet claimed: offering these again at once would only make duplicates.
-    private readonly Dictionary<Guid, (long At, WaitingJob Job)> _offered = [];
+    private readonly RecentOffers _offers = new(options.Value.OfferAgainAfter, clock);
     private readonly SlotCredits _credits = new(flow, clock);
     private readonly FairLine _line = new(options.Value.AgeUpAfter, tiers.WeightOf);
     private IReadOnlyDictionary<string, int> _slots = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -45,7 +44,7 @@ public sealed class DispatchBacklog(
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         NoticeOtherLeader();
-        ForgetOldOffers();
+        _offers.ForgetOld();
         await ReadSlotsAsync(cancellationToken);
         var ready = await queue.LookAsync();
         var credits = _credits.InFlight(ready, _slots);
@@ -74,7 +73,7 @@ public sealed class DispatchBacklog(
 
         var heads = await ReadHeadsAsync(backlog, room, cancellationToken);
         // The one place where a queued job is passed over.
-        var fresh = heads.Jobs.Where(job => !ready.Unread.Contains(job.Id) && !_offered.ContainsKey(job.Id)).ToList();
+        var fresh = heads.Jobs.Where(job => !ready.Unread.Contains(job.Id) && !_offers.Contains(job.Id)).ToList();
         var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, split, cancellationToken), room);
         var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)], credits);
         var more = heads.HasMore || fresh.Count > taken;
@@ -86,12 +85,7 @@ public sealed class DispatchBacklog(
 
         (_nothingLeft, _lookAtAll) = (!more, false);
         _credits.Offered(ready.InFlight + taken);
-        var now = clock.GetTimestamp();
-        foreach (var job in next.Take(taken))
-        {
-            _offered[job.Id] = (now, job);
-        }
-
+        _offers.Add(next.Take(taken));
         if (!backlog && taken > 0)
         {
             logger.JobsOfferedAgain(taken);
@@ -126,11 +120,7 @@ public sealed class DispatchBacklog(
         var running = await jobs.ReadRunningAsync(cancellationToken);
         return new Capacity
         {
-            Running =
-            [
-                .. running,
-                .. _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, offer.Job.Length, 1)),
-            ],
+            Running = [.. running, .. _offers.Running],
             LongFrom = split.LongFrom,
             MostLong = slots - split.Kept,
             MostBatch = allocation.MostBatchOf(slots),
@@ -149,43 +139,17 @@ public sealed class DispatchBacklog(
         _lastRoundAt = clock.GetTimestamp();
     }
 
-    private void ForgetOldOffers()
-    {
-        foreach (var (id, offer) in _offered)
-        {
-            if (clock.GetElapsedTime(offer.At) >= options.Value.OfferAgainAfter)
-            {
-                _offered.Remove(id);
-            }
-        }
-    }
-
     private async Task<LineHeads> ReadHeadsAsync(bool backlog, int room, CancellationToken cancellationToken)
     {
-        var more = _offered.Values.CountBy(offer => JobKind.Of(offer.Job)).ToDictionary();
-        var heads = await jobs.ReadHeadsAsync(new(backlog, options.Value.OfferAgainAfter, room + 1, more, _after), cancellationToken);
+        var request = new HeadsRequest(backlog, options.Value.OfferAgainAfter, room + 1, _offers.CountByKind(), _after);
+        var heads = await jobs.ReadHeadsAsync(request, cancellationToken);
         _after = heads.Last;
         if (backlog)
         {
             // Without one the young are not looked at.
-            ForgetClaimed(heads);
+            _offers.ForgetClaimed(heads);
         }
 
         return heads;
-    }
-
-    /// <summary>Claimed since: remembered, they would count as jobs that hold a slot, beside the one they hold or held.</summary>
-    private void ForgetClaimed(LineHeads heads)
-    {
-        var kinds = heads.Kinds.ToHashSet();
-        var stillQueued = heads.Jobs.Select(job => job.Id).ToHashSet();
-        var claimed = _offered.Values.Where(offer => IsSeen(JobKind.Of(offer.Job)) && !stillQueued.Contains(offer.Job.Id));
-        // A kind that is not there has no job left, unless there are too many kinds to see.
-        bool IsSeen(JobKind kind) => kinds.Contains(kind) || heads.Last.All(last => last.Level != kind.Level);
-
-        foreach (var offer in claimed.ToList())
-        {
-            _offered.Remove(offer.Job.Id);
-        }
     }
 }

@@ -10,6 +10,13 @@ namespace AiBackend.Core.Queue;
 // What the dispatcher reads: ranges of indexes, however long the line is.
 internal sealed partial class FindQueuedJobs
 {
+    private static readonly string NextInOrder = NextKind(
+        "k.around",
+        "(j.tenant_id, j.expected_length, j.model) > (k.tenant_id, k.expected_length, k.model)"
+    );
+
+    private static readonly string NextFromTheStart = NextKind("true", "NOT k.around");
+
     // From kind to kind by one descent of the index each; then the first rows of each kind. A plan over all rows of the line would cost a
     // thousand times as much. Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business.
     // Of every priority so many kinds, on from where the look before stopped and around the end: of very many, each has its turn.
@@ -23,12 +30,9 @@ internal sealed partial class FindQueuedJobs
                            SELECT p.tenant_id, p.expected_length, p.model, false AS around, 0 AS place
                            UNION ALL
                            SELECT n.*, k.place + 1 FROM kinds k CROSS JOIN LATERAL (
-                               ({NextKind(
-            "k.around",
-            "(j.tenant_id, j.expected_length, j.model) > (k.tenant_id, k.expected_length, k.model)"
-        )})
+                               ({NextInOrder})
                                UNION ALL
-                               ({NextKind("true", "NOT k.around")})
+                               ({NextFromTheStart})
                                LIMIT 1) n
                             WHERE NOT n.around OR (n.tenant_id, n.expected_length, n.model) <= (p.tenant_id, p.expected_length, p.model)
                        )
@@ -79,13 +83,6 @@ internal sealed partial class FindQueuedJobs
         .. Enum.GetValues<JobPriority>().Select(level => new JobKind(level, Guid.Empty, -1, "")),
     ];
 
-    private static string NextKind(string around, string condition) =>
-        $"""
-            SELECT j.tenant_id, j.expected_length, j.model, {around} AS around FROM jobs j
-             WHERE j.status = 1 AND j.pool = 'default' AND j.priority = p.priority AND {condition}
-             ORDER BY j.tenant_id, j.expected_length, j.model LIMIT 1
-            """;
-
     public async Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken)
     {
         await using var command = await HotCommand.OpenAsync(hot, HeadsSql, parameters => Fill(parameters, request), cancellationToken);
@@ -117,14 +114,10 @@ internal sealed partial class FindQueuedJobs
     public async Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken)
     {
         await using var command = await HotCommand.OpenAsync(hot, RunningSql, _ => { }, cancellationToken);
-        await using var reader = await command.Command.ExecuteReaderAsync(cancellationToken);
-        var running = new List<RunningJobs>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            running.Add(new((JobPriority)reader.GetInt16(0), reader.GetInt16(1), reader.GetInt16(2), reader.GetInt32(3)));
-        }
-
-        return running;
+        return await command.Command.ReadAllAsync(
+            row => new RunningJobs((JobPriority)row.GetInt16(0), row.GetInt16(1), row.GetInt16(2), row.GetInt32(3)),
+            cancellationToken
+        );
     }
 
     public async Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken)
@@ -184,6 +177,13 @@ internal sealed partial class FindQueuedJobs
         parameters.AddWithValue("limit", NpgsqlDbType.Integer, request.Limit);
         parameters.AddWithValue("kinds", NpgsqlDbType.Integer, MostKinds);
     }
+
+    private static string NextKind(string around, string condition) =>
+        $"""
+            SELECT j.tenant_id, j.expected_length, j.model, {around} AS around FROM jobs j
+             WHERE j.status = 1 AND j.pool = 'default' AND j.priority = p.priority AND {condition}
+             ORDER BY j.tenant_id, j.expected_length, j.model LIMIT 1
+            """;
 
     /// <param name="Place">In the order of the look.</param>
     /// <param name="Most">Jobs that were asked for.</param>

@@ -99,14 +99,7 @@ public sealed class CompactLogs(NpgsqlDataSource database, StoredShapes? shapes 
             command.Parameters.AddWithValue("watermark", beyond);
         }
 
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var jobs = new List<(Guid, bool)>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            jobs.Add((reader.GetGuid(0), reader.GetBoolean(1)));
-        }
-
-        return jobs;
+        return await command.ReadAllAsync(row => (row.GetGuid(0), row.GetBoolean(1)), cancellationToken);
     }
 
     private async Task<List<(Guid JobId, CompactedRun Run)>> FoldAsync(Guid[] ids, CancellationToken cancellationToken)

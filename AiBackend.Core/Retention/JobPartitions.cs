@@ -1,4 +1,5 @@
 using System.Globalization;
+using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -61,14 +62,7 @@ public sealed class JobPartitions(NpgsqlDataSource database)
             "SELECT suffix FROM job_partitions() WHERE to_id <= first_job_id(now() - @keep) ORDER BY to_id"
         );
         command.Parameters.AddWithValue("keep", NpgsqlDbType.Interval, keep);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var suffixes = new List<string>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            suffixes.Add(reader.GetString(0));
-        }
-
-        return suffixes;
+        return await command.ReadAllAsync(row => row.GetString(0), cancellationToken);
     }
 
     /// <summary>Drops a partition if its jobs have all ended longer ago than <paramref name="keep"/>; never one with an unfinished job.</summary>

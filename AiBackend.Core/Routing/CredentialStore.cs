@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Routing;
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Routing;
@@ -66,14 +67,7 @@ public sealed class CredentialStore(NpgsqlDataSource database, CredentialSeal se
     internal async Task<IReadOnlyList<(Credential Credential, string? Value)>> ReadAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(ListSql);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var rows = new List<(Credential, string?)>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            rows.Add(Read(reader));
-        }
-
-        return rows;
+        return await command.ReadAllAsync(Read, cancellationToken);
     }
 
     private (Credential Credential, string? Value) Read(NpgsqlDataReader row)

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Routing;
@@ -105,14 +106,7 @@ public sealed class RoutingStore(NpgsqlDataSource database)
 
     private static async Task<IReadOnlyList<RoutingVersion>> ReadAllAsync(NpgsqlCommand command, CancellationToken cancellationToken)
     {
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var versions = new List<RoutingVersion>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            versions.Add(Read(reader));
-        }
-
-        return versions;
+        return await command.ReadAllAsync(Read, cancellationToken);
     }
 
     private static RoutingVersion Read(NpgsqlDataReader row) =>

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -54,14 +55,7 @@ public sealed class DeliveryStore(NpgsqlDataSource database)
         command.Parameters.AddWithValue("longest", DeliverySchedule.LongestTry);
         command.Parameters.AddWithValue("most", (short)DeliverySchedule.Tries);
         command.Parameters.AddWithValue("limit", limit);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var taken = new List<Delivery>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            taken.Add(new(reader.GetGuid(0), reader.GetString(1), reader.GetInt16(2)));
-        }
-
-        return taken;
+        return await command.ReadAllAsync(row => new Delivery(row.GetGuid(0), row.GetString(1), row.GetInt16(2)), cancellationToken);
     }
 
     /// <summary>Notes how a try ended.</summary>

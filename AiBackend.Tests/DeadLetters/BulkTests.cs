@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.DeadLetters;
+using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.DeadLetters.Bulk;
 using AiBackend.Core.Jobs;

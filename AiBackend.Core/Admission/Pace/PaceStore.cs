@@ -19,21 +19,10 @@ public sealed class PaceStore([FromKeyedServices(DatabaseRegistration.HotPath)] 
     public async Task<IReadOnlyList<CallPace>> ListAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(ListSql);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var paces = new List<CallPace>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            paces.Add(
-                new CallPace(
-                    reader.GetString(0),
-                    reader.GetDouble(1),
-                    reader.GetDouble(2),
-                    await reader.GetFieldValueAsync<DateTimeOffset?>(3, cancellationToken)
-                )
-            );
-        }
-
-        return paces;
+        return await command.ReadAllAsync(
+            row => new CallPace(row.GetString(0), row.GetDouble(1), row.GetDouble(2), row.GetFieldValue<DateTimeOffset?>(3)),
+            cancellationToken
+        );
     }
 
     internal async Task<(bool Admitted, TimeSpan Delay)> EnterAsync(

@@ -37,38 +37,6 @@ BEGIN
     RETURN released;
 END $$;
 
-CREATE OR REPLACE FUNCTION release_limited_jobs() RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    w call_windows;
-    name text;
-    reasons text[];
-    requests numeric;
-    input numeric;
-    output numeric;
-    total bigint := 0;
-BEGIN
-    FOR name IN SELECT c.deployment FROM call_windows c WHERE (SELECT max(t) FROM unnest(c.turns) t) > now() ORDER BY c.deployment LOOP
-        SELECT * INTO w FROM call_windows c WHERE c.deployment = name;
-        w := call_window(name, w.slot_ms * 60);
-        requests := (SELECT sum(n) FROM unnest(w.requests) n);
-        input := (SELECT sum(n) FROM unnest(w.input_tokens) n);
-        output := (SELECT sum(n) FROM unnest(w.output_tokens) n);
-        reasons := (SELECT array_agg('rate_limit:' || name || ':' || l)
-                      FROM unnest(ARRAY['requests_per_minute', 'input_tokens_per_minute', 'output_tokens_per_minute', 'tokens_per_minute', 'concurrent_calls']) l);
-        -- In calls like those of the last window; least() passes over limits that are null.
-        total := total + release_rate_limited(reasons, least(
-            w.max_requests - requests,
-            floor((w.max_input - input) * greatest(requests, 1) / greatest(input, 1)),
-            floor((w.max_output - output) * greatest(requests, 1) / greatest(output, 1)),
-            floor((w.max_tokens - input - output) * greatest(requests, 1) / greatest(input + output, 1)),
-            CASE WHEN w.max_calls IS NOT NULL THEN w.max_calls - count_open_calls(name) END)::bigint);
-        IF NOT EXISTS (SELECT 1 FROM jobs i WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'rate_limit:%' AND i.waiting_reason = ANY (reasons)) THEN
-            UPDATE call_windows c SET turns = array_fill('-infinity'::timestamptz, ARRAY[3]) WHERE c.deployment = name;
-        END IF;
-    END LOOP;
-    RETURN total;
-END $$;
-
 -- As many as may be asked until the next round, a quarter of a second later, and a little more, so that the pace is kept full.
 CREATE OR REPLACE FUNCTION release_paced_jobs() RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN

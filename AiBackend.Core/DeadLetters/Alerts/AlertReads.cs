@@ -1,6 +1,7 @@
 using System.Globalization;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.Core.Alerts;
+using AiBackend.Core.Database;
 using AiBackend.Core.Webhooks;
 using Npgsql;
 using NpgsqlTypes;

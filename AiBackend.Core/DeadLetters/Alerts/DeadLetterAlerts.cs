@@ -1,4 +1,5 @@
 using AiBackend.Core.Alerts;
+using AiBackend.Core.Database;
 using Microsoft.Extensions.Options;
 using Npgsql;
 

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Logging;
 using Npgsql;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.DeadLetters;
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.DeadLetters.Bulk;

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Jobs.Waits;
@@ -16,14 +17,7 @@ public sealed class WaitReads(NpgsqlDataSource database)
         await using var command = database.CreateCommand(Sql);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var waits = new List<JobWait>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            waits.Add(Read(reader));
-        }
-
-        return waits;
+        return await command.ReadAllAsync(Read, cancellationToken);
     }
 
     private static JobWait Read(NpgsqlDataReader row) =>

@@ -8,7 +8,7 @@ using NpgsqlTypes;
 namespace AiBackend.Core.Queue.Estimates;
 
 /// <summary>The learned estimates, in memory. They lag a second or two behind what the leader has learned, and no caller waits for them.</summary>
-public sealed class JobEstimates(NpgsqlDataSource database, TimeProvider clock)
+public sealed class JobEstimates
 {
     // A change is seen when it is committed, which may be a while after the time that it bears.
     private const string Sql = """
@@ -24,19 +24,22 @@ public sealed class JobEstimates(NpgsqlDataSource database, TimeProvider clock)
     private static readonly TimeSpan LateCommits = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<EstimateKey, JobEstimate> _known = new();
+    private readonly NpgsqlDataSource _database;
+    private readonly BackgroundRefresh _refresh;
     private DateTimeOffset _newest = DateTimeOffset.MinValue;
-    private long _readAt;
-    private bool _reading;
+
+    /// <summary>Reads when it is first asked.</summary>
+    public JobEstimates(NpgsqlDataSource database, TimeProvider clock)
+    {
+        _database = database;
+        // A failure is safe: older estimates are still estimates, and whoever submits is told about the database by his own statement.
+        _refresh = new(RefreshAsync, MaxAge, clock);
+    }
 
     /// <returns>What is known of such jobs, from the closest to the widest; null when it is nothing.</returns>
     public JobEstimate? Find(Guid tenantId, string model, string? feature)
     {
-        if (clock.GetElapsedTime(Volatile.Read(ref _readAt)) >= MaxAge && !Interlocked.Exchange(ref _reading, true))
-        {
-            // None: nobody waits for it; the command time-out bounds it.
-            _ = RefreshQuietlyAsync();
-        }
-
+        _refresh.Begin();
         foreach (var key in new EstimateKey(tenantId, model, feature ?? "").AndWider())
         {
             if (_known.TryGetValue(key, out var estimate))
@@ -77,7 +80,7 @@ public sealed class JobEstimates(NpgsqlDataSource database, TimeProvider clock)
             _known.Clear();
         }
 
-        await using var command = database.CreateCommand(Sql);
+        await using var command = _database.CreateCommand(Sql);
         var since = _newest == DateTimeOffset.MinValue ? _newest : _newest - LateCommits;
         command.Parameters.AddWithValue("since", NpgsqlDbType.TimestampTz, since);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
@@ -96,22 +99,5 @@ public sealed class JobEstimates(NpgsqlDataSource database, TimeProvider clock)
         }
 
         return rows;
-    }
-
-    private async Task RefreshQuietlyAsync()
-    {
-        try
-        {
-            await RefreshAsync(CancellationToken.None);
-        }
-        catch (Exception failure) when (StorageFailures.MayCome(failure))
-        {
-            // Safe: older estimates are still estimates, and whoever submits is told about the database by his own statement.
-        }
-        finally
-        {
-            Volatile.Write(ref _readAt, clock.GetTimestamp());
-            Volatile.Write(ref _reading, false);
-        }
     }
 }

@@ -7,7 +7,7 @@ using Npgsql;
 namespace AiBackend.Core.Queue.Outlook;
 
 /// <summary>Tells callers about how many jobs are ahead and about when theirs may start. In memory, a second or two old.</summary>
-public sealed class LineOutlook(NpgsqlDataSource database, JobEstimates estimates, TimeProvider clock)
+public sealed class LineOutlook
 {
     // Older, nobody leads, and what was true then says nothing.
     private const string Sql = """
@@ -16,9 +16,18 @@ public sealed class LineOutlook(NpgsqlDataSource database, JobEstimates estimate
 
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
 
+    private readonly NpgsqlDataSource _database;
+    private readonly JobEstimates _estimates;
+    private readonly BackgroundRefresh _refresh;
     private Known? _known;
-    private long _readAt;
-    private bool _reading;
+
+    /// <summary>Reads when it is first asked.</summary>
+    public LineOutlook(NpgsqlDataSource database, JobEstimates estimates, TimeProvider clock)
+    {
+        (_database, _estimates) = (database, estimates);
+        // Nothing is told that is not known.
+        _refresh = new(RefreshAsync, MaxAge, clock, failed: () => Volatile.Write(ref _known, null));
+    }
 
     /// <summary>The draft with what its caller is told; as it was when nothing waits, or nothing is known.</summary>
     public JobDraft Foresee(JobDraft draft) =>
@@ -45,7 +54,7 @@ public sealed class LineOutlook(NpgsqlDataSource database, JobEstimates estimate
     /// <summary>Reads what the leader has written.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var command = _database.CreateCommand(Sql);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         Volatile.Write(ref _known, await reader.ReadAsync(cancellationToken) ? Read(reader) : null);
     }
@@ -55,7 +64,7 @@ public sealed class LineOutlook(NpgsqlDataSource database, JobEstimates estimate
         // Before anything has ended, what is known of such jobs.
         var perSecond =
             known.PerSecond > 0.001 ? known.PerSecond
-            : estimates.Find(tenantId, model, feature) is { RunP50: > 0 and var run } ? known.Slots / run
+            : _estimates.Find(tenantId, model, feature) is { RunP50: > 0 and var run } ? known.Slots / run
             : 0;
         if (perSecond <= 0)
         {
@@ -68,31 +77,8 @@ public sealed class LineOutlook(NpgsqlDataSource database, JobEstimates estimate
 
     private Known? Latest()
     {
-        if (clock.GetElapsedTime(Volatile.Read(ref _readAt)) >= MaxAge && !Interlocked.Exchange(ref _reading, true))
-        {
-            // Nobody waits for it; the command time-out bounds it.
-            _ = RefreshQuietlyAsync();
-        }
-
+        _refresh.Begin();
         return Volatile.Read(ref _known);
-    }
-
-    private async Task RefreshQuietlyAsync()
-    {
-        try
-        {
-            await RefreshAsync(CancellationToken.None);
-        }
-        catch (Exception failure) when (StorageFailures.MayCome(failure))
-        {
-            // Safe: nothing is told that is not known.
-            Volatile.Write(ref _known, null);
-        }
-        finally
-        {
-            Volatile.Write(ref _readAt, clock.GetTimestamp());
-            Volatile.Write(ref _reading, false);
-        }
     }
 
     private static Known Read(NpgsqlDataReader row) => new(row.GetInt32(0), row.GetDouble(1), row.GetFieldValue<int[]>(2));

@@ -4,32 +4,19 @@ using Microsoft.Playwright;
 namespace AiBackend.Tests.Web.Browser;
 
 /// <summary>What a reader wrote and chose is still there after a reload, and is sent once.</summary>
-public sealed class AskDraftTests(BrowserFixture browser) : IClassFixture<BrowserFixture>, IAsyncLifetime
+public sealed class AskDraftTests(BrowserFixture browser) : StubbedSite(browser)
 {
-    private StubApi _api = null!;
-    private SiteProcess _site = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _api = await StubApi.StartAsync();
-        _api.Providers = [new ProviderInfo("first", "model-a", true), new ProviderInfo("second", "model-b", true)];
-        _site = await SiteProcess.StartAsync("Development", _api.Address);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _site.Dispose();
-        await _api.DisposeAsync();
-    }
+    private protected override void Prepare() =>
+        Api.Providers = [new ProviderInfo("first", "model-a", true), new ProviderInfo("second", "model-b", true)];
 
     [Fact]
     public async Task What_was_sent_without_an_answer_is_the_same_request_after_a_reload()
     {
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/ask");
         await Prompt(visit.Page).FillAsync("To the second model.");
         await Model(visit.Page).SelectOptionAsync("model-b");
-        _api.RefusesSubmissions = true;
+        Api.RefusesSubmissions = true;
         await Send(visit.Page).ClickAsync();
         await visit.Page.GetByText("Press the button again").WaitForAsync();
 
@@ -37,12 +24,12 @@ public sealed class AskDraftTests(BrowserFixture browser) : IClassFixture<Browse
         await visit.Page.Locator("main[data-interactive]").WaitForAsync();
         await Assertions.Expect(Prompt(visit.Page)).ToHaveValueAsync("To the second model.");
         await Assertions.Expect(Model(visit.Page)).ToHaveValueAsync("model-b");
-        _api.RefusesSubmissions = false;
+        Api.RefusesSubmissions = false;
         await Send(visit.Page).ClickAsync();
         await Visit.ShowsRunAsync(visit.Page);
 
-        Assert.True(_api.Submitted.Count > 1);
-        var (_, body) = Assert.Single(_api.Submitted.Distinct());
+        Assert.True(Api.Submitted.Count > 1);
+        var (_, body) = Assert.Single(Api.Submitted.Distinct());
         Assert.Contains("model-b", body, StringComparison.Ordinal);
         Assert.Equal(0, await DraftsAsync(visit.Page));
         visit.AssertClean();
@@ -51,13 +38,13 @@ public sealed class AskDraftTests(BrowserFixture browser) : IClassFixture<Browse
     [Fact]
     public async Task A_text_asked_again_comes_with_its_model_and_once_edited_stays_edited()
     {
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/ask");
         await Prompt(visit.Page).FillAsync("The old text.");
         await Model(visit.Page).SelectOptionAsync("model-b");
         await Send(visit.Page).ClickAsync();
         await Visit.ShowsRunAsync(visit.Page);
-        var again = $"/ask?again={_api.Runs[0].Id}";
+        var again = $"/ask?again={Api.Runs[0].Id}";
 
         await visit.OpenAsync(again);
         await Assertions.Expect(Prompt(visit.Page)).ToHaveValueAsync("The old text.");

@@ -5,37 +5,22 @@ using Microsoft.Playwright;
 namespace AiBackend.Tests.Web.Browser;
 
 /// <summary>Operators see that new jobs are refused, and by which limit, without asking.</summary>
-public sealed class FullQueueTests(BrowserFixture browser) : IClassFixture<BrowserFixture>, IAsyncLifetime
+public sealed class FullQueueTests(BrowserFixture browser) : StubbedSite(browser)
 {
-    private StubApi _api = null!;
-    private SiteProcess _site = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _api = await StubApi.StartAsync();
-        _site = await SiteProcess.StartAsync("Development", _api.Address);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _site.Dispose();
-        await _api.DisposeAsync();
-    }
-
     [Fact]
     public async Task L_4_the_overview_says_that_the_queue_is_full_and_stops_saying_it_when_it_is_not()
     {
-        _api.Capacity = new QueueCapacityInfo(100_000, 100_000, 50, 2_000, "max_queued");
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        Api.Capacity = new QueueCapacityInfo(100_000, 100_000, 50, 2_000, "max_queued");
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/ops");
         var banner = visit.Page.Locator("[data-full]");
 
         await Assertions.Expect(banner).ToContainTextAsync(new Regex("The queue is full: 100.000 jobs wait, and new ones are refused"));
-        _api.Capacity = new QueueCapacityInfo(900, 100_000, 2, 450, "max_wait");
+        Api.Capacity = new QueueCapacityInfo(900, 100_000, 2, 450, "max_wait");
         await Assertions
             .Expect(banner)
             .ToContainTextAsync("New jobs are refused: they would wait for about 7 min 30 s.", new() { Timeout = 15_000 });
-        _api.Capacity = new QueueCapacityInfo(900, 100_000, 50, 18, null);
+        Api.Capacity = new QueueCapacityInfo(900, 100_000, 50, 18, null);
         await Assertions.Expect(banner).ToHaveCountAsync(0, new() { Timeout = 15_000 });
         visit.AssertClean();
     }

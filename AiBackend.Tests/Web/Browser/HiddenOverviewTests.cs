@@ -4,47 +4,32 @@ using Microsoft.Playwright;
 namespace AiBackend.Tests.Web.Browser;
 
 /// <summary>A tab nobody looks at costs the Api nothing.</summary>
-public sealed class HiddenOverviewTests(BrowserFixture browser) : IClassFixture<BrowserFixture>, IAsyncLifetime
+public sealed class HiddenOverviewTests(BrowserFixture browser) : StubbedSite(browser)
 {
     private const string Hide = "Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });";
-
-    private StubApi _api = null!;
-    private SiteProcess _site = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _api = await StubApi.StartAsync();
-        _site = await SiteProcess.StartAsync("Development", _api.Address);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _site.Dispose();
-        await _api.DisposeAsync();
-    }
 
     [Fact]
     public async Task U_55_a_hidden_overview_asks_nothing_and_catches_up_when_it_is_seen()
     {
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/ops");
         await ShowsAsync(visit.Page, "Live");
 
         await SetVisibilityAsync(visit.Page, "hidden");
         await ShowsAsync(visit.Page, "Paused");
         await AssertAsksNothingAsync(visit);
-        var asked = _api.CountOf("/api/v1/stats");
+        var asked = Api.CountOf("/api/v1/stats");
         await SetVisibilityAsync(visit.Page, "visible");
 
         await ShowsAsync(visit.Page, "Live");
-        Assert.True(_api.CountOf("/api/v1/stats") > asked);
+        Assert.True(Api.CountOf("/api/v1/stats") > asked);
         visit.AssertClean();
     }
 
     [Fact]
     public async Task U_55_an_overview_opened_in_the_background_asks_nothing_from_the_start()
     {
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.Page.AddInitScriptAsync(Hide);
 
         await visit.OpenAsync("/ops");
@@ -58,7 +43,7 @@ public sealed class HiddenOverviewTests(BrowserFixture browser) : IClassFixture<
     public async Task U_55_a_change_that_an_outage_swallowed_is_told_when_the_circuit_is_back()
     {
         IWebSocketRoute? line = null;
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.Page.RouteWebSocketAsync(
             "**/_blazor*",
             opened =>
@@ -87,9 +72,9 @@ public sealed class HiddenOverviewTests(BrowserFixture browser) : IClassFixture<
     {
         var other = await visit.NewTabAsync();
         await Visit.OpenAsync(other, "/runs");
-        var (asked, listed) = (_api.CountOf("/api/v1/stats"), _api.CountOf("/api/v1/jobs"));
-        await Eventually.TrueAsync(() => _api.CountOf("/api/v1/jobs") >= listed + 3, "the other tab refreshes", TimeSpan.FromSeconds(20));
-        Assert.Equal(asked, _api.CountOf("/api/v1/stats"));
+        var (asked, listed) = (Api.CountOf("/api/v1/stats"), Api.CountOf("/api/v1/jobs"));
+        await Eventually.TrueAsync(() => Api.CountOf("/api/v1/jobs") >= listed + 3, "the other tab refreshes", TimeSpan.FromSeconds(20));
+        Assert.Equal(asked, Api.CountOf("/api/v1/stats"));
         await other.CloseAsync();
     }
 

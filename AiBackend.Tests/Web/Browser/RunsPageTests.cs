@@ -5,33 +5,18 @@ using Microsoft.Playwright;
 namespace AiBackend.Tests.Web.Browser;
 
 /// <summary>“My runs” stays true while runs end and while its reader clicks faster than the Api answers.</summary>
-public sealed class RunsPageTests(BrowserFixture browser) : IClassFixture<BrowserFixture>, IAsyncLifetime
+public sealed class RunsPageTests(BrowserFixture browser) : StubbedSite(browser)
 {
-    private StubApi _api = null!;
-    private SiteProcess _site = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _api = await StubApi.StartAsync();
-        _site = await SiteProcess.StartAsync("Development", _api.Address);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _site.Dispose();
-        await _api.DisposeAsync();
-    }
-
     [Fact]
     public async Task U_2_a_run_that_ends_under_going_on_stops_saying_that_it_is_written()
     {
         var (ends, stays) = (Jobs.Some(JobStatuses.Processing), Jobs.Some(JobStatuses.Processing));
-        _api.Runs = [ends, stays];
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        Api.Runs = [ends, stays];
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/runs?status=active");
         await Assertions.Expect(Row(visit.Page, ends)).ToContainTextAsync("Writing");
 
-        _api.Runs = [ends with { Status = JobStatuses.Completed, FinishedAt = Jobs.CreatedAt.AddSeconds(3) }, stays];
+        Api.Runs = [ends with { Status = JobStatuses.Completed, FinishedAt = Jobs.CreatedAt.AddSeconds(3) }, stays];
 
         await Assertions.Expect(Row(visit.Page, ends)).ToContainTextAsync("Done", new() { Timeout = 15_000 });
         await Assertions.Expect(Row(visit.Page, stays)).ToContainTextAsync("Writing");
@@ -43,13 +28,13 @@ public sealed class RunsPageTests(BrowserFixture browser) : IClassFixture<Browse
     {
         var shown = Enumerable.Range(0, 50).Select(_ => Jobs.Some(JobStatuses.Processing)).ToList();
         var last = shown[^1];
-        _api.Runs = shown;
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        Api.Runs = shown;
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/runs");
         await Assertions.Expect(Row(visit.Page, last)).ToContainTextAsync("Writing");
 
         var newer = Jobs.Some(JobStatuses.Queued) with { CreatedAt = Jobs.CreatedAt.AddSeconds(1) };
-        _api.Runs = [newer, .. shown[..^1], last with { Status = JobStatuses.Failed, FinishedAt = Jobs.CreatedAt.AddSeconds(3) }];
+        Api.Runs = [newer, .. shown[..^1], last with { Status = JobStatuses.Failed, FinishedAt = Jobs.CreatedAt.AddSeconds(3) }];
 
         await Assertions.Expect(Row(visit.Page, last)).ToContainTextAsync("Failed", new() { Timeout = 15_000 });
         await visit.Page.GetByText("1 new run").WaitForAsync();
@@ -61,12 +46,12 @@ public sealed class RunsPageTests(BrowserFixture browser) : IClassFixture<Browse
     public async Task U_13_a_late_answer_to_the_filter_before_does_not_put_its_rows_under_the_next_one()
     {
         var done = Jobs.Some(JobStatuses.Completed);
-        _api.Runs = [done];
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        Api.Runs = [done];
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/runs");
         await Assertions.Expect(Row(visit.Page, done)).ToBeVisibleAsync();
         var (held, release) = (new TaskCompletionSource(), new TaskCompletionSource());
-        _api.BeforeList = async statuses =>
+        Api.BeforeList = async statuses =>
         {
             if (statuses.Length == 0)
             {
@@ -78,12 +63,12 @@ public sealed class RunsPageTests(BrowserFixture browser) : IClassFixture<Browse
 
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Failed" }).ClickAsync();
         await visit.Page.GetByText("No runs in this state").WaitForAsync();
-        var asked = _api.CountOf("/api/v1/jobs?limit=50&status=failed");
+        var asked = Api.CountOf("/api/v1/jobs?limit=50&status=failed");
         release.SetResult();
 
         // The refresh that waited for the late answer has dealt with it before it asks again.
         await Eventually.TrueAsync(
-            () => _api.CountOf("/api/v1/jobs?limit=50&status=failed") > asked,
+            () => Api.CountOf("/api/v1/jobs?limit=50&status=failed") > asked,
             "the list is refreshed",
             TimeSpan.FromSeconds(15)
         );
@@ -96,8 +81,8 @@ public sealed class RunsPageTests(BrowserFixture browser) : IClassFixture<Browse
     public async Task U_35_from_one_run_straight_to_another_through_the_history_shows_the_other()
     {
         var (one, other) = (Jobs.Some(JobStatuses.Queued) with { Title = "One" }, Jobs.Some(JobStatuses.Queued) with { Title = "Other" });
-        _api.Runs = [one, other];
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        Api.Runs = [one, other];
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync(one.Id);
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "My runs" }).ClickAsync();
         await Row(visit.Page, other).GetByRole(AriaRole.Link).ClickAsync();

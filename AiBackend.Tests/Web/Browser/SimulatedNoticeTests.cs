@@ -6,35 +6,20 @@ using Microsoft.Playwright;
 namespace AiBackend.Tests.Web.Browser;
 
 /// <summary>Nobody takes a simulated answer for a real one.</summary>
-public sealed class SimulatedNoticeTests(BrowserFixture browser) : IClassFixture<BrowserFixture>, IAsyncLifetime
+public sealed class SimulatedNoticeTests(BrowserFixture browser) : StubbedSite(browser)
 {
     private static readonly ProviderInfo Simulated = new("simulator", "sim", true);
     private static readonly ProviderInfo Real = new("openai", "gpt-x", false);
-
-    private StubApi _api = null!;
-    private SiteProcess _site = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _api = await StubApi.StartAsync();
-        _site = await SiteProcess.StartAsync("Development", _api.Address);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _site.Dispose();
-        await _api.DisposeAsync();
-    }
 
     [Fact]
     public async Task Every_page_says_once_that_the_model_is_simulated_from_its_first_bytes()
     {
         var run = Jobs.Some(JobStatuses.Queued);
-        (_api.Runs, _api.Providers) = ([run], [Simulated]);
+        (Api.Runs, Api.Providers) = ([run], [Simulated]);
 
         foreach (var path in (string[])["/ask", "/runs", "/runs?status=failed", $"/runs/{run.Id}", "/runs/none", "/ops"])
         {
-            using var response = await _site.Http.GetAsync(path, TestRun.Cancel);
+            using var response = await Site.Http.GetAsync(path, TestRun.Cancel);
             var html = await response.Content.ReadAsStringAsync(TestRun.Cancel);
 
             Assert.True(html.Split("data-simulated").Length == 2, $"{path} says it {html.Split("data-simulated").Length - 1} times");
@@ -44,14 +29,14 @@ public sealed class SimulatedNoticeTests(BrowserFixture browser) : IClassFixture
     [Fact]
     public async Task A_page_that_could_not_learn_it_at_first_says_it_as_soon_as_it_can()
     {
-        (_api.Providers, _api.HidesProviders) = ([Simulated], true);
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        (Api.Providers, Api.HidesProviders) = ([Simulated], true);
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/runs");
-        var asked = _api.CountOf("/api/v1/providers");
-        await Eventually.TrueAsync(() => _api.CountOf("/api/v1/providers") > asked, "it asks again");
+        var asked = Api.CountOf("/api/v1/providers");
+        await Eventually.TrueAsync(() => Api.CountOf("/api/v1/providers") > asked, "it asks again");
         Assert.Equal(0, await Notice(visit.Page).CountAsync());
 
-        _api.HidesProviders = false;
+        Api.HidesProviders = false;
 
         await Assertions.Expect(Notice(visit.Page)).ToBeVisibleAsync(new() { Timeout = 15_000 });
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Overview" }).ClickAsync();
@@ -63,12 +48,12 @@ public sealed class SimulatedNoticeTests(BrowserFixture browser) : IClassFixture
     }
 
     [Fact]
-    public async Task A_run_says_who_served_it_whatever_the_site_uses_now()
+    public async Task A_run_says_who_served_it_whatever_theSite_uses_now()
     {
         var fake = Jobs.Some(JobStatuses.Processing) with { ServedBy = By(Simulated) };
         var genuine = Jobs.Some(JobStatuses.Processing) with { ServedBy = By(Real) };
-        (_api.Runs, _api.Providers) = ([fake, genuine], [Real]);
-        await using var visit = await Visit.BeginAsync(browser.Browser, _site.Address);
+        (Api.Runs, Api.Providers) = ([fake, genuine], [Real]);
+        await using var visit = await Visit.BeginAsync(Browser.Browser, Site.Address);
         await visit.OpenAsync("/runs");
         await Assertions.Expect(Notice(visit.Page)).ToHaveCountAsync(0);
 
@@ -77,7 +62,7 @@ public sealed class SimulatedNoticeTests(BrowserFixture browser) : IClassFixture
         await visit.Page.GoBackAsync();
         await Assertions.Expect(Notice(visit.Page)).ToHaveCountAsync(0);
 
-        _api.Providers = [Simulated];
+        Api.Providers = [Simulated];
         await visit.OpenAsync("/runs");
         await Assertions.Expect(Notice(visit.Page)).ToBeVisibleAsync();
         await visit.Page.Locator($"a[href='runs/{genuine.Id}']").ClickAsync();

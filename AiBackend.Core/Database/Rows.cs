@@ -1,12 +1,12 @@
 using Npgsql;
 
-namespace AiBackend.Core.DeadLetters;
+namespace AiBackend.Core.Database;
 
-/// <summary>Reads of this feature.</summary>
+/// <summary>What reading rows has in common everywhere.</summary>
 internal static class Rows
 {
     /// <summary>Reads every row of a command's result.</summary>
-    public static async Task<IReadOnlyList<T>> ReadAllAsync<T>(
+    public static async Task<List<T>> ReadAllAsync<T>(
         this NpgsqlCommand command,
         Func<NpgsqlDataReader, T> read,
         CancellationToken cancellationToken
