@@ -10,7 +10,8 @@ usage() {
   cat <<'TEXT'
 Usage: ./test.sh [--long] [--filter EXPRESSION] [other arguments of dotnet test]
 
-  --long                 also run the tests of the category Long (minutes each) and print their verdicts; sets AIBACKEND_TEST_LONG=1.
+  --long                 also run the tests of the category Long (minutes each, the whole load scenarios an hour together) and print their
+                         verdicts; sets AIBACKEND_TEST_LONG=1.
                          AIBACKEND_CHAOS_MINUTES shortens the half hour of random kills, for a desk
   --filter EXPRESSION    run only these, in dotnet test's language: --filter FullyQualifiedName~LocalHost
 

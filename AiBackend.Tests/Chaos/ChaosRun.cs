@@ -115,17 +115,13 @@ internal sealed class ChaosRun : IAsyncDisposable
     }
 
     /// <summary>Tells the verdict, and fails with it when anything was violated; the history then stays.</summary>
-    public void AssertNothingIsViolated(IReadOnlyList<Finding> findings, params (string, string)[] facts)
+    public async Task AssertNothingIsViolatedAsync(IReadOnlyList<Finding> findings, params (string, string)[] facts)
     {
         var name = TestContext.Current.TestMethod!.MethodName;
         var verdict =
             $"{name}, {_watch.Elapsed.TotalMinutes.ToString("0.0", CultureInfo.InvariantCulture)} min of load\n{Checker.Table(findings, [.. facts, .. Tormentor.Kills.Select(kill => ($"{kill.Key} killed", $"{kill.Value}"))])}";
         TestContext.Current.TestOutputHelper?.WriteLine(verdict);
-        if (TestRun.VerdictFolder is { } folder)
-        {
-            File.WriteAllText(Path.Combine(folder, name), verdict);
-        }
-
+        await TestRun.KeepVerdictAsync(name, verdict);
         Assert.True(findings.All(finding => finding.Violations.Count == 0), $"{verdict}\nThe history is in {Keep()}.");
     }
 

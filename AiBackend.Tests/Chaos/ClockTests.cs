@@ -32,7 +32,7 @@ public sealed class ClockTests : IDisposable
             await run.UntilMoreEndedAsync(10);
         }
 
-        run.AssertNothingIsViolated(await run.EndAsync(TimeSpan.FromMinutes(3)), ($"jumps of the clock of {program}", "6"));
+        await run.AssertNothingIsViolatedAsync(await run.EndAsync(TimeSpan.FromMinutes(3)), ($"jumps of the clock of {program}", "6"));
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class ClockTests : IDisposable
             await run.UntilMoreEndedAsync(10);
         }
 
-        run.AssertNothingIsViolated(await run.EndAsync(TimeSpan.FromMinutes(3)), ("jumps of the clock of Postgres", "2"));
+        await run.AssertNothingIsViolatedAsync(await run.EndAsync(TimeSpan.FromMinutes(3)), ("jumps of the clock of Postgres", "2"));
     }
 
     public void Dispose()

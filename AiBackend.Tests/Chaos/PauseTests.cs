@@ -47,7 +47,7 @@ public sealed class PauseTests(StackFixture fixture) : IDisposable
         _stack.Processes.Thaw("api");
 
         await run.UntilMoreEndedAsync(20);
-        run.AssertNothingIsViolated(await run.EndAsync(TimeSpan.FromMinutes(3)), ("Api frozen, s", "20"));
+        await run.AssertNothingIsViolatedAsync(await run.EndAsync(TimeSpan.FromMinutes(3)), ("Api frozen, s", "20"));
     }
 
     public void Dispose() => _faults.Dispose();

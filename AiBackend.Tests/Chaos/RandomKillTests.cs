@@ -33,7 +33,7 @@ public sealed class RandomKillTests
         var allDie = await GoodputAsync(run, whole * 0.5, ["worker", "api", "worker", "redis"], StopsEvery);
         var findings = await run.EndAsync(TimeSpan.FromMinutes(5));
 
-        run.AssertNothingIsViolated(
+        await run.AssertNothingIsViolatedAsync(
             findings,
             ("workers told to stop", $"{run.Tormentor.Stops}"),
             ("jobs/s ended well in quiet", Number(quiet)),

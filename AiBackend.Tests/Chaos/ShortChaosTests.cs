@@ -26,6 +26,6 @@ public sealed class ShortChaosTests(StackFixture fixture)
         var findings = await run.EndAsync(TimeSpan.FromSeconds(120));
 
         Assert.DoesNotContain(findings, finding => finding.IsUndecided);
-        run.AssertNothingIsViolated(findings);
+        await run.AssertNothingIsViolatedAsync(findings);
     }
 }

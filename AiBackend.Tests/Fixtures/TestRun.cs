@@ -14,11 +14,15 @@ public static class TestRun
                 : 30
         );
 
-    /// <summary>Where verdicts go that <c>test.sh</c> prints at its end; null: nowhere.</summary>
-    public static string? VerdictFolder { get; } = Variable("AIBACKEND_VERDICTS");
+    // Null: nowhere.
+    private static string? VerdictFolder { get; } = Variable("AIBACKEND_VERDICTS");
 
     /// <summary>Ends when the test is over or the run is aborted.</summary>
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>Has <c>test.sh</c> print something at its end.</summary>
+    public static Task KeepVerdictAsync(string name, string verdict) =>
+        VerdictFolder is { } folder ? File.WriteAllTextAsync(Path.Combine(folder, name), verdict + "\n", Cancel) : Task.CompletedTask;
 
     /// <summary>The full path of a program. Without it the test is skipped at a desk and fails in continuous integration.</summary>
     /// <param name="tool">A file name that is looked up in <paramref name="folders"/>, then in PATH.</param>
