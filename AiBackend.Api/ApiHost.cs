@@ -13,6 +13,7 @@ using AiBackend.Core.Admission;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
+using AiBackend.Core.Egress;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
@@ -66,6 +67,7 @@ internal static class ApiHost
     private static void AddCore(this IHostApplicationBuilder builder)
     {
         builder.AddDatabase(StoragePatience);
+        builder.AddEgress();
         builder.AddRedis();
         builder.AddQueue();
         builder.AddTenancy();

@@ -1,3 +1,4 @@
+using AiBackend.Core.Egress;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -10,6 +11,7 @@ public static class WebhooksRegistration
     /// <summary>Adds what the leader needs.</summary>
     public static void AddWebhookDelivery(this IHostApplicationBuilder builder)
     {
+        builder.AddEgress();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton(Random.Shared);
         builder.Services.AddSingleton<DeliveryStore>().AddSingleton<WebhookSender>().AddSingleton<DeliverWebhooks>();

@@ -17,8 +17,10 @@ public sealed partial class FeatureEdgeTests
         ["Tenancy"] = ["Database", "Telemetry"],
         // What is worth an alert is said by whoever knows, and raised in one place.
         ["Alerts"] = [],
+        // The one way to addresses that tenants name; knows nothing of why.
+        ["Egress"] = ["Telemetry"],
         // Sends messages, whoever wrote them and whatever they are about.
-        ["Webhooks"] = ["Database", "Telemetry"],
+        ["Webhooks"] = ["Database", "Egress", "Telemetry"],
         // What a job is depends on nobody who moves, shows or runs it.
         ["Jobs"] = ["Database", "Faults", "Telemetry", "Tenancy"],
         // A call to a model knows nothing of jobs, so that anything can make one.
