@@ -1,3 +1,4 @@
+using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Controls;
 using AiBackend.Api.DeadLetters;
@@ -9,7 +10,9 @@ using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Routing;
+using AiBackend.Api.Tenancy;
 using AiBackend.Core.Admission;
+using AiBackend.Core.Audit;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
@@ -58,6 +61,7 @@ internal static class ApiHost
         app.UseStorageGate();
         app.UseAuthentication();
         app.UseAuthorization();
+        app.UseAuditActor();
         app.MapDefaultEndpoints();
         app.MapEndpoints();
         return app;
@@ -71,6 +75,8 @@ internal static class ApiHost
         builder.AddRedis();
         builder.AddQueue();
         builder.AddTenancy();
+        builder.AddTenancyAdministration();
+        builder.AddAudit();
         builder.AddJobSignals();
         builder.AddJobSubmission();
         builder.AddJobEventReading();
@@ -92,6 +98,8 @@ internal static class ApiHost
         builder.AddMoney();
         builder.AddMoneyEndpoints();
         builder.AddControlEndpoints();
+        builder.AddTenancyEndpoints();
+        builder.AddAuditEndpoints();
         builder.AddApiDocument();
     }
 
@@ -105,6 +113,8 @@ internal static class ApiHost
         app.MapRouting();
         app.MapMoney();
         app.MapControls();
+        app.MapTenancy();
+        app.MapAudit();
         app.MapProblemPages();
         app.MapApiDocument();
     }

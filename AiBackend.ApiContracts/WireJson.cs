@@ -1,9 +1,11 @@
 using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.Audit;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Money;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.ApiContracts.Routing;
+using AiBackend.ApiContracts.Tenancy;
 
 namespace AiBackend.ApiContracts;
 
@@ -70,6 +72,21 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(PriceRequest))]
 [JsonSerializable(typeof(PriceList))]
 [JsonSerializable(typeof(UsageReport))]
+[JsonSerializable(typeof(Key))]
+[JsonSerializable(typeof(NewKey))]
+[JsonSerializable(typeof(KeyList))]
+[JsonSerializable(typeof(CreateKeyRequest))]
+[JsonSerializable(typeof(ChangeKeyRequest))]
+[JsonSerializable(typeof(RollKeyRequest))]
+[JsonSerializable(typeof(Tenant))]
+[JsonSerializable(typeof(TenantList))]
+[JsonSerializable(typeof(CreateTenantRequest))]
+[JsonSerializable(typeof(ChangeTenantRequest))]
+[JsonSerializable(typeof(Organisation))]
+[JsonSerializable(typeof(OrganisationList))]
+[JsonSerializable(typeof(CreateOrganisationRequest))]
+[JsonSerializable(typeof(AuditPage))]
+[JsonSerializable(typeof(AuditVerification))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthReport))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -1,6 +1,8 @@
 using System.Security.Claims;
 using System.Text.Encodings.Web;
+using AiBackend.Api.Audit;
 using AiBackend.Api.Problems;
+using AiBackend.Core.Audit;
 using AiBackend.Core.Tenancy;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
@@ -11,6 +13,7 @@ namespace AiBackend.Api.Auth;
 /// <summary>Finds the caller behind <c>Authorization: Bearer aib_…</c>. Keys anywhere else do not count.</summary>
 internal sealed class ApiKeyHandler(
     ApiKeyStore keys,
+    RefusedActs refused,
     IOptionsMonitor<AuthenticationSchemeOptions> options,
     ILoggerFactory logger,
     UrlEncoder encoder
@@ -32,7 +35,11 @@ internal sealed class ApiKeyHandler(
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
         // None: asking for RequestAborted makes Kestrel allocate a source for every request, and the command timeout bounds the look-up.
-        return KeyOf(Request) is not { } key || await keys.FindCallerAsync(key, CancellationToken.None) is not { } caller
+        // A key from where it may not come from is told nothing else than one that does not exist.
+        return
+            KeyOf(Request) is not { } key
+            || await keys.FindCallerAsync(key, CancellationToken.None) is not { } caller
+            || !caller.MayComeFrom(Context.Connection.RemoteIpAddress)
             ? AuthenticateResult.NoResult()
             : AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller)), SchemeName));
     }
@@ -43,12 +50,19 @@ internal sealed class ApiKeyHandler(
         return Context.RefuseAsync(MisplacedKey.Find(Request) ?? MisplacedKey.None);
     }
 
-    protected override Task HandleForbiddenAsync(AuthenticationProperties properties) =>
-        Context.RefuseAsync(
+    protected override Task HandleForbiddenAsync(AuthenticationProperties properties)
+    {
+        if (Context.GetEndpoint() is { } endpoint && AuditedRequests.IsAudited(endpoint) && AuditedRequests.ActorOf(Context) is { } actor)
+        {
+            refused.Note(actor, "refused", Request.Path.Value ?? "");
+        }
+
+        return Context.RefuseAsync(
             ProblemTypes.MissingScope.With(
                 $"The key {Context.User.GetCaller().KeyId} lacks the scope that {Request.Method} {Request.Path} needs. Use a key that has it."
             )
         );
+    }
 }
 
 /// <summary>What a caller without a valid key is told.</summary>

@@ -11,14 +11,31 @@ internal static class Policies
     public const string WriteJobs = "jobs:write";
     public const string ReadOperations = "operations:read";
     public const string WriteOperations = "operations:write";
+    public const string ReadKeys = "keys:read";
+    public const string WriteKeys = "keys:write";
+    public const string ReadTenants = "tenants:read";
+    public const string WriteTenants = "tenants:write";
+    public const string ReadAudit = "audit:read";
 
     /// <summary>Any valid key.</summary>
     public const string AnyKey = "any-key";
 
     /// <summary>Scope that contains all others.</summary>
-    private const string Everything = "*";
+    public const string Everything = "*";
 
-    private static readonly string[] Scopes = [ReadJobs, WriteJobs, ReadOperations, WriteOperations];
+    /// <summary>What a key can be given, besides <see cref="Everything"/>.</summary>
+    public static readonly string[] Scopes =
+    [
+        ReadJobs,
+        WriteJobs,
+        ReadOperations,
+        WriteOperations,
+        ReadKeys,
+        WriteKeys,
+        ReadTenants,
+        WriteTenants,
+        ReadAudit,
+    ];
 
     public static void AddApiKeys(this IHostApplicationBuilder builder)
     {
@@ -40,6 +57,9 @@ internal static class Policies
 
     private static bool Allows(AuthorizationHandlerContext context, string scope) =>
         context.User.Identity is CallerIdentity { Caller: { } caller } && caller.Has(scope);
+
+    /// <summary>Whether a caller acts for who runs the installation.</summary>
+    public static bool IsOperator(this Caller caller) => caller.TenantId == ApiKeyStore.DefaultTenant;
 
     /// <summary>Whether a caller has a scope.</summary>
     public static bool Has(this Caller caller, string scope) =>

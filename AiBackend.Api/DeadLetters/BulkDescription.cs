@@ -34,7 +34,7 @@ internal static class BulkDescription
                 discards meanwhile is skipped. Jobs more urgent than the key may ask for become as urgent as it may. With `dry_run` nothing is begun.
                 """,
                 Key,
-                [.. BadBody, ProblemTypes.UnknownModel]
+                [.. BadBody, ProblemTypes.UnknownModel, ProblemTypes.ModelNotAllowed]
             )
             .Answers<BulkAction>(StatusCodes.Status202Accepted, "The action; its address is in the header `Location`.")
             .Answers<BulkPreview>(StatusCodes.Status200OK, "What it would be, when `dry_run` was sent.")

@@ -32,6 +32,8 @@ internal sealed class BulkRules(JobRequestRules jobs)
         errors.CheckRange("rate", request.Rate, 1, MaxRate);
         var refusal = Check(request.Filter, request.Ids, errors);
         refusal ??= request.Model is { } model ? jobs.RefuseModel(model) : null;
+        // Which models the letters have is not known before: a key that is bound names one.
+        refusal ??= caller.AllowedModels is null ? null : JobRequestRules.RefuseModelOf(caller, request.Model ?? "");
         if (refusal is not null)
         {
             return refusal;

@@ -1,3 +1,4 @@
+using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
 using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.OpenApi;
@@ -63,7 +64,7 @@ internal static class DeadLettersEndpoints
                 ProblemTypes.BadCursor
             )
             .Answers<DeadLetterPage>(StatusCodes.Status200OK, "A page of letters; empty when the group has none.");
-        jobs.MapPost("/{id}/replay", services.GetRequiredService<ReplayJobRequest>().HandleAsync).DescribeReplayJob();
+        jobs.MapPost("/{id}/replay", services.GetRequiredService<ReplayJobRequest>().HandleAsync).Audited().DescribeReplayJob();
         inputs
             .MapGet("/{id}/input", services.GetRequiredService<GetJobInput>().HandleAsync)
             .Describe(
@@ -75,6 +76,7 @@ internal static class DeadLettersEndpoints
             )
             .Answers<ChatInput>(StatusCodes.Status200OK, "The input.");
         jobs.MapPost("/{id}/discard", services.GetRequiredService<DiscardJobRequest>().HandleAsync)
+            .Audited()
             .Describe(
                 "DiscardDeadLetter",
                 "Discard a dead letter",
@@ -94,11 +96,11 @@ internal static class DeadLettersEndpoints
         var beginning = app.ServiceProvider.GetRequiredService<BeginBulkRequest>();
         var actions = app.ServiceProvider.GetRequiredService<BulkActionRequests>();
 
-        begin.MapPost("/replay", beginning.ReplayAsync).DescribeReplay();
-        begin.MapPost("/discard", beginning.DiscardAsync).DescribeDiscard();
+        begin.MapPost("/replay", beginning.ReplayAsync).Audited().DescribeReplay();
+        begin.MapPost("/discard", beginning.DiscardAsync).Audited().DescribeDiscard();
         read.MapGet("", actions.ListAsync).DescribeBulkList();
         read.MapGet("/{id}", actions.GetAsync).DescribeBulkGet();
-        write.MapPost("/{id}/cancel", actions.CancelAsync).DescribeBulkCancel();
+        write.MapPost("/{id}/cancel", actions.CancelAsync).Audited().DescribeBulkCancel();
     }
 
     private static void DescribeReplayJob(this IEndpointConventionBuilder endpoint) =>
@@ -119,6 +121,7 @@ internal static class DeadLettersEndpoints
                     ProblemTypes.EmptyText,
                     ProblemTypes.UnknownModel,
                     ProblemTypes.PriorityTooHigh,
+                    ProblemTypes.ModelNotAllowed,
                     ProblemTypes.MalformedIdempotencyKey,
                     ProblemTypes.JobNotFound,
                     ProblemTypes.JobNotEnded,

@@ -68,7 +68,9 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
 
         // What exists already was fine then, whatever is configured now.
         var refusal = source.ReplayedBy is null
-            ? rules.RefuseModel(order.Model ?? source.Model) ?? rules.RefusePriority(source.Priority, context.User.GetCaller())
+            ? rules.RefuseModel(order.Model ?? source.Model)
+                ?? rules.RefusePriority(source.Priority, context.User.GetCaller())
+                ?? JobRequestRules.RefuseModelOf(context.User.GetCaller(), order.Model ?? source.Model)
             : null;
         return (
             refusal,

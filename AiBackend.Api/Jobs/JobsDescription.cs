@@ -16,6 +16,7 @@ internal static class JobsDescription
         ProblemTypes.EmptyText,
         ProblemTypes.UnknownModel,
         ProblemTypes.PriorityTooHigh,
+        ProblemTypes.ModelNotAllowed,
         ProblemTypes.MalformedIdempotencyKey,
         ProblemTypes.MalformedRequest,
         ProblemTypes.RequestTimeout,

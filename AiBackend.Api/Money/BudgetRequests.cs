@@ -1,6 +1,7 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Tenancy;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Money;
@@ -11,7 +12,7 @@ using WireBudget = AiBackend.ApiContracts.Money.Budget;
 namespace AiBackend.Api.Money;
 
 /// <summary><c>/api/v1/budgets</c>.</summary>
-internal sealed class BudgetRequests(BudgetStore store, MoneyOf owner)
+internal sealed class BudgetRequests(BudgetStore store, TenantOf owner)
 {
     public async Task ListAsync(HttpContext context)
     {
@@ -90,13 +91,13 @@ internal sealed class BudgetRequests(BudgetStore store, MoneyOf owner)
         refusal is null ? JsonAnswer.WriteAsync(context, status, Show(budget!), WireJson.Default.Budget) : context.RefuseAsync(refusal);
 
     private async Task<(Refusal? Refusal, Guid? TenantId)> OwnerAsync(HttpContext context) =>
-        QueryParameters.CheckNames(context.Request, MoneyOf.Parameter) is { } unknown ? (unknown, null) : await owner.ReadAsync(context);
+        QueryParameters.CheckNames(context.Request, TenantOf.Parameter) is { } unknown ? (unknown, null) : await owner.ReadAsync(context);
 
     private static Refusal? Named(Guid? tenantId) =>
         tenantId is null
             ? ProblemTypes.InvalidValue.At(
-                MoneyOf.Parameter,
-                $"tenant is {Quoted.Of(MoneyOf.Everybody)}, but a new budget is of one tenant; name it, or set the scope global."
+                TenantOf.Parameter,
+                $"tenant is {Quoted.Of(TenantOf.Everybody)}, but a new budget is of one tenant; name it, or set the scope global."
             )
             : null;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Tenancy;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Money;
@@ -8,11 +9,11 @@ using AiBackend.Core.Money;
 namespace AiBackend.Api.Money;
 
 /// <summary><c>GET /api/v1/usage</c>: what calls used and cost.</summary>
-internal sealed class GetUsage(UsageReads usage, MoneyOf owner, TimeProvider clock)
+internal sealed class GetUsage(UsageReads usage, TenantOf owner, TimeProvider clock)
 {
     private const int DefaultDays = 30;
 
-    private static readonly string[] Names = ["group_by", "from", "to", MoneyOf.Parameter, .. UsageQuery.Filters];
+    private static readonly string[] Names = ["group_by", "from", "to", TenantOf.Parameter, .. UsageQuery.Filters];
 
     public async Task HandleAsync(HttpContext context)
     {

@@ -1,6 +1,7 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Tenancy;
 using AiBackend.ApiContracts.Money;
 using static AiBackend.Api.OpenApi.DescribedParameter;
 
@@ -10,7 +11,7 @@ namespace AiBackend.Api.Money;
 internal static class MoneyEndpoints
 {
     private static readonly DescribedParameter Owner = Query(
-        MoneyOf.Parameter,
+        TenantOf.Parameter,
         "For operators: another tenant, by its name; `*` is every tenant. Default the key's own."
     );
 
@@ -23,7 +24,7 @@ internal static class MoneyEndpoints
     ];
 
     public static void AddMoneyEndpoints(this IHostApplicationBuilder builder) =>
-        builder.Services.AddSingleton<BudgetRequests>().AddSingleton<PriceRequests>().AddSingleton<GetUsage>().AddSingleton<MoneyOf>();
+        builder.Services.AddSingleton<BudgetRequests>().AddSingleton<PriceRequests>().AddSingleton<GetUsage>();
 
     public static void MapMoney(this IEndpointRouteBuilder app)
     {

@@ -27,6 +27,8 @@ internal static class ProblemTypes
     public static readonly ProblemType Unauthorized = new("unauthorized", 401, "A valid API key is needed");
     public static readonly ProblemType MissingScope = new("missing-scope", 403, "The API key may not do this");
     public static readonly ProblemType PriorityTooHigh = new("priority-too-high", 403, "The API key may not ask for this priority");
+    public static readonly ProblemType ModelNotAllowed = new("model-not-allowed", 403, "The API key may not ask for this model");
+    public static readonly ProblemType BeyondOwnKey = new("beyond-own-key", 403, "The API key would give what it does not have");
     public static readonly ProblemType JobNotFound = new("job-not-found", 404, "There is no such job");
     public static readonly ProblemType BulkNotFound = new("bulk-not-found", 404, "There is no such bulk action");
     public static readonly ProblemType AlertNotFound = new("alert-not-found", 404, "There is no such alert");
@@ -36,6 +38,8 @@ internal static class ProblemTypes
     public static readonly ProblemType CredentialNotFound = new("credential-not-found", 404, "No such key was set");
     public static readonly ProblemType BudgetNotFound = new("budget-not-found", 404, "There is no such budget");
     public static readonly ProblemType ControlNotFound = new("control-not-found", 404, "There is nothing of this name to hold back");
+    public static readonly ProblemType KeyNotFound = new("key-not-found", 404, "There is no such API key");
+    public static readonly ProblemType TenantNotFound = new("tenant-not-found", 404, "There is no such tenant");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
@@ -47,6 +51,9 @@ internal static class ProblemTypes
     public static readonly ProblemType BudgetExists = new("budget-exists", 409, "There is such a budget already");
     public static readonly ProblemType DeploymentInUse = new("deployment-in-use", 409, "A route needs the deployment");
     public static readonly ProblemType NoCredentialSecret = new("no-credential-secret", 409, "Provider keys cannot be stored here");
+    public static readonly ProblemType KeyEnded = new("key-ended", 409, "The API key is over");
+    public static readonly ProblemType TooManyKeys = new("too-many-keys", 409, "The tenant has too many API keys");
+    public static readonly ProblemType SlugTaken = new("slug-taken", 409, "The name is taken");
     public static readonly ProblemType VersionMismatch = new("version-mismatch", 412, "It was changed meanwhile");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "The body is not sent as JSON");
@@ -91,6 +98,8 @@ internal static class ProblemTypes
         Unauthorized,
         MissingScope,
         PriorityTooHigh,
+        ModelNotAllowed,
+        BeyondOwnKey,
         JobNotFound,
         BulkNotFound,
         AlertNotFound,
@@ -100,6 +109,8 @@ internal static class ProblemTypes
         CredentialNotFound,
         BudgetNotFound,
         ControlNotFound,
+        KeyNotFound,
+        TenantNotFound,
         NotFound,
         MethodNotAllowed,
         RequestTimeout,
@@ -111,6 +122,9 @@ internal static class ProblemTypes
         BudgetExists,
         DeploymentInUse,
         NoCredentialSecret,
+        KeyEnded,
+        TooManyKeys,
+        SlugTaken,
         VersionMismatch,
         BodyTooLarge,
         UnsupportedMediaType,

@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using AiBackend.Core.Queue;
 using Microsoft.Extensions.Logging;
@@ -73,23 +74,23 @@ public sealed class HoldWork(NpgsqlDataSource database, IReadyQueue queue, TimeP
         CancellationToken cancellationToken
     )
     {
-        await using var command = database.CreateCommand(HoldSql);
+        await using var batch = database.CreateAudited(HoldSql, out var command);
         AddTarget(command, target);
         command.Parameters.AddWithValue("mode", NpgsqlDbType.Smallint, (short)mode);
         command.Parameters.AddWithValue("reason", NpgsqlDbType.Text, (object?)reason ?? DBNull.Value);
         command.Parameters.AddWithValue("set_by", keyId);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? ControlReads.Read(reader, clock) : null;
     }
 
     private async Task<bool> ResumeOnceAsync(ControlTarget target, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(ResumeSql);
+        await using var batch = database.CreateAudited(ResumeSql, out var command);
         AddTarget(command, target);
-        return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
+        return await batch.ExecuteNonQueryAsync(cancellationToken) > 0;
     }
 
-    private static void AddTarget(NpgsqlCommand command, ControlTarget target)
+    private static void AddTarget(NpgsqlBatchCommand command, ControlTarget target)
     {
         command.Parameters.AddWithValue("kind", NpgsqlDbType.Smallint, (short)target.Kind);
         command.Parameters.AddWithValue("name", target.Name);

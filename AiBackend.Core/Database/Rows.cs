@@ -13,6 +13,26 @@ internal static class Rows
     )
     {
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAllAsync(read, cancellationToken);
+    }
+
+    /// <summary>Reads every row of a batch's first result.</summary>
+    public static async Task<List<T>> ReadAllAsync<T>(
+        this NpgsqlBatch batch,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAllAsync(read, cancellationToken);
+    }
+
+    private static async Task<List<T>> ReadAllAsync<T>(
+        this NpgsqlDataReader reader,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken cancellationToken
+    )
+    {
         var rows = new List<T>();
         while (await reader.ReadAsync(cancellationToken))
         {

@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.DeadLetters;
+using AiBackend.Core.Audit;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -35,11 +36,11 @@ public sealed class DiscardDeadLetter(NpgsqlDataSource database, DeadLetterReads
     /// <param name="cancellationToken">Ends the wait; the letter may be discarded all the same.</param>
     public async Task<DiscardOutcome> RunAsync(Guid tenantId, Guid jobId, string keyId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var batch = database.CreateAudited(Sql, out var command);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("key_id", keyId);
-        if (await command.ExecuteNonQueryAsync(cancellationToken) > 0)
+        if (await batch.ExecuteNonQueryAsync(cancellationToken) > 0)
         {
             logger.DeadLetterDiscarded(jobId, keyId);
         }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
@@ -166,9 +167,7 @@ public sealed class ReplayJob(
 
     private async Task<bool> InsertAsync(string sql, Guid newId, ReplayOrder order, CancellationToken cancellationToken)
     {
-#pragma warning disable CA2100 // Constants of this class.
-        await using var command = database.CreateCommand(sql);
-#pragma warning restore CA2100
+        await using var batch = database.CreateAudited(sql, out var command);
         var parameters = command.Parameters;
         parameters.AddWithValue("new_id", newId);
         parameters.AddWithValue("job_id", order.JobId);
@@ -182,7 +181,7 @@ public sealed class ReplayJob(
         parameters.AddWithValue("fingerprint", NpgsqlDbType.Bytea, (object?)order.Fingerprint ?? DBNull.Value);
         // Whoever may not have the job's priority is refused before.
         CopyJobs.AddTo(parameters, order.Model is { } model ? pools.PoolOf(model) : null, JobPriority.Interactive);
-        return await command.ExecuteScalarAsync(cancellationToken) is Guid;
+        return await batch.ExecuteScalarAsync(cancellationToken) is Guid;
     }
 
     private async Task<ReplayOutcome> FindReplayAsync(ReplayOrder order, CancellationToken cancellationToken) =>

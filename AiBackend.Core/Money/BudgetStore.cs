@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
@@ -48,31 +49,31 @@ public sealed class BudgetStore(NpgsqlDataSource database)
     /// <returns>Null when there is one of the same scope, subject and period.</returns>
     public async Task<Budget?> AddAsync(Budget budget, string setBy, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(AddSql);
+        await using var batch = database.CreateAudited(AddSql, out var command);
         AddValues(command.Parameters, budget, setBy);
         command.Parameters.AddWithValue("scope", (short)budget.Scope);
         command.Parameters.AddWithValue("subject", budget.Subject);
         command.Parameters.AddWithValue("period", (short)budget.Period);
-        return (await ReadAsync(command, cancellationToken)).SingleOrDefault();
+        return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
     /// <summary>Sets limit, kind and thresholds.</summary>
     /// <returns>Null when the tenant has none with this id.</returns>
     public async Task<Budget?> ChangeAsync(Budget budget, string setBy, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(ChangeSql);
+        await using var batch = database.CreateAudited(ChangeSql, out var command);
         AddValues(command.Parameters, budget, setBy);
-        return (await ReadAsync(command, cancellationToken)).SingleOrDefault();
+        return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
     /// <returns>False when the tenant has none with this id.</returns>
     public async Task<bool> EndAsync(Guid tenantId, Guid id, string setBy, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(EndSql);
+        await using var batch = database.CreateAudited(EndSql, out var command);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("id", id);
         command.Parameters.AddWithValue("set_by", setBy);
-        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+        return await batch.ExecuteNonQueryAsync(cancellationToken) == 1;
     }
 
     /// <param name="tenantId">Whose; null is everybody's.</param>

@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
@@ -68,7 +69,7 @@ public sealed class PriceStore(NpgsqlDataSource database)
         {
             try
             {
-                await using var command = database.CreateCommand(AddSql);
+                await using var batch = database.CreateAudited(AddSql, out var command);
                 Add(command.Parameters, provider, model, rates);
                 command.Parameters.AddWithValue(
                     "valid_from",
@@ -76,7 +77,7 @@ public sealed class PriceStore(NpgsqlDataSource database)
                     (object?)validFrom?.ToUniversalTime() ?? DBNull.Value
                 );
                 command.Parameters.AddWithValue("set_by", setBy);
-                return (await command.ReadPricesAsync(cancellationToken)).Single();
+                return (await batch.ReadAllAsync(PriceRows.Read, cancellationToken)).Single();
             }
             catch (PostgresException twin) when (twin.SqlState == PostgresErrorCodes.UniqueViolation)
             {
@@ -114,7 +115,7 @@ internal static class PriceRows
         return await command.ReadAllAsync(Read, cancellationToken);
     }
 
-    private static Price Read(NpgsqlDataReader row) =>
+    public static Price Read(NpgsqlDataReader row) =>
         new(
             row.GetString(0),
             row.GetString(1),

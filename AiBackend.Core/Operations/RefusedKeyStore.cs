@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using Npgsql;
 using NpgsqlTypes;
@@ -61,8 +62,8 @@ public sealed class RefusedKeyStore(NpgsqlDataSource database)
     /// <summary>Lets a provider be asked again.</summary>
     public async Task RemoveAsync(string provider, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(RemoveSql);
+        await using var batch = database.CreateAudited(RemoveSql, out var command);
         command.Parameters.AddWithValue("provider", provider);
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 }

@@ -20,6 +20,12 @@ public sealed class QueueTiers(IOptions<QueueOptions> options)
     /// <summary>The tier of tenants that nobody gave another one.</summary>
     public const string Standard = "standard";
 
+    /// <summary>Every tier.</summary>
+    public IEnumerable<string> Names => options.Value.Tiers.Keys;
+
+    /// <summary>Whether there is a tier of this name.</summary>
+    public bool Knows(string tier) => options.Value.Tiers.ContainsKey(tier);
+
     /// <summary>The tier's share.</summary>
     public double WeightOf(string tier) => Of(tier).Weight;
 

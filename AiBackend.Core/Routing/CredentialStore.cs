@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Routing;
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using Npgsql;
 
@@ -39,13 +40,13 @@ public sealed class CredentialStore(NpgsqlDataSource database, CredentialSeal se
     public async Task<Credential> SetAsync(string provider, string? model, string value, string setBy, CancellationToken cancellationToken)
     {
         var hint = value[^HintLength..];
-        await using var command = database.CreateCommand(SetSql);
+        await using var batch = database.CreateAudited(SetSql, out var command);
         command.Parameters.AddWithValue("provider", provider);
         command.Parameters.AddWithValue("model", model ?? "");
         command.Parameters.AddWithValue("sealed", seal.Seal(provider, model ?? "", value));
         command.Parameters.AddWithValue("hint", hint);
         command.Parameters.AddWithValue("set_by", setBy);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         return new Credential(provider, model, hint, await reader.GetFieldValueAsync<DateTimeOffset>(0, cancellationToken), setBy);
     }
@@ -53,10 +54,10 @@ public sealed class CredentialStore(NpgsqlDataSource database, CredentialSeal se
     /// <returns>False when there was none.</returns>
     public async Task<bool> RemoveAsync(string provider, string? model, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(RemoveSql);
+        await using var batch = database.CreateAudited(RemoveSql, out var command);
         command.Parameters.AddWithValue("provider", provider);
         command.Parameters.AddWithValue("model", model ?? "");
-        return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
+        return await batch.ExecuteNonQueryAsync(cancellationToken) > 0;
     }
 
     /// <summary>All of them, without the keys.</summary>

@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using Npgsql;
 
@@ -69,6 +70,7 @@ public sealed class RoutingStore(NpgsqlDataSource database)
     )
     {
         await using var batch = database.CreateBatch();
+        batch.SayWhoActs();
         batch.BatchCommands.Add(new NpgsqlBatchCommand(RaiseSql));
         var add = new NpgsqlBatchCommand(AddSql);
         add.Parameters.AddWithValue("kind", (short)kind);

@@ -1,23 +1,17 @@
 using System.Collections.Concurrent;
 using System.Data;
+using System.Net;
 using System.Security.Cryptography;
+using AiBackend.Core.Database;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Core.Tenancy;
 
-/// <summary>On whose behalf a request acts.</summary>
-/// <param name="TenantId">The tenant.</param>
-/// <param name="KeyId">Public id of the key that was used.</param>
-/// <param name="Scopes">What the key may do; <c>*</c> is everything.</param>
-/// <param name="Tier">The tenant's tier.</param>
-/// <param name="HighestPriority">The most urgent priority that the key may ask for, as stored; null leaves it to the tier.</param>
-public sealed record Caller(Guid TenantId, string KeyId, IReadOnlyList<string> Scopes, string Tier, short? HighestPriority);
-
 /// <summary>Keeps API keys and finds the caller behind one.</summary>
 public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptions> options, TimeProvider clock)
 {
-    /// <summary>The tenant that exists from the first migration on.</summary>
+    /// <summary>The tenant that exists from the first migration on: the operators'.</summary>
     public static readonly Guid DefaultTenant = new("00000000-0000-7000-8000-000000000001");
 
     // A revoked key must stop working everywhere within 5 s.
@@ -26,13 +20,21 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
     private const int MaxCached = 10_000;
 
     private const string FindSql = """
-        SELECT k.hash, k.tenant_id, k.scopes, t.tier, k.highest_priority FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
-         WHERE k.key_id = @key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+        SELECT k.hash, k.tenant_id, k.scopes, t.tier, k.highest_priority, t.organisation_id, k.allowed_models, k.allowed_networks,
+               k.requests_per_minute, k.tokens_per_minute, k.max_queued,
+               k.last_used_at IS NULL OR k.last_used_at < now() - interval '5 minutes'
+          FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
+         WHERE k.key_id = @key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND t.disabled_at IS NULL
         """;
 
     private const string InsertSql = """
         INSERT INTO api_keys (key_id, tenant_id, name, hash, scopes) VALUES (@key_id, @tenant_id, @name, @hash, @scopes)
         ON CONFLICT (key_id) DO UPDATE SET hash = excluded.hash, revoked_at = NULL
+        """;
+
+    private const string UsedSql = """
+        UPDATE api_keys SET last_used_at = now()
+         WHERE key_id = @key_id AND (last_used_at IS NULL OR last_used_at < now() - interval '5 minutes')
         """;
 
     private readonly byte[] _pepper = options.Value.PepperBytes;
@@ -83,10 +85,13 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
         command.Parameters.AddWithValue("key_id", key.Id);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("name", name);
-        command.Parameters.AddWithValue("hash", key.Hash(_pepper));
+        command.Parameters.AddWithValue("hash", HashOf(key));
         command.Parameters.AddWithValue("scopes", scopes);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
+
+    /// <summary>What the database keeps of a key.</summary>
+    internal byte[] HashOf(ApiKey key) => key.Hash(_pepper);
 
     private async Task<Caller?> FindAsync(ApiKey key, CancellationToken cancellationToken)
     {
@@ -96,10 +101,48 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
         return await reader.ReadAsync(cancellationToken) ? ReadCaller(reader, key) : null;
     }
 
-    private Caller? ReadCaller(NpgsqlDataReader row, ApiKey key) =>
-        CryptographicOperations.FixedTimeEquals(row.GetFieldValue<byte[]>(0), key.Hash(_pepper))
-            ? new Caller(row.GetGuid(1), key.Id, row.GetFieldValue<string[]>(2), row.GetString(3), row.IsDBNull(4) ? null : row.GetInt16(4))
-            : null;
+    private Caller? ReadCaller(NpgsqlDataReader row, ApiKey key)
+    {
+        if (!CryptographicOperations.FixedTimeEquals(row.GetFieldValue<byte[]>(0), key.Hash(_pepper)))
+        {
+            return null;
+        }
+
+        if (row.GetBoolean(11))
+        {
+            _ = NoteUseAsync(key.Id);
+        }
+
+        return new Caller(
+            row.GetGuid(1),
+            key.Id,
+            row.GetFieldValue<string[]>(2),
+            row.GetString(3),
+            row.IsDBNull(4) ? null : row.GetInt16(4)
+        )
+        {
+            OrganisationId = row.GetGuid(5),
+            AllowedModels = row.IsDBNull(6) ? null : row.GetFieldValue<string[]>(6),
+            AllowedNetworks = row.IsDBNull(7) ? null : [.. row.GetFieldValue<string[]>(7).Select(text => IPNetwork.Parse(text))],
+            Limits = row.ReadLimits(8),
+        };
+    }
+
+    /// <summary>Not waited for by anybody: when it fails, the next look at the key tries again.</summary>
+    private async Task NoteUseAsync(string keyId)
+    {
+        try
+        {
+            await using var command = database.CreateCommand(UsedSql);
+            command.Parameters.AddWithValue("key_id", keyId);
+            // None: the limit of every statement bounds it.
+            await command.ExecuteNonQueryAsync(CancellationToken.None);
+        }
+        catch (Exception failure) when (StorageFailures.MayCome(failure) || failure is ObjectDisposedException)
+        {
+            // Nothing depends on it.
+        }
+    }
 
     private sealed class Cached(Caller caller, long at)
     {
@@ -110,5 +153,16 @@ public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptio
         public long At { get; } = at;
 
         public bool TryBeginRefresh() => !Interlocked.Exchange(ref _refreshing, true);
+    }
+}
+
+internal static class KeyRows
+{
+    /// <summary>Three columns from <paramref name="ordinal"/> on.</summary>
+    public static KeyLimits ReadLimits(this NpgsqlDataReader row, int ordinal)
+    {
+        return new(Number(ordinal), Number(ordinal + 1), Number(ordinal + 2));
+
+        long? Number(int column) => row.IsDBNull(column) ? null : row.GetInt64(column);
     }
 }

@@ -22,4 +22,15 @@ public static class TenancyRegistration
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ApiKeyStore>().AddSingleton<TenantNames>().AddSingleton<DevelopmentKey>();
     }
+
+    /// <summary>Adds what makes and changes tenants and keys: the Api's side.</summary>
+    public static void AddTenancyAdministration(this IHostApplicationBuilder builder) =>
+        builder.Services.AddSingleton<TenantAdministration>().AddSingleton<KeyAdministration>();
+
+    /// <summary>Adds <see cref="KeyGrants"/>: the worker's side.</summary>
+    public static void AddKeyGrants(this IHostApplicationBuilder builder)
+    {
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<KeyGrants>();
+    }
 }

@@ -1,6 +1,7 @@
 using AiBackend.Core.Alerts;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Tenancy;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -42,6 +43,7 @@ internal static class ExecutionRegistration
                 (worker, pools) => worker.PooledSlots = pools.Others.Where(pool => worker.Serves(pool.Name)).Sum(pool => pool.Slots)
             );
         builder.Services.TryAddSingleton(Random.Shared);
+        builder.AddKeyGrants();
         builder
             .Services.AddSingleton<WorkerDrain>()
             .AddSingleton<HeldLeases>()

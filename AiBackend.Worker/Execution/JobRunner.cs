@@ -3,6 +3,7 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
+using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Worker.Execution;
 
@@ -11,6 +12,7 @@ internal sealed class JobRunner(
     LeasedWrites writes,
     SharedAnswers answers,
     HeldLeases held,
+    KeyGrants grants,
     ChatAttempt chat,
     NoopAttempt noop,
     JobMetrics metrics,
@@ -30,14 +32,16 @@ internal sealed class JobRunner(
         FaultPoints.Hit(FaultPoint.K7, job.Model);
         try
         {
-            var end = job.Type switch
-            {
-                JobType.Chat => await chat.RunAsync(running, graceOver),
-                JobType.Noop => await noop.RunAsync(running, confirmedAt, graceOver),
-                _ => AttemptEnd.FailedForGood(
-                    new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: false)
-                ),
-            };
+            var end =
+                await RefuseAsync(job)
+                ?? job.Type switch
+                {
+                    JobType.Chat => await chat.RunAsync(running, graceOver),
+                    JobType.Noop => await noop.RunAsync(running, confirmedAt, graceOver),
+                    _ => AttemptEnd.FailedForGood(
+                        new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: false)
+                    ),
+                };
             if (await running.EndAsync(end))
             {
                 metrics.Ended(job, end, clock.GetElapsedTime(confirmedAt));
@@ -58,6 +62,20 @@ internal sealed class JobRunner(
             held.Remove(running);
         }
     }
+
+    /// <summary>What its key may do counts when it runs, and not only when it was submitted.</summary>
+    private async ValueTask<AttemptEnd?> RefuseAsync(ClaimedJob job) =>
+        // None: the limit of every statement bounds it.
+        (job.KeyId is null ? null : await grants.RefuseAsync(job.KeyId, job.Model, job.Age, CancellationToken.None)) switch
+        {
+            KeyRefusal.Revoked => AttemptEnd.FailedForGood(
+                new("key_revoked", "caller_error", $"The API key {job.KeyId} was revoked before the job began.", Retryable: false)
+            ),
+            KeyRefusal.Model => AttemptEnd.FailedForGood(
+                new("model_not_allowed", "caller_error", $"The API key {job.KeyId} may not ask for {job.Model} any more.", Retryable: false)
+            ),
+            _ => null,
+        };
 
     /// <summary>Whoever waits for this job's answer need not wait for the leader's next round.</summary>
     private async Task SettleAsync(ClaimedJob job)

@@ -1,3 +1,4 @@
+using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
@@ -82,6 +83,7 @@ internal static class AlertEndpoints
         alerts
             .MapPost("/{id}/acknowledge", requests.AcknowledgeAsync)
             .RequireAuthorization(Policies.WriteJobs)
+            .Audited()
             .Describe(
                 "AcknowledgeAlert",
                 "Acknowledge an alert",

@@ -86,9 +86,9 @@ internal sealed class JobRequestRules(
     /// <returns>Why a new job is refused now, or null. A repeat of an accepted request is none of this method's business.</returns>
     public async ValueTask<Refusal?> RefuseNowAsync(JobDraft draft, Caller caller, CancellationToken cancellationToken)
     {
-        if (RefusePriority(draft.Priority, caller) is { } tooHigh)
+        if ((RefusePriority(draft.Priority, caller) ?? RefuseModelOf(caller, draft.Model)) is { } beyondKey)
         {
-            return tooHigh;
+            return beyondKey;
         }
 
         if (draft.Deadline <= clock.GetUtcNow())
@@ -108,6 +108,15 @@ internal sealed class JobRequestRules(
                 $"model is {Quoted.Of(draft.Model)}, and the database does not say whether there is such a route. Send it again later."
             );
     }
+
+    /// <returns>Why the caller's jobs may not ask for this model, or null.</returns>
+    public static Refusal? RefuseModelOf(Caller caller, string model) =>
+        caller.MayAskFor(model)
+            ? null
+            : ProblemTypes.ModelNotAllowed.At(
+                "model",
+                $"model is {Quoted.Of(model)}; the key {caller.KeyId} allows {string.Join(", ", caller.AllowedModels!)}. Ask for one of these, or use another key."
+            );
 
     /// <returns>Why nobody can be asked for this model, or null.</returns>
     public Refusal? RefuseModel(string model) =>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.Core.Alerts;
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using AiBackend.Core.Webhooks;
 using Npgsql;
@@ -58,11 +59,11 @@ public sealed class AlertReads(NpgsqlDataSource database)
     public async Task<Alert?> AcknowledgeAsync(Guid tenantId, bool ofEveryone, Guid id, string keyId, CancellationToken cancellationToken)
     {
         Guid[] tenants = ofEveryone ? [tenantId, AlertFinding.Everyone] : [tenantId];
-        await using var update = database.CreateCommand(AcknowledgeSql);
+        await using var batch = database.CreateAudited(AcknowledgeSql, out var update);
         update.Parameters.AddWithValue("tenants", tenants);
         update.Parameters.AddWithValue("id", id);
         update.Parameters.AddWithValue("key_id", keyId);
-        await update.ExecuteNonQueryAsync(cancellationToken);
+        await batch.ExecuteNonQueryAsync(cancellationToken);
 
         return await FindAsync(tenants, id, cancellationToken);
     }

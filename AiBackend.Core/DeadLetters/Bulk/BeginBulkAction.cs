@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Logging;
@@ -137,7 +138,7 @@ public sealed class BeginBulkAction(NpgsqlDataSource database, ILogger<BeginBulk
 
     private async Task<(long Letters, long Running, bool Begun)> InsertAsync(Guid id, BulkOrder order, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var batch = database.CreateAudited(Sql, out var command);
         var parameters = command.Parameters;
         order.Selection.AddTo(parameters);
         parameters.AddWithValue("max", MaxLetters);
@@ -153,7 +154,7 @@ public sealed class BeginBulkAction(NpgsqlDataSource database, ILogger<BeginBulk
         parameters.AddWithValue("filter", NpgsqlDbType.Text, (object?)order.FilterJson ?? DBNull.Value);
         parameters.AddWithValue("key", NpgsqlDbType.Text, (object?)order.IdempotencyKey ?? DBNull.Value);
         parameters.AddWithValue("meaning", NpgsqlDbType.Bytea, (object?)order.Meaning ?? DBNull.Value);
-        return (await command.ReadAllAsync(row => (row.GetInt64(0), row.GetInt64(1), row.GetBoolean(2)), cancellationToken))[0];
+        return (await batch.ReadAllAsync(row => (row.GetInt64(0), row.GetInt64(1), row.GetBoolean(2)), cancellationToken))[0];
     }
 
     private async Task<BeginOutcome?> FindRepeatAsync(BulkOrder order, CancellationToken cancellationToken)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.DeadLetters;
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using Npgsql;
 
@@ -57,10 +58,10 @@ public sealed class BulkReads(NpgsqlDataSource database)
     /// <returns>False when it does not run, or not for this tenant.</returns>
     public async Task<bool> CancelAsync(Guid tenantId, Guid id, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(CancelSql);
+        await using var batch = database.CreateAudited(CancelSql, out var command);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("id", id);
-        return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
+        return await batch.ExecuteNonQueryAsync(cancellationToken) > 0;
     }
 
     private static BulkAction Read(NpgsqlDataReader row)

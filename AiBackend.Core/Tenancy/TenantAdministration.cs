@@ -1,0 +1,130 @@
+using AiBackend.Core.Audit;
+using AiBackend.Core.Database;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Tenancy;
+
+/// <summary>Makes, shows and changes organisations and their projects, which the rest of the code calls tenants.</summary>
+public sealed class TenantAdministration(NpgsqlDataSource database)
+{
+    private const string Columns = """
+        t.id, t.slug, coalesce(t.name, t.slug), o.slug, t.organisation_id, t.tier, t.max_queued, t.created_at, t.disabled_at
+        """;
+
+    private const string AddSql = $"""
+        WITH t AS (
+            INSERT INTO tenants (id, slug, name, tier, max_queued, organisation_id)
+            VALUES (@id, @slug, @name, @tier, @max_queued, @organisation_id)
+            ON CONFLICT (slug) DO NOTHING
+            RETURNING *
+        )
+        SELECT {Columns} FROM t JOIN organisations o ON o.id = t.organisation_id
+        """;
+
+    // The operators' own tenant cannot be disabled: nobody could enable it again.
+    private const string ChangeSql = $"""
+        WITH t AS (
+            UPDATE tenants SET name = @name, tier = @tier, max_queued = @max_queued,
+                   disabled_at = CASE WHEN @disabled THEN coalesce(disabled_at, now()) END
+             WHERE id = @id AND (NOT @disabled OR id <> '00000000-0000-7000-8000-000000000001')
+            RETURNING *
+        )
+        SELECT {Columns} FROM t JOIN organisations o ON o.id = t.organisation_id
+        """;
+
+    private const string ListSql = $"""
+        SELECT {Columns} FROM tenants t JOIN organisations o ON o.id = t.organisation_id
+         WHERE (@organisation_id IS NULL OR t.organisation_id = @organisation_id) AND (@slug IS NULL OR t.slug = @slug)
+         ORDER BY o.slug, t.slug LIMIT 10000
+        """;
+
+    private const string AddOrganisationSql = """
+        INSERT INTO organisations (id, slug, name) VALUES (@id, @slug, @name) ON CONFLICT (slug) DO NOTHING
+        RETURNING id, slug, name, created_at, 0::bigint
+        """;
+
+    private const string ListOrganisationsSql = """
+        SELECT o.id, o.slug, o.name, o.created_at, (SELECT count(*) FROM tenants t WHERE t.organisation_id = o.id)
+          FROM organisations o
+         WHERE (@id IS NULL OR o.id = @id) AND (@slug IS NULL OR o.slug = @slug)
+         ORDER BY o.slug LIMIT 10000
+        """;
+
+    /// <returns>Null when there is a tenant of this slug.</returns>
+    public async Task<TenantRecord?> AddAsync(TenantRecord wanted, CancellationToken cancellationToken)
+    {
+        await using var batch = database.CreateAudited(AddSql, out var command);
+        AddValues(command.Parameters, wanted);
+        command.Parameters.AddWithValue("slug", wanted.Slug);
+        command.Parameters.AddWithValue("organisation_id", wanted.OrganisationId);
+        return (await batch.ReadAllAsync(ReadTenant, cancellationToken)).SingleOrDefault();
+    }
+
+    /// <summary>Sets name, tier, what may wait, and whether it is disabled.</summary>
+    /// <returns>Null when there is no such tenant, or it may not be disabled.</returns>
+    public async Task<TenantRecord?> ChangeAsync(TenantRecord wanted, CancellationToken cancellationToken)
+    {
+        await using var batch = database.CreateAudited(ChangeSql, out var command);
+        AddValues(command.Parameters, wanted);
+        command.Parameters.AddWithValue("disabled", wanted.DisabledAt is not null);
+        return (await batch.ReadAllAsync(ReadTenant, cancellationToken)).SingleOrDefault();
+    }
+
+    /// <param name="organisationId">Only of this organisation; null is all.</param>
+    /// <param name="slug">Only this one; null is all.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<IReadOnlyList<TenantRecord>> ListAsync(Guid? organisationId, string? slug, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(ListSql);
+        command.Parameters.AddWithValue("organisation_id", NpgsqlDbType.Uuid, (object?)organisationId ?? DBNull.Value);
+        command.Parameters.AddWithValue("slug", NpgsqlDbType.Text, (object?)slug ?? DBNull.Value);
+        return await command.ReadAllAsync(ReadTenant, cancellationToken);
+    }
+
+    /// <returns>Null when there is an organisation of this slug.</returns>
+    public async Task<OrganisationRecord?> AddOrganisationAsync(string slug, string name, CancellationToken cancellationToken)
+    {
+        await using var batch = database.CreateAudited(AddOrganisationSql, out var command);
+        command.Parameters.AddWithValue("id", Guid.CreateVersion7());
+        command.Parameters.AddWithValue("slug", slug);
+        command.Parameters.AddWithValue("name", name);
+        return (await batch.ReadAllAsync(ReadOrganisation, cancellationToken)).SingleOrDefault();
+    }
+
+    /// <param name="id">Only this one; null is all.</param>
+    /// <param name="slug">Only this one; null is all.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<IReadOnlyList<OrganisationRecord>> ListOrganisationsAsync(Guid? id, string? slug, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(ListOrganisationsSql);
+        command.Parameters.AddWithValue("id", NpgsqlDbType.Uuid, (object?)id ?? DBNull.Value);
+        command.Parameters.AddWithValue("slug", NpgsqlDbType.Text, (object?)slug ?? DBNull.Value);
+        return await command.ReadAllAsync(ReadOrganisation, cancellationToken);
+    }
+
+    private static void AddValues(NpgsqlParameterCollection parameters, TenantRecord tenant)
+    {
+        parameters.AddWithValue("id", tenant.Id);
+        parameters.AddWithValue("name", tenant.Name);
+        parameters.AddWithValue("tier", tenant.Tier);
+        parameters.AddWithValue("max_queued", NpgsqlDbType.Bigint, (object?)tenant.MaxQueued ?? DBNull.Value);
+    }
+
+    private static OrganisationRecord ReadOrganisation(NpgsqlDataReader row) =>
+        new(row.GetGuid(0), row.GetString(1), row.GetString(2), row.GetFieldValue<DateTimeOffset>(3), row.GetInt64(4));
+
+    private static TenantRecord ReadTenant(NpgsqlDataReader row) =>
+        new()
+        {
+            Id = row.GetGuid(0),
+            Slug = row.GetString(1),
+            Name = row.GetString(2),
+            Organisation = row.GetString(3),
+            OrganisationId = row.GetGuid(4),
+            Tier = row.GetString(5),
+            MaxQueued = row.IsDBNull(6) ? null : row.GetInt64(6),
+            CreatedAt = row.GetFieldValue<DateTimeOffset>(7),
+            DisabledAt = row.Moment(8),
+        };
+}

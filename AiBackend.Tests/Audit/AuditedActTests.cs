@@ -1,0 +1,186 @@
+using System.Net;
+using System.Text.Json;
+using AiBackend.Api.Audit;
+using AiBackend.Core.Operations;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.DeadLetters;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Audit;
+
+/// <summary>Every administrative act that the API has leaves its row, in its own transaction; a new one without a case here fails.</summary>
+public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
+{
+    private const string Body = """{"name":"k","scopes":["jobs:read"]}""";
+
+    /// <summary>By operation: what it is about, as the row has it, and how to do it.</summary>
+    private static readonly Dictionary<string, (string Kind, Func<AuditedActTests, Task<(HttpStatusCode, JsonElement)>> Act)> Acts = new(
+        StringComparer.Ordinal
+    )
+    {
+        ["PauseWork"] = ("control", test => test.PostAsync("/queues/pause", """{"kind":"queue","name":"default","reason":"canary"}""")),
+        ["DrainWork"] = ("control", test => test.PostAsync("/queues/drain", """{"kind":"tenant","name":"default"}""")),
+        ["ResumeWork"] = (
+            "control",
+            test => test.AfterAsync("/queues/pause", HttpMethod.Post, "/queues/resume", """{"kind":"model","name":"default"}""")
+        ),
+        ["PutRoute"] = (
+            "routing",
+            test => test.SendAsync(HttpMethod.Put, "/routes/r1", """{"targets":[{"provider":"simulator","model":"sim"}]}""")
+        ),
+        ["DeleteRoute"] = ("routing", test => test.RemoveAsync("/routes/r2", """{"targets":[{"provider":"simulator","model":"sim"}]}""")),
+        ["PutDeployment"] = ("routing", test => test.SendAsync(HttpMethod.Put, "/deployments/simulator/m1", "{}")),
+        ["DeleteDeployment"] = ("routing", test => test.RemoveAsync("/deployments/simulator/m2", "{}")),
+        ["PutCredential"] = (
+            "credential",
+            test => test.SendAsync(HttpMethod.Put, "/credentials", """{"provider":"simulator","value":"sk-canary-secret"}""")
+        ),
+        ["DeleteCredential"] = ("credential", test => test.RemoveCredentialAsync()),
+        ["AddBudget"] = ("budget", test => test.PostAsync("/budgets", """{"scope":"user","subject":"u1","window":"day","limit_usd":1}""")),
+        ["ChangeBudget"] = ("budget", test => test.OnBudgetAsync("u2", HttpMethod.Put, """{"limit_usd":2}""")),
+        ["EndBudget"] = ("budget", test => test.OnBudgetAsync("u3", HttpMethod.Delete, null)),
+        ["SetPrice"] = (
+            "price",
+            test => test.SendAsync(HttpMethod.Put, "/prices/simulator/m", """{"input_per_million":1,"output_per_million":2}""")
+        ),
+        ["EnableProvider"] = ("provider", test => test.EnableAsync()),
+        ["ReplayJob"] = ("dead_letter", test => test.OnDeadAsync("replay")),
+        ["DiscardDeadLetter"] = ("dead_letter", test => test.OnDeadAsync("discard")),
+        ["ReplayDeadLetters"] = ("bulk_action", test => test.PostAsync("/dead-letters/replay", """{"filter":{"model":"none"}}""")),
+        ["DiscardDeadLetters"] = ("bulk_action", test => test.PostAsync("/dead-letters/discard", """{"filter":{"model":"none"}}""")),
+        ["CancelBulkAction"] = ("bulk_action", test => test.CancelBulkAsync()),
+        ["AcknowledgeAlert"] = ("alert", test => test.AcknowledgeAsync()),
+        ["AddTenant"] = ("tenant", test => test.PostAsync("/tenants", """{"slug":"audited-1"}""")),
+        ["ChangeTenant"] = ("tenant", test => test.ChangeTenantAsync()),
+        ["AddOrganisation"] = ("organisation", test => test.PostAsync("/organisations", """{"slug":"audited"}""")),
+        ["AddKey"] = ("key", test => test.PostAsync("/keys", Body)),
+        ["ChangeKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Patch, "", """{"name":"other"}""")),
+        ["RollKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Post, "/roll", null)),
+        ["RevokeKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Delete, "", null)),
+    };
+
+    [Fact]
+    public async Task D_18_every_act_that_needs_a_scope_of_administration_leaves_a_row_that_says_who_did_what()
+    {
+        var operations = api.Get<EndpointDataSource>()
+            .Endpoints.Where(AuditedRequests.IsAudited)
+            .Select(endpoint => endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()!.EndpointName)
+            .ToList();
+        Assert.Equal(operations.Order(StringComparer.Ordinal), Acts.Keys.Order(StringComparer.Ordinal));
+        var actor = ApiKey.TryParse(api.Key)!.Id;
+
+        foreach (var operation in operations)
+        {
+            var (kind, act) = Acts[operation];
+            var (status, answer) = await act(this);
+
+            Assert.True((int)status is >= 200 and < 300, $"{operation} answered {status}: {answer}");
+            var action = JsonNamingPolicy.SnakeCaseLower.ConvertName(operation);
+            var row = (await ListAsync($"tenant=*&action={action}&kind={kind}")).FirstOrDefault();
+            Assert.True(row.ValueKind == JsonValueKind.Object, $"{operation} left no row.");
+            Assert.Equal(
+                (actor, operation == "AddTenant" ? "audited-1" : "default", "127.0.0.1"),
+                (
+                    row.GetProperty("actor").GetString(),
+                    row.GetProperty("tenant").GetString(),
+                    row.GetProperty("address").GetString()?.Replace("::ffff:", "", StringComparison.Ordinal)
+                )
+            );
+            Assert.Matches("^[0-9a-f]{32}$", row.GetProperty("request_id").GetString());
+            Assert.True(
+                row.GetProperty("before").ValueKind == JsonValueKind.Object || row.GetProperty("after").ValueKind == JsonValueKind.Object,
+                $"{operation} does not say what changed."
+            );
+        }
+
+        var all = await api.Http.GetStringAsync("/api/v1/audit?limit=200&tenant=*", TestRun.Cancel);
+        Assert.DoesNotContain("sk-canary", all, StringComparison.Ordinal);
+        Assert.DoesNotContain("\"hash\"", all, StringComparison.Ordinal);
+        Assert.DoesNotContain("sealed", all, StringComparison.Ordinal);
+        var verdict = await SendAsync(HttpMethod.Get, "/audit/verification", null);
+        Assert.True(verdict.Item2.GetProperty("intact").GetBoolean());
+    }
+
+    private async Task<List<JsonElement>> ListAsync(string query)
+    {
+        var (_, page) = await SendAsync(HttpMethod.Get, "/audit?" + query, null);
+        return [.. page.GetProperty("data").EnumerateArray()];
+    }
+
+    private Task<(HttpStatusCode, JsonElement)> SendAsync(HttpMethod method, string path, string? body) =>
+        Tenancy.KeyApiTests.SendAsync(api.Http, method, "/api/v1" + path, body);
+
+    private Task<(HttpStatusCode, JsonElement)> PostAsync(string path, string? body) => SendAsync(HttpMethod.Post, path, body);
+
+    private async Task<(HttpStatusCode, JsonElement)> AfterAsync(string before, HttpMethod method, string path, string body)
+    {
+        await PostAsync(before, body);
+        return await SendAsync(method, path, body);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> RemoveAsync(string path, string body)
+    {
+        await SendAsync(HttpMethod.Put, path, body);
+        return await SendAsync(HttpMethod.Delete, path, null);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> RemoveCredentialAsync()
+    {
+        await SendAsync(HttpMethod.Put, "/credentials", """{"provider":"simulator","model":"other","value":"sk-canary-secret"}""");
+        return await SendAsync(HttpMethod.Delete, "/credentials?provider=simulator&model=other", null);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> OnBudgetAsync(string user, HttpMethod method, string? body)
+    {
+        var (_, made) = await PostAsync("/budgets", $$"""{"scope":"user","subject":"{{user}}","window":"day","limit_usd":1}""");
+        return await SendAsync(method, "/budgets/" + made.GetProperty("id").GetString(), body);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> OnKeyAsync(HttpMethod method, string path, string? body)
+    {
+        var (_, made) = await PostAsync("/keys", Body);
+        return await SendAsync(method, $"/keys/{made.GetProperty("id").GetString()}{path}", body);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> ChangeTenantAsync()
+    {
+        await PostAsync("/tenants", """{"slug":"audited-2"}""");
+        var (status, answer) = await SendAsync(HttpMethod.Patch, "/tenants/default", """{"name":"Ours"}""");
+        return (status, answer);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> EnableAsync()
+    {
+        await api.Get<RefusedKeyStore>().AddAsync([("simulator", "some")], TestRun.Cancel);
+        return await PostAsync("/providers/simulator/enable", null);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> OnDeadAsync(string act)
+    {
+        var dead = await DieAsync();
+        return await PostAsync($"/jobs/{dead}/{act}", null);
+    }
+
+    private async Task<Guid> DieAsync()
+    {
+        var core = await api.WorkerAsync();
+        return await core.DieAsync();
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> CancelBulkAsync()
+    {
+        await DieAsync();
+        var (_, begun) = await PostAsync("/dead-letters/replay", """{"filter":{}}""");
+        return await PostAsync($"/bulk/{begun.GetProperty("id").GetString()}/cancel", null);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> AcknowledgeAsync()
+    {
+        await using var insert = api.Db.Source.CreateCommand(
+            "INSERT INTO alerts (tenant_id, rule, cause, value, message) VALUES ($1, 'dead_letter_depth', 'x', 1, 'm') RETURNING id"
+        );
+        insert.Parameters.AddWithValue(ApiKeyStore.DefaultTenant);
+        return await PostAsync($"/alerts/{await insert.ExecuteScalarAsync(TestRun.Cancel)}/acknowledge", null);
+    }
+}
