@@ -6,6 +6,8 @@ using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.Money;
+using AiBackend.Api.OpenAi;
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
@@ -56,6 +58,7 @@ internal static class ApiHost
         // Before anything is built from them, so that every fault of a configuration is told at once and in its own words.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
         app.UseResponseGuards();
+        app.UseOpenAiHeaders();
         app.UseProblems();
         app.UseRouting();
         app.UseStorageGate();
@@ -100,6 +103,7 @@ internal static class ApiHost
         builder.AddControlEndpoints();
         builder.AddTenancyEndpoints();
         builder.AddAuditEndpoints();
+        builder.AddOpenAiEndpoints();
         builder.AddApiDocument();
     }
 
@@ -115,6 +119,7 @@ internal static class ApiHost
         app.MapControls();
         app.MapTenancy();
         app.MapAudit();
+        app.MapOpenAi();
         app.MapProblemPages();
         app.MapApiDocument();
     }

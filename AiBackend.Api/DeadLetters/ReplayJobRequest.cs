@@ -119,7 +119,7 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
                 context.Response.Headers.Location = job.Links.Self;
                 if (repeat)
                 {
-                    context.Response.Headers["Idempotent-Replayed"] = "true";
+                    context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
                 }
 
                 await JsonAnswer.WriteAsync(context, StatusCodes.Status202Accepted, job, WireJson.Default.Job);

@@ -18,6 +18,7 @@ internal static class JobsEndpoints
             .AddSingleton<DownRoute>()
             .AddSingleton<HeldBack>()
             .AddSingleton<FullQueue>()
+            .AddSingleton<JobAcceptance>()
             .AddSingleton<SubmissionMetrics>()
             .AddSingleton<AcceptedJob>()
             .AddSingleton<JobWait>();

@@ -7,28 +7,13 @@ using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
-using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Api.Jobs;
 
 /// <summary><c>POST /api/v1/jobs</c>: a job is durable before its id is given out.</summary>
 /// <remarks>The busiest endpoint: no model binding, one pass over the body, one group commit, one write of the answer.</remarks>
-internal sealed class SubmitJob(
-    JobSubmission submission,
-    JobRequestRules rules,
-    DownRoute downRoute,
-    HeldBack heldBack,
-    FullQueue fullQueue,
-    AcceptedJob accepted,
-    JobReads jobs,
-    JobWait wait,
-    TimeProvider clock
-)
+internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules, AcceptedJob accepted, JobReads jobs, JobWait wait)
 {
-    // Longer than any healthy commit, shorter than a caller's patience.
-    private static readonly TimeSpan CommitPatience = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan OverloadPause = TimeSpan.FromSeconds(2);
-
     // Says that the job was accepted; nothing ends with it.
     private const int FirstEvent = 1;
 
@@ -60,63 +45,20 @@ internal sealed class SubmitJob(
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
     private async Task<Refusal?> SubmitAsync(HttpContext context, JobDraft draft)
     {
-        SubmitOutcome? outcome;
-        (var refusal, draft) = await RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted);
-        if (refusal is not null)
+        switch (await acceptance.AcceptAsync(draft, context.User.GetCaller(), context.RequestAborted))
         {
-            // What was fine when the request first came is still answered as then, even if it would be refused today.
-            outcome = draft.IdempotencyKey is null ? null : await submission.FindRepeatAsync(draft, context.RequestAborted);
-            if (outcome is null)
-            {
-                return refusal;
-            }
-        }
-        else
-        {
-            // None: a caller that leaves has submitted all the same; the patience bounds the wait.
-            outcome = await submission.SubmitAsync(draft).WaitAsync(CommitPatience, clock, CancellationToken.None);
-        }
-
-        switch (outcome)
-        {
-            case SubmitOutcome.Accepted(var createdAt):
-                await AnswerAsync(context, AcceptedJob.Of(draft, createdAt));
+            case Acceptance.New(var committed, var createdAt):
+                await AnswerAsync(context, AcceptedJob.Of(committed, createdAt));
                 return null;
-            case SubmitOutcome.Replayed(var jobId):
-                context.Response.Headers["Idempotent-Replayed"] = "true";
+            case Acceptance.Repeat(var jobId):
+                context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
                 await AnswerAsync(context, await accepted.AsOfThenAsync(draft.TenantId, jobId, context.RequestAborted));
                 return null;
-            case SubmitOutcome.KeyReused(var jobId):
-                return ProblemTypes.IdempotencyKeyReused.With(
-                    $"The Idempotency-Key {Quoted.Of(draft.IdempotencyKey!)} belongs to job {jobId}, which was submitted with another body. Use a new key for a new request."
-                );
-            case SubmitOutcome.Overloaded:
-                return ProblemTypes.Overloaded.With(
-                    "Too many submissions wait for the database. Nothing was accepted; send it again later."
-                ) with
-                {
-                    RetryAfter = OverloadPause,
-                };
+            case Acceptance.Refused(var why):
+                return why;
             default:
                 throw new UnreachableException();
         }
-    }
-
-    /// <summary>What depends on the moment.</summary>
-    private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(
-        JobDraft draft,
-        Caller caller,
-        CancellationToken cancellationToken
-    )
-    {
-        var refusal = await rules.RefuseNowAsync(draft, caller, cancellationToken) ?? await downRoute.RefuseAsync(draft);
-        if (refusal is null)
-        {
-            (refusal, draft) = await heldBack.CheckAsync(draft);
-        }
-
-        // Last, because it takes room.
-        return (refusal ?? fullQueue.Refuse(draft.TenantId), draft);
     }
 
     private async Task AnswerAsync(HttpContext context, Job job)

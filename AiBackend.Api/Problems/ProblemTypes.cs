@@ -7,6 +7,8 @@ internal static class ProblemTypes
     public static readonly ProblemType InvalidUtf8 = new("invalid-utf8", 400, "The body is not valid UTF-8");
     public static readonly ProblemType TooDeep = new("too-deep", 400, "The body is nested too deeply");
     public static readonly ProblemType UnknownMember = new("unknown-member", 400, "The body has a member this API does not know");
+    public static readonly ProblemType ForbiddenMember = new("forbidden-member", 400, "The body has a member that nobody may send");
+    public static readonly ProblemType UnsupportedParameter = new("unsupported-parameter", 400, "The parameter is not supported here");
     public static readonly ProblemType DuplicateMember = new("duplicate-member", 400, "The body names a member twice");
     public static readonly ProblemType InvalidValue = new("invalid-value", 400, "A value is outside what this API accepts");
     public static readonly ProblemType UnknownType = new("unknown-type", 400, "The job type is not known");
@@ -84,6 +86,8 @@ internal static class ProblemTypes
         InvalidUtf8,
         TooDeep,
         UnknownMember,
+        ForbiddenMember,
+        UnsupportedParameter,
         DuplicateMember,
         InvalidValue,
         UnknownType,

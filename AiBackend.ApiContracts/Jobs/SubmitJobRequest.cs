@@ -57,6 +57,32 @@ public sealed record ChatInput
 
     /// <summary>Sampling temperature, 0 to 2. Null leaves it to the model; providers that take none, such as Anthropic, are sent none.</summary>
     public double? Temperature { get; init; }
+
+    // Null is not written below: what is stored, and what makes two requests the same, stays as it was before these members came.
+
+    /// <summary>Nucleus sampling, 0 to 1. Null leaves it to the model.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? TopP { get; init; }
+
+    /// <summary>Up to 4 texts that end the answer where the model would write them.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Stop { get; init; }
+
+    /// <summary>Asks for the same sampling each time, as far as the model can.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Seed { get; init; }
+
+    /// <summary>Makes the model say new things, -2 to 2. Null leaves it to the model.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? PresencePenalty { get; init; }
+
+    /// <summary>Makes the model repeat itself less, -2 to 2. Null leaves it to the model.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? FrequencyPenalty { get; init; }
+
+    /// <summary>How much a reasoning model thinks: <c>none</c>, <c>minimal</c>, <c>low</c>, <c>medium</c>, <c>high</c> or <c>xhigh</c>. Null leaves it to the model.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ReasoningEffort { get; init; }
 }
 
 /// <summary>One message of a conversation.</summary>

@@ -1,12 +1,8 @@
-using System.Text.RegularExpressions;
-using AiBackend.Tests.Architecture;
-using AiBackend.Tests.Fixtures;
-
 namespace AiBackend.Tests.EndToEnd;
 
 /// <summary>The examples of the README, run as a reader would paste them; only the address and the key file are this stack's.</summary>
 [Collection(StackCollection.Name)]
-public sealed partial class ReadmeTests(StackFixture fixture)
+public sealed class ReadmeTests(StackFixture fixture)
 {
     private readonly Stack _stack = fixture.Stack;
 
@@ -38,22 +34,5 @@ public sealed partial class ReadmeTests(StackFixture fixture)
         Assert.True(Guid.TryParse(Assert.Single(ids.Distinct()), out _), output);
     }
 
-    private async Task<string> RunAsync(string example)
-    {
-        var readme = Repository.Read("README.md");
-        var script = Examples().Matches(readme).Single(match => match.Groups["name"].Value == example).Groups["script"].Value;
-        Assert.Contains("http://localhost:5080", script, StringComparison.Ordinal);
-        Assert.Contains(".local/dev-api-key", script, StringComparison.Ordinal);
-        script = script
-            .Replace("http://localhost:5080", _stack.ApiAddress.ToString().TrimEnd('/'), StringComparison.Ordinal)
-            .Replace(".local/dev-api-key", _stack.KeyFile, StringComparison.Ordinal);
-
-        return await ChildProcess.RunAsync(TestRun.Require("bash"), ["-euo", "pipefail", "-c", script], keepLines: int.MaxValue);
-    }
-
-    [GeneratedRegex(
-        "<!-- example: (?<name>[a-z]+) -->\\n```sh\\n(?<script>.*?)```",
-        RegexOptions.Singleline | RegexOptions.ExplicitCapture
-    )]
-    private static partial Regex Examples();
+    private Task<string> RunAsync(string example) => Example.RunAsync(_stack, "README.md", example);
 }

@@ -1,15 +1,12 @@
 using System.Text;
-using System.Text.Json;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
-using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Queue.Allocation;
-using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution;
 
@@ -44,7 +41,7 @@ internal sealed class ChatAttempt(
                     return Follow(leader);
             }
 
-            var (messages, options) = ReadInput(job.Input);
+            var (messages, options) = ChatInputs.Read(job.Input);
             await foreach (var progress in chat.StreamAsync(job.Model, messages, options, calls, stop.Token))
             {
                 answer.Apply(progress, running);
@@ -110,13 +107,6 @@ internal sealed class ChatAttempt(
             IsMoved = ProviderCatalog.IsAuto(job.Model) && await models.IsMovedAsync(job.Lease.JobId),
             Payer = new(job.TenantId, job.KeyId, job.Feature, job.EndUser, job.MaxCostUsd),
         };
-
-    private static (IReadOnlyList<ChatMessage>, ChatOptions) ReadInput(string json)
-    {
-        var input = JsonSerializer.Deserialize(json, StoredJson.Lenient.ChatInput)!;
-        var messages = input.Messages!.Select(message => new ChatMessage(new ChatRole(message.Role!), message.Content)).ToList();
-        return (messages, new ChatOptions { MaxOutputTokens = input.MaxOutputTokens, Temperature = (float?)input.Temperature });
-    }
 
     /// <summary>A timer cannot wait for more than 49 days, and no attempt lasts that long.</summary>
     private static TimeSpan PatienceUntil(TimeSpan? deadline) =>

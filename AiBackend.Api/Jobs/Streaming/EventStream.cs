@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using AiBackend.Api.Auth;
-using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs.Streaming;
@@ -16,10 +15,8 @@ internal sealed class EventStream(
     TimeProvider clock
 )
 {
-    private const int FlushAbove = 32 * 1024;
-
-    /// <summary>Sends every event after <paramref name="after"/>; returns after <c>final</c>, when the reader leaves or the server stops.</summary>
-    public async Task SendAsync(HttpResponse response, Guid jobId, int after)
+    /// <summary>Sends every event after <paramref name="after"/> as <paramref name="view"/> shows it; returns after <c>final</c>, when the reader leaves or the server stops.</summary>
+    public async Task<StreamEnd> SendAsync(HttpResponse response, Guid jobId, int after, EventView view)
     {
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-store";
@@ -34,22 +31,32 @@ internal sealed class EventStream(
         );
         try
         {
-            await SendAsync(response.BodyWriter, jobId, after, stop);
+            await SendAsync(response.BodyWriter, jobId, after, view, stop);
+            return StreamEnd.Complete;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // The reader left, or it will find another server to resume from, or its key no longer counts.
+            if (response.HttpContext.RequestAborted.IsCancellationRequested)
+            {
+                return StreamEnd.ReaderLeft;
+            }
+
+            // It will find another server to resume from, or its key no longer counts.
+            var why = key.Revoked.IsCancellationRequested ? StreamEnd.KeyRevoked : StreamEnd.Stopping;
+            view.Interrupt(response.BodyWriter, why);
+            return why;
         }
         catch (Exception) when (response.HasStarted)
         {
             // Logged by who failed. A cut connection tells the reader to resume; a proper end would look like a whole answer.
             response.HttpContext.Abort();
+            return StreamEnd.Stopping;
         }
     }
 
-    private async Task SendAsync(PipeWriter output, Guid jobId, int after, CancellationTokenSource stop)
+    private async Task SendAsync(PipeWriter output, Guid jobId, int after, EventView view, CancellationTokenSource stop)
     {
-        output.Write(EventStreamWriter.Greeting);
+        view.Begin(output);
         using var heartbeat = new PeriodicTimer(options.Value.Heartbeat, clock);
         var beat = heartbeat.WaitForNextTickAsync(stop.Token).AsTask();
         await using var events = tail.FollowAsync(jobId, after, stop.Token).GetAsyncEnumerator(stop.Token);
@@ -63,33 +70,13 @@ internal sealed class EventStream(
                 beat = await BeatUntilAsync(next, beat, output, heartbeat, stop);
             }
 
-            if (!await next)
+            if (!await next || !await view.WriteAsync(output, events.Current, stop.Token))
             {
                 break;
             }
-
-            await WriteAsync(output, events.Current, stop.Token);
         }
 
         await output.FlushAsync(stop.Token);
-    }
-
-    /// <summary>Writes one event in pieces: a reader that stands still costs a buffer, not a copy of the whole output.</summary>
-    private static async ValueTask WriteAsync(PipeWriter output, JobEventRecord record, CancellationToken cancellationToken)
-    {
-        EventStreamWriter.WriteBegin(output, record);
-        for (var rest = record.Data; rest.Length > 0; )
-        {
-            var piece = rest[..Math.Min(rest.Length, FlushAbove)];
-            output.Write(piece.Span);
-            rest = rest[piece.Length..];
-            if (output.UnflushedBytes > FlushAbove)
-            {
-                await output.FlushAsync(cancellationToken);
-            }
-        }
-
-        output.Write(EventStreamWriter.End);
     }
 
     /// <summary>Flushes, then sends heartbeats until the next event is there.</summary>

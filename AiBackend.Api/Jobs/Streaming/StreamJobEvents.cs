@@ -42,7 +42,7 @@ internal sealed class StreamJobEvents(JobReads jobs, JobEventReader events, Even
         }
         else
         {
-            await stream.SendAsync(context.Response, id, after);
+            await stream.SendAsync(context.Response, id, after, NativeView.Instance);
         }
     }
 

@@ -172,6 +172,11 @@ internal sealed class BodyWalk(JsonTypeInfo root, JsonTypeInfo? input)
                 : "must be a whole number of at most 2147483647";
         }
 
+        if (type == typeof(long))
+        {
+            return reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out _) ? null : "must be a whole number of 64 bits";
+        }
+
         if (type == typeof(bool))
         {
             return reader.TokenType is JsonTokenType.True or JsonTokenType.False ? null : "must be true or false";

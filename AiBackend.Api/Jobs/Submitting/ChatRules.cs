@@ -9,39 +9,61 @@ internal static class ChatRules
 {
     public const int MaxMessages = 2_000;
     private const int MaxTitleLength = 80;
-
-    /// <summary>No messages at all.</summary>
-    public static readonly Refusal Missing = ProblemTypes.MissingMessages.At(
-        "input.messages",
-        "input.messages is missing or empty. Send at least one message, for example {\"role\": \"user\", \"content\": \"Hello\"}."
-    );
+    private const int MaxStops = 4;
+    private const int MaxStopLength = 256;
+    private const string NativeRoot = "input.";
 
     private static readonly string[] Roles = ["system", "user", "assistant"];
 
-    /// <returns>Why the chat is refused outright, or null; lesser faults are added to <paramref name="errors"/>.</returns>
-    public static Refusal? Check(ChatInput chat, FieldErrors errors)
+    private static readonly string[] Efforts = ["none", "minimal", "low", "medium", "high", "xhigh"];
+
+    /// <param name="chat">The chat.</param>
+    /// <param name="errors">Lesser faults are added here.</param>
+    /// <param name="root">What stands before its members in the caller's own body.</param>
+    /// <returns>Why the chat is refused outright, or null.</returns>
+    public static Refusal? Check(ChatInput chat, FieldErrors errors, string root = NativeRoot)
     {
         if (chat.Messages is not { Count: > 0 } messages)
         {
-            return Missing;
+            return ProblemTypes.MissingMessages.At(
+                $"{root}messages",
+                $"{root}messages is missing or empty. Send at least one message, for example {{\"role\": \"user\", \"content\": \"Hello\"}}."
+            );
         }
 
         if (messages.Count > MaxMessages)
         {
-            errors.Add("input.messages", $"has {messages.Count} messages; at most {MaxMessages} are allowed.");
+            errors.Add($"{root}messages", $"has {messages.Count} messages; at most {MaxMessages} are allowed.");
         }
 
         for (var i = 0; i < messages.Count; i++)
         {
-            if (CheckMessage(messages[i], i, errors) is { } refusal)
+            if (CheckMessage(messages[i], Place(root, i), errors) is { } refusal)
             {
                 return refusal;
             }
         }
 
-        errors.CheckRange("input.max_output_tokens", chat.MaxOutputTokens, 1, 1_000_000);
-        errors.CheckRange("input.temperature", chat.Temperature, 0, 2);
+        CheckSampling(chat, errors, root);
         return null;
+    }
+
+    private static void CheckSampling(ChatInput chat, FieldErrors errors, string root)
+    {
+        errors.CheckRange(root + "max_output_tokens", chat.MaxOutputTokens, 1, 1_000_000);
+        errors.CheckRange(root + "temperature", chat.Temperature, 0, 2);
+        errors.CheckRange(root + "top_p", chat.TopP, 0, 1);
+        errors.CheckRange(root + "presence_penalty", chat.PresencePenalty, -2, 2);
+        errors.CheckRange(root + "frequency_penalty", chat.FrequencyPenalty, -2, 2);
+        if (chat.Stop is { } stop && (stop.Count is 0 or > MaxStops || stop.Any(text => text is null or { Length: 0 or > MaxStopLength })))
+        {
+            errors.Add(root + "stop", $"must have 1 to {MaxStops} texts of 1 to {MaxStopLength} characters.");
+        }
+
+        if (chat.ReasoningEffort is { } effort && !Efforts.Contains(effort))
+        {
+            errors.Add(root + "reasoning_effort", $"is {Quoted.Of(effort)}; it must be one of {string.Join(", ", Efforts)}.");
+        }
     }
 
     /// <summary>The first words of the last thing a user said, on one line.</summary>
@@ -72,27 +94,24 @@ internal static class ChatRules
         return title[..length].TrimEnd().ToString();
     }
 
-    private static Refusal? CheckMessage(ChatMessageInput? message, int index, FieldErrors errors)
+    private static Refusal? CheckMessage(ChatMessageInput? message, string place, FieldErrors errors)
     {
         if (message is null)
         {
-            errors.Add(Place(index), "is null; send an object with role and content.");
+            errors.Add(place, "is null; send an object with role and content.");
             return null;
         }
 
         if (!Roles.Contains(message.Role))
         {
             var role = message.Role is null ? "missing" : Quoted.Of(message.Role);
-            errors.Add(Place(index) + ".role", $"is {role}; it must be one of {string.Join(", ", Roles)}.");
+            errors.Add(place + ".role", $"is {role}; it must be one of {string.Join(", ", Roles)}.");
         }
 
         return string.IsNullOrWhiteSpace(message.Content)
-            ? ProblemTypes.EmptyText.At(
-                Place(index) + ".content",
-                $"{Place(index)}.content has no text. Send some, or leave the message out."
-            )
+            ? ProblemTypes.EmptyText.At(place + ".content", $"{place}.content has no text. Send some, or leave the message out.")
             : null;
     }
 
-    private static string Place(int index) => string.Create(CultureInfo.InvariantCulture, $"input.messages[{index}]");
+    private static string Place(string root, int index) => string.Create(CultureInfo.InvariantCulture, $"{root}messages[{index}]");
 }

@@ -9,6 +9,18 @@ internal static class IdempotencyKey
     public const string Header = "Idempotency-Key";
     public const int MaxLength = 255;
 
+    /// <summary>Set on the answer to a request that came before.</summary>
+    public const string RepeatHeader = "Idempotent-Replayed";
+
+    // No key that was sent has it, so no key of one address is that of another.
+    private const char Separator = '\u001F';
+
+    /// <summary>The key as it is stored for an address other than the native submit's: keys of different addresses are apart.</summary>
+    public static string? At(string address, string? key) => key is null ? null : key + Separator + address;
+
+    /// <summary>A stored key as its caller sent it.</summary>
+    public static string Sent(string key) => key.Split(Separator)[0];
+
     /// <param name="header">The header as it arrived.</param>
     /// <param name="key">The key without quotes; null when there is no header. Quoted or bare, the same text is the same key.</param>
     /// <returns>Why the header is refused, or null.</returns>

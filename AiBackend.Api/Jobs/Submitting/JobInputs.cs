@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.Jobs.Submitting;
@@ -28,7 +29,7 @@ internal static class JobInputs
         stored = default;
         if (input is not { } element)
         {
-            return ChatRules.Missing;
+            return ChatRules.Check(new ChatInput(), errors);
         }
 
         if (JobRequestJson.TryReadInput(body, element, WireJson.Default.ChatInput, out var chat) is { } unreadable)
@@ -41,13 +42,12 @@ internal static class JobInputs
             return refusal;
         }
 
-        if (errors.IsEmpty)
-        {
-            stored = new StoredInput(JsonSerializer.Serialize(chat, WireJson.Default.ChatInput), ChatRules.Title(chat));
-        }
-
+        stored = errors.IsEmpty ? Of(chat) : default;
         return null;
     }
+
+    /// <summary>A chat that keeps the rules, as it is stored.</summary>
+    public static StoredInput Of(ChatInput chat) => new(JsonSerializer.Serialize(chat, WireJson.Default.ChatInput), ChatRules.Title(chat));
 
     private static Refusal? TryReadNoop(ReadOnlySpan<byte> body, JsonElement? input, out StoredInput stored)
     {

@@ -63,6 +63,31 @@ internal sealed class JobRequestRules(
         return null;
     }
 
+    /// <summary>As <see cref="TryRead"/>, for a chat that came in another shape and was put into this one.</summary>
+    /// <param name="request">All but the input.</param>
+    /// <param name="chat">The input.</param>
+    /// <param name="caller">Whose job it will be.</param>
+    /// <param name="idempotencyKey">The caller's key; null has none.</param>
+    /// <param name="draft">Set when nothing is refused.</param>
+    public Refusal? TryDraft(SubmitJobRequest request, ChatInput chat, Caller caller, string? idempotencyKey, out JobDraft draft)
+    {
+        draft = null!;
+        var errors = new FieldErrors();
+        if (ChatRules.Check(chat, errors, root: "") is { } badInput)
+        {
+            return badInput;
+        }
+
+        CheckFields(request, errors, out var priority);
+        if (errors.ToRefusal() is { } outOfBounds)
+        {
+            return outOfBounds;
+        }
+
+        draft = Draft(request, JobType.Chat, priority, JobInputs.Of(chat), caller, idempotencyKey);
+        return null;
+    }
+
     /// <summary>The most urgent priority that the caller's jobs may have.</summary>
     public JobPriority HighestOf(Caller caller) => tiers.HighestOf(caller.Tier, caller.HighestPriority);
 

@@ -7,7 +7,7 @@ namespace AiBackend.Core.Providers.Anthropic;
 /// <remarks>The temperature stays unsaid: the version of the API that the SDK speaks refuses every request that has one.</remarks>
 internal static class MessageRequest
 {
-    public static MessageCreateParams Of(string model, IEnumerable<ChatMessage> messages, int maxTokens)
+    public static MessageCreateParams Of(string model, IEnumerable<ChatMessage> messages, int maxTokens, IList<string>? stop)
     {
         var instructions = new List<string>();
         var turns = new List<MessageParam>();
@@ -34,6 +34,11 @@ internal static class MessageRequest
             MaxTokens = maxTokens,
             Messages = turns,
         };
+        if (stop is { Count: > 0 })
+        {
+            request = request with { StopSequences = [.. stop] };
+        }
+
         return instructions.Count == 0 ? request : request with { System = string.Join("\n\n", instructions) };
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using AiBackend.Core.Providers.Wire;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Core.Providers.OpenAi;
@@ -38,6 +39,8 @@ internal static class ChatRequestBody
                 json.WriteNumber(maxTokensMember, most);
             }
 
+            WriteSampling(json, options);
+
             json.WriteBoolean("stream"u8, true);
             json.WriteStartObject("stream_options"u8);
             json.WriteBoolean("include_usage"u8, true);
@@ -46,5 +49,40 @@ internal static class ChatRequestBody
         }
 
         return BinaryData.FromBytes(buffer.WrittenMemory);
+    }
+
+    private static void WriteSampling(Utf8JsonWriter json, ChatOptions? options)
+    {
+        Number("top_p"u8, options?.TopP);
+        Number("presence_penalty"u8, options?.PresencePenalty);
+        Number("frequency_penalty"u8, options?.FrequencyPenalty);
+        if (options?.Seed is { } seed)
+        {
+            json.WriteNumber("seed"u8, seed);
+        }
+
+        if (options?.StopSequences is { Count: > 0 } stop)
+        {
+            json.WriteStartArray("stop"u8);
+            foreach (var text in stop)
+            {
+                json.WriteStringValue(text);
+            }
+
+            json.WriteEndArray();
+        }
+
+        if (options?.AdditionalProperties?.GetValueOrDefault(CallOptions.ReasoningEffort) is string effort)
+        {
+            json.WriteString("reasoning_effort"u8, effort);
+        }
+
+        void Number(ReadOnlySpan<byte> name, float? value)
+        {
+            if (value is { } number)
+            {
+                json.WriteNumber(name, number);
+            }
+        }
     }
 }

@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using AiBackend.Api.Problems;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
+
+namespace AiBackend.Api.Jobs.Submitting;
+
+/// <summary>What became of a draft.</summary>
+internal abstract record Acceptance
+{
+    private Acceptance() { }
+
+    /// <summary>It is a job now.</summary>
+    /// <param name="Draft">As it was committed.</param>
+    /// <param name="CreatedAt">Postgres' time of the commit.</param>
+    public sealed record New(JobDraft Draft, DateTimeOffset CreatedAt) : Acceptance;
+
+    /// <summary>The same request came before.</summary>
+    /// <param name="JobId">Its job.</param>
+    public sealed record Repeat(Guid JobId) : Acceptance;
+
+    /// <summary>There is no job.</summary>
+    /// <param name="Why">Why.</param>
+    public sealed record Refused(Refusal Why) : Acceptance;
+}
+
+/// <summary>The one way in which a draft becomes a job, whichever front door it came through.</summary>
+internal sealed class JobAcceptance(
+    JobSubmission submission,
+    JobRequestRules rules,
+    DownRoute downRoute,
+    HeldBack heldBack,
+    FullQueue fullQueue,
+    TimeProvider clock
+)
+{
+    // Longer than any healthy commit, shorter than a caller's patience.
+    private static readonly TimeSpan CommitPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan OverloadPause = TimeSpan.FromSeconds(2);
+
+    public async Task<Acceptance> AcceptAsync(JobDraft draft, Caller caller, CancellationToken cancellationToken)
+    {
+        SubmitOutcome? outcome;
+        (var refusal, draft) = await RefuseNowAsync(draft, caller, cancellationToken);
+        if (refusal is not null)
+        {
+            // What was fine when the request first came is still answered as then, even if it would be refused today.
+            outcome = draft.IdempotencyKey is null ? null : await submission.FindRepeatAsync(draft, cancellationToken);
+            if (outcome is null)
+            {
+                return new Acceptance.Refused(refusal);
+            }
+        }
+        else
+        {
+            // None: a caller that leaves has submitted all the same; the patience bounds the wait.
+            outcome = await submission.SubmitAsync(draft).WaitAsync(CommitPatience, clock, CancellationToken.None);
+        }
+
+        return outcome switch
+        {
+            SubmitOutcome.Accepted(var createdAt) => new Acceptance.New(draft, createdAt),
+            SubmitOutcome.Replayed(var jobId) => new Acceptance.Repeat(jobId),
+            SubmitOutcome.KeyReused(var jobId) => new Acceptance.Refused(
+                ProblemTypes.IdempotencyKeyReused.With(
+                    $"The Idempotency-Key {Quoted.Of(IdempotencyKey.Sent(draft.IdempotencyKey!))} belongs to job {jobId}, which was submitted with another body. Use a new key for a new request."
+                )
+            ),
+            SubmitOutcome.Overloaded => new Acceptance.Refused(
+                ProblemTypes.Overloaded.With("Too many submissions wait for the database. Nothing was accepted; send it again later.") with
+                {
+                    RetryAfter = OverloadPause,
+                }
+            ),
+            _ => throw new UnreachableException(),
+        };
+    }
+
+    /// <summary>What depends on the moment.</summary>
+    private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(
+        JobDraft draft,
+        Caller caller,
+        CancellationToken cancellationToken
+    )
+    {
+        var refusal = await rules.RefuseNowAsync(draft, caller, cancellationToken) ?? await downRoute.RefuseAsync(draft);
+        if (refusal is null)
+        {
+            (refusal, draft) = await heldBack.CheckAsync(draft);
+        }
+
+        // Last, because it takes room.
+        return (refusal ?? fullQueue.Refuse(draft.TenantId), draft);
+    }
+}

@@ -1,0 +1,132 @@
+using System.IO.Pipelines;
+using System.Text;
+using System.Text.Json;
+using AiBackend.Api.Jobs.Streaming;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Versions;
+
+namespace AiBackend.Api.OpenAi.Calls;
+
+/// <summary>The events of a job as one answer, for readers who can only append.</summary>
+/// <remarks>
+/// What was there before the reader came is folded first, so that of an answer that was begun several times only the one that counts is
+/// told. When text that was told counts no longer, the reader is told so, and never gets another answer joined to it.
+/// </remarks>
+/// <param name="knownSeq">Number of the latest event when the reader came.</param>
+internal abstract class AnswerView(int knownSeq) : EventView
+{
+    private readonly StringBuilder _early = new();
+    private bool _isCaughtUp;
+    private int _told;
+
+    /// <summary>Whether the job's end was told, and not only that its answer begins anew.</summary>
+    public bool HasEnd { get; private set; }
+
+    public sealed override ValueTask<bool> WriteAsync(PipeWriter output, JobEventRecord record, CancellationToken cancellationToken)
+    {
+        var goesOn = Take(output, record);
+        if (goesOn && !_isCaughtUp && record.Seq >= knownSeq)
+        {
+            CatchUp(output);
+        }
+
+        return ValueTask.FromResult(goesOn);
+    }
+
+    /// <summary>More text of the answer; never empty.</summary>
+    protected abstract void Tell(PipeWriter output, string text);
+
+    /// <summary>What follows was written by another call than the text before.</summary>
+    protected virtual void TellContinued(PipeWriter output) { }
+
+    /// <summary>The text that was told no longer counts. Nothing is told after this.</summary>
+    protected abstract void TellReset(PipeWriter output);
+
+    /// <summary>The job has ended. Nothing is told after this.</summary>
+    protected abstract void TellEnd(PipeWriter output, Job job);
+
+    /// <summary>A worker has begun.</summary>
+    protected virtual void TellBegin(PipeWriter output) { }
+
+    private bool Take(PipeWriter output, JobEventRecord record)
+    {
+        switch (record.Kind)
+        {
+            case JobEventKind.State:
+                if (JsonSerializer.Deserialize(record.Data.Span, StoredJson.Lenient.StateEvent)!.Status == JobStatuses.Processing)
+                {
+                    TellBegin(output);
+                }
+
+                return true;
+            case JobEventKind.Delta:
+                Append(output, JsonSerializer.Deserialize(record.Data.Span, StoredJson.Lenient.DeltaEvent)!.Text);
+                return true;
+            case JobEventKind.Snapshot:
+                Replace(output, JsonSerializer.Deserialize(record.Data.Span, StoredJson.Lenient.SnapshotEvent)!.Text);
+                return true;
+            case JobEventKind.Continued:
+                if (_told > 0)
+                {
+                    TellContinued(output);
+                }
+
+                return true;
+            case JobEventKind.Reset:
+                return Forget(output);
+            case JobEventKind.Final:
+                CatchUp(output);
+                HasEnd = true;
+                TellEnd(output, JsonSerializer.Deserialize(record.Data.Span, StoredJson.Lenient.FinalEvent)!.Job);
+                return false;
+            default:
+                return true;
+        }
+    }
+
+    private void Append(PipeWriter output, string text)
+    {
+        if (!_isCaughtUp)
+        {
+            _early.Append(text);
+        }
+        else if (text.Length > 0)
+        {
+            _told += text.Length;
+            Tell(output, text);
+        }
+    }
+
+    /// <summary>All text of an attempt: what was told of it stands at its beginning.</summary>
+    private void Replace(PipeWriter output, string whole)
+    {
+        if (_isCaughtUp)
+        {
+            Append(output, whole[Math.Min(_told, whole.Length)..]);
+        }
+        else
+        {
+            _early.Clear().Append(whole);
+        }
+    }
+
+    private bool Forget(PipeWriter output)
+    {
+        _early.Clear();
+        if (_told == 0)
+        {
+            return true;
+        }
+
+        TellReset(output);
+        return false;
+    }
+
+    private void CatchUp(PipeWriter output)
+    {
+        _isCaughtUp = true;
+        Append(output, _early.ToString());
+        _early.Clear();
+    }
+}

@@ -1,0 +1,34 @@
+using AiBackend.Api.Auth;
+using AiBackend.Api.OpenAi.Calls;
+using AiBackend.Api.OpenAi.Catalog;
+using AiBackend.Api.OpenAi.Chat;
+using AiBackend.Api.OpenAi.Wire;
+
+namespace AiBackend.Api.OpenAi;
+
+/// <summary>The addresses that OpenAI's own clients call.</summary>
+internal static class OpenAiEndpoints
+{
+    public static void AddOpenAiEndpoints(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddOptions<OpenAiOptions>()
+            .BindConfiguration(OpenAiOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.AddSingleton<AttachedCallers>().AddSingleton<LeftCalls>();
+        builder.Services.AddSingleton<ModelRequests>().AddSingleton<ChatCompletions>();
+    }
+
+    public static void MapOpenAi(this IEndpointRouteBuilder app)
+    {
+        var services = app.ServiceProvider;
+        // The native API alone is described by the document; OpenAI describes this one.
+        var any = app.MapGroup(OpenAiAddress.Root).ExcludeFromDescription().RequireAuthorization(Policies.AnyKey);
+        var write = app.MapGroup(OpenAiAddress.Root).ExcludeFromDescription().RequireAuthorization(Policies.WriteJobs);
+
+        any.MapGet("/models", services.GetRequiredService<ModelRequests>().ListAsync);
+        any.MapGet("/models/{**model}", services.GetRequiredService<ModelRequests>().GetAsync);
+        write.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync);
+    }
+}

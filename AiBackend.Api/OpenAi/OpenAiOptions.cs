@@ -1,0 +1,13 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace AiBackend.Api.OpenAi;
+
+/// <summary>How calls under /v1 are answered. Section <c>OpenAi</c>; changes need a restart.</summary>
+internal sealed class OpenAiOptions
+{
+    public const string SectionName = "OpenAi";
+
+    /// <summary>Longest that a call without a stream waits for its job. Default 30 min, beyond any client's own patience.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "1.00:00:00")]
+    public TimeSpan LongestWait { get; set; } = TimeSpan.FromMinutes(30);
+}

@@ -1,0 +1,276 @@
+using System.Net;
+using System.Text.Json;
+using AiBackend.Api.OpenAi.Calls;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.Fixtures;
+using static AiBackend.Tests.OpenAiApi.OpenAiClientOf;
+
+namespace AiBackend.Tests.OpenAiApi;
+
+/// <summary>A chat completion is a job: what its caller sees of the job's fate, and the job of the caller's.</summary>
+public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<QuicklyBeatingApi>
+{
+    [Fact]
+    public async Task A_call_waits_for_its_job_and_answers_as_OpenAI_would()
+    {
+        var calling = api.CallAsync(Hello, ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+        var id = await NextJobAsync();
+        await AnswerAsync(id, "Hello to you.");
+
+        using var response = await calling;
+        var answer = await ReadAsync(response);
+
+        Assert.Equal(id, JobIdOf(response));
+        Assert.Equal("chat.completion", answer.GetProperty("object").GetString());
+        Assert.Equal("default", answer.GetProperty("model").GetString());
+        var choice = answer.GetProperty("choices")[0];
+        Assert.Equal("Hello to you.", choice.GetProperty("message").GetProperty("content").GetString());
+        Assert.Equal("stop", choice.GetProperty("finish_reason").GetString());
+        Assert.Equal(12, answer.GetProperty("usage").GetProperty("total_tokens").GetInt32());
+        Assert.StartsWith(
+            "00-0af7651916cd43dd8448eb211c80319c-",
+            response.Headers.GetValues("traceparent").Single(),
+            StringComparison.Ordinal
+        );
+        Assert.Equal("0af7651916cd43dd8448eb211c80319c", (await api.GetJobAsync(id)).TraceId);
+    }
+
+    [Fact]
+    public async Task A_stream_has_the_text_the_reason_the_usage_and_a_last_word()
+    {
+        using var response = await api.CallAsync(
+            HelloStream.Replace("true", "true,\"stream_options\":{\"include_usage\":true}", StringComparison.Ordinal)
+        );
+        var reading = ReadStreamAsync(response);
+        await AnswerAsync(JobIdOf(response), "One, ", "\"zwei\"\n", "と四 🎉");
+
+        var chunks = await reading;
+
+        Assert.Equal("One, \"zwei\"\nと四 🎉", TextOf(chunks));
+        Assert.Equal("[DONE]", chunks[^1]);
+        var parsed = chunks.SkipLast(1).Select(data => JsonElement.Parse(data)).ToList();
+        Assert.Single(parsed.Select(chunk => (chunk.GetProperty("id").GetString(), chunk.GetProperty("created").GetInt64())).Distinct());
+        Assert.All(parsed, chunk => Assert.Equal("chat.completion.chunk", chunk.GetProperty("object").GetString()));
+        Assert.Equal("assistant", parsed[0].GetProperty("choices")[0].GetProperty("delta").GetProperty("role").GetString());
+        Assert.All(parsed.SkipLast(1), chunk => Assert.Equal(JsonValueKind.Null, chunk.GetProperty("usage").ValueKind));
+        Assert.Equal(0, parsed[^1].GetProperty("choices").GetArrayLength());
+        Assert.Equal(5, parsed[^1].GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+        Assert.Equal(["stop"], Reasons(parsed));
+    }
+
+    [Fact]
+    public async Task An_answer_that_begins_anew_after_text_was_sent_ends_the_stream_with_an_error_and_never_joins_two()
+    {
+        using var response = await api.CallAsync(HelloStream);
+        var id = JobIdOf(response);
+        var hasText = new TaskCompletionSource();
+        var reading = ReadStreamAsync(response, data => (data.Contains("Once", StringComparison.Ordinal) ? hasText : null)?.TrySetResult());
+        var running = await ClaimAsync(id);
+        running.AppendText("Once upon");
+        await hasText.Task.WaitAsync(TimeSpan.FromSeconds(30), TestRun.Cancel);
+
+        running.AppendReset("stream_cut");
+        running.AppendText("A new beginning");
+        var chunks = await reading;
+        // Nobody can come back for the job.
+        await UntilMarkedAsync(id);
+
+        Assert.Equal("Once upon", TextOf(chunks.SkipLast(1)));
+        Assert.Equal("answer_restarted", ErrorOf(chunks[^1]).GetProperty("code").GetString());
+        Assert.Empty(Reasons(chunks.SkipLast(1).Select(data => JsonElement.Parse(data))));
+        Assert.True(await running.EndAsync(AttemptEnd.Cancelled("x")));
+    }
+
+    [Fact]
+    public async Task A_repeat_with_its_key_finds_the_same_job_and_streams_the_answer_that_counts_from_its_start()
+    {
+        var key = ("Idempotency-Key", Guid.CreateVersion7().ToString());
+        using var first = await api.CallAsync(HelloStream, key);
+        var id = JobIdOf(first);
+        var hasText = new TaskCompletionSource();
+        var firstReading = ReadStreamAsync(
+            first,
+            data => (data.Contains("Once", StringComparison.Ordinal) ? hasText : null)?.TrySetResult()
+        );
+        var running = await ClaimAsync(id);
+        running.AppendText("Once upon");
+        await hasText.Task.WaitAsync(TimeSpan.FromSeconds(30), TestRun.Cancel);
+        running.AppendReset("stream_cut");
+        running.AppendText("Anew");
+        await firstReading;
+
+        // Not streamed the second time: how an answer is sent is no part of what is asked.
+        using var repeat = await api.CallAsync(HelloStream, key);
+        var repeatReading = ReadStreamAsync(repeat);
+        running.AppendText(" and whole.");
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("Anew and whole.")));
+        using var whole = await api.CallAsync(Hello, key);
+
+        Assert.Equal(["true"], repeat.Headers.GetValues("Idempotent-Replayed"));
+        Assert.Equal((id, id), (JobIdOf(repeat), JobIdOf(whole)));
+        var chunks = await repeatReading;
+        Assert.Equal(("Anew and whole.", "[DONE]"), (TextOf(chunks), chunks[^1]));
+        Assert.Equal(
+            "Anew and whole.",
+            (await ReadAsync(whole)).GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()
+        );
+        Assert.False(await IsMarkedAsync(id));
+    }
+
+    [Fact]
+    public async Task The_same_key_with_another_question_is_refused_and_a_native_key_is_another()
+    {
+        var key = ("Idempotency-Key", Guid.CreateVersion7().ToString());
+        var native = await api.SubmitAsync(ApiServer.Chat, key);
+        await EndAsync(native.Id, AttemptEnd.Succeeded("Hi."));
+        var calling = api.CallAsync(Hello, key);
+        await AnswerAsync(await NextJobAsync(), "Hi.");
+        using var answered = await calling;
+
+        using var other = await api.CallAsync(Hello.Replace("Hello", "Bye", StringComparison.Ordinal), key);
+
+        Assert.False(answered.Headers.Contains("Idempotent-Replayed"));
+        var error = await ReadErrorAsync(other, HttpStatusCode.UnprocessableEntity);
+        Assert.Equal("idempotency_key_reused", error.GetProperty("code").GetString());
+        Assert.Contains($"\"{key.Item2}\"", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task A_caller_that_leaves_takes_its_job_along_unless_it_was_detached(bool stream, bool detach)
+    {
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        var body = (stream ? HelloStream : Hello).Insert(1, detach ? "\"metadata\":{\"aibackend_detach\":\"true\"}," : "");
+        var calling = LeaveAsync(body, leave.Token);
+        var running = await ClaimAsync(await NextJobAsync());
+        running.AppendText("Once");
+
+        await leave.CancelAsync();
+        await calling;
+
+        if (detach)
+        {
+            await Eventually.TrueAsync(_ => Task.FromResult(!api.Get<AttachedCallers>().Any), "the server has seen that the caller left");
+            Assert.False(await IsMarkedAsync(running.Job.Lease.JobId));
+            Assert.True(await running.EndAsync(AttemptEnd.Succeeded("Once")));
+            return;
+        }
+
+        await UntilMarkedAsync(running.Job.Lease.JobId);
+        Assert.True(await running.EndAsync(AttemptEnd.Cancelled("Once")));
+    }
+
+    [Theory]
+    [InlineData("caller_error", "context_length_exceeded", HttpStatusCode.BadRequest, "invalid_request_error")]
+    [InlineData("rate_limited", "rate_limited", HttpStatusCode.TooManyRequests, "rate_limit_error")]
+    [InlineData("transient", "deadline_exceeded", HttpStatusCode.GatewayTimeout, "server_error")]
+    [InlineData("transient", "provider_timeout", HttpStatusCode.BadGateway, "server_error")]
+    [InlineData("provider_auth", "provider_auth", HttpStatusCode.BadGateway, "server_error")]
+    [InlineData("unknown", "poison", HttpStatusCode.InternalServerError, "server_error")]
+    public async Task A_job_that_fails_is_an_error_that_no_client_repeats_by_itself(
+        string kind,
+        string code,
+        HttpStatusCode status,
+        string type
+    )
+    {
+        var calling = api.CallAsync(Hello);
+        await EndAsync(await NextJobAsync(), AttemptEnd.FailedForGood(new(code, kind, "It did not work.", Retryable: true)));
+        using var response = await calling;
+        using var stream = await api.CallAsync(HelloStream);
+        var reading = ReadStreamAsync(stream);
+        await EndAsync(JobIdOf(stream), AttemptEnd.FailedForGood(new(code, kind, "It did not work.", Retryable: true)));
+
+        var error = await ReadErrorAsync(response, status);
+        var told = ErrorOf(Assert.Single(await reading));
+
+        Assert.Equal((type, code), (error.GetProperty("type").GetString(), error.GetProperty("code").GetString()));
+        Assert.Equal(error.GetRawText(), told.GetRawText());
+        Assert.Equal(["false"], response.Headers.GetValues("x-should-retry"));
+    }
+
+    [Fact]
+    public async Task A_cancelled_job_is_told_as_such()
+    {
+        var calling = api.CallAsync(Hello);
+        var id = await NextJobAsync();
+        using var cancelled = await api.Http.PostAsync($"/api/v1/jobs/{id}/cancel", null, TestRun.Cancel);
+
+        using var response = await calling;
+
+        Assert.Equal("job_cancelled", (await ReadErrorAsync(response, HttpStatusCode.Conflict)).GetProperty("code").GetString());
+        Assert.Equal(["false"], response.Headers.GetValues("x-should-retry"));
+    }
+
+    [Fact]
+    public async Task An_answer_that_was_cut_off_never_says_stop()
+    {
+        using var response = await api.CallAsync(HelloStream);
+        var reading = ReadStreamAsync(response);
+        var running = await ClaimAsync(JobIdOf(response));
+        running.AppendText("Half of");
+        Assert.True(await running.EndAsync(AttemptEnd.Partial("Half of", "The rest.")));
+
+        var chunks = await reading;
+
+        Assert.Equal(["length"], Reasons(chunks.SkipLast(1).Select(data => JsonElement.Parse(data))));
+    }
+
+    private async Task LeaveAsync(string body, CancellationToken leave)
+    {
+        try
+        {
+            using var response = await api.Http.CallAsync("/v1/chat/completions", System.Text.Encoding.UTF8.GetBytes(body), leave);
+            await response.Content.ReadAsByteArrayAsync(leave);
+        }
+        catch (OperationCanceledException)
+        {
+            // It left.
+        }
+    }
+
+    /// <summary>The one job that waits.</summary>
+    private async Task<Guid> NextJobAsync() =>
+        await Eventually.GetAsync(
+            async _ =>
+            {
+                await using var command = api.Db.Source.CreateCommand(
+                    "SELECT j.id FROM jobs j JOIN job_payloads p ON p.job_id = j.id WHERE j.status = 1 AND p.trace_parent IS NOT NULL ORDER BY j.id DESC LIMIT 1"
+                );
+                return await command.ExecuteScalarAsync(TestRun.Cancel) as Guid? ?? Guid.Empty;
+            },
+            id => id != Guid.Empty,
+            "a job waits"
+        );
+
+    private async Task<bool> IsMarkedAsync(Guid jobId) =>
+        await (await api.WorkerAsync()).ScalarAsync<bool>("SELECT cancel_requested FROM jobs WHERE id = @id", jobId);
+
+    private Task UntilMarkedAsync(Guid jobId) => Eventually.TrueAsync(_ => IsMarkedAsync(jobId), "the job is cancelled");
+
+    private async Task<RunningJob> ClaimAsync(Guid jobId) => await (await api.WorkerAsync()).ClaimAsync(jobId);
+
+    private async Task EndAsync(Guid jobId, AttemptEnd end) => Assert.True(await (await ClaimAsync(jobId)).EndAsync(end));
+
+    private async Task AnswerAsync(Guid jobId, params string[] parts)
+    {
+        var running = await ClaimAsync(jobId);
+        foreach (var part in parts)
+        {
+            running.AppendText(part);
+        }
+
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded(string.Concat(parts)) with { Usage = new JobUsage(7, 2, 5, null) }));
+    }
+
+    private static IEnumerable<string?> Reasons(IEnumerable<JsonElement> chunks) =>
+        chunks
+            .Where(chunk => chunk.GetProperty("choices").GetArrayLength() > 0)
+            .Select(chunk => chunk.GetProperty("choices")[0].GetProperty("finish_reason").GetString())
+            .Where(reason => reason is not null);
+}

@@ -1,0 +1,134 @@
+using System.ClientModel;
+using System.ClientModel.Primitives;
+using System.Text;
+using AiBackend.Tests.EndToEnd;
+using AiBackend.Tests.Fixtures;
+using OpenAI;
+using OpenAI.Chat;
+
+namespace AiBackend.Tests.OpenAiApi;
+
+/// <summary>OpenAI's own .NET SDK against the whole running stack.</summary>
+[Collection(StackCollection.Name)]
+public sealed class DotNetSdkTests(StackFixture fixture)
+{
+    private readonly Stack _stack = fixture.Stack;
+    private readonly JobClient _client = new(fixture.Stack);
+
+    [Fact]
+    public async Task It_lists_models_chats_and_streams()
+    {
+        var model = await _client.TeachWordsAsync(20, 1);
+        var chat = Client().GetChatClient(model);
+
+        var models = await Client().GetOpenAIModelClient().GetModelsAsync(TestRun.Cancel);
+        ChatCompletion whole = await chat.CompleteChatAsync(
+            [new SystemChatMessage("Be brief."), new UserChatMessage("Go on.")],
+            new ChatCompletionOptions { MaxOutputTokenCount = 100, Temperature = 0.5f },
+            TestRun.Cancel
+        );
+        var text = new StringBuilder();
+        ChatFinishReason? reason = null;
+        ChatTokenUsage? usage = null;
+        await foreach (var update in chat.CompleteChatStreamingAsync([new UserChatMessage("Go on.")], cancellationToken: TestRun.Cancel))
+        {
+            text.AppendJoin("", update.ContentUpdate.Select(part => part.Text));
+            reason = update.FinishReason ?? reason;
+            usage = update.Usage ?? usage;
+        }
+
+        Assert.Contains(models.Value, each => each.Id == "default");
+        Assert.Equal((JobClient.Words(20), ChatFinishReason.Stop), (whole.Content[0].Text, whole.FinishReason));
+        Assert.Equal(20, whole.Usage.OutputTokenCount);
+        Assert.Equal((JobClient.Words(20), ChatFinishReason.Stop), (text.ToString(), reason!.Value));
+        Assert.Equal(20, usage!.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task An_answer_cut_by_its_length_says_so()
+    {
+        var chat = Client().GetChatClient(await _client.TeachWordsAsync(50, 1));
+
+        ChatCompletion cut = await chat.CompleteChatAsync(
+            [new UserChatMessage("Go on.")],
+            new ChatCompletionOptions { MaxOutputTokenCount = 5 },
+            TestRun.Cancel
+        );
+
+        Assert.Equal(ChatFinishReason.Length, cut.FinishReason);
+        Assert.Equal(JobClient.Words(5), cut.Content[0].Text.TrimEnd());
+    }
+
+    [Fact]
+    public async Task It_knows_our_errors_as_its_own()
+    {
+        var stranger = await Assert.ThrowsAsync<ClientResultException>(() =>
+            Client("aib_test_no").GetChatClient("default").CompleteChatAsync([new UserChatMessage("Hi")], null, TestRun.Cancel)
+        );
+        var unknown = await Assert.ThrowsAsync<ClientResultException>(() =>
+            Client().GetChatClient("gpt-none").CompleteChatAsync([new UserChatMessage("Hi")], null, TestRun.Cancel)
+        );
+        var unsupported = await Assert.ThrowsAsync<ClientResultException>(() =>
+            Client()
+                .GetChatClient("default")
+                .CompleteChatAsync(
+                    [new UserChatMessage("Hi")],
+                    new ChatCompletionOptions { IncludeLogProbabilities = true },
+                    TestRun.Cancel
+                )
+        );
+
+        Assert.Equal((401, 404, 400), (stranger.Status, unknown.Status, unsupported.Status));
+        Assert.Contains("model_not_found", unknown.Message, StringComparison.Ordinal);
+        Assert.Contains("logprobs", unsupported.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_call_that_it_cancels_takes_its_job_along()
+    {
+        var model = await _client.TeachWordsAsync(2000, 20);
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (
+                var update in Client().GetChatClient(model).CompleteChatStreamingAsync([new UserChatMessage("Go on.")], null, leave.Token)
+            )
+            {
+                if (update.ContentUpdate.Count > 0)
+                {
+                    await leave.CancelAsync();
+                }
+            }
+        });
+
+        await using var database = Npgsql.NpgsqlDataSource.Create(_stack.Postgres);
+        var status = await Eventually.GetAsync(
+            async token =>
+            {
+                await using var command = database.CreateCommand("SELECT status FROM jobs WHERE model = $1");
+                command.Parameters.Add(new Npgsql.NpgsqlParameter { Value = model });
+                return (AiBackend.Core.Jobs.JobStatus)(short)(await command.ExecuteScalarAsync(token))!;
+            },
+            found => found >= AiBackend.Core.Jobs.JobStatus.Completed,
+            "the job ends",
+            TimeSpan.FromSeconds(30)
+        );
+        Assert.Equal(AiBackend.Core.Jobs.JobStatus.Cancelled, status);
+    }
+
+    [Fact]
+    public async Task The_example_in_the_documentation_works_as_it_stands()
+    {
+        var output = await Example.RunAsync(_stack, "docs/api.md", "chat");
+
+        Assert.Contains("\"object\":\"chat.completion\"", output, StringComparison.Ordinal);
+        Assert.Contains("simulated answer", output, StringComparison.Ordinal);
+    }
+
+    private OpenAIClient Client(string? key = null) =>
+        new(
+            new ApiKeyCredential(key ?? _stack.Key),
+            new OpenAIClientOptions { Endpoint = new Uri(_stack.ApiAddress, "v1"), RetryPolicy = new ClientRetryPolicy(0) }
+        );
+}

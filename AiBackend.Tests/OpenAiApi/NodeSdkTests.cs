@@ -1,0 +1,120 @@
+using System.Globalization;
+using System.Text.Json;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Tests.EndToEnd;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.OpenAiApi;
+
+/// <summary>The openai package of npm, which nobody here wrote, against the whole running stack.</summary>
+[Collection(StackCollection.Name)]
+public sealed class NodeSdkTests(StackFixture fixture)
+{
+    private readonly Stack _stack = fixture.Stack;
+    private readonly JobClient _client = new(fixture.Stack);
+
+    [Fact]
+    public async Task It_lists_models_chats_and_streams()
+    {
+        var model = await _client.TeachWordsAsync(20, 1);
+
+        var models = await RunAsync("models");
+        var chat = await RunAsync("chat", model);
+        var stream = await RunAsync("stream", model);
+        var helper = await RunAsync("helper", model);
+
+        Assert.Contains("default", models.GetProperty("ids").EnumerateArray().Select(id => id.GetString()));
+        Assert.Equal("default", Text(models, "one"));
+        Assert.Equal((JobClient.Words(20), "stop"), (Text(chat, "text"), Text(chat, "reason")));
+        Assert.Equal(20, chat.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+        Assert.StartsWith("req_", Text(chat, "request"), StringComparison.Ordinal);
+        var job = await _client.GetAsync(Guid.Parse(Text(chat, "job")!), TestRun.Cancel);
+        Assert.Equal((JobStatuses.Completed, model), (job.Status, job.Model));
+        Assert.Equal((JobClient.Words(20), "stop"), (Text(stream, "text"), Text(stream, "reason")));
+        Assert.Equal(20, stream.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+        Assert.Equal((JobClient.Words(20), "stop"), (Text(helper, "text"), Text(helper, "reason")));
+    }
+
+    [Fact]
+    public async Task It_knows_our_errors_as_its_own()
+    {
+        var seen = await RunAsync("errors", await _client.TeachWordsAsync(3, 1));
+
+        Assert.Equal(("AuthenticationError", 401, "invalid_api_key", null), Failure("key"));
+        Assert.Equal(("NotFoundError", 404, "model_not_found", "model"), Failure("model"));
+        Assert.Equal(("BadRequestError", 400, "unsupported_parameter", "n"), Failure("parameter"));
+
+        (string?, int, string?, string?) Failure(string name)
+        {
+            var failure = seen.GetProperty(name);
+            Assert.StartsWith("req_", Text(failure, "requestId"), StringComparison.Ordinal);
+            return (Text(failure, "kind"), failure.GetProperty("status").GetInt32(), Text(failure, "code"), Text(failure, "param"));
+        }
+    }
+
+    [Fact]
+    public async Task A_call_that_it_gives_up_or_aborts_takes_its_job_along()
+    {
+        var model = await _client.TeachWordsAsync(2000, 20);
+
+        var timedOut = await RunAsync("timeout", model);
+        var aborted = await RunAsync("abort", model);
+
+        Assert.Equal("APIConnectionTimeoutError", Text(timedOut, "kind"));
+        Assert.Equal(3, aborted.GetProperty("seen").GetInt32());
+        var ended = await Eventually.GetAsync(
+            async token =>
+                JsonElement
+                    .Parse(await _stack.Api.GetStringAsync("/api/v1/jobs?limit=200", token))
+                    .GetProperty("data")
+                    .EnumerateArray()
+                    .Where(job => Text(job, "model") == model)
+                    .Select(job => Text(job, "status"))
+                    .ToList(),
+            statuses => statuses.All(status => JobStatuses.IsTerminal(status!)),
+            "both jobs end",
+            TimeSpan.FromSeconds(30)
+        );
+        Assert.Equal([JobStatuses.Cancelled, JobStatuses.Cancelled], ended);
+    }
+
+    [Fact]
+    public async Task F_2_a_worker_killed_mid_stream_is_an_error_to_it_and_never_an_answer_that_has_ended()
+    {
+        var model = await _client.TeachWordsAsync(400, 20);
+        var running = RunAsync("broken", model);
+        var holder = await HolderAsync(model);
+
+        _stack.KillWorker(holder);
+
+        var seen = await running;
+        Assert.StartsWith("word1 word2", Text(seen, "text"), StringComparison.Ordinal);
+        Assert.False(Text(seen, "text")!.EndsWith("word400", StringComparison.Ordinal));
+        Assert.Equal("answer_restarted", Text(seen.GetProperty("failure"), "code"));
+    }
+
+    /// <summary>The worker that writes the model's answer, once it has written some of it.</summary>
+    private async Task<int> HolderAsync(string model)
+    {
+        await using var database = Npgsql.NpgsqlDataSource.Create(_stack.Postgres);
+        var name = await Eventually.GetAsync(
+            async token =>
+            {
+                await using var command = database.CreateCommand(
+                    "SELECT w.name FROM jobs j JOIN workers w ON w.id = j.worker_id WHERE j.model = $1 AND j.status = 2 AND j.last_seq > 6"
+                );
+                command.Parameters.Add(new Npgsql.NpgsqlParameter { Value = model });
+                return await command.ExecuteScalarAsync(token) as string;
+            },
+            found => found is not null,
+            "the answer is being written",
+            TimeSpan.FromSeconds(30)
+        );
+        var pid = int.Parse(name![(name!.IndexOf('/', StringComparison.Ordinal) + 1)..], CultureInfo.InvariantCulture);
+        return _stack.Processes.Of("worker").Select((worker, index) => (worker, index)).Single(each => each.worker.ProcessId == pid).index;
+    }
+
+    private Task<JsonElement> RunAsync(string scenario, string model = "default") => NodeSdk.RunAsync(_stack, scenario, model);
+
+    private static string? Text(JsonElement value, string member) => value.GetProperty(member).GetString();
+}

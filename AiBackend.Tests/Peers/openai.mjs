@@ -1,0 +1,107 @@
+// The openai package of npm, unmodified: only address and key are ours. Runs the scenario that is named and prints what came of it
+// as one line of JSON.
+import OpenAI from 'openai';
+
+const [baseURL, apiKey, scenario, model] = process.argv.slice(2);
+const client = new OpenAI({ baseURL, apiKey, maxRetries: 2, timeout: 60_000 });
+const messages = [{ role: 'user', content: 'Go on.' }];
+
+const failureOf = (failure) => ({
+  kind: failure.constructor.name,
+  status: failure.status,
+  code: failure.code,
+  type: failure.type,
+  param: failure.param,
+  requestId: failure.requestID ?? failure.request_id,
+});
+
+const collect = async (stream) => {
+  let text = '';
+  let reason = null;
+  let usage = null;
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta?.content ?? '';
+    reason = chunk.choices[0]?.finish_reason ?? reason;
+    usage = chunk.usage ?? usage;
+  }
+  return { text, reason, usage };
+};
+
+const scenarios = {
+  models: async () => {
+    const ids = [];
+    for await (const each of client.models.list()) {
+      ids.push(each.id);
+    }
+    return { ids, one: (await client.models.retrieve('default')).id };
+  },
+
+  chat: async () => {
+    const { data, response, request_id } = await client.chat.completions.create({ model, messages }).withResponse();
+    return {
+      text: data.choices[0].message.content,
+      reason: data.choices[0].finish_reason,
+      usage: data.usage,
+      request: request_id,
+      job: response.headers.get('x-aibackend-job-id'),
+    };
+  },
+
+  stream: async () => collect(await client.chat.completions.create({ model, messages, stream: true, stream_options: { include_usage: true } })),
+
+  // The package's own helper, which folds the chunks to a whole completion and objects to what does not fit.
+  helper: async () => {
+    const whole = await client.chat.completions.stream({ model, messages }).finalChatCompletion();
+    return { text: whole.choices[0].message.content, reason: whole.choices[0].finish_reason };
+  },
+
+  errors: async () => {
+    const seen = {};
+    const note = async (name, call) => {
+      seen[name] = await call.then(
+        () => null,
+        (failure) => failureOf(failure)
+      );
+    };
+    await note('key', new OpenAI({ baseURL, apiKey: 'aib_test_no' }).models.list());
+    await note('model', client.chat.completions.create({ model: 'gpt-none', messages }));
+    await note('parameter', client.chat.completions.create({ model, messages, n: 2 }));
+    return seen;
+  },
+
+  broken: async () => {
+    const stream = await client.chat.completions.create({ model, messages, stream: true });
+    let text = '';
+    try {
+      for await (const chunk of stream) {
+        text += chunk.choices[0]?.delta?.content ?? '';
+      }
+      return { text, failure: null };
+    } catch (failure) {
+      return { text, failure: failureOf(failure) };
+    }
+  },
+
+  timeout: async () => {
+    const impatient = new OpenAI({ baseURL, apiKey, maxRetries: 0, timeout: 1500 });
+    return impatient.chat.completions.create({ model, messages }).then(
+      () => null,
+      (failure) => failureOf(failure)
+    );
+  },
+
+  abort: async () => {
+    const stream = await client.chat.completions.create({ model, messages, stream: true });
+    let seen = 0;
+    for await (const chunk of stream) {
+      seen += chunk.choices[0]?.delta?.content ? 1 : 0;
+      if (seen === 3) {
+        stream.controller.abort();
+        break;
+      }
+    }
+    return { seen };
+  },
+};
+
+console.log(JSON.stringify(await scenarios[scenario]()));
