@@ -13,12 +13,12 @@ using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Routing;
 using AiBackend.Api.Tenancy;
+using AiBackend.Api.Webhooks;
 using AiBackend.Core.Admission;
 using AiBackend.Core.Audit;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
-using AiBackend.Core.Egress;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
@@ -29,6 +29,7 @@ using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Routing;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Webhooks;
 using AiBackend.ServiceDefaults;
 using Microsoft.Extensions.Options;
 
@@ -74,7 +75,6 @@ internal static class ApiHost
     private static void AddCore(this IHostApplicationBuilder builder)
     {
         builder.AddDatabase(StoragePatience);
-        builder.AddEgress();
         builder.AddRedis();
         builder.AddQueue();
         builder.AddTenancy();
@@ -90,6 +90,7 @@ internal static class ApiHost
         builder.AddProviders();
         builder.AddControls();
         builder.AddQueueCaps();
+        builder.AddWebhookEndpoints();
     }
 
     private static void AddEndpoints(this IHostApplicationBuilder builder)
@@ -104,6 +105,7 @@ internal static class ApiHost
         builder.AddTenancyEndpoints();
         builder.AddAuditEndpoints();
         builder.AddOpenAiEndpoints();
+        builder.AddWebhookRequests();
         builder.AddApiDocument();
     }
 
@@ -120,6 +122,7 @@ internal static class ApiHost
         app.MapTenancy();
         app.MapAudit();
         app.MapOpenAi();
+        app.MapWebhooks();
         app.MapProblemPages();
         app.MapApiDocument();
     }

@@ -6,6 +6,7 @@ using AiBackend.ApiContracts.Money;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.ApiContracts.Routing;
 using AiBackend.ApiContracts.Tenancy;
+using AiBackend.ApiContracts.Webhooks;
 
 namespace AiBackend.ApiContracts;
 
@@ -87,6 +88,13 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(CreateOrganisationRequest))]
 [JsonSerializable(typeof(AuditPage))]
 [JsonSerializable(typeof(AuditVerification))]
+[JsonSerializable(typeof(Webhook))]
+[JsonSerializable(typeof(NewWebhook))]
+[JsonSerializable(typeof(WebhookChange))]
+[JsonSerializable(typeof(WebhookList))]
+[JsonSerializable(typeof(WebhookDelivery))]
+[JsonSerializable(typeof(WebhookDeliveryPage))]
+[JsonSerializable(typeof(WebhookTestMessage))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthReport))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -16,6 +16,8 @@ internal static class Policies
     public const string ReadTenants = "tenants:read";
     public const string WriteTenants = "tenants:write";
     public const string ReadAudit = "audit:read";
+    public const string ReadWebhooks = "webhooks:read";
+    public const string WriteWebhooks = "webhooks:write";
 
     /// <summary>Any valid key.</summary>
     public const string AnyKey = "any-key";
@@ -35,6 +37,8 @@ internal static class Policies
         ReadTenants,
         WriteTenants,
         ReadAudit,
+        ReadWebhooks,
+        WriteWebhooks,
     ];
 
     public static void AddApiKeys(this IHostApplicationBuilder builder)

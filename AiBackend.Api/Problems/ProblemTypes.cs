@@ -42,6 +42,8 @@ internal static class ProblemTypes
     public static readonly ProblemType ControlNotFound = new("control-not-found", 404, "There is nothing of this name to hold back");
     public static readonly ProblemType KeyNotFound = new("key-not-found", 404, "There is no such API key");
     public static readonly ProblemType TenantNotFound = new("tenant-not-found", 404, "There is no such tenant");
+    public static readonly ProblemType WebhookNotFound = new("webhook-not-found", 404, "There is no such webhook");
+    public static readonly ProblemType DeliveryNotFound = new("delivery-not-found", 404, "There is no such message");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
@@ -56,6 +58,8 @@ internal static class ProblemTypes
     public static readonly ProblemType KeyEnded = new("key-ended", 409, "The API key is over");
     public static readonly ProblemType TooManyKeys = new("too-many-keys", 409, "The tenant has too many API keys");
     public static readonly ProblemType SlugTaken = new("slug-taken", 409, "The name is taken");
+    public static readonly ProblemType NoWebhookSecret = new("no-webhook-secret", 409, "There is no secret to sign with");
+    public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
     public static readonly ProblemType VersionMismatch = new("version-mismatch", 412, "It was changed meanwhile");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "The body is not sent as JSON");
@@ -115,6 +119,8 @@ internal static class ProblemTypes
         ControlNotFound,
         KeyNotFound,
         TenantNotFound,
+        WebhookNotFound,
+        DeliveryNotFound,
         NotFound,
         MethodNotAllowed,
         RequestTimeout,
@@ -129,6 +135,8 @@ internal static class ProblemTypes
         KeyEnded,
         TooManyKeys,
         SlugTaken,
+        NoWebhookSecret,
+        TooManyWebhooks,
         VersionMismatch,
         BodyTooLarge,
         UnsupportedMediaType,

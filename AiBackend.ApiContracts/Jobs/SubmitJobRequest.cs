@@ -42,8 +42,18 @@ public sealed record SubmitJobRequest
     /// </summary>
     public string? Cache { get; init; }
 
+    /// <summary>Where messages about this job go, besides the tenant's webhooks; null is nowhere.</summary>
+    public JobWebhook? Webhook { get; init; }
+
     /// <summary>Up to 16 string pairs kept with the job and returned with it; keys at most 64, values at most 512 characters.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+}
+
+/// <summary>Where messages about one job go.</summary>
+public sealed record JobWebhook
+{
+    /// <summary>An https address on the internet, at most 2048 characters. Messages are signed with the secret of the tenant's webhook <c>for_jobs</c>.</summary>
+    public string? Url { get; init; }
 }
 
 /// <summary>Input of a <c>chat</c> job.</summary>

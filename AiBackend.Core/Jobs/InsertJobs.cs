@@ -17,10 +17,10 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
                 @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id, @max_cost_usd,
-                @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90)
+                @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90, @webhook_url)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
                       feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id, max_cost_usd,
-                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90)
+                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
             SELECT tenant_id, 'jobs', idempotency_key, fingerprint, id, now() + interval '24 hours'
@@ -38,8 +38,9 @@ internal sealed partial class PostgresJobStore
               FROM accepted
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd,
-                                      cache_key)
-            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd, cache_key
+                                      cache_key, webhook_url)
+            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd, cache_key,
+                   webhook_url
               FROM accepted
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
@@ -140,6 +141,7 @@ internal sealed partial class PostgresJobStore
         Column("eta_p90", NpgsqlDbType.Real, draft => (float?)draft.Place?.EtaP90);
         Column("key_id", NpgsqlDbType.Text, draft => draft.KeyId);
         Column("cache_key", NpgsqlDbType.Bytea, draft => draft.CacheKey);
+        Column("webhook_url", NpgsqlDbType.Text, draft => draft.WebhookUrl);
         Column("max_cost_usd", NpgsqlDbType.Numeric, draft => draft.MaxCostUsd);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
     }

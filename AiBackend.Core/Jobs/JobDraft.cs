@@ -74,6 +74,9 @@ public sealed record JobDraft
     /// <summary>JSON object of strings; null when there is none.</summary>
     public string? Metadata { get; init; }
 
+    /// <summary>Where messages about it go besides the tenant's webhooks; null is nowhere.</summary>
+    public string? WebhookUrl { get; init; }
+
     /// <summary>W3C traceparent of the submitting request.</summary>
     public string? TraceParent { get; init; }
 

@@ -10,10 +10,14 @@ public sealed class WebhookSecret
     private const string Prefix = "whsec_";
     private const int Least = 24;
     private const int Most = 64;
+    private const int NewLength = 32;
 
     private readonly byte[] _key;
 
     private WebhookSecret(byte[] key) => _key = key;
+
+    /// <summary>A new one, as it is shown once.</summary>
+    public static string Create() => Prefix + Convert.ToBase64String(RandomNumberGenerator.GetBytes(NewLength));
 
     /// <returns>Null when the text is not a secret.</returns>
     public static WebhookSecret? TryParse(string text)

@@ -14,4 +14,14 @@ internal static partial class WebhooksLog
 
     [LoggerMessage(2801, LogLevel.Error, "Message {Id} to webhook {Endpoint} was given up ({Error}) at try {Try}")]
     public static partial void DeliveryGivenUp(this ILogger logger, string id, string endpoint, string error, int @try);
+
+    [LoggerMessage(
+        2802,
+        LogLevel.Error,
+        "The secret of webhook {Endpoint} cannot be read, so nothing is sent to it; set the seal secret of before, or rotate the secret"
+    )]
+    public static partial void SecretNotReadable(this ILogger logger, string endpoint);
+
+    [LoggerMessage(2803, LogLevel.Warning, "Sending to webhook {Endpoint} was interrupted; its messages are sent again")]
+    public static partial void SendingFailed(this ILogger logger, Exception failure, string endpoint);
 }

@@ -5,15 +5,44 @@ using Microsoft.Extensions.Hosting;
 
 namespace AiBackend.Core.Webhooks;
 
-/// <summary>Registers the sending of webhooks.</summary>
+/// <summary>Registers webhooks.</summary>
 public static class WebhooksRegistration
 {
-    /// <summary>Adds what the leader needs.</summary>
+    // Whoever has set a secret for what is stored need not set another one.
+    private const string OtherSecret = "Routing:CredentialSecret";
+
+    /// <summary>Adds endpoints and what was sent to them: the Api's side.</summary>
+    public static void AddWebhookEndpoints(this IHostApplicationBuilder builder)
+    {
+        builder.AddEgress();
+        builder.AddSeal();
+        builder.Services.TryAddSingleton<DeliveryStore>();
+        builder.Services.AddSingleton<EndpointStore>().AddSingleton<DeliveryReads>();
+    }
+
+    /// <summary>Adds what the leader needs to send.</summary>
     public static void AddWebhookDelivery(this IHostApplicationBuilder builder)
     {
         builder.AddEgress();
+        builder.AddSeal();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton(Random.Shared);
-        builder.Services.AddSingleton<DeliveryStore>().AddSingleton<WebhookSender>().AddSingleton<DeliverWebhooks>();
+        builder.Services.TryAddSingleton<DeliveryStore>();
+        builder.Services.AddSingleton<WebhookSender>().AddSingleton<DeliverWebhooks>();
+        builder.Services.AddSingleton<WriteMessages>().AddSingleton<DueEndpoints>().AddSingleton<SendToTenants>();
+    }
+
+    private static void AddSeal(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddOptions<WebhookOptions>()
+            .BindConfiguration(WebhookOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        var isDevelopment = builder.Environment.IsDevelopment();
+        builder.Services.PostConfigure<WebhookOptions>(options =>
+            options.SealSecret ??= builder.Configuration[OtherSecret] ?? (isDevelopment ? WebhookOptions.DevelopmentSecret : null)
+        );
+        builder.Services.TryAddSingleton<WebhookSeal>();
     }
 }

@@ -22,7 +22,9 @@ public sealed partial class FeatureEdgeTests
         // The one way to addresses that tenants name; knows nothing of why.
         ["Egress"] = ["Telemetry"],
         // Sends messages, whoever wrote them and whatever they are about.
-        ["Webhooks"] = ["Database", "Egress", "Telemetry"],
+        ["Webhooks"] = ["Audit", "Database", "Egress", "Secrets", "Telemetry"],
+        // What is stored and nobody may read.
+        ["Secrets"] = [],
         // What a job is depends on nobody who moves, shows or runs it.
         ["Jobs"] = ["Database", "Faults", "Telemetry", "Tenancy"],
         // A call to a model knows nothing of jobs, so that anything can make one.
@@ -33,7 +35,7 @@ public sealed partial class FeatureEdgeTests
         // Prices and budgets; of calls it knows what they used.
         ["Money"] = [.. Ground, "Alerts"],
         // What operators set about providers; priorities are named as those of jobs.
-        ["Routing"] = [.. Ground, "Jobs", "Providers"],
+        ["Routing"] = [.. Ground, "Jobs", "Providers", "Secrets"],
         // Answers that equal jobs share.
         ["Cache"] = [.. Ground, "Jobs"],
         // What operators hold back: work in the queue, and calls in front of whatever else counts them.

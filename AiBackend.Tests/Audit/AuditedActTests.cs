@@ -14,6 +14,8 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
 {
     private const string Body = """{"name":"k","scopes":["jobs:read"]}""";
 
+    private const string Hook = """{"url":"https://hooks.example.com/"}""";
+
     /// <summary>By operation: what it is about, as the row has it, and how to do it.</summary>
     private static readonly Dictionary<string, (string Kind, Func<AuditedActTests, Task<(HttpStatusCode, JsonElement)>> Act)> Acts = new(
         StringComparer.Ordinal
@@ -54,6 +56,12 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         ["AddTenant"] = ("tenant", test => test.PostAsync("/tenants", """{"slug":"audited-1"}""")),
         ["ChangeTenant"] = ("tenant", test => test.ChangeTenantAsync()),
         ["AddOrganisation"] = ("organisation", test => test.PostAsync("/organisations", """{"slug":"audited"}""")),
+        ["AddWebhook"] = ("webhook", test => test.PostAsync("/webhooks", Hook)),
+        ["ChangeWebhook"] = ("webhook", test => test.OnWebhookAsync(HttpMethod.Patch, "", """{"enabled":false}""")),
+        ["DeleteWebhook"] = ("webhook", test => test.OnWebhookAsync(HttpMethod.Delete, "", null)),
+        ["RotateWebhookSecret"] = ("webhook", test => test.OnWebhookAsync(HttpMethod.Post, "/rotate", null)),
+        ["TestWebhook"] = ("webhook_message", test => test.OnWebhookAsync(HttpMethod.Post, "/test", null)),
+        ["ResendDelivery"] = ("webhook_message", test => test.ResendAsync()),
         ["AddKey"] = ("key", test => test.PostAsync("/keys", Body)),
         ["ChangeKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Patch, "", """{"name":"other"}""")),
         ["RollKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Post, "/roll", null)),
@@ -98,6 +106,7 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.DoesNotContain("sk-canary", all, StringComparison.Ordinal);
         Assert.DoesNotContain("\"hash\"", all, StringComparison.Ordinal);
         Assert.DoesNotContain("sealed", all, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret\":", all, StringComparison.Ordinal);
         var verdict = await SendAsync(HttpMethod.Get, "/audit/verification", null);
         Assert.True(verdict.Item2.GetProperty("intact").GetBoolean());
     }
@@ -141,6 +150,25 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
     {
         var (_, made) = await PostAsync("/keys", Body);
         return await SendAsync(method, $"/keys/{made.GetProperty("id").GetString()}{path}", body);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> OnWebhookAsync(HttpMethod method, string path, string? body)
+    {
+        var (_, made) = await PostAsync("/webhooks", Hook);
+        return await SendAsync(method, $"/webhooks/{made.GetProperty("id").GetString()}{path}", body);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> ResendAsync()
+    {
+        var (_, made) = await PostAsync("/webhooks", Hook);
+        var webhook = "/webhooks/" + made.GetProperty("id").GetString();
+        var (_, sent) = await PostAsync(webhook + "/test", null);
+        var id = Guid.ParseExact(sent.GetProperty("id").GetString()![4..], "N");
+        // As if it had been tried: sending what was never tried again changes nothing.
+        await using var tried = api.Db.Source.CreateCommand("UPDATE webhook_deliveries SET tries = 1 WHERE id = $1");
+        tried.Parameters.AddWithValue(id);
+        await tried.ExecuteNonQueryAsync(TestRun.Cancel);
+        return await PostAsync($"{webhook}/deliveries/{sent.GetProperty("id").GetString()}/resend", null);
     }
 
     private async Task<(HttpStatusCode, JsonElement)> ChangeTenantAsync()

@@ -7,6 +7,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Webhooks;
 using AiBackend.Tests.Fixtures;
 using Npgsql;
 
@@ -63,6 +64,7 @@ public sealed class CoreHost : IAsyncDisposable
         builder.AddJobEventReading();
         builder.AddDeadLetters();
         builder.AddDeadLetterMaintenance();
+        builder.AddWebhookEndpoints();
         builder.AddTenancy();
         builder.AddControls();
         add?.Invoke(builder);

@@ -66,13 +66,13 @@ public sealed class AlertWebhookTests(PostgresServer postgres, RedisServer redis
         var tell = await TellerAsync(receiver);
         var alert = await RaiseAsync("A.");
         var store = Core.Get<DeliveryStore>();
-        await store.AddAsync(TellAlerts.Endpoint, alert, "{}", TestRun.Cancel);
+        await store.AddAsync(TellAlerts.Endpoint, alert, Guid.Empty, "alert.raised", alert, "{}", TestRun.Cancel);
         var lost = Assert.Single(await store.TakeAsync(TellAlerts.Endpoint, 10, TestRun.Cancel));
         Assert.Empty(await store.TakeAsync(TellAlerts.Endpoint, 10, TestRun.Cancel));
 
         await DueAsync();
         Assert.Equal(1, await tell.RunAsync(TestRun.Cancel));
-        await store.EndAsync(TellAlerts.Endpoint, lost, DeliveryState.GivenUp, "timeout", TimeSpan.Zero, TestRun.Cancel);
+        await store.EndAsync(TellAlerts.Endpoint, lost, DeliveryState.GivenUp, "timeout", TimeSpan.Zero, TimeSpan.Zero, TestRun.Cancel);
 
         Assert.Single(await RequestsAsync(receiver, 1));
         Assert.Equal(("delivered", null), await StateAsync(alert));

@@ -32,6 +32,7 @@ internal sealed class MaintenanceLoops(
     AdvanceDueJobs advanceDue,
     PruneRounds prune,
     DeadLetterRounds deadLetters,
+    WebhookRounds webhooks,
     RetentionRounds retention,
     QueueGauges gauges,
     QuarantineKeeper quarantine,
@@ -79,11 +80,13 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(TimeSpan.Zero, deadLetters.RunBulkActionsAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.RaiseAlertsAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.TellAlertsAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, webhooks.RunAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, retention.PartitionAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, retention.CompactAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, MeasureDatabaseAsync, cancellationToken)
         );
+        await webhooks.IdleAsync();
         gauges.Clear();
         databaseGauges.Clear();
         deadLetters.Clear();

@@ -13,6 +13,7 @@ internal static class MaintenanceRegistration
             .AddSingleton<DeadLetterRounds>()
             .AddSingleton<DispatchRounds>()
             .AddSingleton<MoneyRounds>()
+            .AddSingleton<WebhookRounds>()
             .AddSingleton<ForgetRefusedKeys>()
             .AddSingleton<PruneRounds>()
             .AddSingleton<QuarantineKeeper>();

@@ -40,6 +40,11 @@ internal static class JobFingerprint
             meaning += Separator + "cache";
         }
 
+        if (draft.WebhookUrl is { } url)
+        {
+            meaning += Separator + "webhook" + Separator + url;
+        }
+
         return SHA256.HashData(Encoding.UTF8.GetBytes(meaning));
     }
 }

@@ -21,6 +21,7 @@ internal sealed class JobRequestRules(
     QueueTiers tiers,
     JobEstimates estimates,
     LineOutlook outlook,
+    JobWebhookRules webhooks,
     JobIds ids,
     TimeProvider clock
 )
@@ -121,6 +122,11 @@ internal sealed class JobRequestRules(
             return ProblemTypes.InvalidValue.At("deadline", $"deadline is {draft.Deadline:O}, which has passed. Send a later one.");
         }
 
+        if (await webhooks.RefuseNowAsync(draft, cancellationToken) is { } noSecret)
+        {
+            return noSecret;
+        }
+
         if (RefuseModel(draft.Model) is null)
         {
             return null;
@@ -187,6 +193,7 @@ internal sealed class JobRequestRules(
         errors.CheckText("user", request.User, 128);
         errors.CheckRange("max_attempts", request.MaxAttempts, 1, 20);
         CheckMaxCost(request.MaxCostUsd, errors);
+        webhooks.Check(request.Webhook, errors);
         MetadataRules.Check(request.Metadata, errors);
         if (request.NotBefore > clock.GetUtcNow() + LongestDelay)
         {
@@ -241,6 +248,7 @@ internal sealed class JobRequestRules(
             Feature = request.Feature,
             EndUser = request.User,
             MaxCostUsd = request.MaxCostUsd,
+            WebhookUrl = request.Webhook?.Url,
             Metadata = MetadataRules.ToJson(request.Metadata),
             TraceParent = System.Diagnostics.Activity.Current?.Id,
             IdempotencyKey = idempotencyKey,
