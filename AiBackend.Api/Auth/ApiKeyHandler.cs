@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using AiBackend.Api.Audit;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Audit;
 using AiBackend.Core.Tenancy;
@@ -14,6 +15,7 @@ namespace AiBackend.Api.Auth;
 internal sealed class ApiKeyHandler(
     ApiKeyStore keys,
     RefusedActs refused,
+    AttemptLimits attempts,
     IOptionsMonitor<AuthenticationSchemeOptions> options,
     ILoggerFactory logger,
     UrlEncoder encoder
@@ -38,6 +40,7 @@ internal sealed class ApiKeyHandler(
         // A key from where it may not come from is told nothing else than one that does not exist.
         return
             KeyOf(Request) is not { } key
+            || (attempts.IsOver(Context.Connection.RemoteIpAddress) && !keys.IsKnown(key))
             || await keys.FindCallerAsync(key, CancellationToken.None) is not { } caller
             || !caller.MayComeFrom(Context.Connection.RemoteIpAddress)
             ? AuthenticateResult.NoResult()
@@ -46,6 +49,11 @@ internal sealed class ApiKeyHandler(
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {
+        if (attempts.CountFailure(Context.Connection.RemoteIpAddress) is { } over)
+        {
+            return Context.RefuseAsync(over);
+        }
+
         Response.Headers.WWWAuthenticate = "Bearer";
         return Context.RefuseAsync(MisplacedKey.Find(Request) ?? MisplacedKey.None);
     }

@@ -1,3 +1,4 @@
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Core.Tenancy;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
@@ -47,6 +48,12 @@ internal static class Policies
             .Services.AddAuthentication(ApiKeyHandler.SchemeName)
             .AddScheme<AuthenticationSchemeOptions, ApiKeyHandler>(ApiKeyHandler.SchemeName, null);
 
+        builder
+            .Services.AddOptions<AttemptOptions>()
+            .BindConfiguration(AttemptOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.AddSingleton<AttemptLimits>().AddSingleton<KeyRateLimits>();
         builder.Services.AddSingleton<LiveKeys>().AddHostedService(services => services.GetRequiredService<LiveKeys>());
 
         var anyKey = new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build();

@@ -17,6 +17,7 @@ internal static class JobsDescription
         ProblemTypes.UnknownModel,
         ProblemTypes.PriorityTooHigh,
         ProblemTypes.ModelNotAllowed,
+        ProblemTypes.KeyLimitReached,
         ProblemTypes.MalformedIdempotencyKey,
         ProblemTypes.MalformedRequest,
         ProblemTypes.RequestTimeout,

@@ -45,7 +45,7 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
     private async Task<Refusal?> SubmitAsync(HttpContext context, JobDraft draft)
     {
-        switch (await acceptance.AcceptAsync(draft, context.User.GetCaller(), context.RequestAborted))
+        switch (await acceptance.AcceptAsync(context, draft))
         {
             case Acceptance.New(var committed, var createdAt):
                 await AnswerAsync(context, AcceptedJob.Of(committed, createdAt));

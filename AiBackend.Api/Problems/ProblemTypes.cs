@@ -71,6 +71,8 @@ internal static class ProblemTypes
     );
 
     public static readonly ProblemType TenantQueueFull = new("tenant-queue-full", 429, "Too many jobs of this tenant wait");
+    public static readonly ProblemType KeyLimitReached = new("key-limit-reached", 429, "The API key has used up a limit");
+    public static readonly ProblemType TooManyAttempts = new("too-many-attempts", 429, "Too many requests failed");
     public static readonly ProblemType InternalError = new("internal-error", 500, "Something went wrong on our side");
     public static readonly ProblemType ProviderDown = new("provider-down", 503, "No provider can begin before the deadline");
     public static readonly ProblemType Draining = new("draining", 503, "It takes no new jobs for now");
@@ -142,6 +144,8 @@ internal static class ProblemTypes
         UnsupportedMediaType,
         IdempotencyKeyReused,
         TenantQueueFull,
+        KeyLimitReached,
+        TooManyAttempts,
         InternalError,
         Overloaded,
         QueueFull,

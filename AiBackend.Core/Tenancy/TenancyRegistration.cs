@@ -1,3 +1,4 @@
+using AiBackend.Core.Tenancy.Limits;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -25,7 +26,7 @@ public static class TenancyRegistration
 
     /// <summary>Adds what makes and changes tenants and keys: the Api's side.</summary>
     public static void AddTenancyAdministration(this IHostApplicationBuilder builder) =>
-        builder.Services.AddSingleton<TenantAdministration>().AddSingleton<KeyAdministration>();
+        builder.Services.AddSingleton<TenantAdministration>().AddSingleton<KeyAdministration>().AddSingleton<KeyAllowances>();
 
     /// <summary>Adds <see cref="KeyGrants"/>: the worker's side.</summary>
     public static void AddKeyGrants(this IHostApplicationBuilder builder)

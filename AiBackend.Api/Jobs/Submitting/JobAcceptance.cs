@@ -1,7 +1,8 @@
 using System.Diagnostics;
+using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Jobs;
-using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
@@ -31,6 +32,7 @@ internal sealed class JobAcceptance(
     DownRoute downRoute,
     HeldBack heldBack,
     FullQueue fullQueue,
+    KeyRateLimits limits,
     TimeProvider clock
 )
 {
@@ -38,14 +40,16 @@ internal sealed class JobAcceptance(
     private static readonly TimeSpan CommitPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan OverloadPause = TimeSpan.FromSeconds(2);
 
-    public async Task<Acceptance> AcceptAsync(JobDraft draft, Caller caller, CancellationToken cancellationToken)
+    /// <param name="context">The request, whose answer is told what is left of the key's limits.</param>
+    /// <param name="draft">What it asks for.</param>
+    public async Task<Acceptance> AcceptAsync(HttpContext context, JobDraft draft)
     {
         SubmitOutcome? outcome;
-        (var refusal, draft) = await RefuseNowAsync(draft, caller, cancellationToken);
+        (var refusal, draft) = await RefuseNowAsync(context, draft);
         if (refusal is not null)
         {
             // What was fine when the request first came is still answered as then, even if it would be refused today.
-            outcome = draft.IdempotencyKey is null ? null : await submission.FindRepeatAsync(draft, cancellationToken);
+            outcome = draft.IdempotencyKey is null ? null : await submission.FindRepeatAsync(draft, context.RequestAborted);
             if (outcome is null)
             {
                 return new Acceptance.Refused(refusal);
@@ -77,19 +81,17 @@ internal sealed class JobAcceptance(
     }
 
     /// <summary>What depends on the moment.</summary>
-    private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(
-        JobDraft draft,
-        Caller caller,
-        CancellationToken cancellationToken
-    )
+    private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(HttpContext context, JobDraft draft)
     {
-        var refusal = await rules.RefuseNowAsync(draft, caller, cancellationToken) ?? await downRoute.RefuseAsync(draft);
+        var refusal =
+            await rules.RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted) ?? await downRoute.RefuseAsync(draft);
         if (refusal is null)
         {
             (refusal, draft) = await heldBack.CheckAsync(draft);
         }
 
-        // Last, because it takes room.
+        // Last, because these take room.
+        refusal ??= await limits.TakeAsync(context, draft.ExpectedTokens);
         return (refusal ?? fullQueue.Refuse(draft.TenantId), draft);
     }
 }

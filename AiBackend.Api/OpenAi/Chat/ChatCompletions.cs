@@ -62,7 +62,7 @@ internal sealed class ChatCompletions(
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
     private async Task<Refusal?> AcceptAsync(HttpContext context, TranslatedCall call, JobDraft draft)
     {
-        switch (await acceptance.AcceptAsync(draft, context.User.GetCaller(), context.RequestAborted))
+        switch (await acceptance.AcceptAsync(context, draft))
         {
             case Acceptance.New(var committed, var createdAt):
                 await AttachAsync(context, call, AcceptedJob.Of(committed, createdAt), FirstEvent, draft.IdempotencyKey is not null);

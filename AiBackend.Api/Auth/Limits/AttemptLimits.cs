@@ -1,0 +1,101 @@
+using System.Collections.Concurrent;
+using System.ComponentModel.DataAnnotations;
+using System.Net;
+using System.Net.Sockets;
+using AiBackend.Api.Problems;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Api.Auth.Limits;
+
+/// <summary>How often anybody may guess. Section <c>Limits</c>; changes need a restart.</summary>
+internal sealed class AttemptOptions
+{
+    public const string SectionName = "Limits";
+
+    /// <summary>Requests without a valid key that one address may make in a minute, at each server. Default 300.</summary>
+    [Range(1, 1_000_000)]
+    public int FailedRequestsPerMinute { get; set; } = 300;
+
+    /// <summary>Requests for what does not exist that one key may make in a minute, at each server. Default 600.</summary>
+    [Range(1, 1_000_000)]
+    public int UnknownObjectsPerMinute { get; set; } = 600;
+}
+
+/// <summary>Counts failures by who makes them, in this process' memory: what is guessed is refused at every server, and it is bounded.</summary>
+internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvider clock)
+{
+    private const int MaxKnown = 100_000;
+    private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<string, Count> _counts = new(StringComparer.Ordinal);
+
+    /// <summary>Whether the address has failed too often to be looked up again.</summary>
+    public bool IsOver(IPAddress? address) =>
+        _counts.TryGetValue(PlaceOf(address), out var count) && Current(count) >= options.Value.FailedRequestsPerMinute;
+
+    /// <summary>Counts a request without a valid key.</summary>
+    /// <returns>Why it is not even told that, or null.</returns>
+    public Refusal? CountFailure(IPAddress? address) =>
+        CountOne(PlaceOf(address), options.Value.FailedRequestsPerMinute, "requests without a valid key came from your address");
+
+    /// <summary>Counts a request for something that the key's tenant does not have.</summary>
+    public Refusal? CountUnknown(string keyId) =>
+        CountOne("key:" + keyId, options.Value.UnknownObjectsPerMinute, "requests of your key asked for what does not exist");
+
+    private Refusal? CountOne(string who, int most, string what)
+    {
+        if (_counts.Count >= MaxKnown)
+        {
+            _counts.Clear();
+        }
+
+        var count = _counts.GetOrAdd(who, static (_, now) => new Count(now), clock.GetTimestamp());
+        if (Current(count) == 0)
+        {
+            count.Begin(clock.GetTimestamp());
+        }
+
+        return count.Add() <= most
+            ? null
+            : ProblemTypes.TooManyAttempts.With(
+                FormattableString.Invariant($"More than {most} {what} within a minute. Wait, and mend the caller.")
+            ) with
+            {
+                RetryAfter =
+                    Window - clock.GetElapsedTime(count.At) is var wait && wait > TimeSpan.FromSeconds(1) ? wait : TimeSpan.FromSeconds(1),
+            };
+    }
+
+    private int Current(Count count) => clock.GetElapsedTime(count.At) < Window ? count.Value : 0;
+
+    /// <summary>A home has an IPv6 network of its own, with more addresses than could ever be counted.</summary>
+    private static string PlaceOf(IPAddress? address)
+    {
+        if (address is null)
+        {
+            return "";
+        }
+
+        if (address.IsIPv4MappedToIPv6)
+        {
+            return address.MapToIPv4().ToString();
+        }
+
+        return address.AddressFamily == AddressFamily.InterNetworkV6
+            ? Convert.ToHexStringLower(address.GetAddressBytes().AsSpan(0, 8))
+            : address.ToString();
+    }
+
+    private sealed class Count(long at)
+    {
+        private int _value;
+
+        public long At { get; private set; } = at;
+
+        public int Value => Volatile.Read(ref _value);
+
+        public int Add() => Interlocked.Increment(ref _value);
+
+        public void Begin(long now) => (At, _value) = (now, 0);
+    }
+}

@@ -1,0 +1,62 @@
+using System.Net;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Tenancy;
+
+/// <summary>Whoever guesses is refused sooner than looked up.</summary>
+public sealed class AttemptLimitTests(PostgresServer postgres)
+{
+    private const int Most = 5;
+
+    [Fact]
+    public async Task A_7_and_a_13_too_many_requests_without_a_valid_key_are_refused_and_a_key_in_use_is_not()
+    {
+        await using var api = new GuessedServer(postgres);
+        await api.InitializeAsync();
+        (await api.Http.GetAsync("/api/v1/jobs", TestRun.Cancel)).EnsureSuccessStatusCode();
+        using var stranger = api.Client(ApiKey.Create(live: false).Text);
+
+        var answers = await AskAsync(stranger, "/api/v1/jobs");
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, answers[^1]);
+        Assert.Equal(Most, answers.Count(status => status == HttpStatusCode.Unauthorized));
+        using var refused = await stranger.GetAsync("/api/v1/jobs", TestRun.Cancel);
+        Assert.Equal("/problems/too-many-attempts", (await ApiServer.ReadProblemAsync(refused)).Type);
+        Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
+        Assert.Equal(HttpStatusCode.OK, (await api.Http.GetAsync("/api/v1/jobs", TestRun.Cancel)).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_6_guessing_ids_of_jobs_is_throttled()
+    {
+        await using var api = new GuessedServer(postgres);
+        await api.InitializeAsync();
+        var job = await api.SubmitAsync();
+
+        var answers = await AskAsync(api.Http, $"/api/v1/jobs/{Guid.CreateVersion7()}");
+
+        Assert.Equal(Most, answers.Count(status => status == HttpStatusCode.NotFound));
+        Assert.Equal(HttpStatusCode.TooManyRequests, answers[^1]);
+        Assert.Equal(job.Id, (await api.GetJobAsync(job.Id)).Id);
+    }
+
+    private static async Task<List<HttpStatusCode>> AskAsync(HttpClient client, string path)
+    {
+        var answers = new List<HttpStatusCode>();
+        for (var i = 0; i < Most + 2; i++)
+        {
+            using var response = await client.GetAsync(path, TestRun.Cancel);
+            answers.Add(response.StatusCode);
+        }
+
+        return answers;
+    }
+
+    private sealed class GuessedServer(PostgresServer postgres) : ApiServer(postgres)
+    {
+        protected override IEnumerable<(string Name, string Value)> Settings =>
+            [("Limits:FailedRequestsPerMinute", "5"), ("Limits:UnknownObjectsPerMinute", "5")];
+    }
+}
