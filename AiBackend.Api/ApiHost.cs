@@ -74,7 +74,7 @@ internal static class ApiHost
     /// <summary>The features of Core that the Api uses.</summary>
     private static void AddCore(this IHostApplicationBuilder builder)
     {
-        builder.AddDatabase(StoragePatience);
+        builder.AddDatabase(DatabaseRole.Api, StoragePatience);
         builder.AddRedis();
         builder.AddQueue();
         builder.AddTenancy();

@@ -17,14 +17,15 @@ using AiBackend.Worker.Migration;
 var builder = Host.CreateApplicationBuilder(args);
 builder.AddServiceDefaults();
 builder.AddFaultPoints();
-builder.AddDatabase();
 
 // The same program, run to completion before the others start, brings the schema up to date.
 if (args is ["migrate", ..])
 {
+    builder.AddDatabase(DatabaseRole.Owner);
     return await MigrationRun.RunAsync(builder);
 }
 
+builder.AddDatabase(DatabaseRole.Worker);
 builder.AddRedis();
 builder.AddQueue();
 builder.AddJobSignals();

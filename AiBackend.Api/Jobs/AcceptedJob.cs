@@ -42,7 +42,7 @@ internal sealed class AcceptedJob(JobReads jobs, IJobEventLog log)
     public async Task<Job> AsOfThenAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
         var job = await jobs.FindAsync(tenantId, jobId, cancellationToken);
-        var page = await log.ReadAsync(jobId, after: 0, limit: 1, cancellationToken);
+        var page = await log.ReadAsync(tenantId, jobId, after: 0, limit: 1, cancellationToken);
         if (job is null || page.Events is not [{ Kind: JobEventKind.State } first])
         {
             throw new InvalidOperationException($"Job {jobId} has an idempotency key but no first event.");

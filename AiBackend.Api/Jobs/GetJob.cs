@@ -46,7 +46,7 @@ internal sealed class GetJob(JobReads jobs, LineOutlook outlook, JobWait wait)
         var tenantId = context.GetTenantId();
         if (seconds > 0 && await jobs.FindHeadAsync(tenantId, id, context.RequestAborted) is { } head && !head.Status.IsTerminal())
         {
-            await wait.ForEndAsync(id, head.LastSeq, TimeSpan.FromSeconds(seconds), context.RequestAborted);
+            await wait.ForEndAsync(tenantId, id, head.LastSeq, TimeSpan.FromSeconds(seconds), context.RequestAborted);
         }
 
         return await jobs.FindAsync(tenantId, id, context.RequestAborted) is { } job ? outlook.Describe(job, tenantId) : null;

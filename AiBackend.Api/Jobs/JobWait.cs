@@ -8,13 +8,13 @@ internal sealed class JobWait(JobEventTail tail, TimeProvider clock, IHostApplic
 {
     /// <param name="after">Number of an event that was not the last; the wait reads what comes behind it.</param>
     /// <returns>Whether the job ended in time. A stopping server answers early: its successor can be asked again.</returns>
-    public async Task<bool> ForEndAsync(Guid jobId, int after, TimeSpan limit, CancellationToken cancellationToken)
+    public async Task<bool> ForEndAsync(Guid tenantId, Guid jobId, int after, TimeSpan limit, CancellationToken cancellationToken)
     {
         using var timeUp = new CancellationTokenSource(limit, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, lifetime.ApplicationStopping, cancellationToken);
         try
         {
-            await foreach (var record in tail.FollowAsync(jobId, after, stop.Token))
+            await foreach (var record in tail.FollowAsync(tenantId, jobId, after, stop.Token))
             {
                 if (record.Kind == JobEventKind.Final)
                 {

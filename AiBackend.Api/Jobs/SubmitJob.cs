@@ -70,7 +70,7 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
             var seconds = ((int)patience.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             context.Response.Headers["Preference-Applied"] = "wait=" + seconds;
             if (
-                await wait.ForEndAsync(job.Id, FirstEvent, patience, context.RequestAborted)
+                await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, patience, context.RequestAborted)
                 && await jobs.FindAsync(context.GetTenantId(), job.Id, context.RequestAborted) is { } ended
             )
             {

@@ -1,11 +1,12 @@
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Audit;
 
 /// <summary>Reads and checks the audit log, and adds what changes no table.</summary>
-public sealed class AuditLog(NpgsqlDataSource database)
+public sealed class AuditLog([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database)
 {
     private const int Piece = 5_000;
 

@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using Npgsql;
 
 namespace AiBackend.Core.Audit;
@@ -14,11 +15,25 @@ internal static class AuditedStatements
     public static NpgsqlBatch CreateAudited(this NpgsqlDataSource database, string sql, out NpgsqlBatchCommand command)
     {
         var batch = database.CreateBatch();
+        batch.Add(sql, out command);
+        return batch;
+    }
+
+    /// <summary>The same for rows of tenants.</summary>
+    public static NpgsqlBatch CreateAuditedFor(this NpgsqlDataSource database, Guid[] tenantIds, string sql, out NpgsqlBatchCommand command)
+    {
+        var batch = database.CreateBatch();
+        batch.ActFor(tenantIds);
+        batch.Add(sql, out command);
+        return batch;
+    }
+
+    private static void Add(this NpgsqlBatch batch, string sql, out NpgsqlBatchCommand command)
+    {
         batch.SayWhoActs();
 #pragma warning disable CA2100 // Callers hand over constants.
         batch.BatchCommands.Add(command = new NpgsqlBatchCommand(sql));
 #pragma warning restore CA2100
-        return batch;
     }
 
     /// <summary>Adds who acts, if anybody does, to a batch that is one transaction.</summary>

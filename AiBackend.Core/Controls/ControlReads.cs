@@ -1,10 +1,11 @@
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Controls;
 
 /// <summary>What is held back now.</summary>
-public sealed class ControlReads(NpgsqlDataSource database, TimeProvider clock)
+public sealed class ControlReads([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, TimeProvider clock)
 {
     internal const string Columns = "kind, name, tenant_id, mode, reason, set_by, set_at, now() - set_at";
 

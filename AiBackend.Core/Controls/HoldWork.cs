@@ -1,6 +1,7 @@
 using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using AiBackend.Core.Queue;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
@@ -9,7 +10,12 @@ using StackExchange.Redis;
 namespace AiBackend.Core.Controls;
 
 /// <summary>Pauses, drains and resumes. Each may be repeated: what is so already stays as it is.</summary>
-public sealed class HoldWork(NpgsqlDataSource database, IReadyQueue queue, TimeProvider clock, ILogger<HoldWork> logger)
+public sealed class HoldWork(
+    [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database,
+    IReadyQueue queue,
+    TimeProvider clock,
+    ILogger<HoldWork> logger
+)
 {
     // A repeat keeps who did it first and when; another mode is another act.
     private const string HoldSql = $"""

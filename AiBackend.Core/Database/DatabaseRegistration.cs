@@ -21,16 +21,25 @@ public static class DatabaseRegistration
     /// </summary>
     public const string HotPath = "hot-path";
 
+    /// <summary>
+    /// Key of a source for statements that are about all tenants, or that find out which one somebody is: keys, caps, what operators
+    /// look at. Where a program sees all rows anyway it is the ordinary one.
+    /// </summary>
+    public const string AllTenants = "all-tenants";
+
     private const int HotPathConnections = 4;
+    private const int AllTenantsConnections = 4;
     private static readonly TimeSpan HotPathPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Adds <see cref="NpgsqlDataSource"/>, another one under <see cref="HotPath"/>, <see cref="IStorageWatch"/> and
-    /// <see cref="DatabaseMigrator"/>.
+    /// Adds <see cref="NpgsqlDataSource"/>, others under <see cref="HotPath"/> and <see cref="AllTenants"/>, <see cref="IStorageWatch"/>
+    /// and <see cref="DatabaseMigrator"/>.
     /// </summary>
+    /// <param name="builder">The program.</param>
+    /// <param name="role">What the program is.</param>
     /// <param name="commandTimeout">Longest a statement may take where the connection string does not say; null is 15 s.</param>
     /// <exception cref="InvalidOperationException">The connection string is missing.</exception>
-    public static void AddDatabase(this IHostApplicationBuilder builder, TimeSpan? commandTimeout = null)
+    public static void AddDatabase(this IHostApplicationBuilder builder, DatabaseRole role, TimeSpan? commandTimeout = null)
     {
         var connectionString =
             builder.Configuration.GetConnectionString(ConnectionName)
@@ -44,15 +53,41 @@ public static class DatabaseRegistration
             .ValidateDataAnnotations()
             .ValidateOnStart();
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(services => Open(services, connectionString, commandTimeout));
-        builder.Services.AddKeyedSingleton(HotPath, (services, _) => Open(services, PlannedOnce(connectionString), commandTimeout));
+        builder.AddSources(connectionString, role, commandTimeout);
         builder.Services.AddSingleton<IStorageWatch>(services => new StorageWatch(
             connectionString,
-            [services.GetRequiredService<NpgsqlDataSource>(), services.GetRequiredKeyedService<NpgsqlDataSource>(HotPath)],
+            [
+                services.GetRequiredService<NpgsqlDataSource>(),
+                services.GetRequiredKeyedService<NpgsqlDataSource>(HotPath),
+                services.GetRequiredKeyedService<NpgsqlDataSource>(AllTenants),
+            ],
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<StorageWatch>>()
         ));
         builder.Services.AddSingleton<DatabaseMigrator>();
+        if (builder.Environment.IsProduction() && role != DatabaseRole.Owner)
+        {
+            builder.Services.AddHostedService<RefuseSuperuser>();
+        }
+    }
+
+    private static void AddSources(
+        this IHostApplicationBuilder builder,
+        string connectionString,
+        DatabaseRole role,
+        TimeSpan? commandTimeout
+    )
+    {
+        var ordinary = As(role, connectionString);
+        builder.Services.AddSingleton(services => Open(services, ordinary, commandTimeout));
+        builder.Services.AddKeyedSingleton(HotPath, (services, _) => Open(services, PlannedOnce(ordinary), commandTimeout));
+        builder.Services.AddKeyedSingleton(
+            AllTenants,
+            (services, _) =>
+                role == DatabaseRole.Api
+                    ? Open(services, Few("aibackend_operator", connectionString), commandTimeout)
+                    : services.GetRequiredService<NpgsqlDataSource>()
+        );
     }
 
     /// <summary>Opens a data source with this product's defaults where the connection string does not say otherwise.</summary>
@@ -98,6 +133,28 @@ public static class DatabaseRegistration
                 $"-c lock_timeout={limits.LockTimeout.TotalMilliseconds:0} -c statement_timeout={settings.CommandTimeout}s -c idle_in_transaction_session_timeout={limits.IdleInTransactionTimeout.TotalMilliseconds:0} {settings.Options}"
             )
             .Trim();
+
+    private static string As(DatabaseRole role, string connectionString) =>
+        role switch
+        {
+            DatabaseRole.Api => As("aibackend_api", connectionString),
+            DatabaseRole.Worker => As("aibackend_worker", connectionString),
+            _ => connectionString,
+        };
+
+    private static string As(string role, string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        settings.Options = $"{settings.Options} -c role={role}".Trim();
+        return settings.ConnectionString;
+    }
+
+    private static string Few(string role, string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(As(role, connectionString));
+        settings.MaxPoolSize = Math.Min(settings.MaxPoolSize, AllTenantsConnections);
+        return settings.ConnectionString;
+    }
 
     private static string PlannedOnce(string connectionString)
     {

@@ -90,7 +90,7 @@ public sealed class DeadLetterReads(NpgsqlDataSource database)
         CancellationToken cancellationToken
     )
     {
-        await using var command = database.CreateCommand(GroupsSql);
+        await using var command = database.CreateCommandFor(tenantId, GroupsSql);
         filter.AddTo(command.Parameters);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("after_at", NpgsqlDbType.TimestampTz, after?.FirstSeenAt ?? DateTimeOffset.MaxValue);
@@ -108,7 +108,7 @@ public sealed class DeadLetterReads(NpgsqlDataSource database)
         CancellationToken cancellationToken
     )
     {
-        await using var command = database.CreateCommand(LettersSql);
+        await using var command = database.CreateCommandFor(tenantId, LettersSql);
         filter.AddTo(command.Parameters);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("before", before ?? Guid.AllBitsSet);
@@ -119,7 +119,7 @@ public sealed class DeadLetterReads(NpgsqlDataSource database)
     /// <returns>The letter, open or closed; null when the tenant has none of this job.</returns>
     public async Task<DeadLetter?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(OneSql);
+        await using var command = database.CreateCommandFor(tenantId, OneSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("job_id", jobId);
         return await command.ReadAllAsync(ReadLetter, cancellationToken) is [var letter] ? letter : null;

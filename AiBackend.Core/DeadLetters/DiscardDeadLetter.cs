@@ -36,7 +36,7 @@ public sealed class DiscardDeadLetter(NpgsqlDataSource database, DeadLetterReads
     /// <param name="cancellationToken">Ends the wait; the letter may be discarded all the same.</param>
     public async Task<DiscardOutcome> RunAsync(Guid tenantId, Guid jobId, string keyId, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(Sql, out var command);
+        await using var batch = database.CreateAuditedFor([tenantId], Sql, out var command);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("key_id", keyId);

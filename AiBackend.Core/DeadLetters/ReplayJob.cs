@@ -123,7 +123,7 @@ public sealed class ReplayJob(
     /// <returns>Null when the tenant has no such job.</returns>
     public async Task<ReplaySource?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(FindSql);
+        await using var command = database.CreateCommandFor(tenantId, FindSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("job_id", jobId);
         return await command.ReadAllAsync(ReadSource, cancellationToken) is [var source] ? source : null;
@@ -133,7 +133,7 @@ public sealed class ReplayJob(
     /// <returns>The input as JSON; null when the tenant has no such job.</returns>
     public async Task<string?> FindInputAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(InputSql);
+        await using var command = database.CreateCommandFor(tenantId, InputSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("job_id", jobId);
         var inputs = await command.ReadAllAsync(
@@ -167,7 +167,7 @@ public sealed class ReplayJob(
 
     private async Task<bool> InsertAsync(string sql, Guid newId, ReplayOrder order, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(sql, out var command);
+        await using var batch = database.CreateAuditedFor([order.TenantId], sql, out var command);
         var parameters = command.Parameters;
         parameters.AddWithValue("new_id", newId);
         parameters.AddWithValue("job_id", order.JobId);
@@ -191,7 +191,7 @@ public sealed class ReplayJob(
 
     private async Task<ReplayOutcome> FindRepeatAsync(ReplayOrder order, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(RepeatSql);
+        await using var command = database.CreateCommandFor(order.TenantId, RepeatSql);
         command.Parameters.AddWithValue("tenant_id", order.TenantId);
         command.Parameters.AddWithValue("key", NpgsqlDbType.Text, (object?)order.IdempotencyKey ?? DBNull.Value);
         var earlier = await command.ReadAllAsync(row => (Id: row.GetGuid(0), Mark: row.GetFieldValue<byte[]>(1)), cancellationToken);

@@ -1,5 +1,7 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Versions;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Events;
@@ -8,10 +10,10 @@ namespace AiBackend.Core.Events;
 public interface IJobEventLog
 {
     /// <returns>Events after a number, in order, at most <paramref name="limit"/> and hardly more bytes than <see cref="EventPage.Bytes"/>.</returns>
-    Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken);
+    Task<EventPage> ReadAsync(Guid tenantId, Guid jobId, int after, int limit, CancellationToken cancellationToken);
 
     /// <returns>Whether the job has ended and its last event is at most <paramref name="after"/>: nothing can follow.</returns>
-    Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken);
+    Task<bool> HasEndedByAsync(Guid tenantId, Guid jobId, int after, CancellationToken cancellationToken);
 
     /// <returns>The number of the latest event of each of these jobs.</returns>
     Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken);
@@ -26,7 +28,11 @@ public sealed record EventPage(IReadOnlyList<JobEventRecord> Events, bool IsFull
     public const int Bytes = 64 * 1024;
 }
 
-internal sealed class JobEventLog(NpgsqlDataSource database, StoredShapes? shapes = null) : IJobEventLog
+internal sealed class JobEventLog(
+    NpgsqlDataSource database,
+    [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource allTenants,
+    StoredShapes? shapes = null
+) : IJobEventLog
 {
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
@@ -37,11 +43,13 @@ internal sealed class JobEventLog(NpgsqlDataSource database, StoredShapes? shape
          WHERE size_with - octet_length(data) < @bytes ORDER BY seq
         """;
 
+    private const string EndedSql = "SELECT 1 FROM jobs WHERE id = @id AND status::int >= 6 AND last_seq <= @after";
+
     private const string LastSeqSql = "SELECT id, last_seq FROM jobs WHERE id = ANY (@ids)";
 
-    public async Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
+    public async Task<EventPage> ReadAsync(Guid tenantId, Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(PageSql);
+        await using var command = database.CreateCommandFor(tenantId, PageSql);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("after", after);
         command.Parameters.AddWithValue("limit", limit);
@@ -58,9 +66,9 @@ internal sealed class JobEventLog(NpgsqlDataSource database, StoredShapes? shape
         return new(events, isFull || events.Count == limit);
     }
 
-    public async Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken)
+    public async Task<bool> HasEndedByAsync(Guid tenantId, Guid jobId, int after, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("SELECT 1 FROM jobs WHERE id = @id AND status::int >= 6 AND last_seq <= @after");
+        await using var command = database.CreateCommandFor(tenantId, EndedSql);
         command.Parameters.AddWithValue("id", jobId);
         command.Parameters.AddWithValue("after", after);
         return await command.ExecuteScalarAsync(cancellationToken) is not null;
@@ -68,7 +76,7 @@ internal sealed class JobEventLog(NpgsqlDataSource database, StoredShapes? shape
 
     public async Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(LastSeqSql);
+        await using var command = allTenants.CreateCommand(LastSeqSql);
         command.Parameters.AddWithValue("ids", jobIds);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var latest = new Dictionary<Guid, int>(jobIds.Length);

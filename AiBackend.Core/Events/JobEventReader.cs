@@ -17,13 +17,14 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
     /// nothing is missed between the two, and nothing is seen before its commit. The caller has checked that the job exists.
     /// </remarks>
     public async IAsyncEnumerable<JobEventRecord> WatchAsync(
+        Guid tenantId,
         Guid jobId,
         int after,
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
         using var subscription = feed.Subscribe(jobId);
-        if (after > 0 && await log.HasEndedByAsync(jobId, after, cancellationToken))
+        if (after > 0 && await log.HasEndedByAsync(tenantId, jobId, after, cancellationToken))
         {
             yield break;
         }
@@ -33,12 +34,12 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
         {
             while (behind)
             {
-                var page = await log.ReadAsync(jobId, after, PageSize, cancellationToken);
+                var page = await log.ReadAsync(tenantId, jobId, after, PageSize, cancellationToken);
                 behind = page.IsFull;
                 foreach (var record in page.Events)
                 {
                     after = record.Seq;
-                    yield return await RenderAsync(record, subscription.Final, cancellationToken);
+                    yield return await RenderAsync(tenantId, record, subscription.Final, cancellationToken);
                     if (record.Kind == JobEventKind.Final)
                     {
                         yield break;
@@ -59,7 +60,7 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
             }
 
             after = next.Seq;
-            yield return await RenderAsync(next, subscription.Final, cancellationToken);
+            yield return await RenderAsync(tenantId, next, subscription.Final, cancellationToken);
             if (next.Kind == JobEventKind.Final)
             {
                 yield break;
@@ -68,31 +69,42 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
     }
 
     /// <returns>One page of the log, as stored so far.</returns>
-    public async Task<IReadOnlyList<JobEventRecord>> ReadPageAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<JobEventRecord>> ReadPageAsync(
+        Guid tenantId,
+        Guid jobId,
+        int after,
+        int limit,
+        CancellationToken cancellationToken
+    )
     {
-        var page = await log.ReadAsync(jobId, after, limit, cancellationToken);
+        var page = await log.ReadAsync(tenantId, jobId, after, limit, cancellationToken);
         var rendered = new List<JobEventRecord>(page.Events.Count);
         foreach (var record in page.Events)
         {
-            rendered.Add(await RenderAsync(record, new SharedFinal(), cancellationToken));
+            rendered.Add(await RenderAsync(tenantId, record, new SharedFinal(), cancellationToken));
         }
 
         return rendered;
     }
 
-    private async ValueTask<JobEventRecord> RenderAsync(JobEventRecord record, SharedFinal final, CancellationToken cancellationToken) =>
+    private async ValueTask<JobEventRecord> RenderAsync(
+        Guid tenantId,
+        JobEventRecord record,
+        SharedFinal final,
+        CancellationToken cancellationToken
+    ) =>
         record.Kind == JobEventKind.Final
             ? record with
             {
-                Data = await final.GetAsync(() => ReadFinalAsync(record.JobId), cancellationToken),
+                Data = await final.GetAsync(() => ReadFinalAsync(tenantId, record.JobId), cancellationToken),
             }
             : record;
 
     // Without a token: other readers wait for it too, and the statement has a time limit.
-    private async Task<byte[]> ReadFinalAsync(Guid jobId)
+    private async Task<byte[]> ReadFinalAsync(Guid tenantId, Guid jobId)
     {
         var job =
-            await jobs.FindForEventAsync(jobId, CancellationToken.None)
+            await jobs.FindAsync(tenantId, jobId, CancellationToken.None)
             ?? throw new InvalidOperationException($"Job {jobId} has a final event but no row.");
         return JsonSerializer.SerializeToUtf8Bytes(new FinalEvent(job), WireJson.Default.FinalEvent);
     }

@@ -75,7 +75,7 @@ internal sealed partial class PostgresJobStore
 
     private async Task<JobHead?> CancelOnceAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(CancelOneSql);
+        await using var command = database.CreateCommandFor(tenantId, CancelOneSql);
         command.Parameters.AddWithValue("id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
@@ -84,7 +84,7 @@ internal sealed partial class PostgresJobStore
 
     public async Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(StatusSql);
+        await using var command = database.CreateCommandFor(tenantId, StatusSql);
         command.Parameters.AddWithValue("id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         return await command.ExecuteScalarAsync(cancellationToken) is short status ? (JobStatus)status : null;

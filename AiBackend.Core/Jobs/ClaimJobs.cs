@@ -59,6 +59,9 @@ public sealed record ClaimedJob
     /// <summary>Time between its acceptance and its claim.</summary>
     public required TimeSpan Age { get; init; }
 
+    /// <summary>When it was accepted, by Postgres' clock.</summary>
+    public required DateTimeOffset CreatedAt { get; init; }
+
     /// <summary>Number of the latest event.</summary>
     public required int LastSeq { get; init; }
 
@@ -155,14 +158,14 @@ internal sealed partial class PostgresJobStore
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
                       j.last_seq, j.crash_count, j.waiting_reason, j.priority, p.input, p.trace_parent, p.schema_version,
-                      p.feature, p.end_user, p.key_id, p.max_cost_usd, p.cache_key, j.eta_p50, j.eta_p90
+                      p.feature, p.end_user, p.key_id, p.max_cost_usd, p.cache_key, j.eta_p50, j.eta_p90, j.created_at
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
         SELECT id, lease_epoch, type, model, attempt, counted, max_attempts, time_left, queue_wait, age, last_seq, input, trace_parent,
                crash_count, waiting_reason, schema_version, priority, tenant_id, feature, end_user, key_id, max_cost_usd, cache_key,
-               eta_p50, eta_p90
+               eta_p50, eta_p90, created_at
           FROM claimed
         """;
 
@@ -220,6 +223,7 @@ internal sealed partial class PostgresJobStore
             MaxCostUsd = reader.IsDBNull(21) ? null : reader.GetDecimal(21),
             CacheKey = reader.IsDBNull(22) ? null : reader.GetFieldValue<byte[]>(22),
             Eta = reader.IsDBNull(23) || reader.IsDBNull(24) ? null : (reader.GetFloat(23), reader.GetFloat(24)),
+            CreatedAt = reader.GetFieldValue<DateTimeOffset>(25),
         };
 
     private static bool WaitedFor(NpgsqlDataReader claimed, params ReadOnlySpan<string> codes)

@@ -12,7 +12,7 @@ public interface IJobStore
     Task<InsertResult> InsertAsync(IReadOnlyList<JobDraft> drafts);
 
     /// <returns>When a job that exists was accepted.</returns>
-    Task<DateTimeOffset> ReadCreatedAtAsync(Guid jobId);
+    Task<DateTimeOffset> ReadCreatedAtAsync(Guid tenantId, Guid jobId);
 
     /// <returns>What an idempotency key was used for; null when it is new.</returns>
     Task<KeyUse?> FindKeyAsync(Guid tenantId, string key, CancellationToken cancellationToken);
@@ -78,8 +78,8 @@ public interface IJobStore
     /// <returns>Null when the tenant has no job with this id.</returns>
     Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken);
 
-    /// <returns>The job with its output, or null when there is none with this id.</returns>
-    Task<AiBackend.ApiContracts.Jobs.Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken);
+    /// <returns>The job with its output, or null when the tenant has none with this id.</returns>
+    Task<AiBackend.ApiContracts.Jobs.Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken);
 }
 
 /// <summary>What an insert did.</summary>

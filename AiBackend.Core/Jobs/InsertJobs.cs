@@ -49,6 +49,8 @@ internal sealed partial class PostgresJobStore
         SELECT now(), ARRAY(SELECT job_id FROM keys)
         """;
 
+    private static readonly string ActingSql = TenantWall.ActingFor(InsertSql);
+
     private const string RepeatSql = """
         SELECT job_id, fingerprint, expires_at < now()
           FROM idempotency_keys WHERE tenant_id = @tenant_id AND route = 'jobs' AND key = @key
@@ -70,7 +72,7 @@ internal sealed partial class PostgresJobStore
     {
         await using var command = await HotCommand.OpenAsync(
             hot,
-            InsertSql,
+            ActingSql,
             parameters => AddDrafts(parameters, drafts),
             CancellationToken.None
         );
@@ -81,16 +83,16 @@ internal sealed partial class PostgresJobStore
         return ReadInsert(reader);
     }
 
-    public async Task<DateTimeOffset> ReadCreatedAtAsync(Guid jobId)
+    public async Task<DateTimeOffset> ReadCreatedAtAsync(Guid tenantId, Guid jobId)
     {
-        await using var command = hot.CreateCommand("SELECT created_at FROM jobs WHERE id = @id");
+        await using var command = hot.CreateCommandFor(tenantId, "SELECT created_at FROM jobs WHERE id = @id");
         command.Parameters.AddWithValue("id", jobId);
         return new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync())!);
     }
 
     public async Task<KeyUse?> FindKeyAsync(Guid tenantId, string key, CancellationToken cancellationToken)
     {
-        await using var command = hot.CreateCommand(RepeatSql);
+        await using var command = hot.CreateCommandFor(tenantId, RepeatSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("key", key);
         await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
@@ -105,7 +107,7 @@ internal sealed partial class PostgresJobStore
 
     public async Task ForgetKeyAsync(Guid tenantId, string key, Guid jobId)
     {
-        await using var command = hot.CreateCommand(ForgetSql);
+        await using var command = hot.CreateCommandFor(tenantId, ForgetSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("key", key);
         command.Parameters.AddWithValue("job_id", jobId);
@@ -144,6 +146,7 @@ internal sealed partial class PostgresJobStore
         Column("webhook_url", NpgsqlDbType.Text, draft => draft.WebhookUrl);
         Column("max_cost_usd", NpgsqlDbType.Numeric, draft => draft.MaxCostUsd);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
+        parameters.AddTenants([.. drafts.Select(draft => draft.TenantId).Distinct()]);
     }
 
     private static byte[] FirstState(JobDraft draft) =>

@@ -42,20 +42,15 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
 {
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
-    // The place in line is the place in the line of its pool, and each of its two arms has an index. It is counted up to 1 000: nobody needs to know whether 40 000 or 40 001 are ahead.
+    // The place in line is the place in the line of its pool, whoever's jobs are ahead.
     private static readonly string OneSql = $"""
         SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
                p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
                s.model_version, s.fallbacks, s.simulated, o.text, o.missing,
-               CASE WHEN j.status = 1 THEN
-                   (SELECT count(*) FROM (
-                       (SELECT 1 FROM jobs q WHERE j.pool = 'default' AND q.status = 1 AND q.pool = 'default'
-                           AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000)
-                       UNION ALL
-                       (SELECT 1 FROM jobs q WHERE q.status = 1 AND q.pool <> 'default' AND q.pool = j.pool
-                           AND (q.priority, q.id) < (j.priority, j.id) LIMIT 1000)) ahead)
-               END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By("j")}, s.cache, u.reasoning_tokens
+               CASE WHEN j.status = 1 THEN jobs_ahead(j.pool, j.priority, j.id) END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By(
+            "j"
+        )}, s.cache, u.reasoning_tokens
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN job_outputs o ON o.job_id = j.id
@@ -66,7 +61,7 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
           LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache
                                FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
-         WHERE j.id = @id AND (j.tenant_id = @tenant_id OR @tenant_id IS NULL)
+         WHERE j.id = @id AND j.tenant_id = @tenant_id
         """;
 
     private static readonly string ListSql = $"""
@@ -104,7 +99,7 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
     /// <returns>Null when the tenant has no job with this id.</returns>
     public async Task<JobHead?> FindHeadAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(HeadSql);
+        await using var command = database.CreateCommandFor(tenantId, HeadSql);
         command.Parameters.AddWithValue("id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
@@ -112,18 +107,22 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
     }
 
     /// <returns>The job with its output, or null when the tenant has none with this id.</returns>
-    public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
-        FindOneAsync(tenantId, jobId, cancellationToken);
-
-    /// <summary>For events on their way to readers whose right to the job was checked when they began to read.</summary>
-    /// <returns>The job with its output, or null when there is none with this id.</returns>
-    public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) => FindOneAsync(null, jobId, cancellationToken);
+    public async Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+#pragma warning disable CA2100 // Built from constants of this feature.
+        await using var command = database.CreateCommandFor(tenantId, OneSql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("id", jobId);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? JobRow.Read(reader, _shapes) : null;
+    }
 
     /// <returns>Jobs without their output, newest first.</returns>
     public async Task<IReadOnlyList<Job>> ListAsync(Guid tenantId, JobFilter filter, CancellationToken cancellationToken)
     {
 #pragma warning disable CA2100 // Built from constants of this feature.
-        await using var command = database.CreateCommand(ListSql);
+        await using var command = database.CreateCommandFor(tenantId, ListSql);
 #pragma warning restore CA2100
         // The id's time is the Api's and a little earlier than created_at, which is Postgres': the key narrows, the column decides.
         var before = Earlier(filter.Before, filter.CreatedBefore is { } created ? JobIds.FirstOf(Shifted(created, ClockMargin)) : null);
@@ -152,17 +151,6 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
         (by < TimeSpan.Zero && moment < DateTimeOffset.UnixEpoch) || (by > TimeSpan.Zero && moment > DateTimeOffset.MaxValue - by)
             ? moment
             : moment + by;
-
-    private async Task<Job?> FindOneAsync(Guid? tenantId, Guid jobId, CancellationToken cancellationToken)
-    {
-#pragma warning disable CA2100 // Built from constants of this feature.
-        await using var command = database.CreateCommand(OneSql);
-#pragma warning restore CA2100
-        command.Parameters.AddWithValue("id", jobId);
-        command.Parameters.AddWithValue("tenant_id", NpgsqlDbType.Uuid, (object?)tenantId ?? DBNull.Value);
-        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
-        return await reader.ReadAsync(cancellationToken) ? JobRow.Read(reader, _shapes) : null;
-    }
 
     private static Guid? Earlier(Guid? left, Guid? right) =>
         (left, right) switch

@@ -165,7 +165,7 @@ public sealed class JobSubmission : IAsyncDisposable
             catch (PostgresException twice) when (twice.SqlState == PostgresErrorCodes.UniqueViolation)
             {
                 // The batch was committed and only its reply was lost: nobody else makes this id, and a key is never violated.
-                var createdAt = await _store.ReadCreatedAtAsync(submission.Draft.Id);
+                var createdAt = await _store.ReadCreatedAtAsync(submission.Draft.TenantId, submission.Draft.Id);
                 Accept(submission, createdAt);
                 _signals.Queued(IsOffered(submission.Draft) ? [submission.Draft.Id] : []);
             }

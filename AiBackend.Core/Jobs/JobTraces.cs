@@ -43,35 +43,35 @@ public sealed class JobTraces(NpgsqlDataSource database)
             return null;
         }
 
-        var attempts = await ReadAttemptsAsync(jobId, cancellationToken);
+        var attempts = await ReadAttemptsAsync(tenantId, jobId, cancellationToken);
         // It may have ended between the two statements.
         if (header.Running is { } running && !attempts.Exists(ended => ended.Attempt == running.Attempt))
         {
             attempts.Add(running);
         }
 
-        return new JobTrace(jobId, header.TraceId, attempts, await ReadWaitsAsync(jobId, cancellationToken));
+        return new JobTrace(jobId, header.TraceId, attempts, await ReadWaitsAsync(tenantId, jobId, cancellationToken));
     }
 
     private async Task<Header?> ReadHeaderAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(JobSql);
+        await using var command = database.CreateCommandFor(tenantId, JobSql);
         command.Parameters.AddWithValue("id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? ReadHeader(reader) : null;
     }
 
-    private async Task<List<AttemptTrace>> ReadAttemptsAsync(Guid jobId, CancellationToken cancellationToken)
+    private async Task<List<AttemptTrace>> ReadAttemptsAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(AttemptsSql);
+        await using var command = database.CreateCommandFor(tenantId, AttemptsSql);
         command.Parameters.AddWithValue("id", jobId);
         return await command.ReadAllAsync(ReadAttempt, cancellationToken);
     }
 
-    private async Task<IReadOnlyList<WaitTrace>> ReadWaitsAsync(Guid jobId, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<WaitTrace>> ReadWaitsAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(StatesSql);
+        await using var command = database.CreateCommandFor(tenantId, StatesSql);
         command.Parameters.AddWithValue("id", jobId);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var waits = new List<WaitTrace>();

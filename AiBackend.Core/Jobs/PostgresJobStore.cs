@@ -15,6 +15,6 @@ internal sealed partial class PostgresJobStore(
 {
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
-    public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) =>
-        new JobReads(database, _shapes).FindForEventAsync(jobId, cancellationToken);
+    public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        new JobReads(database, _shapes).FindAsync(tenantId, jobId, cancellationToken);
 }

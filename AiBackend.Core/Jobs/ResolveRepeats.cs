@@ -38,7 +38,7 @@ internal sealed class ResolveRepeats(IJobStore store)
             else if (earlier.JobId == draft.Id)
             {
                 // Its own key: the batch was committed and only its reply was lost.
-                return new SubmitOutcome.Accepted(await store.ReadCreatedAtAsync(draft.Id));
+                return new SubmitOutcome.Accepted(await store.ReadCreatedAtAsync(draft.TenantId, draft.Id));
             }
             else if (!earlier.Expired)
             {

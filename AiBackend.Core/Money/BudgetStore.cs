@@ -1,12 +1,13 @@
 using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Money;
 
 /// <summary>The budgets of a tenant, and those that are about everybody: made, changed, ended and read. What calls take from them is in 0015c_calls.sql.</summary>
-public sealed class BudgetStore(NpgsqlDataSource database)
+public sealed class BudgetStore(NpgsqlDataSource database, [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource allTenants)
 {
     private const string Columns = """
         id, tenant_id, scope, subject, period, limit_usd, hard, thresholds,
@@ -49,7 +50,7 @@ public sealed class BudgetStore(NpgsqlDataSource database)
     /// <returns>Null when there is one of the same scope, subject and period.</returns>
     public async Task<Budget?> AddAsync(Budget budget, string setBy, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(AddSql, out var command);
+        await using var batch = database.CreateAuditedFor([budget.TenantId], AddSql, out var command);
         AddValues(command.Parameters, budget, setBy);
         command.Parameters.AddWithValue("scope", (short)budget.Scope);
         command.Parameters.AddWithValue("subject", budget.Subject);
@@ -61,7 +62,7 @@ public sealed class BudgetStore(NpgsqlDataSource database)
     /// <returns>Null when the tenant has none with this id.</returns>
     public async Task<Budget?> ChangeAsync(Budget budget, string setBy, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(ChangeSql, out var command);
+        await using var batch = database.CreateAuditedFor([budget.TenantId], ChangeSql, out var command);
         AddValues(command.Parameters, budget, setBy);
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
@@ -69,7 +70,7 @@ public sealed class BudgetStore(NpgsqlDataSource database)
     /// <returns>False when the tenant has none with this id.</returns>
     public async Task<bool> EndAsync(Guid tenantId, Guid id, string setBy, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(EndSql, out var command);
+        await using var batch = database.CreateAuditedFor([tenantId], EndSql, out var command);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("id", id);
         command.Parameters.AddWithValue("set_by", setBy);
@@ -81,7 +82,7 @@ public sealed class BudgetStore(NpgsqlDataSource database)
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<IReadOnlyList<Budget>> ListAsync(Guid? tenantId, Guid? id, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(ListSql);
+        await using var command = tenantId is { } one ? database.CreateCommandFor(one, ListSql) : allTenants.CreateCommand(ListSql);
         command.Parameters.AddWithValue("tenant_id", NpgsqlDbType.Uuid, (object?)tenantId ?? DBNull.Value);
         command.Parameters.AddWithValue("id", NpgsqlDbType.Uuid, (object?)id ?? DBNull.Value);
         return await ReadAsync(command, cancellationToken);

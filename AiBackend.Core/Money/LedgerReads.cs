@@ -18,7 +18,7 @@ public sealed class LedgerReads(NpgsqlDataSource database)
     /// <returns>Oldest first, at most 1000.</returns>
     public async Task<IReadOnlyList<LedgerEntry>> OfAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var command = database.CreateCommandFor(tenantId, Sql);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("limit", MaxListed);

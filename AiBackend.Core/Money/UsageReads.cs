@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Money;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -31,7 +32,7 @@ public sealed record UsageQuery
 }
 
 /// <summary>Reads what calls cost, from the sums of each day.</summary>
-public sealed class UsageReads(NpgsqlDataSource database)
+public sealed class UsageReads(NpgsqlDataSource database, [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource allTenants)
 {
     private const string Sql = """
         SELECT CASE WHEN @by_day THEN day END, CASE WHEN @by_tenant THEN (SELECT slug FROM tenants t WHERE t.id = u.tenant_id) END,
@@ -51,7 +52,7 @@ public sealed class UsageReads(NpgsqlDataSource database)
     /// <returns>One row a group.</returns>
     public async Task<IReadOnlyList<UsageRow>> ReadAsync(UsageQuery query, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var command = query.TenantId is { } tenantId ? database.CreateCommandFor(tenantId, Sql) : allTenants.CreateCommand(Sql);
         command.Parameters.AddWithValue("tenant_id", NpgsqlDbType.Uuid, (object?)query.TenantId ?? DBNull.Value);
         command.Parameters.AddWithValue("from", query.From);
         command.Parameters.AddWithValue("to", query.To);

@@ -1,6 +1,8 @@
 using AiBackend.ApiContracts.Operations;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Operations;
@@ -9,7 +11,11 @@ namespace AiBackend.Core.Operations;
 /// <remarks>
 /// Percentiles cover jobs accepted within the window, at most the newest 20 000 of them; the counts cover all of them.
 /// </remarks>
-public sealed class StatsReads(NpgsqlDataSource database, QueuePools pools, TimeProvider clock)
+public sealed class StatsReads(
+    [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database,
+    QueuePools pools,
+    TimeProvider clock
+)
 {
     // Two arms, because each has an index of its own.
     private const string QueueSql = """

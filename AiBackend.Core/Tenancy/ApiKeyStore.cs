@@ -3,13 +3,18 @@ using System.Data;
 using System.Net;
 using System.Security.Cryptography;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Core.Tenancy;
 
 /// <summary>Keeps API keys and finds the caller behind one.</summary>
-public sealed class ApiKeyStore(NpgsqlDataSource database, IOptions<TenancyOptions> options, TimeProvider clock)
+public sealed class ApiKeyStore(
+    [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database,
+    IOptions<TenancyOptions> options,
+    TimeProvider clock
+)
 {
     /// <summary>The tenant that exists from the first migration on: the operators'.</summary>
     public static readonly Guid DefaultTenant = new("00000000-0000-7000-8000-000000000001");

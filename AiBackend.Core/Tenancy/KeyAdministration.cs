@@ -1,12 +1,13 @@
 using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Tenancy;
 
 /// <summary>Makes, shows, changes, rolls and revokes API keys. Every call names the tenant.</summary>
-public sealed class KeyAdministration(NpgsqlDataSource database, ApiKeyStore keys)
+public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, ApiKeyStore keys)
 {
     /// <summary>Keys of a tenant that are neither revoked nor expired; a store that anybody could fill is nobody's.</summary>
     public const int MaxKeys = 1_000;

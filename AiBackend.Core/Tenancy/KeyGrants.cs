@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Tenancy;
@@ -15,23 +16,34 @@ public enum KeyRefusal
 }
 
 /// <summary>What the keys behind running jobs may do now, for workers: time lies between a job's submission and its run.</summary>
-public sealed class KeyGrants(NpgsqlDataSource database, TimeProvider clock)
+public interface IKeyGrants
+{
+    /// <param name="keyId">Public id of the key that submitted the job.</param>
+    /// <param name="model">What the job asks for.</param>
+    /// <param name="submittedAt">When that was, by Postgres' clock, which also dates revocations.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Null when it may run; also while Postgres does not say and never said: the job's claim is known to be good.</returns>
+    ValueTask<KeyRefusal?> RefuseAsync(string keyId, string model, DateTimeOffset submittedAt, CancellationToken cancellationToken);
+}
+
+internal sealed class KeyGrants([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, TimeProvider clock)
+    : IKeyGrants
 {
     private const int MaxCached = 10_000;
 
     // With the wait of a claim's own, within the 5 s in which a revocation counts everywhere.
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(4);
 
-    private const string Sql = "SELECT now() - revoked_at, allowed_models FROM api_keys WHERE key_id = @key_id";
+    private const string Sql = "SELECT revoked_at, allowed_models FROM api_keys WHERE key_id = @key_id";
 
     private readonly ConcurrentDictionary<string, Known> _known = new(StringComparer.Ordinal);
 
-    /// <param name="keyId">Public id of the key that submitted the job.</param>
-    /// <param name="model">What the job asks for.</param>
-    /// <param name="age">How long ago it was submitted.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Null when it may run; also while Postgres does not say and never said: the job's claim is known to be good.</returns>
-    public async ValueTask<KeyRefusal?> RefuseAsync(string keyId, string model, TimeSpan age, CancellationToken cancellationToken)
+    public async ValueTask<KeyRefusal?> RefuseAsync(
+        string keyId,
+        string model,
+        DateTimeOffset submittedAt,
+        CancellationToken cancellationToken
+    )
     {
         var known = _known.GetValueOrDefault(keyId);
         if (known is null || clock.GetElapsedTime(known.At) >= Freshness)
@@ -53,7 +65,7 @@ public sealed class KeyGrants(NpgsqlDataSource database, TimeProvider clock)
         }
 
         return known is null ? null
-            : known.RevokedFor is { } revoked && revoked + clock.GetElapsedTime(known.At) < age ? KeyRefusal.Revoked
+            : known.RevokedAt > submittedAt ? KeyRefusal.Revoked
             : ModelList.Has(known.AllowedModels, model) ? null
             : KeyRefusal.Model;
     }
@@ -64,11 +76,11 @@ public sealed class KeyGrants(NpgsqlDataSource database, TimeProvider clock)
         command.Parameters.AddWithValue("key_id", keyId);
         var at = clock.GetTimestamp();
         var rows = await command.ReadAllAsync(
-            row => new Known(at, row.IsDBNull(0) ? null : row.GetTimeSpan(0), row.IsDBNull(1) ? null : row.GetFieldValue<string[]>(1)),
+            row => new Known(at, row.Moment(0), row.IsDBNull(1) ? null : row.GetFieldValue<string[]>(1)),
             cancellationToken
         );
         return rows is [var key] ? key : new Known(at, null, null);
     }
 
-    private sealed record Known(long At, TimeSpan? RevokedFor, IReadOnlyList<string>? AllowedModels);
+    private sealed record Known(long At, DateTimeOffset? RevokedAt, IReadOnlyList<string>? AllowedModels);
 }

@@ -28,10 +28,10 @@ public static class TenancyRegistration
     public static void AddTenancyAdministration(this IHostApplicationBuilder builder) =>
         builder.Services.AddSingleton<TenantAdministration>().AddSingleton<KeyAdministration>().AddSingleton<KeyAllowances>();
 
-    /// <summary>Adds <see cref="KeyGrants"/>: the worker's side.</summary>
+    /// <summary>Adds <see cref="IKeyGrants"/>: the worker's side.</summary>
     public static void AddKeyGrants(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<KeyGrants>();
+        builder.Services.AddSingleton<IKeyGrants, KeyGrants>();
     }
 }

@@ -48,7 +48,7 @@ public sealed class DeliveryReads(NpgsqlDataSource database)
     /// <returns>Null when there is none.</returns>
     public async Task<WebhookDelivery?> ResendAsync(Guid tenantId, Guid endpoint, Guid id, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(ResendSql, out var command);
+        await using var batch = database.CreateAuditedFor([tenantId], ResendSql, out var command);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("endpoint", WebhookEndpoint.NameOf(endpoint));
         command.Parameters.AddWithValue("id", id);
@@ -70,7 +70,7 @@ public sealed class DeliveryReads(NpgsqlDataSource database)
         CancellationToken cancellationToken
     )
     {
-        await using var command = database.CreateCommand(ListSql);
+        await using var command = database.CreateCommandFor(tenantId, ListSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("endpoint", WebhookEndpoint.NameOf(endpoint));
         command.Parameters.AddWithValue("state", NpgsqlDbType.Smallint, state is { } wanted ? (short)wanted : DBNull.Value);

@@ -75,7 +75,7 @@ public sealed class DeliveryStore(NpgsqlDataSource database)
         CancellationToken cancellationToken
     )
     {
-        await using var batch = database.CreateAudited(AddSql, out var command);
+        await using var batch = database.CreateAuditedFor([tenantId], AddSql, out var command);
         command.Parameters.AddWithValue("endpoint", endpoint);
         command.Parameters.AddWithValue("id", id);
         command.Parameters.AddWithValue("tenant_id", tenantId);

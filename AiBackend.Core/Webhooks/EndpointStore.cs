@@ -59,7 +59,7 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
     /// <returns>Null when the tenant has too many, or one for jobs already.</returns>
     public async Task<WebhookEndpoint?> AddAsync(WebhookEndpoint endpoint, string secret, string keyId, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(AddSql, out var command);
+        await using var batch = database.CreateAuditedFor([endpoint.TenantId], AddSql, out var command);
         AddValues(command.Parameters, endpoint);
         command.Parameters.AddWithValue("secret", seal.Seal(endpoint.Id, secret));
         command.Parameters.AddWithValue("key_id", keyId);
@@ -70,7 +70,7 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
     /// <returns>Null when the tenant has none with this id.</returns>
     public async Task<WebhookEndpoint?> ChangeAsync(WebhookEndpoint endpoint, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(ChangeSql, out var command);
+        await using var batch = database.CreateAuditedFor([endpoint.TenantId], ChangeSql, out var command);
         AddValues(command.Parameters, endpoint);
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
@@ -79,7 +79,7 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
     /// <returns>Null when the tenant has none with this id.</returns>
     public async Task<WebhookEndpoint?> RotateAsync(Guid tenantId, Guid id, string secret, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(RotateSql, out var command);
+        await using var batch = database.CreateAuditedFor([tenantId], RotateSql, out var command);
         AddKey(command.Parameters, tenantId, id);
         command.Parameters.AddWithValue("secret", seal.Seal(id, secret));
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
@@ -89,7 +89,7 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
     /// <returns>False when the tenant has none with this id.</returns>
     public async Task<bool> DeleteAsync(Guid tenantId, Guid id, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(DeleteSql, out var command);
+        await using var batch = database.CreateAuditedFor([tenantId], DeleteSql, out var command);
         AddKey(command.Parameters, tenantId, id);
         command.Parameters.AddWithValue("name", WebhookEndpoint.NameOf(id));
         return await batch.ExecuteScalarAsync(cancellationToken) is not null;
@@ -106,14 +106,14 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
     /// <summary>Whether there is a secret for messages of jobs that name an address.</summary>
     public async Task<bool> TakesJobsAsync(Guid tenantId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(TakesJobsSql);
+        await using var command = database.CreateCommandFor(tenantId, TakesJobsSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         return await command.ExecuteScalarAsync(cancellationToken) is true;
     }
 
     private async Task<IReadOnlyList<WebhookEndpoint>> ListAsync(Guid tenantId, Guid? id, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(ListSql);
+        await using var command = database.CreateCommandFor(tenantId, ListSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("id", NpgsqlDbType.Uuid, (object?)id ?? DBNull.Value);
         return await command.ReadAllAsync(Read, cancellationToken);

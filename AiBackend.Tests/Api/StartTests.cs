@@ -42,6 +42,17 @@ public sealed class StartTests(MeasuredApi api) : IClassFixture<MeasuredApi>
         Assert.Contains("Bench:Noop is true, which Production refuses", failure.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_71_production_refuses_a_superuser_of_Postgres_and_says_who_may_log_in()
+    {
+        (string, string)[] own = [("ConnectionStrings:aibackend", api.Db.ConnectionString)];
+        await using var app = ApiServer.Create([.. own, .. Sound[1..]], "Production");
+
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => app.StartAsync(TestRun.Cancel));
+
+        Assert.Contains("logs in as 'postgres', a superuser of Postgres", failure.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("00:00:15.001")]
     [InlineData("00:00:00")]

@@ -60,7 +60,7 @@ public sealed class WaitingResultTests : IAsyncLifetime
 
         Assert.True(await end.WaitAsync(TimeSpan.FromSeconds(30), TestRun.Cancel));
         var job = await Eventually.GetAsync(
-            token => _core.Reads.FindForEventAsync(running.Job.Lease.JobId, token),
+            token => _core.Reads.FindAsync(running.Job.Lease.JobId, token),
             found => found is not null,
             "reads work again"
         );

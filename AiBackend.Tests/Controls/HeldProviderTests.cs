@@ -69,8 +69,8 @@ public sealed class HeldProviderTests(PostgresServer postgres, RedisServer redis
         await hold.ResumeAsync(queue, "key", TestRun.Cancel);
 
         await Eventually.TrueAsync(async _ => await CountAsync(worker, "status = 6") == 2, "both are done");
-        Assert.Equal("p0", (await worker.Reads.FindForEventAsync(before, TestRun.Cancel))!.ServedBy!.Provider);
-        Assert.Equal("p1", (await worker.Reads.FindForEventAsync(after, TestRun.Cancel))!.ServedBy!.Provider);
+        Assert.Equal("p0", (await worker.Reads.FindAsync(before, TestRun.Cancel))!.ServedBy!.Provider);
+        Assert.Equal("p1", (await worker.Reads.FindAsync(after, TestRun.Cancel))!.ServedBy!.Provider);
     }
 
     private static Task UntilHeardAsync(CoreHost worker, int controls) =>

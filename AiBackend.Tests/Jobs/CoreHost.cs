@@ -22,9 +22,10 @@ public sealed class CoreHost : IAsyncDisposable
 
     private readonly IHost _host;
 
-    private CoreHost(IHost host) => _host = host;
+    private CoreHost(IHost host, string databaseConnection) => (_host, Database) = (host, DatabaseRegistration.Open(databaseConnection));
 
-    public NpgsqlDataSource Database => Get<NpgsqlDataSource>();
+    /// <summary>As the owner, who may look at everything; the product itself is a worker.</summary>
+    public NpgsqlDataSource Database { get; }
 
     public NpgsqlDataSource HotPath => _host.Services.GetRequiredKeyedService<NpgsqlDataSource>(DatabaseRegistration.HotPath);
 
@@ -55,7 +56,7 @@ public sealed class CoreHost : IAsyncDisposable
                 .Select(setting => KeyValuePair.Create(setting.Item1, (string?)setting.Item2))
         );
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
-        builder.AddDatabase();
+        builder.AddDatabase(DatabaseRole.Worker);
         builder.AddRedis();
         builder.AddQueue();
         builder.AddJobSignals();
@@ -70,7 +71,7 @@ public sealed class CoreHost : IAsyncDisposable
         add?.Invoke(builder);
         var host = builder.Build();
         await host.StartAsync(TestRun.Cancel);
-        return new CoreHost(host);
+        return new CoreHost(host, databaseConnection);
     }
 
     public T Get<T>()
@@ -138,6 +139,7 @@ public sealed class CoreHost : IAsyncDisposable
     {
         await _host.StopAsync(CancellationToken.None);
         await ((IAsyncDisposable)_host).DisposeAsync();
+        await Database.DisposeAsync();
     }
 }
 

@@ -12,7 +12,7 @@ public sealed class DeadlineTests(PostgresServer postgres, RedisServer redis) : 
         var id = await Core.SubmitAsync(CoreHost.Draft() with { NotBefore = TimeProvider.System.GetUtcNow().AddHours(1) });
         await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
         Assert.Empty(await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, [id], CoreHost.Lease, TestRun.Cancel));
-        var waiting = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var waiting = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("scheduled", "scheduled"), (waiting!.Status, waiting.Queue!.WaitingReason));
         Assert.NotNull(waiting.NextAttemptAt);
 
@@ -53,7 +53,7 @@ public sealed class DeadlineTests(PostgresServer postgres, RedisServer redis) : 
 
     private async Task AssertDeadlineExceededAsync(Guid id)
     {
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("failed", "deadline_exceeded", "transient"), (job!.Status, job.Error!.Code, job.Error.Class));
         Assert.NotNull(job.FinishedAt);
         Assert.Equal(

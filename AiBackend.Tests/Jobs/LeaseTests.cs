@@ -25,7 +25,7 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
             [JobEventKind.State, JobEventKind.State, JobEventKind.Usage, JobEventKind.Final],
             events.Select(record => record.Kind).Where(kind => kind != JobEventKind.Delta)
         );
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("completed", "Once upon a time", 4), (job!.Status, job.Output!.Text, job.Usage!.OutputTokens));
         Assert.Equal("Once upon a time", Fold(events));
     }
@@ -60,7 +60,7 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
         Assert.True(Core.Writes.FencedCount >= 1);
         Assert.Equal(before, await Core.EventsAsync(id));
         Assert.True(await current.EndAsync(AttemptEnd.Succeeded("alive")));
-        Assert.Equal("alive", (await Core.Reads.FindForEventAsync(id, TestRun.Cancel))!.Output!.Text);
+        Assert.Equal("alive", (await Core.Reads.FindAsync(id, TestRun.Cancel))!.Output!.Text);
     }
 
     [Fact]
@@ -102,7 +102,7 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
             record => record.Kind == JobEventKind.Reset && record.Data.Contains("provider_failure", StringComparison.Ordinal)
         );
         Assert.Equal("whole", Fold(events));
-        Assert.Equal(2, (await Core.Reads.FindForEventAsync(id, TestRun.Cancel))!.Attempt);
+        Assert.Equal(2, (await Core.Reads.FindAsync(id, TestRun.Cancel))!.Attempt);
     }
 
     [Fact]
@@ -242,7 +242,7 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
 
         foreach (var id in ids)
         {
-            var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+            var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
             Assert.Equal(job!.Output!.Text, Fold(await Core.EventsAsync(id)));
         }
     }

@@ -61,11 +61,11 @@ public sealed class RescueTests(PostgresServer postgres, RedisServer redis) : Co
             _ = crash <= RescueJobs.AloneAfter ? (await Core.ClaimAsync(id)).Job : await ClaimAloneAsync(id);
             await Core.ExpireLeaseAsync(id);
             Assert.Equal(1, await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel));
-            var waiting = (await Core.Reads.FindForEventAsync(id, TestRun.Cancel))!.Queue?.WaitingReason;
+            var waiting = (await Core.Reads.FindAsync(id, TestRun.Cancel))!.Queue?.WaitingReason;
             Assert.Equal(((string?[])["capacity", "isolation", null])[crash - 1], waiting);
         }
 
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("failed", "poison"), (job!.Status, job.Error!.Code));
         Assert.Equal(3, await Core.ScalarAsync<long>("SELECT excused FROM jobs WHERE id = @id", id));
     }

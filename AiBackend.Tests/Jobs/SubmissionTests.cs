@@ -141,7 +141,7 @@ public sealed class SubmissionTests(PostgresServer postgres, RedisServer redis) 
 
         await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
 
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("failed", "deadline_exceeded"), (job!.Status, job.Error!.Code));
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM dead_letters WHERE job_id = @id", id));
         Assert.Equal(JobEventKind.Final, (await Core.EventsAsync(id))[^1].Kind);

@@ -53,12 +53,18 @@ public sealed class VersionTests(PostgresServer postgres, RedisServer redis) : C
             "INSERT INTO job_events (job_id, seq, kind, tenant_id, data, schema_version) SELECT id, 90, 2, tenant_id, '{\"attempt\":1,\"t\":\"old\"}', 0 FROM jobs WHERE id = @id",
             id
         );
-        Assert.Equal("old", (await new JobReads(Core.Database, WithAnOlderOne).FindForEventAsync(id, TestRun.Cancel))!.Output!.Text);
-        var page = await new JobEventLog(Core.Database, WithAnOlderOne).ReadAsync(id, 0, 100, TestRun.Cancel);
+        Assert.Equal("old", (await new JobReads(Core.Database, WithAnOlderOne).FindAsync(id, TestRun.Cancel))!.Output!.Text);
+        var page = await new JobEventLog(Core.Database, Core.Database, WithAnOlderOne).ReadAsync(
+            ApiKeyStore.DefaultTenant,
+            id,
+            0,
+            100,
+            TestRun.Cancel
+        );
         Assert.Equal("""{"attempt":1,"text":"old"}""", Encoding.UTF8.GetString(page.Events[^1].Data.Span));
 
         // Without the step it says what is missing instead of showing something wrong.
-        var missing = await Assert.ThrowsAsync<InvalidOperationException>(() => Core.Reads.FindForEventAsync(id, TestRun.Cancel));
+        var missing = await Assert.ThrowsAsync<InvalidOperationException>(() => Core.Reads.FindAsync(id, TestRun.Cancel));
         Assert.Contains("schema version 0", missing.Message, StringComparison.Ordinal);
     }
 
@@ -84,7 +90,7 @@ public sealed class VersionTests(PostgresServer postgres, RedisServer redis) : C
             );
         }
 
-        Assert.Equal("text", (await Core.Reads.FindForEventAsync(id, TestRun.Cancel))!.Output!.Text);
+        Assert.Equal("text", (await Core.Reads.FindAsync(id, TestRun.Cancel))!.Output!.Text);
     }
 
     [Fact]

@@ -22,7 +22,7 @@ public sealed class WaitTests(PostgresServer postgres, RedisServer redis) : Core
             1,
             await Core.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE id = @id AND lease_until IS NULL AND excused = 1", id)
         );
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("waiting_for_tool", "tool"), (job!.Status, job.Queue!.WaitingReason));
         Assert.Equal(0, await Core.Get<RescueJobs>().RunAsync(TestRun.Cancel));
 
@@ -64,7 +64,7 @@ public sealed class WaitTests(PostgresServer postgres, RedisServer redis) : Core
             await Answer.ReviewAcceptsAsync(Key(id), edited, "\"fine\"", TestRun.Cancel)
         );
 
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("completed", expected), (job!.Status, job.Output!.Text));
         var events = await Core.EventsAsync(id);
         Assert.Equal(Enumerable.Range(1, events.Count), events.Select(record => record.Seq));
@@ -80,7 +80,7 @@ public sealed class WaitTests(PostgresServer postgres, RedisServer redis) : Core
 
         Assert.Equal(new AnswerOutcome.Taken(JobStatus.Failed), await Answer.ReviewRejectsAsync(Key(id), null, TestRun.Cancel));
 
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("failed", "review_rejected", null), (job!.Status, job.Error!.Code, job.Output));
         Assert.Equal([JobEventKind.Reset, JobEventKind.Final], (await Core.EventsAsync(id)).TakeLast(2).Select(record => record.Kind));
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM dead_letters WHERE job_id = @id", id));
@@ -164,7 +164,7 @@ public sealed class WaitTests(PostgresServer postgres, RedisServer redis) : Core
         await PassTimeoutAsync(id);
         await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
 
-        var job = await Core.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal((status, code), (job!.Status, job.Error?.Code));
         Assert.Equal(onTimeout == WaitDefault.Accept ? "A draft." : null, job.Output?.Text);
         Assert.Equal(
@@ -193,7 +193,7 @@ public sealed class WaitTests(PostgresServer postgres, RedisServer redis) : Core
 
         await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
         Assert.Equal((JobStatus.Cancelled, JobStatus.Failed), (await Core.StatusAsync(cancelled), await Core.StatusAsync(late)));
-        Assert.Equal("deadline_exceeded", (await Core.Reads.FindForEventAsync(late, TestRun.Cancel))!.Error!.Code);
+        Assert.Equal("deadline_exceeded", (await Core.Reads.FindAsync(late, TestRun.Cancel))!.Error!.Code);
         Assert.Equal(
             new AnswerOutcome.NotWaiting(JobStatus.Cancelled),
             await Answer.ToolAnsweredAsync(Key(cancelled), "1", TestRun.Cancel)

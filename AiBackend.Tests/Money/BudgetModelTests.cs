@@ -70,7 +70,14 @@ public sealed class BudgetModelTests(PostgresServer postgres, RedisServer redis)
                     break;
                 default:
                     limit = random.Next(50, 1_000) / 100m;
-                    await new BudgetStore(Core.Database).ChangeAsync(budget with { LimitUsd = limit }, "key", TestRun.Cancel);
+                    await new BudgetStore(Core.Database, Core.Database).ChangeAsync(
+                        budget with
+                        {
+                            LimitUsd = limit,
+                        },
+                        "key",
+                        TestRun.Cancel
+                    );
                     break;
             }
 

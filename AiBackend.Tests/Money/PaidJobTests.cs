@@ -114,7 +114,7 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
         Assert.Equal(("budget_spent", true), (waiting.Error!.Code, waiting.Error.Retryable));
         Assert.Empty(await simulator.CallsAsync(model, TestRun.Cancel));
 
-        await new BudgetStore(worker.Database).ChangeAsync(budget with { LimitUsd = 1m }, "key", TestRun.Cancel);
+        await new BudgetStore(worker.Database, worker.Database).ChangeAsync(budget with { LimitUsd = 1m }, "key", TestRun.Cancel);
 
         await DoneAsync(worker, 5);
         Assert.Equal(1, await worker.ScalarAsync<int>("SELECT max(attempt - excused) FROM jobs"));
@@ -131,12 +131,12 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
         await worker.SubmitAsync();
         await AttemptsAsync(1);
 
-        await new BudgetStore(worker.Database).ChangeAsync(budget with { LimitUsd = 0.0002m }, "key", TestRun.Cancel);
+        await new BudgetStore(worker.Database, worker.Database).ChangeAsync(budget with { LimitUsd = 0.0002m }, "key", TestRun.Cancel);
         await AttemptsAsync(2);
         Assert.Equal(0, await worker.Get<ReleaseBudgetedJobs>().RunAsync(TestRun.Cancel));
 
         Assert.Equal(0, await worker.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE due_at < now() + interval '50 minutes'"));
-        await new BudgetStore(worker.Database).EndAsync(ApiKeyStore.DefaultTenant, budget.Id, "key", TestRun.Cancel);
+        await new BudgetStore(worker.Database, worker.Database).EndAsync(ApiKeyStore.DefaultTenant, budget.Id, "key", TestRun.Cancel);
         await DoneAsync(worker, 1);
         Assert.Equal(3, await worker.ScalarAsync<int>("SELECT attempt FROM jobs"));
 

@@ -61,7 +61,7 @@ internal static class Spending
         bool hard = true
     ) =>
         (
-            await new BudgetStore(core.Database).AddAsync(
+            await new BudgetStore(core.Database, core.Database).AddAsync(
                 new Budget
                 {
                     Id = Guid.CreateVersion7(),
@@ -79,7 +79,7 @@ internal static class Spending
         )!;
 
     public static async Task<Budget> ReadAsync(this CoreHost core, Budget budget) =>
-        Assert.Single(await new BudgetStore(core.Database).ListAsync(budget.TenantId, budget.Id, TestRun.Cancel));
+        Assert.Single(await new BudgetStore(core.Database, core.Database).ListAsync(budget.TenantId, budget.Id, TestRun.Cancel));
 
     public static Task UntilAsync(this CoreHost core, Budget budget, decimal settled, decimal reserved) =>
         Eventually.TrueAsync(

@@ -5,6 +5,7 @@ using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using Npgsql;
 
 namespace AiBackend.Tests.Queue;
 
@@ -37,7 +38,7 @@ public sealed class LongLineTests(PostgresServer postgres, RedisServer redis) : 
             (
                 await HeadsAsync(),
                 await Core.Get<IQueuedJobs>().FindAsync(10, TimeSpan.Zero, TestRun.Cancel),
-                (await Core.Reads.FindForEventAsync(second, TestRun.Cancel))!.Queue!.Position
+                (await Core.Reads.FindAsync(second, TestRun.Cancel))!.Queue!.Position
             )
         );
 
@@ -47,7 +48,7 @@ public sealed class LongLineTests(PostgresServer postgres, RedisServer redis) : 
         Assert.Equal(1, place);
         Assert.InRange(reads, 4, 100);
         // A line of 20 000 is counted no further than before.
-        Assert.Equal(1000, (await Core.Reads.FindForEventAsync(heavy, TestRun.Cancel))!.Queue!.Position);
+        Assert.Equal(1000, (await Core.Reads.FindAsync(heavy, TestRun.Cancel))!.Queue!.Position);
     }
 
     [Fact]
@@ -205,6 +206,7 @@ public sealed class LongLineTests(PostgresServer postgres, RedisServer redis) : 
             async _ =>
             {
                 Core.HotPath.Clear();
+                Core.Get<NpgsqlDataSource>().Clear();
                 Core.Database.Clear();
                 return await Core.ScalarAsync<long>(
                         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

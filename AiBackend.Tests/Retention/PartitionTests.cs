@@ -31,14 +31,14 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
         Assert.Empty(await DropOldAsync(TimeSpan.FromDays(2)));
         Assert.Equal(["first"], await DropOldAsync(FromNextWeek));
 
-        Assert.Null(await Core.Reads.FindForEventAsync(failed, TestRun.Cancel));
+        Assert.Null(await Core.Reads.FindAsync(failed, TestRun.Cancel));
         Assert.Equal(0, await Core.ScalarAsync<int>("SELECT count(*) FROM job_events WHERE job_id <> @id", later));
         Assert.Equal(
             0,
             await Core.ScalarAsync<int>("SELECT count(*) FROM dead_letters") + await Core.ScalarAsync<int>("SELECT count(*) FROM job_waits")
         );
         await EndAsync(later, AttemptEnd.Succeeded("still here"));
-        Assert.Equal("still here", (await Core.Reads.FindForEventAsync(later, TestRun.Cancel))!.Output!.Text);
+        Assert.Equal("still here", (await Core.Reads.FindAsync(later, TestRun.Cancel))!.Output!.Text);
         // And so is a place for what a clock that is slow dates back.
         await EndAsync(await SubmitAtAsync(TimeProvider.System.GetUtcNow()), AttemptEnd.Succeeded("late"));
     }
@@ -71,12 +71,12 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
 
         await EndAsync(id, AttemptEnd.Succeeded("in time"));
 
-        Assert.Equal("in time", (await Core.Reads.FindForEventAsync(id, TestRun.Cancel))!.Output!.Text);
+        Assert.Equal("in time", (await Core.Reads.FindAsync(id, TestRun.Cancel))!.Output!.Text);
         await Partitions.PruneDefaultAsync(TimeSpan.FromDays(2), TestRun.Cancel);
-        Assert.NotNull(await Core.Reads.FindForEventAsync(id, TestRun.Cancel));
+        Assert.NotNull(await Core.Reads.FindAsync(id, TestRun.Cancel));
         await Partitions.PruneDefaultAsync(-TimeSpan.FromDays(1), TestRun.Cancel);
         await DropOldAsync(FromNextWeek);
-        Assert.Null(await Core.Reads.FindForEventAsync(id, TestRun.Cancel));
+        Assert.Null(await Core.Reads.FindAsync(id, TestRun.Cancel));
         Assert.Equal(0, await Core.ScalarAsync<int>("SELECT count(*) FROM job_events WHERE job_id = @id", id));
     }
 
@@ -100,7 +100,7 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
                 + await Core.ScalarAsync<int>("SELECT count(*) FROM job_events_default")
                 + await Core.ScalarAsync<int>("SELECT count(*) FROM job_payloads_default")
         );
-        Assert.Equal("done", (await Core.Reads.FindForEventAsync(ended, TestRun.Cancel))!.Output!.Text);
+        Assert.Equal("done", (await Core.Reads.FindAsync(ended, TestRun.Cancel))!.Output!.Text);
         Assert.Equal(log, (await Core.EventsAsync(ended)).Count);
         await EndAsync(queued, AttemptEnd.Succeeded("too"));
         // A new week has all that another one has.

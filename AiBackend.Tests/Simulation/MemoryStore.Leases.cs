@@ -55,6 +55,7 @@ internal partial class MemoryStore
                     TimeLeft = job.Draft.Deadline - Now,
                     QueueWait = wait,
                     Age = Now - job.CreatedAt,
+                    CreatedAt = job.CreatedAt,
                     LastSeq = job.LastSeq,
                     Input = job.Draft.Input,
                     TraceParent = job.Draft.TraceParent,

@@ -78,7 +78,7 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
     protected virtual bool KeyExists(JobDraft draft) =>
         draft.IdempotencyKey is not null && _keys.ContainsKey((draft.TenantId, draft.IdempotencyKey));
 
-    public Task<DateTimeOffset> ReadCreatedAtAsync(Guid jobId) => Task.FromResult(_jobs[jobId].CreatedAt);
+    public Task<DateTimeOffset> ReadCreatedAtAsync(Guid tenantId, Guid jobId) => Task.FromResult(_jobs[jobId].CreatedAt);
 
     public Task<KeyUse?> FindKeyAsync(Guid tenantId, string key, CancellationToken cancellationToken) =>
         Task.FromResult(
@@ -106,12 +106,12 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
                 .ToArray()
         );
 
-    public Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken)
+    public Task<EventPage> ReadAsync(Guid tenantId, Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
         var bytes = 0;
         List<JobEventRecord> page =
         [
-            .. (Find(jobId)?.Events ?? [])
+            .. (OfTenant(tenantId, jobId)?.Events ?? [])
                 .Where(record => IsAfter(record, after))
                 .OrderBy(record => record.Seq)
                 .Take(limit)
@@ -122,8 +122,8 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
 
     protected virtual bool IsAfter(JobEventRecord record, int after) => record.Seq > after;
 
-    public Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken) =>
-        Task.FromResult(Find(jobId) is { } job && job.Status.IsTerminal() && job.LastSeq <= after);
+    public Task<bool> HasEndedByAsync(Guid tenantId, Guid jobId, int after, CancellationToken cancellationToken) =>
+        Task.FromResult(OfTenant(tenantId, jobId) is { } job && job.Status.IsTerminal() && job.LastSeq <= after);
 
     public Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyDictionary<Guid, int>>(
@@ -131,9 +131,12 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
         );
 
     public Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
-        Task.FromResult(Find(jobId) is { } job && job.Draft.TenantId == tenantId ? job.Status : (JobStatus?)null);
+        Task.FromResult(OfTenant(tenantId, jobId)?.Status);
 
-    public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) => Task.FromResult(Find(jobId)?.ToWire());
+    public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        Task.FromResult(OfTenant(tenantId, jobId)?.ToWire());
+
+    private JobRecord? OfTenant(Guid tenantId, Guid jobId) => Find(jobId) is { } job && job.Draft.TenantId == tenantId ? job : null;
 
     protected static void Add(JobRecord job, JobEventKind kind, byte[] data)
     {

@@ -33,7 +33,7 @@ internal sealed class PostgresBackend : IAsyncDisposable
     private const string ClearSql = """
         SELECT string_agg(format('DELETE FROM %s', oid::regclass), '; ')
           FROM pg_class WHERE relnamespace = 'sim'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-           AND relname NOT IN ('clock', 'tenants', 'schema_migrations')
+           AND relname NOT IN ('clock', 'organisations', 'tenants', 'audit_log', 'audit_head', 'schema_migrations')
         """;
 
     private const string DumpSql = """
@@ -113,7 +113,7 @@ internal sealed class PostgresBackend : IAsyncDisposable
         return new Backend(
             jobs,
             queued,
-            new JobEventLog(_source),
+            new JobEventLog(_source, _source),
             async () => [.. await suspects.RunAsync(8, CancellationToken.None)],
             Dump,
             () => SetClock(world)

@@ -1,5 +1,6 @@
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Tests.Simulation;
 
@@ -33,7 +34,7 @@ internal sealed class SimApi
         var call = CallAsync(
             async () =>
             {
-                await foreach (var record in _reader!.WatchAsync(jobId, after, closed.Token))
+                await foreach (var record in _reader!.WatchAsync(ApiKeyStore.DefaultTenant, jobId, after, closed.Token))
                 {
                     if (isOpen)
                     {

@@ -12,6 +12,7 @@ using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Redis;
+using AiBackend.Core.Tenancy;
 using AiBackend.Worker.Execution;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -106,6 +107,7 @@ internal sealed class SimWorker
             .With<IProbeTurns>(new OwnProbeTurns())
             .With<ICatalogSource>(new ConfigurationOnly())
             .With<ICallPrices>(new NoPrices())
+            .With<IKeyGrants>(new GoodKeys())
             .With(Provider());
         parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers);
         _writes = parts.Get<LeasedWrites>();

@@ -16,8 +16,8 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task<InsertResult> InsertAsync(IReadOnlyList<JobDraft> drafts) =>
         CallAsync("insert", () => _jobs.InsertAsync(drafts), result => _referee.Inserted(drafts, result), CancellationToken.None);
 
-    public Task<DateTimeOffset> ReadCreatedAtAsync(Guid jobId) =>
-        CallAsync("created at", () => _jobs.ReadCreatedAtAsync(jobId), _ => { }, CancellationToken.None);
+    public Task<DateTimeOffset> ReadCreatedAtAsync(Guid tenantId, Guid jobId) =>
+        CallAsync("created at", () => _jobs.ReadCreatedAtAsync(tenantId, jobId), _ => { }, CancellationToken.None);
 
     public Task<KeyUse?> FindKeyAsync(Guid tenantId, string key, CancellationToken cancellationToken) =>
         CallAsync("find key", () => _jobs.FindKeyAsync(tenantId, key, CancellationToken.None), _ => { }, cancellationToken);
@@ -103,8 +103,8 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
         CallAsync("status", () => _jobs.FindStatusAsync(tenantId, jobId, CancellationToken.None), _ => { }, cancellationToken);
 
-    public Task<Job?> FindForEventAsync(Guid jobId, CancellationToken cancellationToken) =>
-        CallAsync("read job", () => _jobs.FindForEventAsync(jobId, CancellationToken.None), _ => { }, cancellationToken);
+    public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        CallAsync("read job", () => _jobs.FindAsync(tenantId, jobId, CancellationToken.None), _ => { }, cancellationToken);
 
     public Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken) =>
         CallAsync(
@@ -137,11 +137,21 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken) =>
         CallAsync("read slots", () => world.Backend.Queued.ReadSlotsAsync(CancellationToken.None), _ => { }, cancellationToken);
 
-    public Task<EventPage> ReadAsync(Guid jobId, int after, int limit, CancellationToken cancellationToken) =>
-        CallAsync("read log", () => world.Backend.Log.ReadAsync(jobId, after, limit, CancellationToken.None), _ => { }, cancellationToken);
+    public Task<EventPage> ReadAsync(Guid tenantId, Guid jobId, int after, int limit, CancellationToken cancellationToken) =>
+        CallAsync(
+            "read log",
+            () => world.Backend.Log.ReadAsync(tenantId, jobId, after, limit, CancellationToken.None),
+            _ => { },
+            cancellationToken
+        );
 
-    public Task<bool> HasEndedByAsync(Guid jobId, int after, CancellationToken cancellationToken) =>
-        CallAsync("ended?", () => world.Backend.Log.HasEndedByAsync(jobId, after, CancellationToken.None), _ => { }, cancellationToken);
+    public Task<bool> HasEndedByAsync(Guid tenantId, Guid jobId, int after, CancellationToken cancellationToken) =>
+        CallAsync(
+            "ended?",
+            () => world.Backend.Log.HasEndedByAsync(tenantId, jobId, after, CancellationToken.None),
+            _ => { },
+            cancellationToken
+        );
 
     public Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken) =>
         CallAsync(

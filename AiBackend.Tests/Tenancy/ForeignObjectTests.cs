@@ -28,6 +28,7 @@ public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<Ap
             ["/api/v1/budgets/{id}"] = await MakeAsync("/budgets", """{"scope":"user","subject":"x","window":"day","limit_usd":1}"""),
             ["/api/v1/keys/{id}"] = await MakeAsync("/keys", """{"name":"k","scopes":["jobs:read"]}"""),
             ["/api/v1/bulk/{id}"] = await MakeAsync("/dead-letters/discard", """{"filter":{"model":"none"}}"""),
+            ["/api/v1/webhooks/{id}"] = await MakeAsync("/webhooks", """{"url":"https://hooks.example.com/x"}"""),
             ["/api/v1/alerts/{id}"] = await MakeAlertAsync(),
             ["/api/v1/dead-letters/{fingerprint}"] = await (await api.WorkerAsync()).FingerprintAsync(dead),
         };

@@ -134,7 +134,7 @@ public sealed class WebhookApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(message.Id, Assert.Single((await PageAsync(http, $"/{made.Id}/deliveries?state=given_up")).Data).Id);
         using var resent = await SendAsync(http, HttpMethod.Post, $"/{made.Id}/deliveries/{message.Id}/resend");
         Assert.Equal(HttpStatusCode.Accepted, resent.StatusCode);
-        var taken = await api.Get<DeliveryStore>().TakeAsync(made.Id.ToString("N"), 10, TestRun.Cancel);
+        var taken = await new DeliveryStore(api.Db.Source).TakeAsync(made.Id.ToString("N"), 10, TestRun.Cancel);
         Assert.Contains(taken, delivery => delivery.Id == id && (delivery.Try, delivery.Earlier) == (11, 10));
     }
 

@@ -197,5 +197,5 @@ public sealed class AttemptRecordTests(PostgresServer postgres, RedisServer redi
     private static async Task<JobTrace> TraceAsync(CoreHost worker, Guid id) =>
         (await worker.Get<JobTraces>().FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel))!;
 
-    private static async Task<Job> JobAsync(CoreHost worker, Guid id) => (await worker.Reads.FindForEventAsync(id, TestRun.Cancel))!;
+    private static async Task<Job> JobAsync(CoreHost worker, Guid id) => (await worker.Reads.FindAsync(id, TestRun.Cancel))!;
 }

@@ -32,7 +32,7 @@ public sealed class JobEndingTests(PostgresServer postgres, RedisServer redis, S
         await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
 
         await Eventually.TrueAsync(async _ => await worker.StatusAsync(id) == JobStatus.Failed, "it has ended");
-        var job = await worker.Reads.FindForEventAsync(id, TestRun.Cancel);
+        var job = await worker.Reads.FindAsync(id, TestRun.Cancel);
         Assert.Equal(("deadline_exceeded", 0), (job!.Error!.Code, job.Attempt));
         Assert.Empty(await simulator.CallsAsync(model, TestRun.Cancel));
         var streams = (RedisResult[])(await worker.Get<RedisConnection>().ExecuteAsync("KEYS", "*:ready"))!;

@@ -58,7 +58,7 @@ public sealed class ProviderOutageTests(PostgresServer postgres, RedisServer red
         const string Waits = "status = 5 AND waiting_reason = 'provider_down:p0'";
         await worker.UntilAsync(async () => await CountAsync(worker, Waits) == Jobs, "all wait and say why");
 
-        var job = (await worker.Reads.FindForEventAsync(ids[0], TestRun.Cancel))!;
+        var job = (await worker.Reads.FindAsync(ids[0], TestRun.Cancel))!;
         Assert.Equal(("retrying", "provider_circuit_open"), (job.Status, job.Error!.Code));
         Assert.NotNull(job.NextAttemptAt);
         await UntilToldAsync(worker, "0");

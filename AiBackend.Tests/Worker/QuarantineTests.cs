@@ -40,7 +40,7 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
             await UntilAsync(neighbour, JobStatus.Completed);
         }
 
-        var job = await Core.Reads.FindForEventAsync(poison, TestRun.Cancel);
+        var job = await Core.Reads.FindAsync(poison, TestRun.Cancel);
         Assert.Equal(("failed", "poison"), (job!.Status, job.Error!.Code));
         var trace = await Core.Get<JobTraces>().FindAsync(AiBackend.Core.Tenancy.ApiKeyStore.DefaultTenant, poison, TestRun.Cancel);
         Assert.Equal(["lost", "lost", "lost"], trace!.Attempts.Select(attempt => attempt.Outcome));
@@ -90,7 +90,7 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
             (short)AttemptOutcome.Interrupted,
             await Core.ScalarAsync<short>("SELECT outcome FROM job_attempts WHERE job_id = @id", suspect)
         );
-        var waiting = await Core.Reads.FindForEventAsync(suspect, TestRun.Cancel);
+        var waiting = await Core.Reads.FindAsync(suspect, TestRun.Cancel);
         Assert.Equal(("queued", "isolation"), (waiting!.Status, waiting.Queue!.WaitingReason));
         await NoProcessIsLeftAsync();
     }
@@ -107,7 +107,7 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
         await KillHolderAsync(suspect);
 
         await UntilAsync(suspect, JobStatus.Failed);
-        Assert.Equal("poison", (await Core.Reads.FindForEventAsync(suspect, TestRun.Cancel))!.Error!.Code);
+        Assert.Equal("poison", (await Core.Reads.FindAsync(suspect, TestRun.Cancel))!.Error!.Code);
     }
 
     [Fact]

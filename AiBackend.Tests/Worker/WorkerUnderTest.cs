@@ -100,6 +100,6 @@ public static class WorkerUnderTest
             // Ends with the job.
         }
 
-        return (await worker.Reads.FindForEventAsync(draft.Id, TestRun.Cancel))!;
+        return (await worker.Reads.FindAsync(draft.Id, TestRun.Cancel))!;
     }
 }

@@ -12,7 +12,7 @@ internal sealed class JobRunner(
     LeasedWrites writes,
     SharedAnswers answers,
     HeldLeases held,
-    KeyGrants grants,
+    IKeyGrants grants,
     ChatAttempt chat,
     NoopAttempt noop,
     JobMetrics metrics,
@@ -66,7 +66,7 @@ internal sealed class JobRunner(
     /// <summary>What its key may do counts when it runs, and not only when it was submitted.</summary>
     private async ValueTask<AttemptEnd?> RefuseAsync(ClaimedJob job) =>
         // None: the limit of every statement bounds it.
-        (job.KeyId is null ? null : await grants.RefuseAsync(job.KeyId, job.Model, job.Age, CancellationToken.None)) switch
+        (job.KeyId is null ? null : await grants.RefuseAsync(job.KeyId, job.Model, job.CreatedAt, CancellationToken.None)) switch
         {
             KeyRefusal.Revoked => AttemptEnd.FailedForGood(
                 new("key_revoked", "caller_error", $"The API key {job.KeyId} was revoked before the job began.", Retryable: false)

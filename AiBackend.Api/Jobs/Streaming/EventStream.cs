@@ -31,7 +31,7 @@ internal sealed class EventStream(
         );
         try
         {
-            await SendAsync(response.BodyWriter, jobId, after, view, stop);
+            await SendAsync(response.BodyWriter, response.HttpContext.GetTenantId(), jobId, after, view, stop);
             return StreamEnd.Complete;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -54,12 +54,12 @@ internal sealed class EventStream(
         }
     }
 
-    private async Task SendAsync(PipeWriter output, Guid jobId, int after, EventView view, CancellationTokenSource stop)
+    private async Task SendAsync(PipeWriter output, Guid tenantId, Guid jobId, int after, EventView view, CancellationTokenSource stop)
     {
         view.Begin(output);
         using var heartbeat = new PeriodicTimer(options.Value.Heartbeat, clock);
         var beat = heartbeat.WaitForNextTickAsync(stop.Token).AsTask();
-        await using var events = tail.FollowAsync(jobId, after, stop.Token).GetAsyncEnumerator(stop.Token);
+        await using var events = tail.FollowAsync(tenantId, jobId, after, stop.Token).GetAsyncEnumerator(stop.Token);
         while (true)
         {
             // A task that is complete costs nothing; one that is not means that there is nothing more to say for now, and what

@@ -12,6 +12,7 @@ internal sealed class JobEventTail(JobEventReader events, IStorageWatch storage,
 
     /// <summary>Yields every event after <paramref name="after"/>, each once and in order, and ends after <c>final</c>.</summary>
     public async IAsyncEnumerable<JobEventRecord> FollowAsync(
+        Guid tenantId,
         Guid jobId,
         int after,
         [EnumeratorCancellation] CancellationToken cancellationToken
@@ -19,7 +20,7 @@ internal sealed class JobEventTail(JobEventReader events, IStorageWatch storage,
     {
         while (true)
         {
-            await using var reader = events.WatchAsync(jobId, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            await using var reader = events.WatchAsync(tenantId, jobId, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
             while (true)
             {
                 try

@@ -13,6 +13,8 @@ namespace AiBackend.Api.Jobs.Streaming;
 [Authorize(Policies.ReadJobs)]
 internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, IStorageWatch storage) : Hub
 {
+    private Guid TenantId => Context.User!.GetCaller().TenantId;
+
     /// <summary>Streams a job's events after a number, and ends after <c>final</c>.</summary>
     /// <param name="jobId">The job.</param>
     /// <param name="after">Number of the last event the reader has; 0 for all.</param>
@@ -22,7 +24,7 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
         var id = await FindAsync(jobId, after, cancellationToken);
         using var key = keys.Watch(Context.GetHttpContext()!.Request);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, key.Revoked);
-        await foreach (var record in tail.FollowAsync(id, after, stop.Token))
+        await foreach (var record in tail.FollowAsync(TenantId, id, after, stop.Token))
         {
             yield return record.ToWire();
         }
@@ -41,7 +43,7 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
         {
             if (Guid.TryParseExact(jobId, "D", out var id))
             {
-                found = await jobs.FindHeadAsync(Context.User!.GetCaller().TenantId, id, cancellationToken);
+                found = await jobs.FindHeadAsync(TenantId, id, cancellationToken);
             }
         }
         catch (Exception outage) when (storage.Report(outage))

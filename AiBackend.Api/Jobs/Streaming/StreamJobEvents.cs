@@ -67,7 +67,7 @@ internal sealed class StreamJobEvents(JobReads jobs, JobEventReader events, Even
 
     private async Task AnswerPageAsync(HttpContext context, Guid id, int after, bool hasEnded)
     {
-        var page = await events.ReadPageAsync(id, after, PageSize, context.RequestAborted);
+        var page = await events.ReadPageAsync(context.GetTenantId(), id, after, PageSize, context.RequestAborted);
         var data = page.Select(record => record.ToWire()).ToList();
         int? next = page switch
         {

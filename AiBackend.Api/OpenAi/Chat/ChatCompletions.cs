@@ -110,7 +110,7 @@ internal sealed class ChatCompletions(
         var patience = options.Value.LongestWait;
         if (!JobStatuses.IsTerminal(job.Status))
         {
-            await wait.ForEndAsync(job.Id, FirstEvent, patience, context.RequestAborted);
+            await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, patience, context.RequestAborted);
             job = await jobs.FindAsync(context.GetTenantId(), job.Id, context.RequestAborted) ?? throw new UnreachableException();
         }
 

@@ -1,3 +1,5 @@
+using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Controls.Caps;
@@ -24,7 +26,7 @@ public sealed record QueueCount(
 }
 
 /// <summary>Counts what waits. It reads every waiting job's index entry, so nobody does it for a single submission.</summary>
-public sealed class QueueCounts(NpgsqlDataSource database)
+public sealed class QueueCounts([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database)
 {
     // Three arms, because each has an index of its own.
     private const string WaitingSql = """

@@ -43,7 +43,7 @@ $$;
 -- who changes tables comes here last, at the commit.
 CREATE FUNCTION audit_append(
     p_tenant uuid, p_actor text, p_action text, p_kind text, p_object text, p_before jsonb, p_after jsonb, p_request text, p_address text
-) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     head audit_head;
     r audit_log;
@@ -64,7 +64,7 @@ END $$;
 
 -- Arguments: the kind; the columns that name the object; columns nobody may read here, or that do not matter; 'asked' where only what
 -- somebody asked for counts, and not what the system does by itself.
-CREATE FUNCTION audit_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION audit_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     who jsonb := nullif(current_setting('aibackend.actor', true), '')::jsonb;
     left_out text[] := TG_ARGV[2]::text[];

@@ -40,7 +40,7 @@ public sealed class AlertReads(NpgsqlDataSource database)
     /// <returns>Newest first, at most 100.</returns>
     public async Task<IReadOnlyList<Alert>> ListAsync(Guid tenantId, bool? resolved, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(ListSql);
+        await using var command = database.CreateCommandFor([tenantId, AlertFinding.Everyone], ListSql);
         command.Parameters.AddWithValue("endpoint", TellAlerts.Endpoint);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("everyone", AlertFinding.Everyone);
@@ -59,7 +59,7 @@ public sealed class AlertReads(NpgsqlDataSource database)
     public async Task<Alert?> AcknowledgeAsync(Guid tenantId, bool ofEveryone, Guid id, string keyId, CancellationToken cancellationToken)
     {
         Guid[] tenants = ofEveryone ? [tenantId, AlertFinding.Everyone] : [tenantId];
-        await using var batch = database.CreateAudited(AcknowledgeSql, out var update);
+        await using var batch = database.CreateAuditedFor(tenants, AcknowledgeSql, out var update);
         update.Parameters.AddWithValue("tenants", tenants);
         update.Parameters.AddWithValue("id", id);
         update.Parameters.AddWithValue("key_id", keyId);
@@ -74,7 +74,7 @@ public sealed class AlertReads(NpgsqlDataSource database)
 
     private async Task<Alert?> FindAsync(Guid[] tenants, Guid id, CancellationToken cancellationToken)
     {
-        await using var find = database.CreateCommand(OneSql);
+        await using var find = database.CreateCommandFor([.. tenants, AlertFinding.Everyone], OneSql);
         find.Parameters.AddWithValue("endpoint", TellAlerts.Endpoint);
         find.Parameters.AddWithValue("tenants", tenants);
         find.Parameters.AddWithValue("id", id);

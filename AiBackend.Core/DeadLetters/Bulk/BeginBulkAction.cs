@@ -138,7 +138,7 @@ public sealed class BeginBulkAction(NpgsqlDataSource database, ILogger<BeginBulk
 
     private async Task<(long Letters, long Running, bool Begun)> InsertAsync(Guid id, BulkOrder order, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(Sql, out var command);
+        await using var batch = database.CreateAuditedFor([order.Selection.TenantId], Sql, out var command);
         var parameters = command.Parameters;
         order.Selection.AddTo(parameters);
         parameters.AddWithValue("max", MaxLetters);
@@ -159,7 +159,7 @@ public sealed class BeginBulkAction(NpgsqlDataSource database, ILogger<BeginBulk
 
     private async Task<BeginOutcome?> FindRepeatAsync(BulkOrder order, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(RepeatSql);
+        await using var command = database.CreateCommandFor(order.Selection.TenantId, RepeatSql);
         command.Parameters.AddWithValue("tenant_id", order.Selection.TenantId);
         command.Parameters.AddWithValue("key", order.IdempotencyKey!);
         var found = await command.ReadAllAsync(row => (Id: row.GetGuid(0), Meaning: row.GetFieldValue<byte[]>(1)), cancellationToken);

@@ -39,7 +39,7 @@ public sealed class BulkReads(NpgsqlDataSource database)
     /// <returns>Null when the tenant has no such action.</returns>
     public async Task<BulkAction?> FindAsync(Guid tenantId, Guid id, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(OneSql);
+        await using var command = database.CreateCommandFor(tenantId, OneSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("id", id);
         return await command.ReadAllAsync(Read, cancellationToken) is [var action] ? action : null;
@@ -48,7 +48,7 @@ public sealed class BulkReads(NpgsqlDataSource database)
     /// <returns>Newest first.</returns>
     public async Task<IReadOnlyList<BulkAction>> ListAsync(Guid tenantId, int limit, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(ListSql);
+        await using var command = database.CreateCommandFor(tenantId, ListSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("limit", limit);
         return await command.ReadAllAsync(Read, cancellationToken);
@@ -58,7 +58,7 @@ public sealed class BulkReads(NpgsqlDataSource database)
     /// <returns>False when it does not run, or not for this tenant.</returns>
     public async Task<bool> CancelAsync(Guid tenantId, Guid id, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(CancelSql, out var command);
+        await using var batch = database.CreateAuditedFor([tenantId], CancelSql, out var command);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("id", id);
         return await batch.ExecuteNonQueryAsync(cancellationToken) > 0;

@@ -40,7 +40,7 @@ public sealed class PreviewBulkAction(NpgsqlDataSource database)
     /// </returns>
     public async Task<BulkPreview> RunAsync(BulkSelection selection, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var command = database.CreateCommandFor(selection.TenantId, Sql);
         selection.AddTo(command.Parameters);
         command.Parameters.AddWithValue("max", BeginBulkAction.MaxLetters);
         return (await command.ReadAllAsync(Read, cancellationToken))[0];

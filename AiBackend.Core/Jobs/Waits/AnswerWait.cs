@@ -121,7 +121,7 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSi
         CancellationToken cancellationToken
     )
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var command = database.CreateCommandFor(wait.TenantId, Sql);
         command.Parameters.AddWithValue("job_id", wait.JobId);
         command.Parameters.AddWithValue("tenant_id", wait.TenantId);
         command.Parameters.AddWithValue("attempt", NpgsqlDbType.Smallint, (short)wait.Attempt);

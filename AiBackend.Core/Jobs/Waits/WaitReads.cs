@@ -14,7 +14,7 @@ public sealed class WaitReads(NpgsqlDataSource database)
     /// <returns>Every wait of the job, oldest first; none when the tenant has no such job.</returns>
     public async Task<IReadOnlyList<JobWait>> ListAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
+        await using var command = database.CreateCommandFor(tenantId, Sql);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         return await command.ReadAllAsync(Read, cancellationToken);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Order;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -29,7 +30,7 @@ public sealed class JobEstimates
     private DateTimeOffset _newest = DateTimeOffset.MinValue;
 
     /// <summary>Reads when it is first asked.</summary>
-    public JobEstimates(NpgsqlDataSource database, TimeProvider clock)
+    public JobEstimates([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, TimeProvider clock)
     {
         _database = database;
         // A failure is safe: older estimates are still estimates, and whoever submits is told about the database by his own statement.

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Tenancy.Limits;
@@ -11,7 +12,7 @@ namespace AiBackend.Core.Tenancy.Limits;
 /// did not use (a twentieth at most) is lost to the others until the minute is over. What waits is counted as <see cref="KeyQueue"/>
 /// says: several servers may pass it by what the others let in within a second.
 /// </remarks>
-public sealed class KeyAllowances(NpgsqlDataSource database, TimeProvider clock)
+public sealed class KeyAllowances([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, TimeProvider clock)
 {
     private const int MaxKnown = 10_000;
     private static readonly TimeSpan FullPause = TimeSpan.FromSeconds(5);

@@ -1,0 +1,159 @@
+using AiBackend.Core.Database;
+using AiBackend.Core.Events;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using Npgsql;
+
+namespace AiBackend.Tests.Tenancy;
+
+/// <summary>What Postgres itself keeps from the Api, whatever a statement forgets.</summary>
+public sealed class TenantWallTests(PostgresServer postgres, ApiServer api) : IClassFixture<ApiServer>
+{
+    private const string Forgetful = "SELECT count(*) FROM jobs";
+    private const string Api = "aibackend_api";
+
+    private readonly Guid _own = ApiKeyStore.DefaultTenant;
+
+    [Fact]
+    public async Task D_7_every_table_with_rows_of_tenants_is_behind_the_wall_and_its_partitions_are_closed()
+    {
+        const string Open = """
+            SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+               AND CASE WHEN c.relispartition
+                        THEN has_table_privilege('aibackend_api', c.oid, 'SELECT') OR has_table_privilege('aibackend_operator', c.oid, 'SELECT')
+                        ELSE NOT (c.relrowsecurity AND c.relforcerowsecurity
+                                  AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'of_acting_tenants')) END
+            """;
+        await using var command = api.Db.Source.CreateCommand(Open);
+
+        Assert.Empty(await command.ReadAllAsync(row => row.GetString(0), TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task A_4_a_pooled_session_shows_each_tenant_its_own_rows_and_nobody_none()
+    {
+        await api.AddTenantAsync();
+        var other = await ScalarAsync<Guid>(api.Db.Source, "SELECT id FROM tenants WHERE id <> @id LIMIT 1", ("id", _own));
+        await SubmitAsync(_own, other, other);
+        await using var source = Open(Api, poolSize: 1);
+        var (mine, theirs) = (await CountAsync(source, _own), await CountAsync(source, other));
+        Assert.True(mine >= 1 && theirs == mine + 1 || theirs >= 2, $"{mine}, {theirs}");
+
+        for (var round = 0; round < 1000; round++)
+        {
+            Assert.Equal(mine, await CountAsync(source, _own));
+            Assert.Equal(theirs, await CountAsync(source, other));
+            Assert.Equal(0, await ScalarAsync<long>(source, Forgetful));
+        }
+
+        Assert.Equal(mine + theirs, await CountAsync(source, _own, other));
+    }
+
+    [Fact]
+    public async Task A_4_a_row_of_another_tenant_is_not_written()
+    {
+        await using var source = Open(Api);
+        await using var command = source.CreateCommandFor(
+            _own,
+            "INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at) VALUES (@other, 'jobs', 'k', '', @other, now())"
+        );
+        command.Parameters.AddWithValue("other", Guid.CreateVersion7());
+
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(TestRun.Cancel));
+
+        Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, refused.SqlState);
+    }
+
+    [Fact]
+    public async Task A_batch_of_several_tenants_is_stored_in_one_statement()
+    {
+        await api.AddTenantAsync();
+        var other = await ScalarAsync<Guid>(api.Db.Source, "SELECT id FROM tenants WHERE id <> @id LIMIT 1", ("id", _own));
+
+        var ids = await SubmitAsync(_own, other, _own, other, other);
+
+        var jobs = api.Get<JobReads>();
+        Assert.NotNull(await jobs.FindAsync(_own, ids[0], TestRun.Cancel));
+        Assert.NotNull(await jobs.FindAsync(other, ids[1], TestRun.Cancel));
+        Assert.Null(await jobs.FindAsync(other, ids[0], TestRun.Cancel));
+        Assert.Empty((await api.Get<IJobEventLog>().ReadAsync(other, ids[0], 0, 10, TestRun.Cancel)).Events);
+        Assert.Single((await api.Get<IJobEventLog>().ReadAsync(_own, ids[0], 0, 10, TestRun.Cancel)).Events);
+    }
+
+    [Theory]
+    [InlineData("CREATE TABLE mine (id int)")]
+    [InlineData("ALTER TABLE jobs DISABLE ROW LEVEL SECURITY")]
+    [InlineData("ALTER TABLE jobs DISABLE TRIGGER ALL")]
+    [InlineData("DROP TABLE jobs")]
+    [InlineData("TRUNCATE jobs")]
+    [InlineData("CREATE POLICY mine ON jobs USING (true)")]
+    [InlineData("SELECT * FROM jobs_default")]
+    [InlineData("DELETE FROM schema_migrations")]
+    [InlineData("DELETE FROM audit_log")]
+    [InlineData("UPDATE audit_head SET seq = 0")]
+    [InlineData("SELECT add_job_partitions(now() + interval '9 weeks')")]
+    [InlineData("SELECT drop_job_partition('w20200101')")]
+    [InlineData("SELECT * FROM pg_authid")]
+    [InlineData("COPY jobs TO PROGRAM 'cat'")]
+    [InlineData("CREATE ROLE mine")]
+    [InlineData("SET ROLE aibackend_operator")]
+    [InlineData("SET ROLE aibackend_worker")]
+    [InlineData("SET SESSION AUTHORIZATION postgres")]
+    public async Task A_74_whoever_logs_in_as_the_Api_may_write_rows_and_nothing_else(string statement)
+    {
+        // In production the login is a member of the role and nothing more; here the tests' login could become anybody again.
+        var login = $"login_{Guid.CreateVersion7():N}";
+        await ScalarAsync<object?>(api.Db.Source, $"CREATE ROLE {login} LOGIN NOINHERIT IN ROLE {Api}");
+        await using var source = Open(Api, login: login);
+        await using var command = source.CreateCommand(statement);
+
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(TestRun.Cancel));
+
+        Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, refused.SqlState);
+    }
+
+    private NpgsqlDataSource Open(string role, int poolSize = 5, string login = "postgres") =>
+        DatabaseRegistration.Open(
+            new NpgsqlConnectionStringBuilder(postgres.ConnectionString(api.Db.Name))
+            {
+                Username = login,
+                MaxPoolSize = poolSize,
+                Options = $"-c role={role}",
+            }.ConnectionString
+        );
+
+    /// <summary>At once, so that they share a batch.</summary>
+    private async Task<Guid[]> SubmitAsync(params Guid[] tenants)
+    {
+        var drafts = tenants.Select(tenant => CoreHost.Draft() with { TenantId = tenant }).ToList();
+        foreach (var outcome in await Task.WhenAll(drafts.Select(api.Get<JobSubmission>().SubmitAsync)))
+        {
+            Assert.IsType<SubmitOutcome.Accepted>(outcome);
+        }
+
+        return [.. drafts.Select(draft => draft.Id)];
+    }
+
+    private static async Task<long> CountAsync(NpgsqlDataSource source, params Guid[] tenants)
+    {
+        await using var command = source.CreateCommandFor(tenants, Forgetful);
+        return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
+    }
+
+    private static async Task<T> ScalarAsync<T>(NpgsqlDataSource source, string sql, params (string Name, object Value)[] parameters)
+    {
+#pragma warning disable CA2100 // Constants of this class.
+        await using var command = source.CreateCommand(sql);
+#pragma warning restore CA2100
+        foreach (var (name, value) in parameters)
+        {
+            command.Parameters.AddWithValue(name, value);
+        }
+
+        return (T)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
+    }
+}
