@@ -34,6 +34,7 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
         (JobEventTypes.Snapshot, typeof(SnapshotEvent)),
         (JobEventTypes.Reset, typeof(ResetEvent)),
         (JobEventTypes.Continued, typeof(ContinuedEvent)),
+        (JobEventTypes.ToolCall, typeof(ToolCallEvent)),
         (JobEventTypes.Usage, typeof(UsageEvent)),
         (JobEventTypes.Notice, typeof(NoticeEvent)),
         (JobEventTypes.Final, typeof(FinalEvent)),

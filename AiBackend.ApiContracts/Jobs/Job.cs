@@ -97,7 +97,10 @@ public sealed record QueuePlace(long? Position, double? EtaP50, double? EtaP90, 
 public sealed record JobOutput(string Text, JsonElement? Json, IReadOnlyList<string> Missing)
 {
     /// <summary>Tools the model asked for; empty when it asked for none.</summary>
-    public IReadOnlyList<JsonElement> ToolCalls { get; init; } = [];
+    public IReadOnlyList<ChatToolCall> ToolCalls { get; init; } = [];
+
+    /// <summary>Why the answer is over: <c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c> or the provider's own word; null when nobody said.</summary>
+    public string? FinishReason { get; init; }
 }
 
 /// <summary>Whether the output kept its contract.</summary>

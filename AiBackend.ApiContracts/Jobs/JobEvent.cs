@@ -32,6 +32,9 @@ public static class JobEventTypes
     /// <summary>What follows was written by another call than the text before; it is appended: <see cref="ContinuedEvent"/>.</summary>
     public const string Continued = "continued";
 
+    /// <summary>The model asks for a tool; a reset takes it away like text: <see cref="ToolCallEvent"/>.</summary>
+    public const string ToolCall = "tool_call";
+
     /// <summary>Tokens and cost: <see cref="UsageEvent"/>.</summary>
     public const string Usage = "usage";
 

@@ -93,16 +93,40 @@ public sealed record ChatInput
     /// <summary>How much a reasoning model thinks: <c>none</c>, <c>minimal</c>, <c>low</c>, <c>medium</c>, <c>high</c> or <c>xhigh</c>. Null leaves it to the model.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? ReasoningEffort { get; init; }
+
+    /// <summary>Tools that the model may call. Its calls are the job's output; the next job's messages have their results.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ChatTool>? Tools { get; init; }
+
+    /// <summary><c>auto</c> (default), <c>none</c>, <c>required</c>, or <c>{"type": "function", "function": {"name": "…"}}</c>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? ToolChoice { get; init; }
+
+    /// <summary>Whether several tools may be called at once. Null leaves it to the model.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? ParallelToolCalls { get; init; }
+
+    /// <summary>The form of the answer; null is text.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ChatAnswerFormat? ResponseFormat { get; init; }
 }
 
 /// <summary>One message of a conversation.</summary>
 public sealed record ChatMessageInput
 {
-    /// <summary><c>system</c>, <c>user</c> or <c>assistant</c>.</summary>
+    /// <summary><c>system</c>, <c>developer</c>, <c>user</c>, <c>assistant</c> or <c>tool</c>.</summary>
     public string? Role { get; init; }
 
-    /// <summary>The text; not empty.</summary>
+    /// <summary>The text; not empty, but for a tool's result and a message that only calls tools.</summary>
     public string? Content { get; init; }
+
+    /// <summary>With <c>assistant</c>: the tools that it called.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ChatToolCall>? ToolCalls { get; init; }
+
+    /// <summary>With <c>tool</c>: which call this is the result of.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ToolCallId { get; init; }
 }
 
 /// <summary>Input of a <c>noop</c> job, which measures the queue and is refused in Production.</summary>

@@ -1,3 +1,4 @@
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Logging;
@@ -25,6 +26,12 @@ public abstract record FlightEntry
         /// <summary>The answer.</summary>
         public required string Text { get; init; }
 
+        /// <summary>Tools that the model asked for.</summary>
+        public IReadOnlyList<ChatToolCall> ToolCalls { get; init; } = [];
+
+        /// <summary>Why the answer is over; null when nobody said.</summary>
+        public string? FinishReason { get; init; }
+
         /// <summary>Whether it had waited for it.</summary>
         public required bool Followed { get; init; }
 
@@ -46,6 +53,7 @@ public abstract record FlightEntry
 public sealed class SharedAnswers(NpgsqlDataSource database, IOptions<CacheOptions> options, ILogger<SharedAnswers> logger)
 {
     private const string EnterSql = "SELECT * FROM enter_flight(@job_id, @tenant_id, @key, @crashes, @version)";
+    private const string OutputSql = "SELECT tool_calls, finish_reason FROM job_outputs WHERE job_id = @job_id AND tenant_id = @tenant_id";
     private const string SettleSql = "SELECT settle_flights(@keep, @longest)";
 
     // Expired first; then of each tenant all but the newest.
@@ -106,8 +114,27 @@ public sealed class SharedAnswers(NpgsqlDataSource database, IOptions<CacheOptio
         command.Parameters.AddWithValue("version", NpgsqlDbType.Smallint, JobSchema.Version);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
-        return Read(reader);
+        return Read(reader) is FlightEntry.Hit hit
+            ? await CompleteAsync(hit, reader.GetGuid(1), job.TenantId, cancellationToken)
+            : Read(reader);
     }
+
+    /// <summary>What else belongs to the answer is with the job that gave it. Without that job, whose age is up, this one asks for itself.</summary>
+    private async Task<FlightEntry> CompleteAsync(FlightEntry.Hit hit, Guid from, Guid tenantId, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(OutputSql);
+        command.Parameters.AddWithValue("job_id", from);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? Complete(hit, reader) : new FlightEntry.Leads();
+    }
+
+    private static FlightEntry.Hit Complete(FlightEntry.Hit hit, NpgsqlDataReader row) =>
+        hit with
+        {
+            ToolCalls = ToolCallsJson.Read(row.IsDBNull(0) ? null : row.GetString(0)),
+            FinishReason = row.IsDBNull(1) ? null : row.GetString(1),
+        };
 
     private static FlightEntry Read(NpgsqlDataReader row) =>
         row.GetInt16(0) switch

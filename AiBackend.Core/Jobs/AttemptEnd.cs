@@ -23,6 +23,12 @@ public sealed record AttemptEnd
     /// <summary>The output to store, or to propose; null is none.</summary>
     public string? Text { get; private init; }
 
+    /// <summary>Tools that the model asks for; part of the output.</summary>
+    public IReadOnlyList<ChatToolCall> ToolCalls { get; init; } = [];
+
+    /// <summary>Why the answer is over, in OpenAI's words where there is one; null when nobody said.</summary>
+    public string? FinishReason { get; init; }
+
     /// <summary>What a partial result could not deliver, and why.</summary>
     public IReadOnlyList<string> Missing { get; private init; } = [];
 

@@ -17,10 +17,10 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
                 @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id, @max_cost_usd,
-                @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90, @webhook_url)
+                @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90, @webhook_url, @schema_version, @details)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
                       feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id, max_cost_usd,
-                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url)
+                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url, schema_version, details)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
             SELECT tenant_id, 'jobs', idempotency_key, fingerprint, id, now() + interval '24 hours'
@@ -38,9 +38,9 @@ internal sealed partial class PostgresJobStore
               FROM accepted
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd,
-                                      cache_key, webhook_url)
-            SELECT id, tenant_id, @schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd, cache_key,
-                   webhook_url
+                                      cache_key, webhook_url, details)
+            SELECT id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd, cache_key,
+                   webhook_url, details
               FROM accepted
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
@@ -145,7 +145,8 @@ internal sealed partial class PostgresJobStore
         Column("cache_key", NpgsqlDbType.Bytea, draft => draft.CacheKey);
         Column("webhook_url", NpgsqlDbType.Text, draft => draft.WebhookUrl);
         Column("max_cost_usd", NpgsqlDbType.Numeric, draft => draft.MaxCostUsd);
-        parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
+        Column("schema_version", NpgsqlDbType.Smallint, draft => draft.InputVersion);
+        Column("details", NpgsqlDbType.Text, draft => draft.Details);
         parameters.AddTenants([.. drafts.Select(draft => draft.TenantId).Distinct()]);
     }
 

@@ -53,8 +53,14 @@ public sealed record JobDraft
     /// <summary>Latest useful moment; null has none.</summary>
     public DateTimeOffset? Deadline { get; init; }
 
-    /// <summary>The input as JSON, in the schema of <see cref="JobSchema.Version"/>.</summary>
+    /// <summary>The input as JSON.</summary>
     public required string Input { get; init; }
+
+    /// <summary>The oldest version of workers that understands <see cref="Input"/>.</summary>
+    public short InputVersion { get; init; } = JobSchema.First;
+
+    /// <summary>What the door it came through keeps with it, as JSON; null for the native API. Workers pass it over.</summary>
+    public string? Details { get; init; }
 
     /// <summary>First words of the input, for lists; null when it has no text.</summary>
     public string? Title { get; init; }
@@ -87,9 +93,12 @@ public sealed record JobDraft
     public byte[]? Fingerprint { get; init; }
 }
 
-/// <summary>Version of the stored shape of inputs, outputs and events that this build writes.</summary>
+/// <summary>Versions of the stored shape of inputs, outputs and events.</summary>
 public static class JobSchema
 {
-    /// <summary>Written with every payload; older versions are read through upcasters.</summary>
-    public const short Version = 1;
+    /// <summary>The newest that this build reads and writes; older versions are read through upcasters.</summary>
+    public const short Version = 2;
+
+    /// <summary>The first: all that text needs.</summary>
+    public const short First = 1;
 }

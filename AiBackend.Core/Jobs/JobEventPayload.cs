@@ -25,6 +25,9 @@ public static class JobEventPayload
     /// <summary>Payload of <see cref="JobEventKind.Continued"/>.</summary>
     public static byte[] Of(ContinuedEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.ContinuedEvent);
 
+    /// <summary>Payload of <see cref="JobEventKind.ToolCall"/>.</summary>
+    public static byte[] Of(ToolCallEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.ToolCallEvent);
+
     /// <summary>Payload of <see cref="JobEventKind.Usage"/>.</summary>
     public static byte[] Of(UsageEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.UsageEvent);
 

@@ -28,6 +28,9 @@ public enum JobEventKind : short
 
     /// <summary>Payload <see cref="ContinuedEvent"/>.</summary>
     Continued = 8,
+
+    /// <summary>Payload <see cref="ToolCallEvent"/>.</summary>
+    ToolCall = 9,
 }
 
 /// <summary>One committed entry of a job's event log.</summary>
@@ -52,6 +55,7 @@ public static class JobEventKindNames
             JobEventKind.Notice => JobEventTypes.Notice,
             JobEventKind.Final => JobEventTypes.Final,
             JobEventKind.Continued => JobEventTypes.Continued,
+            JobEventKind.ToolCall => JobEventTypes.ToolCall,
             _ => "unknown",
         };
 }

@@ -46,7 +46,12 @@ internal static class JobRow
                 }
                 : null,
             Output = Text(row, 29) is { } text
-                ? Output(shapes.Outputs.Read(row.GetInt16(34), new(text, row.GetFieldValue<string[]>(30))))
+                ? Output(
+                    shapes.Outputs.Read(
+                        row.GetInt16(34),
+                        new(text, row.GetFieldValue<string[]>(30)) { ToolCalls = Text(row, 38), FinishReason = Text(row, 39) }
+                    )
+                )
                 : null,
             Links = JobLinks.Of(row.GetGuid(0)),
         };
@@ -72,7 +77,8 @@ internal static class JobRow
             _ => null,
         };
 
-    private static JobOutput Output(StoredOutput stored) => new(stored.Text, null, stored.Missing);
+    private static JobOutput Output(StoredOutput stored) =>
+        new(stored.Text, null, stored.Missing) { ToolCalls = ToolCallsJson.Read(stored.ToolCalls), FinishReason = stored.FinishReason };
 
     private static JobUsage Usage(NpgsqlDataReader row) =>
         new(

@@ -90,6 +90,19 @@ public sealed class RunningJob : IDisposable
         _writes.Schedule(this, urgent: false);
     }
 
+    /// <summary>Adds a tool that the model asks for.</summary>
+    public void AppendToolCall(ChatToolCall call)
+    {
+        lock (_gate)
+        {
+            SettleText();
+            _pending.Add(new PendingEvent(JobEventKind.ToolCall, JobEventPayload.Of(new ToolCallEvent(Job.Attempt, call))));
+            _streamed = true;
+        }
+
+        _writes.Schedule(this, urgent: false);
+    }
+
     /// <summary>The text so far no longer counts, and the attempt goes on.</summary>
     public void AppendReset(string reason)
     {

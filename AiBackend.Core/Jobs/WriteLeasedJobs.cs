@@ -79,10 +79,11 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM unnest(
                 @id, @epoch, @after_seq, @last_seq, @status, @outcome, @retry_delay, @text, @error_code, @error_class,
                 @error_message, @provider, @model, @model_version, @fallbacks, @simulated, @input_tokens, @cached_tokens,
-                @output_tokens, @reasoning_tokens, @cost_usd, @first_token_after, @calls, @waiting_reason, @cache)
+                @output_tokens, @reasoning_tokens, @cost_usd, @first_token_after, @calls, @waiting_reason, @cache, @tool_calls,
+                @finish_reason)
                 AS t (id, epoch, after_seq, last_seq, status, outcome, retry_delay, text, error_code, error_class,
                       error_message, provider, model, model_version, fallbacks, simulated, input_tokens, cached_tokens,
-                      output_tokens, reasoning_tokens, cost_usd, first_token_after, calls, waiting_reason, cache)
+                      output_tokens, reasoning_tokens, cost_usd, first_token_after, calls, waiting_reason, cache, tool_calls, finish_reason)
         ), fenced AS (
             UPDATE jobs j
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL,
@@ -98,9 +99,10 @@ internal sealed partial class PostgresJobStore
         ), attempts AS (
             {RecordAttemptsSql}
         ), outputs AS (
-            INSERT INTO job_outputs (job_id, tenant_id, schema_version, text, missing)
-            SELECT f.id, f.tenant_id, @schema_version, i.text,
-                   coalesce((SELECT array_agg(m.text) FROM unnest(@missing_id, @missing_text) AS m (id, text) WHERE m.id = f.id), ARRAY[]::text[])
+            INSERT INTO job_outputs (job_id, tenant_id, schema_version, text, missing, tool_calls, finish_reason)
+            SELECT f.id, f.tenant_id, CASE WHEN i.tool_calls IS NULL THEN 1 ELSE @schema_version END, i.text,
+                   coalesce((SELECT array_agg(m.text) FROM unnest(@missing_id, @missing_text) AS m (id, text) WHERE m.id = f.id), ARRAY[]::text[]),
+                   i.tool_calls, i.finish_reason
               FROM fenced f JOIN input i ON i.id = f.id WHERE i.text IS NOT NULL
         ), letters AS (
             INSERT INTO dead_letters (job_id, tenant_id, class, code)
@@ -242,6 +244,8 @@ internal sealed partial class PostgresJobStore
         Column("first_token_after", NpgsqlDbType.Interval, end => end.FirstTokenAfter);
         Column("calls", NpgsqlDbType.Text, AttemptCalls.ToColumn);
         Column("waiting_reason", NpgsqlDbType.Text, end => end.WaitingReason);
+        Column("tool_calls", NpgsqlDbType.Text, ToolCallsJson.ToColumn);
+        Column("finish_reason", NpgsqlDbType.Text, end => end.FinishReason);
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
 
         var missing = writes.SelectMany(write => write.End!.Missing.Select(text => (write.Lease.JobId, Text: text))).ToList();

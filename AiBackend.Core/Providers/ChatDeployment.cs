@@ -28,6 +28,9 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>Tokens that prompt and answer may have together; null when it is not known.</summary>
     public long? ContextTokens { get; init; }
 
+    /// <summary>Which of the parameters that are asked for its protocol has no member for.</summary>
+    internal Func<ChatOptions, IEnumerable<string>> LeavesOut { get; init; } = static _ => [];
+
     /// <summary>What it can do beyond text.</summary>
     public IReadOnlyList<string> Capabilities { get; init; } = [];
 

@@ -16,6 +16,9 @@ public abstract record ChatProgress
     {
         /// <summary>Why another model than most of the route's calls go to: one of <see cref="Catalog.RouteSwitch"/>; null when it is that one.</summary>
         public string? ChosenFor { get; init; }
+
+        /// <summary>Parameters that the caller asked for and the provider's protocol has no member for, with commas; null when there are none.</summary>
+        public string? LeftOut { get; init; }
     }
 
     /// <summary>A deployment failed, and another one, or the same again, is asked.</summary>
@@ -40,9 +43,15 @@ public abstract record ChatProgress
     /// <param name="Delta">Never empty, well-formed UTF-16, without U+0000.</param>
     public sealed record Text(string Delta) : ChatProgress;
 
+    /// <summary>The model asks for a tool.</summary>
+    /// <param name="Id">Names the call.</param>
+    /// <param name="Name">The tool.</param>
+    /// <param name="Arguments">As the model wrote them.</param>
+    public sealed record ToolAsked(string Id, string Name, string Arguments) : ChatProgress;
+
     /// <summary>The answer is complete.</summary>
     /// <param name="ServedBy">Who answered.</param>
     /// <param name="Usage">Tokens as reported; null when the provider reported none that can be true. Cost is not known here.</param>
-    /// <param name="FinishReason"><c>stop</c>, <c>length</c>, <c>content_filter</c> or the provider's own word; null when it gave none.</param>
+    /// <param name="FinishReason"><c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c> or the provider's own word; null when it gave none.</param>
     public sealed record Finished(ServedBy ServedBy, JobUsage? Usage, string? FinishReason) : ChatProgress;
 }

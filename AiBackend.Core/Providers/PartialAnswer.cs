@@ -1,5 +1,8 @@
+using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json;
 using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Wire;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Core.Providers;
@@ -15,10 +18,11 @@ internal sealed class PartialAnswer(IReadOnlyList<ChatMessage> messages, ChatOpt
     private string _unsent = "";
 
     /// <summary>Of the question alone.</summary>
-    public CallSize Size { get; } = new(messages.Sum(message => message.Text.Length), options?.MaxOutputTokens);
+    public CallSize Size { get; } = new(CharactersOf(messages, options), options?.MaxOutputTokens);
 
-    /// <summary>Whether the end of the conversation is a question, after which the beginning of an answer can be put.</summary>
-    public bool MayContinue => messages.Count > 0 && messages[^1].Role != ChatRole.Assistant && Sent.Length > 0;
+    /// <summary>Whether the end of the conversation is a question, after which the beginning of an answer can be put: text alone, no tools.</summary>
+    public bool MayContinue =>
+        messages.Count > 0 && messages[^1].Role != ChatRole.Assistant && Sent.Length > 0 && options?.Tools is not { Count: > 0 };
 
     /// <summary>Providers refuse an answer that ends in white space.</summary>
     private string Sent => _text.ToString().TrimEnd();
@@ -41,13 +45,25 @@ internal sealed class PartialAnswer(IReadOnlyList<ChatMessage> messages, ChatOpt
             own.MaxOutputTokens = Left(own.MaxOutputTokens);
         }
 
-        return new ChatRequest(
-            asked,
-            own,
-            new CallSize(asked.Sum(message => message.Text.Length), own.MaxOutputTokens),
-            cut is { Continues: true }
-        );
+        return new ChatRequest(asked, own, new CallSize(CharactersOf(asked, own), own.MaxOutputTokens), cut is { Continues: true });
     }
+
+    /// <summary>All that the model reads: schemas and results of tools, too.</summary>
+    private static int CharactersOf(IReadOnlyList<ChatMessage> messages, ChatOptions? options) =>
+        messages.Sum(message => message.Contents.Sum(LengthOf))
+        + (options?.Tools?.OfType<DeclaredTool>().Sum(tool => tool.Name.Length + tool.Description.Length + LengthOf(tool.JsonSchema)) ?? 0)
+        + (options?.ResponseFormat is ChatResponseFormatJson { Schema: { } schema } ? LengthOf(schema) : 0);
+
+    private static int LengthOf(AIContent content) =>
+        content switch
+        {
+            TextContent text => text.Text.Length,
+            FunctionCallContent call => call.Name.Length + AskedTool.ArgumentsOf(call).Length,
+            FunctionResultContent { Result: string result } => result.Length,
+            _ => 0,
+        };
+
+    private static int LengthOf(JsonElement schema) => JsonMarshal.GetRawUtf8Value(schema).Length;
 
     /// <summary>How much may still be written. Nobody has told how many tokens the text has.</summary>
     private int? Left(int? most) => most is { } all ? (int)Math.Max(1, all - Math.Max(_pieces, _text.Length / CharactersPerToken)) : null;

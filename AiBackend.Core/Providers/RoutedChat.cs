@@ -3,6 +3,7 @@ using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Providers.Telemetry;
+using AiBackend.Core.Providers.Wire;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 
@@ -76,10 +77,9 @@ public sealed class RoutedChat
         var plan = new RoutePlan(await RouteAsync(model, answer.Size, calls.Caller, cancellationToken));
         while (plan.Next() is { } deployment)
         {
-            var isRetry = calls.IsRetry || plan.Failed is not null;
             var cut = plan.CutFor(deployment, answer, plan.Failed is null ? null : failures.Last.Failure);
             var request = answer.For(deployment, cut);
-            var (entered, refusal) = await _door.EnterAsync(deployment, request.Size, calls, isRetry, cancellationToken);
+            var (entered, refusal) = await EnterAsync(deployment, request, calls, plan, cancellationToken);
             if (entered is null)
             {
                 failures.NoteNotAsked(refusal!);
@@ -87,12 +87,10 @@ public sealed class RoutedChat
             }
 
             using var call = entered;
-            if (plan.Failed is { } failed)
+            foreach (var first in Begin(plan.Failed, deployment, request.Options, failures))
             {
-                yield return Report(failed, deployment, failures);
+                yield return first;
             }
-
-            yield return Start(deployment);
 
             var summary = new AnswerSummary(deployment, failures.Count, call);
             await using var updates = deployment
@@ -112,17 +110,20 @@ public sealed class RoutedChat
                     answer.Append(text);
                     yield return new ChatProgress.Text(text);
                 }
+
+                foreach (var asked in AskedTools(updates.Current, answer, call))
+                {
+                    yield return asked;
+                }
             }
 
             if (goesOn is false)
             {
-                call.NoteAnswered();
-                if (TakeCut(answer) is { } told)
+                foreach (var last in Finish(summary, answer, call))
                 {
-                    yield return told;
+                    yield return last;
                 }
 
-                yield return summary.Finish();
                 yield break;
             }
 
@@ -130,6 +131,39 @@ public sealed class RoutedChat
         }
 
         failures.Throw();
+    }
+
+    private ValueTask<(EnteredCall? Call, ProviderFailure? Refusal)> EnterAsync(
+        ChatDeployment deployment,
+        ChatRequest request,
+        ChatCalls calls,
+        RoutePlan plan,
+        CancellationToken cancellationToken
+    ) => _door.EnterAsync(deployment, request.Size, calls, calls.IsRetry || plan.Failed is not null, cancellationToken);
+
+    private IReadOnlyList<ChatProgress> Begin(
+        ChatDeployment? failed,
+        ChatDeployment deployment,
+        ChatOptions options,
+        RouteFailures failures
+    ) => failed is null ? [Start(deployment, options)] : [Report(failed, deployment, failures), Start(deployment, options)];
+
+    private IReadOnlyList<ChatProgress> AskedTools(ChatResponseUpdate update, PartialAnswer answer, EnteredCall call)
+    {
+        if (update.Contents is [TextContent] || update.Contents.OfType<FunctionCallContent>().ToList() is not { Count: > 0 } calls)
+        {
+            return [];
+        }
+
+        call.NoteText();
+        var asked = calls.Select(each => new ChatProgress.ToolAsked(each.CallId, each.Name, AskedTool.ArgumentsOf(each)));
+        return TakeCut(answer) is { } told ? [told, .. asked] : [.. asked];
+    }
+
+    private IReadOnlyList<ChatProgress> Finish(AnswerSummary summary, PartialAnswer answer, EnteredCall call)
+    {
+        call.NoteAnswered();
+        return TakeCut(answer) is { } told ? [told, summary.Finish()] : [summary.Finish()];
     }
 
     private async ValueTask<IReadOnlyList<ChatDeployment>> RouteAsync(
@@ -175,7 +209,7 @@ public sealed class RoutedChat
         }
     }
 
-    private ChatProgress.CallStarted Start(ChatDeployment deployment)
+    private ChatProgress.CallStarted Start(ChatDeployment deployment, ChatOptions options)
     {
         if (deployment.ChosenFor is { } reason)
         {
@@ -185,6 +219,7 @@ public sealed class RoutedChat
         return new ChatProgress.CallStarted(deployment.Provider, deployment.Model, deployment.Simulated)
         {
             ChosenFor = deployment.ChosenFor,
+            LeftOut = string.Join(", ", deployment.LeavesOut(options)) is { Length: > 0 } names ? names : null,
         };
     }
 

@@ -15,6 +15,7 @@ internal sealed record SimBehaviour
     public bool IgnoreMaxTokens { get; init; }
     public string? FinishReason { get; init; }
     public SimJson Json { get; init; }
+    public SimTools Tools { get; init; }
     public SimUsage Usage { get; init; }
 
     public double ErrorRate { get; init; }
@@ -72,4 +73,13 @@ internal enum SimJson
     Truncated,
     Prose,
     Fenced,
+}
+
+/// <summary>Which of the tools it is given it asks for.</summary>
+internal enum SimTools
+{
+    Auto,
+    First,
+    All,
+    Never,
 }

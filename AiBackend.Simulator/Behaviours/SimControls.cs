@@ -50,6 +50,11 @@ internal static class SimControls
             (b, v) => b with { Json = Word<SimJson>(v) }
         ),
         new(
+            "tools",
+            "Which tools of the request are asked for: auto (one, when one is required), first, all, never; none after their results.",
+            (b, v) => b with { Tools = Word<SimTools>(v) }
+        ),
+        new(
             "usage",
             "Token counts: honest, missing, null, negative, huge, text, every_chunk.",
             (b, v) => b with { Usage = Word<SimUsage>(v) }

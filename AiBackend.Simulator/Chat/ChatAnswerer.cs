@@ -14,6 +14,11 @@ internal sealed class ChatAnswerer
 
     public PlannedAnswer Plan(ChatRequest request, SimBehaviour behaviour)
     {
+        if (AskedTools(request, behaviour) is { Count: > 0 } calls)
+        {
+            return new PlannedAnswer(new Answer(""), 0, behaviour.FinishReason ?? "tool_calls") { ToolCalls = calls };
+        }
+
         var answer = Choose(request, behaviour);
         var wanted = behaviour.OutputTokens ?? answer.Count;
         if (behaviour.Prefill == SimPrefill.Continue && request.Begun is { } begun)
@@ -26,6 +31,32 @@ internal sealed class ChatAnswerer
         var cut = !behaviour.IgnoreMaxTokens && request.MaxTokens is { } most && most < wanted;
         var count = cut ? request.MaxTokens!.Value : wanted;
         return new PlannedAnswer(answer, count, behaviour.FinishReason ?? (cut ? "length" : "stop"));
+    }
+
+    /// <summary>Each with arguments that fit its schema, or do not, as the behaviour says for JSON.</summary>
+    private static List<SimToolCall> AskedTools(ChatRequest request, SimBehaviour behaviour)
+    {
+        var tools = request switch
+        {
+            { RequiredTool: { } name } when behaviour.Tools != SimTools.Never => request
+                .Tools.Where(tool => name.Length == 0 || tool.Name == name)
+                .Take(1),
+            _ when request.Messages[^1].Role == "tool" => [],
+            _ => behaviour.Tools switch
+            {
+                SimTools.First => request.Tools.Take(1),
+                SimTools.All => request.Tools,
+                _ => [],
+            },
+        };
+        return
+        [
+            .. tools.Select(tool => new SimToolCall(
+                $"call_{Guid.CreateVersion7():N}",
+                tool.Name,
+                JsonAnswer.Write(tool.Parameters, behaviour.Json)
+            )),
+        ];
     }
 
     private Answer Choose(ChatRequest request, SimBehaviour behaviour)
@@ -61,4 +92,14 @@ internal sealed class ChatAnswerer
 }
 
 /// <summary>An answer, how many of its tokens to send, and the reason to give for stopping there.</summary>
-internal sealed record PlannedAnswer(Answer Answer, int Tokens, string FinishReason);
+internal sealed record PlannedAnswer(Answer Answer, int Tokens, string FinishReason)
+{
+    /// <summary>Tools that are asked for.</summary>
+    public IReadOnlyList<SimToolCall> ToolCalls { get; init; } = [];
+
+    /// <summary>Tokens that are counted: those of the text, and four characters each of what tools are given.</summary>
+    public int CountedTokens => Tokens + ToolCalls.Sum(call => 1 + call.Arguments.Length / 4);
+}
+
+/// <summary>A tool that is asked for.</summary>
+internal sealed record SimToolCall(string Id, string Name, string Arguments);

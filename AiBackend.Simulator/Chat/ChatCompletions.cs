@@ -151,7 +151,7 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
         await output.FlushAsync(context.RequestAborted);
 
         var chunks = new ChunkWriter(call.Id, call.Model, call.ReceivedAt, behaviour.Usage == SimUsage.EveryChunk);
-        var counts = new TokenCounts(request.InputTokens, plan.Tokens);
+        var counts = new TokenCounts(request.InputTokens, plan.CountedTokens);
         var stream = new PacedStream(
             pacer,
             output,
@@ -159,7 +159,15 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
             plan,
             behaviour,
             call,
-            () => chunks.End(output, plan.FinishReason, request.IncludeUsage, counts, behaviour.Usage)
+            () =>
+            {
+                for (var i = 0; i < plan.ToolCalls.Count; i++)
+                {
+                    chunks.ToolCall(output, i, plan.ToolCalls[i]);
+                }
+
+                chunks.End(output, plan.FinishReason, request.IncludeUsage, counts, behaviour.Usage);
+            }
         );
         return await stream.RunAsync(context.RequestAborted);
     }
@@ -180,16 +188,21 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
             return SimOutcomes.Cut;
         }
 
-        var counts = new TokenCounts(request.InputTokens, plan.Tokens);
+        var counts = new TokenCounts(request.InputTokens, plan.CountedTokens);
         var usage = behaviour.Usage == SimUsage.Missing ? "" : $",\"usage\":{counts.ToJson(behaviour.Usage)}";
         var created = call.ReceivedAt.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         var text = JsonEncodedText.Encode(plan.Answer.Text(plan.Tokens));
         call.TokensSent = plan.Tokens;
         context.Response.ContentType = "application/json";
         await context.Response.WriteAsync(
-            $$"""{"id":"{{call.Id}}","object":"chat.completion","created":{{created}},"model":"{{JsonEncodedText.Encode(call.Model)}}","system_fingerprint":"simulated","choices":[{"index":0,"message":{"role":"assistant","content":"{{text}}","refusal":null},"logprobs":null,"finish_reason":"{{JsonEncodedText.Encode(plan.FinishReason)}}"}]{{usage}}}""",
+            $$"""{"id":"{{call.Id}}","object":"chat.completion","created":{{created}},"model":"{{JsonEncodedText.Encode(call.Model)}}","system_fingerprint":"simulated","choices":[{"index":0,"message":{"role":"assistant","content":"{{text}}","refusal":null{{ToolCalls(plan)}}},"logprobs":null,"finish_reason":"{{JsonEncodedText.Encode(plan.FinishReason)}}"}]{{usage}}}""",
             context.RequestAborted
         );
         return SimOutcomes.Completed;
     }
+
+    private static string ToolCalls(PlannedAnswer plan) =>
+        plan.ToolCalls.Count == 0
+            ? ""
+            : $",\"tool_calls\":[{string.Join(',', plan.ToolCalls.Select(call => $"{{\"id\":\"{call.Id}\",\"type\":\"function\",\"function\":{{\"name\":\"{JsonEncodedText.Encode(call.Name)}\",\"arguments\":\"{JsonEncodedText.Encode(call.Arguments)}\"}}}}"))}]";
 }

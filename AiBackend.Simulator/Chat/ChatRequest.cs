@@ -17,6 +17,12 @@ internal sealed record ChatRequest
     /// <summary>The schema when JSON is asked for; an empty object for plain JSON mode; null for text.</summary>
     public JsonElement? Schema { get; init; }
 
+    /// <summary>Tools it may ask for; empty when it may ask for none.</summary>
+    public IReadOnlyList<SimTool> Tools { get; init; } = [];
+
+    /// <summary>The tool it must ask for; empty is any, null is none.</summary>
+    public string? RequiredTool { get; init; }
+
     /// <summary>The beginning of the answer; null when there is none.</summary>
     public SimMessage? Begun => Messages[^1].Role == "assistant" ? Messages[^1] : null;
 
@@ -55,6 +61,15 @@ internal sealed record ChatRequest
             IncludeUsage = Member(body, "stream_options") is { } options && (Member(options, "include_usage")?.GetBoolean() ?? false),
             MaxTokens = (Member(body, "max_completion_tokens") ?? Member(body, "max_tokens"))?.GetInt32(),
             Temperature = Member(body, "temperature")?.GetDouble(),
+            Tools = ReadTools(body),
+            RequiredTool = Member(body, "tool_choice") switch
+            {
+                { ValueKind: JsonValueKind.String } word when word.ValueEquals("required") => "",
+                { ValueKind: JsonValueKind.Object } one => Member(one, "function") is { } function
+                    ? Member(function, "name")?.GetString()
+                    : null,
+                _ => null,
+            },
             Schema = Member(body, "response_format") is { } format ? ReadSchema(format) : null,
         };
     }
@@ -77,6 +92,18 @@ internal sealed record ChatRequest
         );
     }
 
+    private static IReadOnlyList<SimTool> ReadTools(JsonElement body) =>
+        Member(body, "tools") is { } tools
+        && !(Member(body, "tool_choice") is { ValueKind: JsonValueKind.String } word && word.ValueEquals("none"))
+            ? [.. tools.EnumerateArray().Select(tool => Member(tool, "function")!.Value).Select(ReadTool)]
+            : [];
+
+    private static SimTool ReadTool(JsonElement function) =>
+        new(
+            Member(function, "name")?.GetString() ?? "",
+            (Member(function, "parameters") ?? JsonDocument.Parse("""{"type":"object","properties":{}}""").RootElement).Clone()
+        );
+
     private static JsonElement? ReadSchema(JsonElement format) =>
         Member(format, "type")?.GetString() switch
         {
@@ -91,3 +118,6 @@ internal sealed record ChatRequest
 
 /// <summary>One message: who, how long, and how it begins.</summary>
 internal sealed record SimMessage(string Role, int Characters, string Content);
+
+/// <summary>A tool: its name, and the schema of its arguments.</summary>
+internal sealed record SimTool(string Name, JsonElement Parameters);

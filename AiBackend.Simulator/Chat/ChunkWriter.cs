@@ -55,6 +55,28 @@ internal sealed class ChunkWriter
         Token(output, stamp[..length]);
     }
 
+    /// <summary>A tool that is asked for, its arguments in pieces as providers send them.</summary>
+    public void ToolCall(IBufferWriter<byte> output, int index, SimToolCall call)
+    {
+        var half = call.Arguments.Length / 2;
+        Piece(
+            $"\"id\":\"{call.Id}\",\"type\":\"function\",\"function\":{{\"name\":\"{JsonEncodedText.Encode(call.Name)}\",\"arguments\":\"\"}}"
+        );
+        Piece($"\"function\":{{\"arguments\":\"{JsonEncodedText.Encode(call.Arguments[..half])}\"}}");
+        Piece($"\"function\":{{\"arguments\":\"{JsonEncodedText.Encode(call.Arguments[half..])}\"}}");
+
+        void Piece(string said)
+        {
+            output.Write(_head);
+            Write(
+                output,
+                FormattableString.Invariant(
+                    $"\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":{index},{said}}}]}},\"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
+                )
+            );
+        }
+    }
+
     public void End(IBufferWriter<byte> output, string finishReason, bool usageWanted, TokenCounts counts, SimUsage honesty)
     {
         output.Write(_head);

@@ -97,7 +97,7 @@ public sealed class VersionTests(PostgresServer postgres, RedisServer redis) : C
     public async Task P_20_an_input_in_a_newer_shape_waits_for_a_worker_that_knows_it()
     {
         var id = await Core.SubmitAsync();
-        await StoreInputAsync(id, version: 2, "{}");
+        await StoreInputAsync(id, version: JobSchema.Version + 1, "{}");
 
         Assert.Empty(await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, [id], CoreHost.Lease, TestRun.Cancel));
 

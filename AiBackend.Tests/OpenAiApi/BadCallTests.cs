@@ -50,6 +50,24 @@ public sealed class BadCallTests(ApiServer api) : IClassFixture<ApiServer>
                 "unsupported_parameter"
             },
             { "\"wish\":1", "wish", "unknown_parameter" },
+            { "\"tools\":[{\"type\":\"web_search\"}]", "tools[0].type", "unsupported_parameter" },
+            { "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]", "tools[0].function.name", "invalid_value" },
+            { "\"tools\":{}", "tools", "invalid_value" },
+            { "\"tool_choice\":\"required\"", "tool_choice", "invalid_value" },
+            { "\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}", "tool_choice", "invalid_value" },
+            { "\"parallel_tool_calls\":true", "parallel_tool_calls", "invalid_value" },
+            { "\"response_format\":{\"type\":\"xml\"}", "response_format.type", "invalid_value" },
+            { "\"response_format\":{\"type\":\"json_schema\"}", "response_format.json_schema", "invalid_value" },
+            {
+                "\"messages\":[{\"role\":\"tool\",\"content\":\"Hi\",\"tool_call_id\":\"no\"}]",
+                "messages[0].tool_call_id",
+                "invalid_value"
+            },
+            {
+                "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\",\"wish\":1}]}]",
+                "messages[0].content[0].wish",
+                "unknown_parameter"
+            },
         };
 
     public static TheoryData<string> Forbidden =>

@@ -1,3 +1,4 @@
+// Long because every fate of a job that a caller can meet has its case here.
 using System.Net;
 using System.Text.Json;
 using AiBackend.Api.OpenAi.Calls;
@@ -81,6 +82,42 @@ public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<Quickly
         Assert.Equal("answer_restarted", ErrorOf(chunks[^1]).GetProperty("code").GetString());
         Assert.Empty(Reasons(chunks.SkipLast(1).Select(data => JsonElement.Parse(data))));
         Assert.True(await running.EndAsync(AttemptEnd.Cancelled("x")));
+    }
+
+    [Fact]
+    public async Task Tool_calls_are_the_jobs_output_and_a_repeat_streams_only_those_that_count()
+    {
+        var key = ("Idempotency-Key", Guid.CreateVersion7().ToString());
+        var body = HelloStream.Insert(
+            1,
+            """
+            "tools":[{"type":"function","function":{"name":"weather","parameters":{"type":"object","properties":{}}}}],
+            """
+        );
+        using var first = await api.CallAsync(body, key);
+        var id = JobIdOf(first);
+        var running = await ClaimAsync(id);
+        running.AppendToolCall(ChatToolCall.Of("call_lost", "weather", "{}"));
+        running.AppendReset("stream_cut");
+        var call = ChatToolCall.Of("call_1", "weather", "{\"city\":\"Zürich\"}");
+        running.AppendToolCall(call);
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("") with { ToolCalls = [call], FinishReason = "tool_calls" }));
+
+        using var repeat = await api.CallAsync(body, key);
+        var chunks = (await ReadStreamAsync(repeat)).SkipLast(1).Select(data => JsonElement.Parse(data)).ToList();
+        using var whole = await api.CallAsync(body.Replace("\"stream\":true,", "", StringComparison.Ordinal), key);
+        var message = (await ReadAsync(whole)).GetProperty("choices")[0].GetProperty("message");
+        var output = (await api.GetJobAsync(id)).Output!;
+
+        var deltas = chunks.Select(chunk => chunk.GetProperty("choices")[0].GetProperty("delta"));
+        var told = Assert.Single(deltas, delta => delta.TryGetProperty("tool_calls", out _)).GetProperty("tool_calls")[0];
+        Assert.Equal((0, "call_1"), (told.GetProperty("index").GetInt32(), told.GetProperty("id").GetString()));
+        Assert.Equal("{\"city\":\"Zürich\"}", told.GetProperty("function").GetProperty("arguments").GetString());
+        Assert.Equal(["tool_calls"], Reasons(chunks));
+        Assert.Equal(JsonValueKind.Null, message.GetProperty("content").ValueKind);
+        Assert.Equal("call_1", message.GetProperty("tool_calls")[0].GetProperty("id").GetString());
+        Assert.Equal(("", "tool_calls", "call_1"), (output.Text, output.FinishReason, Assert.Single(output.ToolCalls).Id));
+        Assert.Equal(2, await (await api.WorkerAsync()).ScalarAsync<int>("SELECT schema_version FROM job_payloads WHERE job_id = @id", id));
     }
 
     [Fact]

@@ -60,6 +60,67 @@ public sealed class DotNetSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task Tools_are_asked_for_and_their_results_lead_to_an_answer()
+    {
+        var chat = Client().GetChatClient("sim-instant");
+        var options = new ChatCompletionOptions
+        {
+            Tools =
+            {
+                ChatTool.CreateFunctionTool(
+                    "weather",
+                    "Tells the weather.",
+                    BinaryData.FromString("""{"type":"object","properties":{"city":{"type":"string"}}}"""),
+                    functionSchemaIsStrict: true
+                ),
+            },
+            ToolChoice = ChatToolChoice.CreateRequiredChoice(),
+        };
+        List<ChatMessage> messages = [new UserChatMessage("Weather?")];
+
+        ChatCompletion asked = await chat.CompleteChatAsync(messages, options, TestRun.Cancel);
+        messages.Add(new AssistantChatMessage(asked));
+        messages.Add(new ToolChatMessage(asked.ToolCalls[0].Id, "Rain."));
+        options.ToolChoice = ChatToolChoice.CreateAutoChoice();
+        ChatCompletion answered = await chat.CompleteChatAsync(messages, options, TestRun.Cancel);
+
+        Assert.Equal((ChatFinishReason.ToolCalls, "weather"), (asked.FinishReason, Assert.Single(asked.ToolCalls).FunctionName));
+        Assert.Equal(
+            """{"city":"simulated"}""",
+            asked
+                .ToolCalls[0]
+                .FunctionArguments.ToString()
+                .Replace("\n", "", StringComparison.Ordinal)
+                .Replace(" ", "", StringComparison.Ordinal)
+        );
+        Assert.Equal(ChatFinishReason.Stop, answered.FinishReason);
+        Assert.Contains("simulated answer", answered.Content[0].Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_answer_has_the_form_of_its_schema()
+    {
+        ChatCompletion answer = await Client()
+            .GetChatClient("sim-instant")
+            .CompleteChatAsync(
+                [new UserChatMessage("Where?")],
+                new ChatCompletionOptions
+                {
+                    ResponseFormat = ChatResponseFormat.CreateJsonSchemaFormat(
+                        "place",
+                        BinaryData.FromString(
+                            """{"type":"object","properties":{"city":{"type":"string"}},"required":["city"],"additionalProperties":false}"""
+                        ),
+                        jsonSchemaIsStrict: true
+                    ),
+                },
+                TestRun.Cancel
+            );
+
+        Assert.Equal("simulated", System.Text.Json.JsonElement.Parse(answer.Content[0].Text).GetProperty("city").GetString());
+    }
+
+    [Fact]
     public async Task It_knows_our_errors_as_its_own()
     {
         var stranger = await Assert.ThrowsAsync<ClientResultException>(() =>

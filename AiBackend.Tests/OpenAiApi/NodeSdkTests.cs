@@ -36,6 +36,33 @@ public sealed class NodeSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task It_calls_tools_until_there_is_an_answer_and_gets_JSON_that_fits_its_schema()
+    {
+        var model = await TeachAsync(new() { ["tools"] = "first", ["words"] = 5 });
+        var all = await TeachAsync(new() { ["tools"] = "all" });
+        var plain = await TeachAsync([]);
+
+        var tools = await RunAsync("tools", model);
+        var stream = await RunAsync("toolStream", all);
+        var schema = await RunAsync("schema", plain);
+
+        Assert.Equal(JobClient.Words(5), Text(tools, "text"));
+        Assert.Equal("simulated", Text(Assert.Single(tools.GetProperty("called").EnumerateArray()), "city"));
+        Assert.Equal("user assistant tool assistant", string.Join(' ', tools.GetProperty("roles").EnumerateArray()));
+        Assert.Equal("tool_calls", Text(stream, "reason"));
+        Assert.Equal(["weather", "time"], stream.GetProperty("calls").EnumerateArray().Select(call => Text(call, "name")));
+        Assert.Equal(1, schema.GetProperty("place").GetProperty("size").GetInt32());
+    }
+
+    private async Task<string> TeachAsync(Dictionary<string, object> controls)
+    {
+        var model = $"sim-{Guid.CreateVersion7():N}";
+        using var response = await _stack.Simulator.PutAsJsonAsync($"/sim/behaviours/{model}", controls, TestRun.Cancel);
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(TestRun.Cancel));
+        return model;
+    }
+
+    [Fact]
     public async Task It_knows_our_errors_as_its_own()
     {
         var seen = await RunAsync("errors", await _client.TeachWordsAsync(3, 1));

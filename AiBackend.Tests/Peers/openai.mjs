@@ -55,6 +55,69 @@ const scenarios = {
     return { text: whole.choices[0].message.content, reason: whole.choices[0].finish_reason };
   },
 
+  // The package's own loop: it calls what the model asks for and sends the results until there is an answer.
+  tools: async () => {
+    const called = [];
+    const runner = client.chat.completions.runTools({
+      model,
+      messages,
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'weather',
+            description: 'Tells the weather.',
+            parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+            parse: JSON.parse,
+            function: (given) => {
+              called.push(given);
+              return 'Rain.';
+            },
+          },
+        },
+      ],
+    });
+    const text = await runner.finalContent();
+    return { text, called, roles: runner.messages.map((message) => message.role) };
+  },
+
+  toolStream: async () => {
+    const whole = await client.chat.completions
+      .stream({
+        model,
+        messages,
+        parallel_tool_calls: true,
+        tools: ['weather', 'time'].map((name) => ({
+          type: 'function',
+          function: { name, parameters: { type: 'object', properties: { city: { type: 'string' } } } },
+        })),
+      })
+      .finalChatCompletion();
+    const { message, finish_reason: reason } = whole.choices[0];
+    return { reason, calls: message.tool_calls.map((call) => ({ name: call.function.name, given: JSON.parse(call.function.arguments) })) };
+  },
+
+  schema: async () => {
+    const whole = await client.chat.completions.parse({
+      model,
+      messages,
+      response_format: {
+        type: 'json_schema',
+        json_schema: {
+          name: 'place',
+          strict: true,
+          schema: {
+            type: 'object',
+            properties: { city: { type: 'string' }, size: { type: 'integer' } },
+            required: ['city', 'size'],
+            additionalProperties: false,
+          },
+        },
+      },
+    });
+    return { place: JSON.parse(whole.choices[0].message.content) };
+  },
+
   errors: async () => {
     const seen = {};
     const note = async (name, call) => {

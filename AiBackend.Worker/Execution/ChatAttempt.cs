@@ -80,9 +80,20 @@ internal sealed class ChatAttempt(
     /// <summary>The answer of an equal job: in the log like any other, without a call and without cost.</summary>
     private static AttemptEnd TakeFromAnother(RunningJob running, FlightEntry.Hit hit)
     {
-        running.AppendText(hit.Text);
+        if (hit.Text.Length > 0)
+        {
+            running.AppendText(hit.Text);
+        }
+
+        foreach (var call in hit.ToolCalls)
+        {
+            running.AppendToolCall(call);
+        }
+
         return AttemptEnd.Succeeded(hit.Text) with
         {
+            ToolCalls = hit.ToolCalls,
+            FinishReason = hit.FinishReason,
             ServedBy = new ServedBy(hit.Provider, hit.Model, hit.ModelVersion, 0, hit.Simulated)
             {
                 Cache = hit.Followed ? "follower" : "hit",
@@ -177,6 +188,7 @@ internal sealed class ChatAttempt(
         private const string CutReason = "stream_cut";
 
         private readonly StringBuilder _text = new();
+        private readonly List<ChatToolCall> _toolCalls = [];
         private TimeSpan? _firstTokenAfter;
         private ServedBy? _servedBy;
         private int _fallbacks;
@@ -204,9 +216,20 @@ internal sealed class ChatAttempt(
                     running.AppendText(delta);
                     FaultPoints.Hit(FaultPoint.K10, running.Job.Model);
                     break;
+                case ChatProgress.ToolAsked(var id, var name, var arguments):
+                    _firstTokenAfter ??= clock.GetElapsedTime(StartedAt);
+                    var call = ChatToolCall.Of(id, name, arguments);
+                    _toolCalls.Add(call);
+                    running.AppendToolCall(call);
+                    break;
                 case ChatProgress.CallStarted started:
                     _servedBy = new ServedBy(started.Provider, started.Model, null, _fallbacks, started.Simulated);
                     ModelSwitches.Note(started, running);
+                    if (started.LeftOut is { } names)
+                    {
+                        running.AppendNotice("parameters_left_out", $"{started.Provider} takes no {names}; it was asked without.");
+                    }
+
                     break;
                 case ChatProgress.FailedOver(var from, var to, var failure):
                     _fallbacks++;
@@ -217,6 +240,7 @@ internal sealed class ChatAttempt(
                     break;
                 case ChatProgress.Restarted:
                     _text.Clear();
+                    _toolCalls.Clear();
                     running.AppendReset(CutReason);
                     break;
                 case ChatProgress.Continued:
@@ -234,6 +258,11 @@ internal sealed class ChatAttempt(
                 "length" => AttemptEnd.Partial(Text, "The answer reached the limit of output tokens and was cut off."),
                 "content_filter" => AttemptEnd.Partial(Text, "The provider's content filter cut the answer off."),
                 _ => AttemptEnd.Succeeded(Text),
+            } with
+            {
+                ToolCalls = _toolCalls,
+                // Some servers say stop, or nothing, where they mean that they wait for tools.
+                FinishReason = _toolCalls.Count > 0 && _finishReason is not ("length" or "content_filter") ? "tool_calls" : _finishReason,
             };
 
         /// <summary>Adds what is known of the calls, also of one that was cut off in the middle.</summary>

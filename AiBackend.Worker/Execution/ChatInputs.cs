@@ -15,7 +15,25 @@ internal static class ChatInputs
         return ([.. input.Messages!.Select(MessageOf)], OptionsOf(input));
     }
 
-    private static ChatMessage MessageOf(ChatMessageInput message) => new(new ChatRole(message.Role!), message.Content);
+    private static ChatMessage MessageOf(ChatMessageInput message)
+    {
+        var role = new ChatRole(message.Role!);
+        if (message.ToolCallId is { } answered)
+        {
+            return new ChatMessage(role, [new FunctionResultContent(answered, message.Content ?? "")]);
+        }
+
+        if (message.ToolCalls is not { Count: > 0 } calls)
+        {
+            return new ChatMessage(role, message.Content);
+        }
+
+        IEnumerable<AIContent> said = string.IsNullOrEmpty(message.Content) ? [] : [new TextContent(message.Content)];
+        return new ChatMessage(
+            role,
+            [.. said, .. calls.Select(call => AskedTool.Of(call.Id!, call.Function!.Name!, call.Function.Arguments!))]
+        );
+    }
 
     private static ChatOptions OptionsOf(ChatInput input)
     {
@@ -28,12 +46,47 @@ internal static class ChatInputs
             Seed = input.Seed,
             PresencePenalty = (float?)input.PresencePenalty,
             FrequencyPenalty = (float?)input.FrequencyPenalty,
+            Tools = input.Tools?.Select(ToolOf).ToList(),
+            ToolMode = ModeOf(input.ToolChoice),
+            AllowMultipleToolCalls = input.ParallelToolCalls,
+            ResponseFormat = FormatOf(input.ResponseFormat),
         };
         if (input.ReasoningEffort is { } effort)
         {
-            options.AdditionalProperties = new() { [CallOptions.ReasoningEffort] = effort };
+            (options.AdditionalProperties ??= [])[CallOptions.ReasoningEffort] = effort;
+        }
+
+        if (input.ResponseFormat?.JsonSchema?.Strict is { } strict)
+        {
+            (options.AdditionalProperties ??= [])[CallOptions.StrictSchema] = strict;
         }
 
         return options;
     }
+
+    private static AITool ToolOf(ChatTool tool) =>
+        new DeclaredTool(tool.Function!.Name!, tool.Function.Description, tool.Function.Parameters, tool.Function.Strict);
+
+    private static ChatToolMode? ModeOf(JsonElement? choice) =>
+        choice switch
+        {
+            null or { ValueKind: JsonValueKind.Null } => null,
+            { ValueKind: JsonValueKind.Object } one => ChatToolMode.RequireSpecific(
+                one.GetProperty("function").GetProperty("name").GetString()!
+            ),
+            { } word => word.GetString() switch
+            {
+                "none" => ChatToolMode.None,
+                "required" => ChatToolMode.RequireAny,
+                _ => ChatToolMode.Auto,
+            },
+        };
+
+    private static ChatResponseFormatJson? FormatOf(ChatAnswerFormat? format) =>
+        format switch
+        {
+            { JsonSchema: { Schema: { } schema } named } => ChatResponseFormat.ForJsonSchema(schema, named.Name, named.Description),
+            { Type: "json_object" } => ChatResponseFormat.Json,
+            _ => null,
+        };
 }

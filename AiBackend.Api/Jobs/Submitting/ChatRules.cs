@@ -13,7 +13,7 @@ internal static class ChatRules
     private const int MaxStopLength = 256;
     private const string NativeRoot = "input.";
 
-    private static readonly string[] Roles = ["system", "user", "assistant"];
+    private static readonly string[] Roles = ["system", "developer", "user", "assistant", "tool"];
 
     private static readonly string[] Efforts = ["none", "minimal", "low", "medium", "high", "xhigh"];
 
@@ -36,16 +36,17 @@ internal static class ChatRules
             errors.Add($"{root}messages", $"has {messages.Count} messages; at most {MaxMessages} are allowed.");
         }
 
+        var calls = new HashSet<string>(StringComparer.Ordinal);
         for (var i = 0; i < messages.Count; i++)
         {
-            if (CheckMessage(messages[i], Place(root, i), errors) is { } refusal)
+            if (CheckMessage(messages[i], Place(root, i), calls, errors) is { } refusal)
             {
                 return refusal;
             }
         }
 
         CheckSampling(chat, errors, root);
-        return null;
+        return ToolRules.Check(chat, errors, root);
     }
 
     private static void CheckSampling(ChatInput chat, FieldErrors errors, string root)
@@ -70,7 +71,7 @@ internal static class ChatRules
     public static string Title(ChatInput chat)
     {
         var messages = chat.Messages!;
-        var text = (messages.LastOrDefault(message => message.Role == "user") ?? messages[^1]).Content!;
+        var text = (messages.LastOrDefault(message => message.Role == "user") ?? messages[^1]).Content ?? "";
         Span<char> title = stackalloc char[MaxTitleLength];
         var length = 0;
         foreach (var character in text)
@@ -94,7 +95,7 @@ internal static class ChatRules
         return title[..length].TrimEnd().ToString();
     }
 
-    private static Refusal? CheckMessage(ChatMessageInput? message, string place, FieldErrors errors)
+    private static Refusal? CheckMessage(ChatMessageInput? message, string place, HashSet<string> calls, FieldErrors errors)
     {
         if (message is null)
         {
@@ -108,9 +109,37 @@ internal static class ChatRules
             errors.Add(place + ".role", $"is {role}; it must be one of {string.Join(", ", Roles)}.");
         }
 
-        return string.IsNullOrWhiteSpace(message.Content)
+        if (message.ToolCalls is { } made)
+        {
+            ToolRules.CheckCalls(made, place + ".tool_calls", calls, errors);
+        }
+
+        CheckPlaceOfCalls(message, place, calls, errors);
+        return string.IsNullOrWhiteSpace(message.Content) && message is { Role: not "tool", ToolCalls: null }
             ? ProblemTypes.EmptyText.At(place + ".content", $"{place}.content has no text. Send some, or leave the message out.")
             : null;
+    }
+
+    /// <summary>Only the assistant calls tools, and only a tool answers a call that was made before.</summary>
+    private static void CheckPlaceOfCalls(ChatMessageInput message, string place, HashSet<string> calls, FieldErrors errors)
+    {
+        if (message.ToolCalls is not null && message.Role != "assistant")
+        {
+            errors.Add(place + ".tool_calls", "is only for the role assistant.");
+        }
+
+        if (message.Role != "tool")
+        {
+            if (message.ToolCallId is not null)
+            {
+                errors.Add(place + ".tool_call_id", "is only for the role tool.");
+            }
+        }
+        else if (message.ToolCallId is not { } answered || !calls.Contains(answered))
+        {
+            var given = message.ToolCallId is null ? "missing" : Quoted.Of(message.ToolCallId);
+            errors.Add(place + ".tool_call_id", $"is {given}; it must be the id of a call in an earlier message.");
+        }
     }
 
     private static string Place(string root, int index) => string.Create(CultureInfo.InvariantCulture, $"{root}messages[{index}]");

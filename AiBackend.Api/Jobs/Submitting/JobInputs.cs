@@ -10,7 +10,8 @@ namespace AiBackend.Api.Jobs.Submitting;
 /// <summary>An input as it is stored.</summary>
 /// <param name="Json">Written anew from what was read, so that only known members of known shape reach the workers.</param>
 /// <param name="Title">First words, for lists; null when there are none.</param>
-internal readonly record struct StoredInput(string Json, string? Title);
+/// <param name="Version">The oldest version of workers that understands it.</param>
+internal readonly record struct StoredInput(string Json, string? Title, short Version = JobSchema.First);
 
 /// <summary>Reads the member <c>input</c>, whose shape depends on the job's type.</summary>
 internal static class JobInputs
@@ -47,7 +48,21 @@ internal static class JobInputs
     }
 
     /// <summary>A chat that keeps the rules, as it is stored.</summary>
-    public static StoredInput Of(ChatInput chat) => new(JsonSerializer.Serialize(chat, WireJson.Default.ChatInput), ChatRules.Title(chat));
+    public static StoredInput Of(ChatInput chat) =>
+        new(
+            JsonSerializer.Serialize(chat, WireJson.Default.ChatInput),
+            ChatRules.Title(chat) is { Length: > 0 } title ? title : null,
+            VersionOf(chat)
+        );
+
+    /// <summary>What an older worker would pass over without a word makes the input one for newer workers.</summary>
+    private static short VersionOf(ChatInput chat) =>
+        chat
+            is { TopP: null, Stop: null, Seed: null, PresencePenalty: null, FrequencyPenalty: null, ReasoningEffort: null }
+                and { Tools: null, ToolChoice: null, ParallelToolCalls: null, ResponseFormat: null }
+        && chat.Messages!.All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer" })
+            ? JobSchema.First
+            : JobSchema.Version;
 
     private static Refusal? TryReadNoop(ReadOnlySpan<byte> body, JsonElement? input, out StoredInput stored)
     {

@@ -244,6 +244,7 @@ internal sealed class JobRequestRules(
             NotBefore = Stored(request.NotBefore),
             Deadline = Stored(request.Deadline),
             Input = input.Json,
+            InputVersion = input.Version,
             Title = input.Title,
             Feature = request.Feature,
             EndUser = request.User,

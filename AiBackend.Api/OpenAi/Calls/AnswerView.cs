@@ -17,8 +17,10 @@ namespace AiBackend.Api.OpenAi.Calls;
 internal abstract class AnswerView(int knownSeq) : EventView
 {
     private readonly StringBuilder _early = new();
+    private readonly List<ChatToolCall> _earlyCalls = [];
     private bool _isCaughtUp;
     private int _told;
+    private int _toldCalls;
 
     /// <summary>Whether the job's end was told, and not only that its answer begins anew.</summary>
     public bool HasEnd { get; private set; }
@@ -36,6 +38,9 @@ internal abstract class AnswerView(int knownSeq) : EventView
 
     /// <summary>More text of the answer; never empty.</summary>
     protected abstract void Tell(PipeWriter output, string text);
+
+    /// <summary>A tool that the model asks for.</summary>
+    protected abstract void TellToolCall(PipeWriter output, int index, ChatToolCall call);
 
     /// <summary>What follows was written by another call than the text before.</summary>
     protected virtual void TellContinued(PipeWriter output) { }
@@ -65,6 +70,9 @@ internal abstract class AnswerView(int knownSeq) : EventView
                 return true;
             case JobEventKind.Snapshot:
                 Replace(output, JsonSerializer.Deserialize(record.Data.Span, StoredJson.Lenient.SnapshotEvent)!.Text);
+                return true;
+            case JobEventKind.ToolCall:
+                AppendCall(output, JsonSerializer.Deserialize(record.Data.Span, StoredJson.Lenient.ToolCallEvent)!.Call);
                 return true;
             case JobEventKind.Continued:
                 if (_told > 0)
@@ -98,6 +106,18 @@ internal abstract class AnswerView(int knownSeq) : EventView
         }
     }
 
+    private void AppendCall(PipeWriter output, ChatToolCall call)
+    {
+        if (_isCaughtUp)
+        {
+            TellToolCall(output, _toldCalls++, call);
+        }
+        else
+        {
+            _earlyCalls.Add(call);
+        }
+    }
+
     /// <summary>All text of an attempt: what was told of it stands at its beginning.</summary>
     private void Replace(PipeWriter output, string whole)
     {
@@ -114,7 +134,8 @@ internal abstract class AnswerView(int knownSeq) : EventView
     private bool Forget(PipeWriter output)
     {
         _early.Clear();
-        if (_told == 0)
+        _earlyCalls.Clear();
+        if (_told == 0 && _toldCalls == 0)
         {
             return true;
         }
@@ -128,5 +149,7 @@ internal abstract class AnswerView(int knownSeq) : EventView
         _isCaughtUp = true;
         Append(output, _early.ToString());
         _early.Clear();
+        _earlyCalls.ForEach(call => AppendCall(output, call));
+        _earlyCalls.Clear();
     }
 }

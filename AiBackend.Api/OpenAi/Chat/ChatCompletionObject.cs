@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Jobs;
 
 namespace AiBackend.Api.OpenAi.Chat;
@@ -20,7 +21,7 @@ internal sealed record ChatCompletionObject
             Id = IdOf(job.Id),
             Created = job.CreatedAt.ToUnixTimeSeconds(),
             Model = job.Model,
-            Choices = [new ChatChoice(0, new ChatAnswer(job.Output?.Text ?? ""), FinishReasonOf(job))],
+            Choices = [new ChatChoice(0, AnswerOf(job.Output), FinishReasonOf(job))],
             Usage = job.Usage is { } usage ? ChatUsageObject.Of(usage) : null,
             ServiceTier = TierOf(job),
             SystemFingerprint = FingerprintOf(job),
@@ -29,7 +30,19 @@ internal sealed record ChatCompletionObject
     public static string IdOf(Guid jobId) => $"chatcmpl-{jobId:N}";
 
     /// <summary>Why the answer is over. One that was cut off is never said to have stopped by itself.</summary>
-    public static string FinishReasonOf(Job job) => job.Status == JobStatuses.PartiallyCompleted ? "length" : "stop";
+    public static string FinishReasonOf(Job job) =>
+        job switch
+        {
+            { Output.FinishReason: "content_filter" } => "content_filter",
+            { Status: JobStatuses.PartiallyCompleted } => "length",
+            { Output.ToolCalls.Count: > 0 } => "tool_calls",
+            _ => "stop",
+        };
+
+    private static ChatAnswer AnswerOf(JobOutput? output) =>
+        output is { ToolCalls: { Count: > 0 } calls }
+            ? new(output.Text.Length > 0 ? output.Text : null) { ToolCalls = calls }
+            : new(output?.Text ?? "");
 
     public static string TierOf(Job job) =>
         job.Priority switch
@@ -54,6 +67,9 @@ internal sealed record ChatAnswer(string? Content)
     public string Role { get; } = "assistant";
     public string? Refusal { get; }
     public IReadOnlyList<string> Annotations { get; } = [];
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ChatToolCall>? ToolCalls { get; init; }
 }
 
 /// <summary>Tokens of a chat completion.</summary>

@@ -54,6 +54,16 @@ internal sealed class ChatCompletionView : AnswerView
         Chunk(output, $"\"delta\":{{\"content\":\"{Escape(text)}\"}},\"logprobs\":null,\"finish_reason\":null");
     }
 
+    protected override void TellToolCall(PipeWriter output, int index, ChatToolCall call)
+    {
+        BeginAnswer(output);
+        var function = call.Function!;
+        var said = FormattableString.Invariant(
+            $"\"delta\":{{\"tool_calls\":[{{\"index\":{index},\"id\":\"{Escape(call.Id!)}\",\"type\":\"function\",\"function\":{{\"name\":\"{Escape(function.Name!)}\",\"arguments\":\"{Escape(function.Arguments!)}\"}}}}]}}"
+        );
+        Chunk(output, said + ",\"logprobs\":null,\"finish_reason\":null");
+    }
+
     protected override void TellReset(PipeWriter output) =>
         Fail(
             output,

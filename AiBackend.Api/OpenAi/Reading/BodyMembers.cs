@@ -1,4 +1,7 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using static System.FormattableString;
 
@@ -65,6 +68,22 @@ internal sealed class BodyMembers
         }
 
         Invalid(path, Invariant($"must be a whole number from {least} to {most}"));
+        return null;
+    }
+
+    /// <summary>A value of a contract of the native API, as strictly as there.</summary>
+    /// <returns>Null when it is none.</returns>
+    public T? As<T>(JsonElement value, string path, JsonTypeInfo<T> type)
+        where T : class
+    {
+        if (BodyDiagnosis.Find(JsonMarshal.GetRawUtf8Value(value), type, type) is not { } fault)
+        {
+            return value.Deserialize(type);
+        }
+
+        var inner = fault.Errors?.Keys.FirstOrDefault() ?? "";
+        var place = inner.Length == 0 || inner[0] == '[' ? path + inner : $"{path}.{inner}";
+        Fail(fault.Type.At(place, $"In {path}: {fault.Detail}"));
         return null;
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 
 namespace AiBackend.Api.OpenAi.Reading;
@@ -30,7 +31,8 @@ internal sealed class ChatCompletionReader
         ["safety_identifier"] = (call, value, path) => call.TakeUser(value, path),
         ["metadata"] = (call, value, path) => call._job = CallMetadata.Read(call._values, value, path, call._job, ref call._detach),
         ["service_tier"] = (call, value, path) => call._job = ServiceTier.Take(call._values, value, path, call._job),
-        ["response_format"] = (call, value, path) => call.TakeFormat(value, path),
+        ["response_format"] = (call, value, path) =>
+            call._chat = call._chat with { ResponseFormat = call._values.As(value, path, WireJson.Default.ChatAnswerFormat) },
         ["n"] = (call, value, path) =>
             call.Only(
                 value,
@@ -62,9 +64,11 @@ internal sealed class ChatCompletionReader
         ["web_search_options"] = Refuse("Nothing is searched; hand over what the model should know."),
         ["functions"] = Refuse("It is long replaced by tools."),
         ["function_call"] = Refuse("It is long replaced by tool_choice."),
-        ["tools"] = Refuse("Leave it out."),
-        ["tool_choice"] = Refuse("Leave it out."),
-        ["parallel_tool_calls"] = Refuse("Leave it out."),
+        ["tools"] = (call, value, path) => call._chat = call._chat with { Tools = ChatToolsReader.Tools(call._values, value, path) },
+        ["tool_choice"] = (call, value, path) =>
+            call._chat = call._chat with { ToolChoice = ChatToolsReader.Choice(call._values, value, path) },
+        ["parallel_tool_calls"] = (call, value, path) =>
+            call._chat = call._chat with { ParallelToolCalls = call._values.Flag(value, path) },
         ["verbosity"] = Refuse("Say in a message how long the answer should be."),
         ["prompt_cache_key"] = Refuse("Providers cache by themselves; metadata.aibackend_cache shares whole answers."),
         ["prompt_cache_retention"] = Refuse("Providers cache by themselves; metadata.aibackend_cache shares whole answers."),
@@ -171,12 +175,4 @@ internal sealed class ChatCompletionReader
         value.ValueKind == JsonValueKind.String
             ? [value.GetString()!]
             : [.. _values.Array(value, path).Select(item => _values.Text(item.Item, item.Path) ?? "")];
-
-    private void TakeFormat(JsonElement value, string path)
-    {
-        if (value.ValueKind != JsonValueKind.Object || !value.TryGetProperty("type", out var type) || !type.ValueEquals("text"))
-        {
-            _values.Unsupported(path, "Send {\"type\": \"text\"}, or leave it out.");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 
 namespace AiBackend.Api.OpenAi.Reading;
@@ -26,8 +27,11 @@ internal static class ChatMessages
         ["name"] = (message, _, path) => message.Values.Unsupported(path, "Say in the text who speaks."),
         ["audio"] = (message, _, path) => message.Values.Unsupported(path, OnlyText),
         ["function_call"] = (message, _, path) => message.Values.Unsupported(path, "It is long replaced by tool_calls."),
-        ["tool_calls"] = (message, _, path) => message.Values.Unsupported(path, "Leave it out."),
-        ["tool_call_id"] = (message, _, path) => message.Values.Unsupported(path, "Leave it out."),
+        ["tool_calls"] = (message, value, path) =>
+            message.ToolCalls = message.Values.As(value, path, WireJson.Default.IReadOnlyListChatToolCall) is { Count: > 0 } calls
+                ? calls
+                : null,
+        ["tool_call_id"] = (message, value, path) => message.ToolCallId = message.Values.Text(value, path),
     };
 
     public static IReadOnlyList<ChatMessageInput> Read(BodyMembers values, JsonElement messages, string path) =>
@@ -59,6 +63,7 @@ internal static class ChatMessages
     private static string ReadPart(BodyMembers values, JsonElement part, string path)
     {
         var (type, text) = ("", "");
+        string? unknown = null;
         foreach (var member in values.Object(part, path))
         {
             switch (member.Name)
@@ -69,7 +74,18 @@ internal static class ChatMessages
                 case "text" or "refusal":
                     text = values.Text(member.Value, $"{path}.{member.Name}") ?? "";
                     break;
+                case "annotations" or "logprobs" when member.Value.ValueKind == JsonValueKind.Array && member.Value.GetArrayLength() == 0:
+                    // What an SDK puts into the answer it gives back.
+                    break;
+                default:
+                    unknown ??= $"{path}.{member.Name}";
+                    break;
             }
+        }
+
+        if (unknown is not null && type is ("text" or "input_text" or "output_text" or "refusal"))
+        {
+            values.Unknown(unknown);
         }
 
         if (type is not ("text" or "refusal" or "input_text" or "output_text"))
@@ -86,9 +102,10 @@ internal static class ChatMessages
         Members.Read(message, values, item, path);
         return new ChatMessageInput
         {
-            // Servers that speak OpenAI's older protocol know the one name alone, and those that know both take them for the same.
-            Role = message.Role is "developer" ? "system" : message.Role,
+            Role = message.Role,
             Content = message.Content ?? message.Refusal,
+            ToolCalls = message.ToolCalls,
+            ToolCallId = message.ToolCallId,
         };
     }
 
@@ -98,5 +115,7 @@ internal static class ChatMessages
         public string? Role { get; set; }
         public string? Content { get; set; }
         public string? Refusal { get; set; }
+        public IReadOnlyList<ChatToolCall>? ToolCalls { get; set; }
+        public string? ToolCallId { get; set; }
     }
 }

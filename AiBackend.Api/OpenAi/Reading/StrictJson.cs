@@ -10,17 +10,6 @@ internal static class StrictJson
 {
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = BodyWalk.MaxDepth * 2, AllowDuplicateProperties = false };
 
-    // Each of them tells some gateway where to send the request, or as whom. Nobody here may decide that but the operator.
-    private static readonly HashSet<string> Forbidden = new(StringComparer.OrdinalIgnoreCase)
-    {
-        "api_base",
-        "base_url",
-        "endpoint",
-        "proxy",
-        "headers",
-        "api_key",
-    };
-
     /// <returns>Why the body is refused, or null; then <paramref name="document"/> is an object, to be disposed of before the body.</returns>
     public static Refusal? TryParse(ReadOnlyMemory<byte> body, out JsonDocument document)
     {
@@ -36,52 +25,12 @@ internal static class StrictJson
         var refusal =
             document.RootElement.ValueKind != JsonValueKind.Object
                 ? ProblemTypes.InvalidValue.With("The body must be a JSON object.")
-                : FindForbidden(document.RootElement, "");
+                : ForbiddenMembers.Find(document.RootElement, "");
         if (refusal is not null)
         {
             document.Dispose();
         }
 
         return refusal;
-    }
-
-    /// <returns>The first member, at whatever depth, that nobody may send; null when there is none.</returns>
-    public static Refusal? FindForbidden(JsonElement value, string path)
-    {
-        switch (value.ValueKind)
-        {
-            case JsonValueKind.Object:
-                foreach (var member in value.EnumerateObject())
-                {
-                    var place = path.Length == 0 ? member.Name : $"{path}.{member.Name}";
-                    if (Forbidden.Contains(member.Name))
-                    {
-                        return ProblemTypes.ForbiddenMember.At(
-                            place,
-                            $"The body has the member {Quoted.Of(place)}. Where a request is sent, and as whom, is the operator's to say: leave it out, also in schemas and metadata."
-                        );
-                    }
-
-                    if (FindForbidden(member.Value, place) is { } inside)
-                    {
-                        return inside;
-                    }
-                }
-
-                return null;
-            case JsonValueKind.Array:
-                var index = 0;
-                foreach (var item in value.EnumerateArray())
-                {
-                    if (FindForbidden(item, FormattableString.Invariant($"{path}[{index++}]")) is { } inside)
-                    {
-                        return inside;
-                    }
-                }
-
-                return null;
-            default:
-                return null;
-        }
     }
 }

@@ -6,6 +6,7 @@ namespace AiBackend.Core.Jobs.Versions;
 /// <remarks>
 /// A member that an older reader may pass over is added within a version. What it must not pass over makes a new version
 /// (<see cref="JobSchema.Version"/>): its reader then leaves such a job to a newer worker. Version 1 is the first, so nothing leads to it.
+/// Version 2 added tools, formats and what else a chat may ask for; of version 1 it changed nothing.
 /// </remarks>
 public sealed record StoredShapes
 {
@@ -13,18 +14,25 @@ public sealed record StoredShapes
     public static StoredShapes Current { get; } = new();
 
     /// <summary>Inputs, as JSON.</summary>
-    public Upcasters<string> Inputs { get; init; } = new(JobSchema.Version, ReadOnlyDictionary<short, Func<string, string>>.Empty);
+    public Upcasters<string> Inputs { get; init; } = new(JobSchema.Version, Same<string>());
 
     /// <summary>Outputs.</summary>
-    public Upcasters<StoredOutput> Outputs { get; init; } =
-        new(JobSchema.Version, ReadOnlyDictionary<short, Func<StoredOutput, StoredOutput>>.Empty);
+    public Upcasters<StoredOutput> Outputs { get; init; } = new(JobSchema.Version, Same<StoredOutput>());
 
     /// <summary>Events, with their kind.</summary>
-    public Upcasters<JobEventRecord> Events { get; init; } =
-        new(JobSchema.Version, ReadOnlyDictionary<short, Func<JobEventRecord, JobEventRecord>>.Empty);
+    public Upcasters<JobEventRecord> Events { get; init; } = new(JobSchema.Version, Same<JobEventRecord>());
+
+    private static ReadOnlyDictionary<short, Func<T, T>> Same<T>() => new(new Dictionary<short, Func<T, T>> { [1] = stored => stored });
 }
 
 /// <summary>An output as stored.</summary>
 /// <param name="Text">The text.</param>
 /// <param name="Missing">What a partial one lacks, and why.</param>
-public sealed record StoredOutput(string Text, IReadOnlyList<string> Missing);
+public sealed record StoredOutput(string Text, IReadOnlyList<string> Missing)
+{
+    /// <summary>Tools that the model asked for, as JSON; null when there are none.</summary>
+    public string? ToolCalls { get; init; }
+
+    /// <summary>Why it is over; null when nobody said.</summary>
+    public string? FinishReason { get; init; }
+}

@@ -44,7 +44,7 @@ internal sealed class AnthropicChatClient(ProviderOptions provider) : WireChatCl
         CancellationToken cancellationToken
     )
     {
-        var request = MessageRequest.Of(model, messages, MaxTokens(options) ?? DefaultMaxTokens, options?.StopSequences);
+        var request = MessageRequest.Of(model, messages, MaxTokens(options) ?? DefaultMaxTokens, options);
         var response = await _client.Messages.CreateStreaming(request, cancellationToken);
         var content = response.RawMessage.Content;
         return new WireAnswer(

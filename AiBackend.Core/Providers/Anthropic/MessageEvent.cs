@@ -83,6 +83,9 @@ internal sealed class MessageEvent : WireEvent
             return;
         }
 
+        string? tool = null;
+        string? id = null;
+        var isTool = false;
         while (NextMember(ref reader))
         {
             if (reader.ValueTextEquals("type"u8))
@@ -90,7 +93,16 @@ internal sealed class MessageEvent : WireEvent
                 reader.Read();
                 Expect(ref reader, JsonTokenType.String);
                 _isInThought = !reader.ValueTextEquals("text"u8);
+                isTool = reader.ValueTextEquals("tool_use"u8);
                 IsThinking |= _isInThought;
+            }
+            else if (reader.ValueTextEquals("id"u8))
+            {
+                id = Name(ref reader);
+            }
+            else if (reader.ValueTextEquals("name"u8))
+            {
+                tool = Name(ref reader);
             }
             else if (reader.ValueTextEquals("text"u8))
             {
@@ -101,6 +113,24 @@ internal sealed class MessageEvent : WireEvent
                 SkipMember(ref reader);
             }
         }
+
+        if (isTool && tool is not null)
+        {
+            var part = ToolCalls.At(ToolCalls.Count);
+            (part.Id, part.Name) = (id ?? "", tool);
+        }
+    }
+
+    private static string? Name(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.String)
+        {
+            return DeltaText.Readable(ref reader);
+        }
+
+        reader.Skip();
+        return null;
     }
 
     /// <summary>Reads what is new in a block, or in the message as a whole: why it stopped.</summary>
@@ -126,21 +156,38 @@ internal sealed class MessageEvent : WireEvent
                     FinishReason = Known(ref reader);
                 }
             }
+            else if (reader.ValueTextEquals("partial_json"u8))
+            {
+                ReadArguments(ref reader);
+            }
             else
             {
-                // thinking, signature, partial_json: not text, but a sign of life.
-                IsThinking |=
-                    reader.ValueTextEquals("thinking"u8)
-                    || reader.ValueTextEquals("signature"u8)
-                    || reader.ValueTextEquals("partial_json"u8);
+                // thinking, signature: not text, but a sign of life.
+                IsThinking |= reader.ValueTextEquals("thinking"u8) || reader.ValueTextEquals("signature"u8);
                 SkipMember(ref reader);
             }
+        }
+    }
+
+    /// <summary>Reads a piece of the arguments of the tool that was asked for last.</summary>
+    private void ReadArguments(ref Utf8JsonReader reader)
+    {
+        IsThinking = true;
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.String && ToolCalls.Last is { } part)
+        {
+            ToolCalls.Append(part, ref reader);
+        }
+        else
+        {
+            reader.Skip();
         }
     }
 
     private static string Known(ref Utf8JsonReader reader) =>
         reader.ValueTextEquals("end_turn"u8) || reader.ValueTextEquals("stop_sequence"u8) ? "stop"
         : reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("model_context_window_exceeded"u8) ? "length"
+        : reader.ValueTextEquals("tool_use"u8) ? "tool_calls"
         : reader.ValueTextEquals("refusal"u8) ? "content_filter"
         : DeltaText.Readable(ref reader);
 }

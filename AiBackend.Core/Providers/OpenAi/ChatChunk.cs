@@ -99,9 +99,13 @@ internal sealed class ChatChunk : WireEvent
             {
                 ReadText(ref reader);
             }
+            else if (reader.ValueTextEquals("tool_calls"u8))
+            {
+                ReadToolCalls(ref reader);
+            }
             else
             {
-                // reasoning, reasoning_content, tool_calls: not text, but a sign of life.
+                // reasoning, reasoning_content: not text, but a sign of life.
                 IsThinking |= !reader.ValueTextEquals("role"u8);
                 reader.Read();
                 IsThinking &= reader.TokenType != JsonTokenType.Null;
@@ -110,9 +114,95 @@ internal sealed class ChatChunk : WireEvent
         }
     }
 
+    private void ReadToolCalls(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            return;
+        }
+
+        Expect(ref reader, JsonTokenType.StartArray);
+        IsThinking = true;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            Expect(ref reader, JsonTokenType.StartObject);
+            ReadToolCall(ref reader);
+        }
+    }
+
+    /// <summary>Reads a piece of a call. Servers that send whole calls may leave the index out; then a new id is a new call.</summary>
+    private void ReadToolCall(ref Utf8JsonReader reader)
+    {
+        // Twice, because members may come in any order and the first two say what the third belongs to.
+        var again = reader;
+        int? index = null;
+        string? id = null;
+        while (NextMember(ref reader))
+        {
+            if (reader.ValueTextEquals("index"u8))
+            {
+                reader.Read();
+                index = reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var number) ? number : null;
+            }
+            else if (reader.ValueTextEquals("id"u8))
+            {
+                reader.Read();
+                id = reader.TokenType == JsonTokenType.String ? DeltaText.Readable(ref reader) : null;
+            }
+            else
+            {
+                SkipMember(ref reader);
+            }
+        }
+
+        var isNew = ToolCalls.Last is not { } last || (index is null && id is { Length: > 0 } && id != last.Id);
+        var part = ToolCalls.At(index ?? (isNew ? ToolCalls.Count : ToolCalls.Last!.Index));
+        part.Id = id is { Length: > 0 } ? id : part.Id;
+        while (NextMember(ref again))
+        {
+            if (again.ValueTextEquals("function"u8))
+            {
+                ReadFunction(ref again, part);
+            }
+            else
+            {
+                SkipMember(ref again);
+            }
+        }
+    }
+
+    private void ReadFunction(ref Utf8JsonReader reader, ToolCallParts.Part part)
+    {
+        if (!Enter(ref reader))
+        {
+            return;
+        }
+
+        while (NextMember(ref reader))
+        {
+            var isName = reader.ValueTextEquals("name"u8);
+            var isArguments = reader.ValueTextEquals("arguments"u8);
+            reader.Read();
+            if (isName && reader.TokenType == JsonTokenType.String)
+            {
+                part.Name += DeltaText.Readable(ref reader);
+            }
+            else if (isArguments && reader.TokenType == JsonTokenType.String)
+            {
+                ToolCalls.Append(part, ref reader);
+            }
+            else
+            {
+                reader.Skip();
+            }
+        }
+    }
+
     private static string Known(ref Utf8JsonReader reader) =>
         reader.ValueTextEquals("stop"u8) ? "stop"
         : reader.ValueTextEquals("length"u8) ? "length"
+        : reader.ValueTextEquals("tool_calls"u8) ? "tool_calls"
         : reader.ValueTextEquals("content_filter"u8) ? "content_filter"
         : DeltaText.Readable(ref reader);
 }

@@ -9,10 +9,10 @@ namespace AiBackend.Core.Providers.OpenAi;
 internal static class ChatRequestBody
 {
     /// <param name="model">The provider's name of the model.</param>
-    /// <param name="maxTokensMember"><c>max_completion_tokens</c> for OpenAI itself, <c>max_tokens</c> for everyone else.</param>
+    /// <param name="isOpenAi">OpenAI itself has newer names for a few things than those who speak its protocol.</param>
     /// <param name="messages">The conversation, oldest first.</param>
-    /// <param name="options">Temperature and length; null for the model's own.</param>
-    public static BinaryData Write(string model, string maxTokensMember, IEnumerable<ChatMessage> messages, ChatOptions? options)
+    /// <param name="options">What is asked for; null for the model's own.</param>
+    public static BinaryData Write(string model, bool isOpenAi, IEnumerable<ChatMessage> messages, ChatOptions? options)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(buffer))
@@ -22,10 +22,7 @@ internal static class ChatRequestBody
             json.WriteStartArray("messages"u8);
             foreach (var message in messages)
             {
-                json.WriteStartObject();
-                json.WriteString("role"u8, message.Role.Value);
-                json.WriteString("content"u8, message.Text);
-                json.WriteEndObject();
+                ChatMessageBody.Write(json, message, isOpenAi);
             }
 
             json.WriteEndArray();
@@ -36,10 +33,14 @@ internal static class ChatRequestBody
 
             if (options?.MaxOutputTokens is { } most)
             {
-                json.WriteNumber(maxTokensMember, most);
+                json.WriteNumber(isOpenAi ? "max_completion_tokens"u8 : "max_tokens"u8, most);
             }
 
-            WriteSampling(json, options);
+            if (options is not null)
+            {
+                WriteSampling(json, options);
+                ChatToolsBody.Write(json, options);
+            }
 
             json.WriteBoolean("stream"u8, true);
             json.WriteStartObject("stream_options"u8);
@@ -51,17 +52,17 @@ internal static class ChatRequestBody
         return BinaryData.FromBytes(buffer.WrittenMemory);
     }
 
-    private static void WriteSampling(Utf8JsonWriter json, ChatOptions? options)
+    private static void WriteSampling(Utf8JsonWriter json, ChatOptions options)
     {
-        Number("top_p"u8, options?.TopP);
-        Number("presence_penalty"u8, options?.PresencePenalty);
-        Number("frequency_penalty"u8, options?.FrequencyPenalty);
-        if (options?.Seed is { } seed)
+        Number("top_p"u8, options.TopP);
+        Number("presence_penalty"u8, options.PresencePenalty);
+        Number("frequency_penalty"u8, options.FrequencyPenalty);
+        if (options.Seed is { } seed)
         {
             json.WriteNumber("seed"u8, seed);
         }
 
-        if (options?.StopSequences is { Count: > 0 } stop)
+        if (options.StopSequences is { Count: > 0 } stop)
         {
             json.WriteStartArray("stop"u8);
             foreach (var text in stop)
@@ -72,7 +73,7 @@ internal static class ChatRequestBody
             json.WriteEndArray();
         }
 
-        if (options?.AdditionalProperties?.GetValueOrDefault(CallOptions.ReasoningEffort) is string effort)
+        if (CallOptions.EffortOf(options) is { } effort)
         {
             json.WriteString("reasoning_effort"u8, effort);
         }

@@ -10,7 +10,7 @@ namespace AiBackend.Core.Providers.OpenAi;
 internal sealed class OpenAiChatClient(ProviderOptions provider) : WireChatClient(provider)
 {
     private readonly OpenAiTransport _transport = new(provider);
-    private readonly string _maxTokensMember = IsOpenAi(provider.BaseUrl) ? "max_completion_tokens" : "max_tokens";
+    private readonly bool _isOpenAi = IsOpenAi(provider.BaseUrl);
 
     public override void Dispose() => _transport.Dispose();
 
@@ -23,7 +23,7 @@ internal sealed class OpenAiChatClient(ProviderOptions provider) : WireChatClien
         CancellationToken cancellationToken
     )
     {
-        using var body = BinaryContent.Create(ChatRequestBody.Write(model, _maxTokensMember, messages, options));
+        using var body = BinaryContent.Create(ChatRequestBody.Write(model, _isOpenAi, messages, options));
         var request = new RequestOptions { BufferResponse = false, CancellationToken = cancellationToken };
         var response = (await _transport.Client.CompleteChatAsync(body, request)).GetRawResponse();
         return new WireAnswer(

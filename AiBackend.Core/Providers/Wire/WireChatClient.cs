@@ -73,7 +73,7 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
             }
         }
 
-        if (said.FinishReason is null && (!said.IsEnd || length.IsZero))
+        if (said.FinishReason is null && (!said.IsEnd || (length.IsZero && said.ToolCalls.Count == 0)))
         {
             throw new ProviderProtocolException(provider.Name, said.IsUsed ? "an answer that ends before its end" : "no answer at all");
         }
@@ -81,6 +81,11 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
         if (said.TakeRest() is { Length: > 0 } rest)
         {
             yield return new ChatResponseUpdate(ChatRole.Assistant, rest);
+        }
+
+        if (said.ToolCalls.ToContents(isCut: said.FinishReason is "length" or "content_filter") is { Count: > 0 } calls)
+        {
+            yield return new ChatResponseUpdate(ChatRole.Assistant, calls) { ModelId = said.ModelVersion };
         }
 
         yield return Finish(said, said.FinishReason is { } reason ? new ChatFinishReason(reason) : null);

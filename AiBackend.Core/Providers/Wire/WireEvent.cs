@@ -20,6 +20,9 @@ internal abstract class WireEvent
     /// <summary>Whether the model showed a sign of work in this event other than text.</summary>
     public bool IsThinking { get; protected set; }
 
+    /// <summary>The tools it asked for so far.</summary>
+    public ToolCallParts ToolCalls { get; } = new();
+
     /// <summary>Set once the provider has said why it stopped: in OpenAI's words where there is one.</summary>
     public string? FinishReason { get; protected set; }
 

@@ -1,0 +1,94 @@
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+
+namespace AiBackend.Core.Providers.Wire;
+
+/// <summary>The tools that a model asks for, as they arrive in pieces.</summary>
+internal sealed class ToolCallParts
+{
+    private const int MostCalls = 128;
+    private const int MostCharacters = 1024 * 1024;
+
+    private readonly List<Part> _parts = [];
+    private int _characters;
+
+    public int Count => _parts.Count;
+
+    /// <summary>Begins a call, or finds the one of this index.</summary>
+    public Part At(int index)
+    {
+        var part = _parts.Find(each => each.Index == index);
+        if (part is null)
+        {
+            if (_parts.Count == MostCalls)
+            {
+                throw new JsonException($"More than {MostCalls} tools are called at once.");
+            }
+
+            _parts.Add(part = new Part(index));
+        }
+
+        return part;
+    }
+
+    /// <summary>The call that was begun last.</summary>
+    public Part? Last => _parts.Count > 0 ? _parts[^1] : null;
+
+    /// <summary>Adds a piece of the arguments of a call.</summary>
+    public void Append(Part part, ref Utf8JsonReader reader)
+    {
+        var piece = part.Text.Read(ref reader);
+        _characters += piece.Length;
+        if (_characters > MostCharacters)
+        {
+            throw new JsonException("The arguments of tool calls are longer than 1 MiB.");
+        }
+
+        part.Arguments.Append(piece);
+    }
+
+    /// <summary>The whole calls.</summary>
+    /// <param name="isCut">Whether the answer was cut off: then what cannot be read of a call's arguments was not written to its end.</param>
+    public IList<AIContent> ToContents(bool isCut) =>
+        [
+            .. _parts
+                .Where(part => part.Name.Length > 0 && !(isCut && !IsJson(part.ArgumentsText)))
+                .Select(part =>
+                    AskedTool.Of(
+                        part.Id.Length > 0 ? part.Id : FormattableString.Invariant($"call_{part.Index}"),
+                        part.Name,
+                        part.ArgumentsText
+                    )
+                ),
+        ];
+
+    private static bool IsJson(string text)
+    {
+        try
+        {
+            using var _ = JsonDocument.Parse(text);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    internal sealed class Part(int index)
+    {
+        public int Index { get; } = index;
+
+        public string Id { get; set; } = "";
+
+        public string Name { get; set; } = "";
+
+        public StringBuilder Arguments { get; } = new();
+
+        public DeltaText Text { get; } = new();
+
+        /// <summary>A tool that takes nothing is called with nothing by some.</summary>
+        public string ArgumentsText => Arguments.Length == 0 ? "{}" : Arguments.ToString();
+    }
+}
