@@ -31,6 +31,7 @@ using AiBackend.Core.Routing;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Webhooks;
 using AiBackend.ServiceDefaults;
+using AiBackend.ServiceDefaults.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api;
@@ -47,6 +48,7 @@ internal static class ApiHost
             new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory }
         );
         builder.AddServiceDefaults();
+        builder.RequireHostNames();
         builder.AddFaultPoints();
         builder.AddKestrelLimits();
         builder.AddProblems();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Core.Redis;
 
@@ -10,6 +11,11 @@ public static class RedisRegistration
     public static void AddRedis(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<RedisOptions>().BindConfiguration(RedisOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
+        if (builder.Environment.IsProduction())
+        {
+            builder.Services.AddSingleton<IValidateOptions<RedisOptions>, RedisPassword>();
+        }
+
         builder.Services.AddSingleton<RedisConnection>();
         builder.Services.AddSingleton<IRedisChannels>(services => services.GetRequiredService<RedisConnection>());
     }

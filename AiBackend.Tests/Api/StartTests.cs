@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using AiBackend.Tests.Fixtures;
 using Microsoft.Extensions.Options;
 
@@ -19,6 +20,7 @@ public sealed class StartTests(MeasuredApi api) : IClassFixture<MeasuredApi>
         ("ConnectionStrings:redis", "127.0.0.1:1"),
         ("Tenancy:KeyPepper", "a pepper that nobody else knows, for this test"),
         ("OPENAI_API_KEY", "sk-test"),
+        ("AllowedHosts", "127.0.0.1"),
     ];
 
     [Fact]
@@ -40,6 +42,44 @@ public sealed class StartTests(MeasuredApi api) : IClassFixture<MeasuredApi>
         var failure = Assert.Throws<OptionsValidationException>(() => ApiServer.Create([.. Sound, ("Bench:Noop", "true")], "Production"));
 
         Assert.Contains("Bench:Noop is true, which Production refuses", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("AllowedHosts", "*", "AllowedHosts is '*', which takes any name")]
+    [InlineData("AllowedHosts", "api.example.com;*", "AllowedHosts is 'api.example.com;*'")]
+    [InlineData("ConnectionStrings:redis", "redis.internal:6379", "leads to redis.internal:6379 without a password")]
+    [InlineData("ConnectionStrings:redis", "127.0.0.1:1,10.0.0.7:6379", "leads to 10.0.0.7:6379 without a password")]
+    [InlineData("Tenancy:KeyPepper", "development-only-pepper-of-api-keys", "Tenancy:KeyPepper is the one of Development")]
+    [InlineData("Tenancy:KeyPepper", "", "Tenancy:KeyPepper is not set")]
+    public void A_71_production_refuses_what_is_open_to_the_world_and_names_the_remedy(string name, string value, string reason)
+    {
+        var failure = Assert.ThrowsAny<Exception>(() =>
+            ApiServer.Create([.. Sound.Where(each => each.Item1 != name), (name, value)], "Production")
+        );
+
+        Assert.Contains(reason, failure.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_26_a_foreign_host_name_is_refused_and_links_are_never_made_of_one()
+    {
+        await using var app = ApiServer.Create(Sound, "Production");
+        await app.StartAsync(TestRun.Cancel);
+        using var http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri(app.Urls.Single()) };
+        using var foreign = new HttpRequestMessage(HttpMethod.Get, "/health/live") { Headers = { Host = "evil.example" } };
+
+        using var refused = await http.SendAsync(foreign, TestRun.Cancel);
+
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        await app.StopAsync(TestRun.Cancel);
+        using var posted = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs")
+        {
+            Headers = { { "X-Forwarded-Host", "evil.example" }, { "X-Forwarded-Proto", "https" } },
+            Content = new StringContent(ApiServer.Chat, Encoding.UTF8, "application/json"),
+        };
+        using var accepted = await api.Http.SendAsync(posted, TestRun.Cancel);
+        Assert.StartsWith("/api/v1/jobs/", accepted.Headers.Location?.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("evil.example", await accepted.Content.ReadAsStringAsync(TestRun.Cancel), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -31,6 +31,7 @@ internal sealed class SiteProcess : IDisposable
             {
                 ["ASPNETCORE_ENVIRONMENT"] = environment,
                 ["DOTNET_ENVIRONMENT"] = environment,
+                ["AllowedHosts"] = "127.0.0.1;localhost",
                 ["ASPNETCORE_URLS"] = address.ToString(),
                 ["services__api__http__0"] = (api ?? new Uri($"http://127.0.0.1:{FreePort.Next()}")).ToString(),
                 ["AIBACKEND_DEV_KEY_FILE"] = keyFile,

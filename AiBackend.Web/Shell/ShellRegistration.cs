@@ -1,3 +1,4 @@
+using AiBackend.ServiceDefaults.Hosting;
 using Radzen;
 
 namespace AiBackend.Web.Shell;
@@ -10,6 +11,7 @@ internal static class ShellRegistration
     public static void AddShell(this IHostApplicationBuilder builder)
     {
         GuardAutomaticSignIn(builder);
+        builder.RequireHostNames();
         builder
             .Services.AddRazorComponents()
             .AddInteractiveServerComponents(options =>
