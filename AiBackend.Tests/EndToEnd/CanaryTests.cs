@@ -1,0 +1,118 @@
+using System.Net.Http.Headers;
+using System.Text;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.EndToEnd;
+
+/// <summary>What people wrote, what models answered and what opens doors is in the tables of the jobs and nowhere else.</summary>
+[Collection(StackCollection.Name)]
+public sealed class CanaryTests(StackFixture fixture)
+{
+    private readonly Stack _stack = fixture.Stack;
+    private readonly JobClient _client = new(fixture.Stack);
+    private readonly string _canary = $"canary{Guid.CreateVersion7():N}";
+
+    [Fact]
+    public async Task A_65_no_prompt_answer_or_key_is_in_a_log_or_in_Redis_however_a_job_ends()
+    {
+        var id = await SucceedAsync();
+        await FailAsync();
+        await CancelAsync();
+        await RunOutOfTimeAsync();
+        await BeRefusedAsync();
+
+        // Ids are carried as their bytes.
+        var inRedis = Encoding.Latin1.GetString(id.ToByteArray(bigEndian: true));
+        var (read, control) = (0, false);
+        foreach (var file in Directory.EnumerateFiles(_stack.StateDirectory, "*", SearchOption.AllDirectories).Where(IsOutsideTheStore))
+        {
+            var text = await ReadAsync(file);
+            Assert.False(text.Contains(_canary, StringComparison.Ordinal), $"{file} holds what was asked or answered.");
+            Assert.False(text.Contains(_stack.Key, StringComparison.Ordinal) && file != _stack.KeyFile, $"{file} holds an API key.");
+            control |= text.Contains(inRedis, StringComparison.Ordinal);
+            read++;
+        }
+
+        Assert.True(read > 5, $"{read} files were read.");
+        Assert.True(control, "A job's id, which is no secret, is found by the same search.");
+    }
+
+    /// <summary>Logs of every process, the host's own files, and all that Redis keeps; not the tables of Postgres.</summary>
+    private static bool IsOutsideTheStore(string file) =>
+        Path.GetFileName(file) != "lock"
+        && !file.Contains($"{Path.DirectorySeparatorChar}postgres{Path.DirectorySeparatorChar}", StringComparison.Ordinal);
+
+    private static async Task<string> ReadAsync(string file)
+    {
+        await using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        using var reader = new StreamReader(stream, Encoding.Latin1);
+        return await reader.ReadToEndAsync(TestRun.Cancel);
+    }
+
+    private async Task<Guid> SucceedAsync()
+    {
+        var id = await _client.SubmitAsync(await TeachAsync(new { text = $"{_canary} is the answer", ttft_ms = 10 }), _canary);
+
+        Assert.Contains(_canary, (await _client.FollowAsync(id)).Text, StringComparison.Ordinal);
+        return id;
+    }
+
+    private async Task FailAsync()
+    {
+        var id = await _client.SubmitAsync(await TeachAsync(new { error_rate = 1, error_status = 400 }), _canary);
+
+        Assert.Equal(JobStatuses.Failed, (await _client.EndAsync(id)).Status);
+    }
+
+    private async Task CancelAsync()
+    {
+        var id = await _client.SubmitAsync(await TeachAsync(new { text = _canary, ttft_ms = 60_000 }), _canary);
+        await Eventually.GetAsync(
+            token => _client.GetAsync(id, token),
+            job => job.Status == JobStatuses.Processing,
+            "it runs",
+            TimeSpan.FromSeconds(30)
+        );
+        await _client.CancelAsync(id);
+
+        Assert.Equal(JobStatuses.Cancelled, (await _client.EndAsync(id)).Status);
+    }
+
+    private async Task RunOutOfTimeAsync()
+    {
+        var deadline = TimeProvider.System.GetUtcNow().AddSeconds(2).ToString("O");
+        var id = await _client.SubmitAsync(await TeachAsync(new { text = _canary, ttft_ms = 60_000 }), _canary, deadline);
+
+        Assert.Equal(JobStatuses.Failed, (await _client.EndAsync(id)).Status);
+    }
+
+    private async Task BeRefusedAsync()
+    {
+        foreach (
+            var body in (string[])[$$"""{"type":"{{_canary}}"}""", $$"""{"{{_canary}}":1,""", $$"""{"type":"chat","input":"{{_canary}}"}"""]
+        )
+        {
+            using var content = new StringContent(body, Encoding.UTF8, "application/json");
+            using var refused = await _stack.Api.PostAsync("/api/v1/jobs", content, TestRun.Cancel);
+            using var again = new StringContent(body, Encoding.UTF8, "application/json");
+            using var refusedToo = await _stack.Api.PostAsync("/v1/chat/completions", again, TestRun.Cancel);
+            Assert.False(refused.IsSuccessStatusCode || refusedToo.IsSuccessStatusCode);
+        }
+
+        using var misplaced = await _stack.Anonymous.GetAsync($"/api/v1/jobs?key={_stack.Key}&q={_canary}", TestRun.Cancel);
+        using var wrong = new HttpRequestMessage(HttpMethod.Get, "/api/v1/jobs");
+        wrong.Headers.Authorization = new AuthenticationHeaderValue("Bearer", $"aib_live_{_canary}");
+        using var unknown = await _stack.Anonymous.SendAsync(wrong, TestRun.Cancel);
+        Assert.Equal(System.Net.HttpStatusCode.Unauthorized, misplaced.StatusCode);
+        Assert.Equal(System.Net.HttpStatusCode.Unauthorized, unknown.StatusCode);
+    }
+
+    private async Task<string> TeachAsync(object behaviour)
+    {
+        var model = $"sim-{Guid.CreateVersion7():N}";
+        using var response = await _stack.Simulator.PutAsJsonAsync($"/sim/behaviours/{model}", behaviour, TestRun.Cancel);
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(TestRun.Cancel));
+        return model;
+    }
+}
