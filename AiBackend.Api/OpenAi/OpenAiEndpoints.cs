@@ -2,7 +2,9 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.OpenAi.Calls;
 using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
+using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Api.OpenAi.Wire;
+using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.OpenAi;
 
@@ -16,8 +18,10 @@ internal static class OpenAiEndpoints
             .BindConfiguration(OpenAiOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
-        builder.Services.AddSingleton<AttachedCallers>().AddSingleton<LeftCalls>();
+        builder.Services.AddSingleton<AttachedCallers>().AddSingleton<LeftCalls>().AddSingleton<AttachedCalls>();
         builder.Services.AddSingleton<ModelRequests>().AddSingleton<ChatCompletions>();
+        builder.Services.AddSingleton<DoorDetailsStore>().AddSingleton<PreviousResponses>();
+        builder.Services.AddSingleton<CreateResponse>().AddSingleton<ReadResponse>().AddSingleton<ChangeResponse>();
     }
 
     public static void MapOpenAi(this IEndpointRouteBuilder app)
@@ -27,8 +31,16 @@ internal static class OpenAiEndpoints
         var any = app.MapGroup(OpenAiAddress.Root).ExcludeFromDescription().RequireAuthorization(Policies.AnyKey);
         var write = app.MapGroup(OpenAiAddress.Root).ExcludeFromDescription().RequireAuthorization(Policies.WriteJobs);
 
+        var read = app.MapGroup(OpenAiAddress.Root).ExcludeFromDescription().RequireAuthorization(Policies.ReadJobs);
+
         any.MapGet("/models", services.GetRequiredService<ModelRequests>().ListAsync);
         any.MapGet("/models/{**model}", services.GetRequiredService<ModelRequests>().GetAsync);
         write.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync);
+
+        write.MapPost("/responses", services.GetRequiredService<CreateResponse>().HandleAsync);
+        read.MapGet("/responses/{id}", services.GetRequiredService<ReadResponse>().GetAsync);
+        read.MapGet("/responses/{id}/input_items", services.GetRequiredService<ReadResponse>().ItemsAsync);
+        write.MapPost("/responses/{id}/cancel", services.GetRequiredService<ChangeResponse>().CancelAsync);
+        write.MapDelete("/responses/{id}", services.GetRequiredService<ChangeResponse>().DeleteAsync);
     }
 }

@@ -63,6 +63,33 @@ public sealed class NodeSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task A_response_in_the_background_outlives_its_reader_who_resumes_in_the_middle_of_a_text()
+    {
+        var model = await _client.TeachWordsAsync(150, 20);
+
+        var seen = await RunAsync("responses", model);
+
+        Assert.True(Text(seen, "left")!.Length < JobClient.Words(150).Length, "it left before the end");
+        Assert.Equal((JobClient.Words(150), "response.completed"), (Text(seen, "text"), Text(seen, "end")));
+        Assert.Equal((JobClient.Words(150), "completed"), (Text(seen, "whole"), Text(seen, "status")));
+        Assert.Equal(150, seen.GetProperty("usage").GetProperty("output_tokens").GetInt32());
+        Assert.Equal((JobClient.Words(150), Text(seen, "id")), (Text(seen, "next"), Text(seen, "previous")));
+        Assert.Equal("And?", Assert.Single(seen.GetProperty("items").EnumerateArray()).GetString());
+        Assert.Equal("NotFoundError", Text(seen.GetProperty("gone"), "kind"));
+    }
+
+    [Fact]
+    public async Task A_response_is_cancelled_has_the_form_of_its_schema_and_asks_for_tools()
+    {
+        var cancelled = await RunAsync("cancelResponse", await _client.TeachWordsAsync(2000, 20));
+        var helped = await RunAsync("responseHelper", await TeachAsync([]));
+
+        Assert.Equal(("queued", "cancelled"), (Text(cancelled, "begun"), Text(cancelled, "cancelled")));
+        Assert.Equal(("simulated", "completed"), (Text(helped.GetProperty("text"), "city"), Text(helped, "status")));
+        Assert.Equal(("function_call", "weather"), (Text(helped.GetProperty("call"), "type"), Text(helped.GetProperty("call"), "name")));
+    }
+
+    [Fact]
     public async Task It_knows_our_errors_as_its_own()
     {
         var seen = await RunAsync("errors", await _client.TeachWordsAsync(3, 1));

@@ -118,6 +118,75 @@ const scenarios = {
     return { place: JSON.parse(whole.choices[0].message.content) };
   },
 
+  // Begun in the background, left in the middle, and gone on with from the number that was seen last.
+  responses: async () => {
+    const begun = await client.responses.create({ model, input: 'Go on.', instructions: 'Be brief.', background: true, stream: true });
+    let [id, text, last, pieces] = [null, '', -1, 0];
+    for await (const event of begun) {
+      id = event.response?.id ?? id;
+      last = event.sequence_number;
+      if (event.type === 'response.output_text.delta') {
+        text += event.delta;
+        if (++pieces === 3) {
+          break;
+        }
+      }
+    }
+
+    const left = text;
+    let end = null;
+    for await (const event of await client.responses.retrieve(id, { stream: true, starting_after: last })) {
+      text += event.type === 'response.output_text.delta' ? event.delta : '';
+      end = event.type;
+    }
+
+    const whole = await client.responses.retrieve(id);
+    const next = await client.responses.create({ model, input: 'And?', previous_response_id: id });
+    const items = [];
+    for await (const item of client.responses.inputItems.list(next.id)) {
+      items.push(item.content[0].text);
+    }
+
+    await client.responses.delete(id);
+    const gone = await client.responses.retrieve(id).then(
+      () => null,
+      (failure) => failureOf(failure)
+    );
+    return {
+      left,
+      text,
+      end,
+      whole: whole.output_text,
+      status: whole.status,
+      usage: whole.usage,
+      next: next.output_text,
+      previous: next.previous_response_id,
+      id,
+      items,
+      gone,
+    };
+  },
+
+  cancelResponse: async () => {
+    const begun = await client.responses.create({ model, input: 'Go on.', background: true });
+    const cancelled = await client.responses.cancel(begun.id);
+    return { begun: begun.status, cancelled: cancelled.status };
+  },
+
+  // The package's own helper folds the events to a whole response, and parses what a schema asked for.
+  responseHelper: async () => {
+    const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false };
+    const stream = client.responses.stream({ model, input: 'Where?', text: { format: { type: 'json_schema', name: 'place', schema, strict: true } } });
+    const whole = await stream.finalResponse();
+    const tools = await client.responses.create({
+      model,
+      input: 'Weather?',
+      tool_choice: 'required',
+      tools: [{ type: 'function', name: 'weather', parameters: schema, strict: true }],
+    });
+    return { text: JSON.parse(whole.output_text), status: whole.status, call: tools.output[0] };
+  },
+
   errors: async () => {
     const seen = {};
     const note = async (name, call) => {

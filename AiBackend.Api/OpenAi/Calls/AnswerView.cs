@@ -22,6 +22,12 @@ internal abstract class AnswerView(int knownSeq) : EventView
     private int _told;
     private int _toldCalls;
 
+    /// <summary>How often the answer has begun anew.</summary>
+    protected int Resets { get; private set; }
+
+    /// <summary>Nothing more is to be told.</summary>
+    protected bool IsOver { get; set; }
+
     /// <summary>Whether the job's end was told, and not only that its answer begins anew.</summary>
     public bool HasEnd { get; private set; }
 
@@ -33,7 +39,7 @@ internal abstract class AnswerView(int knownSeq) : EventView
             CatchUp(output);
         }
 
-        return ValueTask.FromResult(goesOn);
+        return ValueTask.FromResult(goesOn && !IsOver);
     }
 
     /// <summary>More text of the answer; never empty.</summary>
@@ -133,6 +139,7 @@ internal abstract class AnswerView(int knownSeq) : EventView
 
     private bool Forget(PipeWriter output)
     {
+        Resets++;
         _early.Clear();
         _earlyCalls.Clear();
         if (_told == 0 && _toldCalls == 0)

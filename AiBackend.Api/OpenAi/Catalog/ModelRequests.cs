@@ -1,3 +1,4 @@
+using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
@@ -38,7 +39,8 @@ internal sealed class ModelRequests(ProviderCatalog catalog, ICatalogSource sour
         }
 
         await source.RefreshAsync(context.RequestAborted);
-        var models = new ModelList([.. catalog.KnownModels.Select(name => new ModelObject(name))]);
+        var caller = context.User.GetCaller();
+        var models = new ModelList([.. catalog.KnownModels.Where(caller.MayAskFor).Select(name => new ModelObject(name))]);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, models, OpenAiJson.Default.ModelList);
     }
 
@@ -57,7 +59,7 @@ internal sealed class ModelRequests(ProviderCatalog catalog, ICatalogSource sour
         }
 
         await (
-            rules.RefuseModel(name) is { } refusal
+            (JobRequestRules.RefuseModelOf(context.User.GetCaller(), name) ?? rules.RefuseModel(name)) is { } refusal
                 ? context.RefuseAsync(refusal)
                 : JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, new ModelObject(name), OpenAiJson.Default.ModelObject)
         );

@@ -13,12 +13,6 @@ namespace AiBackend.Api.OpenAi.Chat;
 /// <summary>A chat completion as a stream of chunks. Everything but the text is written once per stream.</summary>
 internal sealed class ChatCompletionView : AnswerView
 {
-    /// <summary>Said when this server stops before the answer has ended.</summary>
-    public static readonly OpenAiError Stopping = OpenAiErrors.Server(
-        "server_stopping",
-        "This server stops. Send the request again; with its Idempotency-Key, if it had one, it finds its answer."
-    );
-
     private readonly bool _includeUsage;
     private readonly byte[] _head;
     private readonly byte[] _tail;
@@ -43,7 +37,7 @@ internal sealed class ChatCompletionView : AnswerView
             output,
             why == StreamEnd.KeyRevoked
                 ? OpenAiErrors.Server("invalid_api_key", "The API key was revoked or has expired while the answer was streamed.")
-                : Stopping
+                : OpenAiErrors.Stopping
         );
 
     protected override void TellContinued(PipeWriter output) => _isContinued = true;

@@ -83,8 +83,17 @@ internal sealed class BodyMembers
 
         var inner = fault.Errors?.Keys.FirstOrDefault() ?? "";
         var place = inner.Length == 0 || inner[0] == '[' ? path + inner : $"{path}.{inner}";
-        Fail(fault.Type.At(place, $"In {path}: {fault.Detail}"));
+        Fail(fault.Type.At(place, In(path, fault.Detail)));
         return null;
+    }
+
+    /// <summary>Says of a part of the body what was found in it alone.</summary>
+    private static string In(string path, string detail)
+    {
+        const string Whole = "The body";
+        return detail.StartsWith(Whole, StringComparison.Ordinal) ? path + detail[Whole.Length..]
+            : detail.StartsWith('[') ? path + detail
+            : $"{path}.{detail}";
     }
 
     /// <returns>The members of an object that are not null; none when it is no object.</returns>

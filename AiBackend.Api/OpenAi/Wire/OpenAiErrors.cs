@@ -26,6 +26,12 @@ internal static class OpenAiErrors
     private const string ServerError = "server_error";
     private const string RateLimit = "rate_limit_error";
 
+    /// <summary>Said when this server stops before the answer has ended.</summary>
+    public static readonly OpenAiError Stopping = Server(
+        "server_stopping",
+        "This server stops. Send the request again; with its Idempotency-Key, if it had one, it finds its answer."
+    );
+
     public static Task SendAsync(HttpContext context, Refusal refusal)
     {
         var status = StatusOf(refusal.Type);

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
+using AiBackend.Api.OpenAi.Responses;
 
 namespace AiBackend.Api.OpenAi.Wire;
 
@@ -11,4 +12,5 @@ namespace AiBackend.Api.OpenAi.Wire;
 [JsonSerializable(typeof(ModelList))]
 [JsonSerializable(typeof(ChatCompletionObject))]
 [JsonSerializable(typeof(ChatUsageObject))]
+[JsonSerializable(typeof(ResponseDetails))]
 internal sealed partial class OpenAiJson : JsonSerializerContext;

@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using AiBackend.Api.Auth;
+using AiBackend.Api.Jobs;
+using AiBackend.Api.Jobs.Streaming;
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.OpenAi.Wire;
+using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Api.OpenAi.Calls;
+
+/// <summary>A call that is a job now.</summary>
+/// <param name="Job">The job; of a repeat, as it is now.</param>
+/// <param name="LastSeq">Number of its latest event.</param>
+/// <param name="MayComeBack">Its caller can find it again.</param>
+internal sealed record AcceptedCall(Job Job, int LastSeq, bool MayComeBack);
+
+/// <summary>Calls whose callers wait for their jobs.</summary>
+internal sealed class AttachedCalls(
+    JobAcceptance acceptance,
+    JobReads jobs,
+    JobWait wait,
+    EventStream stream,
+    LeftCalls left,
+    IHostApplicationLifetime lifetime,
+    IOptions<OpenAiOptions> options
+)
+{
+    // Says that the job was accepted; nothing ends with it.
+    private const int FirstEvent = 1;
+
+    /// <returns>Why there is no job, or the job.</returns>
+    public async Task<(Refusal? Refusal, AcceptedCall Call)> AcceptAsync(HttpContext context, JobDraft draft)
+    {
+        AcceptedCall call;
+        switch (await acceptance.AcceptAsync(context, draft))
+        {
+            case Acceptance.New(var committed, var createdAt):
+                call = new AcceptedCall(AcceptedJob.Of(committed, createdAt), FirstEvent, draft.IdempotencyKey is not null);
+                break;
+            case Acceptance.Repeat(var jobId):
+                context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
+                var head = await jobs.FindHeadAsync(draft.TenantId, jobId, context.RequestAborted);
+                var job = await jobs.FindAsync(draft.TenantId, jobId, context.RequestAborted);
+                if (head is null || job is null)
+                {
+                    return (
+                        ProblemTypes.JobNotFound.With($"Job {jobId} of this Idempotency-Key was deleted. Use a new key for a new request."),
+                        null!
+                    );
+                }
+
+                call = new AcceptedCall(job, head.Value.LastSeq, MayComeBack: true);
+                break;
+            case Acceptance.Refused(var why):
+                return (why, null!);
+            default:
+                throw new UnreachableException();
+        }
+
+        context.Response.Headers[OpenAiAddress.JobHeader] = call.Job.Id.ToString();
+        return (null, call);
+    }
+
+    /// <summary>Sends the job's answer while it is written.</summary>
+    public Task StreamAsync(HttpContext context, AcceptedCall call, bool isDetached, AnswerView view) =>
+        left.RunAsync(
+            Attached(context, call, isDetached),
+            async () =>
+                await stream.SendAsync(context.Response, call.Job.Id, after: 0, view) switch
+                {
+                    StreamEnd.Complete => view.HasEnd ? CallerLeft.Not : CallerLeft.ByUs,
+                    StreamEnd.ReaderLeft or StreamEnd.KeyRevoked => CallerLeft.ByItself,
+                    _ => CallerLeft.ByUs,
+                }
+        );
+
+    /// <summary>Waits for the job's end, then answers.</summary>
+    public Task AnswerAsync(HttpContext context, AcceptedCall call, bool isDetached, Func<Job, Task> answer) =>
+        left.RunAsync(Attached(context, call, isDetached), () => AnswerAsync(context, call.Job, answer));
+
+    private static AttachedCall Attached(HttpContext context, AcceptedCall call, bool isDetached) =>
+        new(context.GetTenantId(), call.Job.Id, call.MayComeBack, isDetached);
+
+    private async Task<CallerLeft> AnswerAsync(HttpContext context, Job job, Func<Job, Task> answer)
+    {
+        if (!JobStatuses.IsTerminal(job.Status))
+        {
+            await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, options.Value.LongestWait, context.RequestAborted);
+            job = await jobs.FindAsync(context.GetTenantId(), job.Id, context.RequestAborted) ?? throw new UnreachableException();
+        }
+
+        if (!JobStatuses.IsTerminal(job.Status))
+        {
+            await RefuseUnendedAsync(context, job);
+            return CallerLeft.ByUs;
+        }
+
+        await answer(job);
+        return CallerLeft.Not;
+    }
+
+    private Task RefuseUnendedAsync(HttpContext context, Job job)
+    {
+        if (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            return OpenAiErrors.SendAsync(context, StatusCodes.Status503ServiceUnavailable, OpenAiErrors.Stopping);
+        }
+
+        context.Response.Headers[OpenAiAddress.RetryHeader] = "false";
+        var message = FormattableString.Invariant(
+            $"Job {job.Id} has not ended within {options.Value.LongestWait.TotalSeconds} s. Stream the answer, use /v1/responses with \"background\": true, or submit it under /api/v1/jobs."
+        );
+        return OpenAiErrors.SendAsync(context, StatusCodes.Status504GatewayTimeout, OpenAiErrors.Server("wait_too_long", message));
+    }
+}

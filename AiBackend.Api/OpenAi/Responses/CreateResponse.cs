@@ -1,0 +1,67 @@
+using System.Text.Json;
+using AiBackend.Api.Auth;
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.OpenAi.Calls;
+using AiBackend.Api.OpenAi.Reading;
+using AiBackend.Api.OpenAi.Wire;
+using AiBackend.Api.Problems;
+using AiBackend.Api.Wire;
+using AiBackend.Core.Jobs;
+
+namespace AiBackend.Api.OpenAi.Responses;
+
+/// <summary><c>POST /v1/responses</c>: a job whose caller waits for it, or in the background, which is what jobs are.</summary>
+internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls, PreviousResponses previous)
+{
+    public const string Address = "/v1/responses";
+
+    public async Task HandleAsync(HttpContext context)
+    {
+        var refusal = SubmitHeaders.Check(context.Request, out var key);
+        if (refusal is null)
+        {
+            (refusal, var response) = await ReadAsync(context);
+            refusal ??= await AcceptAsync(context, response, IdempotencyKey.At(Address, key));
+        }
+
+        if (refusal is not null)
+        {
+            await context.RefuseAsync(refusal);
+        }
+    }
+
+    private static async ValueTask<(Refusal? Refusal, TranslatedResponse Response)> ReadAsync(HttpContext context)
+    {
+        using var body = await RequestBody.ReadAsync(context.Request);
+        var refusal = ResponseReader.TryRead(body.Bytes, out var response);
+        return (refusal, response);
+    }
+
+    /// <returns>Why there is no job, or null when the answer has been sent.</returns>
+    private async Task<Refusal?> AcceptAsync(HttpContext context, TranslatedResponse response, string? key)
+    {
+        var (call, details) = response;
+        var caller = context.User.GetCaller();
+        var (refusal, chat) = await previous.CompleteAsync(caller.TenantId, response, context.RequestAborted);
+        JobDraft draft = null!;
+        refusal ??= rules.TryDraft(call.Job, chat, caller, key, out draft);
+        if (refusal is not null)
+        {
+            return refusal;
+        }
+
+        draft = draft with { Details = JsonSerializer.Serialize(details, OpenAiJson.Default.ResponseDetails) };
+        (refusal, var accepted) = await calls.AcceptAsync(context, draft);
+        if (refusal is not null)
+        {
+            return refusal;
+        }
+
+        await (
+            call.Stream ? calls.StreamAsync(context, accepted, call.Detach, ResponseView.Of(accepted.Job, details, accepted.LastSeq))
+            : details.Background ? ResponseAnswer.SendAsync(context, accepted.Job, details)
+            : calls.AnswerAsync(context, accepted, call.Detach, job => ResponseAnswer.SendAsync(context, job, details))
+        );
+        return null;
+    }
+}

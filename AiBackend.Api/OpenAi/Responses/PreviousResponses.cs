@@ -1,0 +1,93 @@
+using System.Text.Json;
+using AiBackend.Api.OpenAi.Reading;
+using AiBackend.Api.OpenAi.Wire;
+using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Versions;
+
+namespace AiBackend.Api.OpenAi.Responses;
+
+/// <summary>Responses as they are kept, and what the next one takes over from them.</summary>
+internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
+{
+    /// <returns>The job and its details; null when the tenant has no such response, or it was not stored, or deleted.</returns>
+    public async Task<(Job Job, ResponseDetails Details, string Input)?> FindAsync(
+        Guid tenantId,
+        string? id,
+        CancellationToken cancellationToken
+    )
+    {
+        if (
+            ResponseIds.JobOf(id) is not { } jobId
+            || await store.FindAsync(tenantId, jobId, cancellationToken) is not { } kept
+            || await jobs.FindAsync(tenantId, jobId, cancellationToken) is not { } job
+        )
+        {
+            return null;
+        }
+
+        var details = JsonSerializer.Deserialize(kept.Json, OpenAiJson.Default.ResponseDetails)!;
+        return details.Store ? (job, details, kept.Input) : null;
+    }
+
+    public static Refusal Unknown(string id) =>
+        ProblemTypes.JobNotFound.At(
+            "id",
+            $"There is no response {Quoted.Of(id)}. Check the id, that it was stored, and that the key belongs to the tenant that asked for it."
+        );
+
+    /// <summary>Puts what came before, and the instructions, in front of the messages of a request.</summary>
+    /// <returns>Why it cannot go on from there, or the chat.</returns>
+    public async Task<(Refusal? Refusal, ChatInput Chat)> CompleteAsync(
+        Guid tenantId,
+        TranslatedResponse response,
+        CancellationToken cancellationToken
+    )
+    {
+        var chat = response.Call.Chat;
+        IReadOnlyList<ChatMessageInput> before = [];
+        if (response.Details.PreviousResponseId is { } id)
+        {
+            if (await FindAsync(tenantId, id, cancellationToken) is not var (job, details, input))
+            {
+                return (ProblemTypes.InvalidValue.At("previous_response_id", $"There is no response {Quoted.Of(id)} to go on from."), chat);
+            }
+
+            if (job.Output is not { } output || job.Status is not (JobStatuses.Completed or JobStatuses.PartiallyCompleted))
+            {
+                return (
+                    ProblemTypes.InvalidValue.At(
+                        "previous_response_id",
+                        $"The response {Quoted.Of(id)} is {ResponseObject.StatusOf(job)}; only one that is completed or incomplete can be gone on from."
+                    ),
+                    chat
+                );
+            }
+
+            before = [.. MessagesOf(details, input), .. SaidIn(output)];
+        }
+
+        IEnumerable<ChatMessageInput> instructions = response.Details.Instructions is { Length: > 0 } text
+            ? [new ChatMessageInput { Role = "system", Content = text }]
+            : [];
+        return (null, chat with { Messages = [.. instructions, .. before, .. chat.Messages!] });
+    }
+
+    /// <summary>All that the earlier response was asked, but for its instructions, which are its own.</summary>
+    private static IEnumerable<ChatMessageInput> MessagesOf(ResponseDetails details, string input) =>
+        JsonSerializer.Deserialize(input, StoredJson.Lenient.ChatInput)!.Messages!.Skip(details.Instructions is { Length: > 0 } ? 1 : 0);
+
+    private static IEnumerable<ChatMessageInput> SaidIn(JobOutput output)
+    {
+        if (output.Text.Length > 0 || output.ToolCalls.Count > 0)
+        {
+            yield return new ChatMessageInput
+            {
+                Role = "assistant",
+                Content = output.Text.Length > 0 ? output.Text : null,
+                ToolCalls = output.ToolCalls.Count > 0 ? output.ToolCalls : null,
+            };
+        }
+    }
+}
