@@ -13,6 +13,7 @@ using AiBackend.Api.Operations;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Routing;
 using AiBackend.Api.Tenancy;
+using AiBackend.Api.Users;
 using AiBackend.Api.Webhooks;
 using AiBackend.Core.Admission;
 using AiBackend.Core.Audit;
@@ -106,6 +107,7 @@ internal static class ApiHost
         builder.AddControlEndpoints();
         builder.AddTenancyEndpoints();
         builder.AddAuditEndpoints();
+        builder.AddUserEndpoints();
         builder.AddOpenAiEndpoints();
         builder.AddWebhookRequests();
         builder.AddApiDocument();
@@ -123,6 +125,7 @@ internal static class ApiHost
         app.MapControls();
         app.MapTenancy();
         app.MapAudit();
+        app.MapUsers();
         app.MapOpenAi();
         app.MapWebhooks();
         app.MapProblemPages();

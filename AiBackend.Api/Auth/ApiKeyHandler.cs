@@ -4,7 +4,7 @@ using AiBackend.Api.Audit;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Audit;
-using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tenancy.Users;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
 using Microsoft.Net.Http.Headers;
@@ -13,7 +13,7 @@ namespace AiBackend.Api.Auth;
 
 /// <summary>Finds the caller behind <c>Authorization: Bearer aib_…</c>. Keys anywhere else do not count.</summary>
 internal sealed class ApiKeyHandler(
-    ApiKeyStore keys,
+    Callers callers,
     RefusedActs refused,
     AttemptLimits attempts,
     IOptionsMonitor<AuthenticationSchemeOptions> options,
@@ -40,8 +40,8 @@ internal sealed class ApiKeyHandler(
         // A key from where it may not come from is told nothing else than one that does not exist.
         return
             KeyOf(Request) is not { } key
-            || (attempts.IsOver(Context.Connection.RemoteIpAddress) && !keys.IsKnown(key))
-            || await keys.FindCallerAsync(key, CancellationToken.None) is not { } caller
+            || (attempts.IsOver(Context.Connection.RemoteIpAddress) && !callers.IsKnown(key))
+            || await callers.FindAsync(key, CancellationToken.None) is not { } caller
             || !caller.MayComeFrom(Context.Connection.RemoteIpAddress)
             ? AuthenticateResult.NoResult()
             : AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller)), SchemeName));
@@ -76,7 +76,7 @@ internal sealed class ApiKeyHandler(
 /// <summary>What a caller without a valid key is told.</summary>
 internal static class MisplacedKey
 {
-    private static readonly string[] Prefixes = ["aib_live_", "aib_test_"];
+    private static readonly string[] Prefixes = ["aib_live_", "aib_test_", SessionStore.Prefix];
 
     /// <summary>One text whatever the reason, so that nobody learns which keys exist.</summary>
     public static readonly Refusal None = ProblemTypes.Unauthorized.With(

@@ -1,13 +1,12 @@
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Core.Database;
-using AiBackend.Core.Tenancy;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Auth;
 
 /// <summary>Asks again about the keys of open streams, which outlive the check at their begin.</summary>
 internal sealed class LiveKeys(
-    ApiKeyStore keys,
+    Callers callers,
     IStorageWatch storage,
     IOptions<StreamingOptions> options,
     TimeProvider clock,
@@ -49,7 +48,7 @@ internal sealed class LiveKeys(
     {
         try
         {
-            if (await keys.FindCallerAsync(key, cancellationToken) is null)
+            if (await callers.FindAsync(key, cancellationToken) is null)
             {
                 await entry.Revoked.CancelAsync();
             }

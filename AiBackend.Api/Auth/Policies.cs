@@ -17,6 +17,8 @@ internal static class Policies
     public const string ReadTenants = "tenants:read";
     public const string WriteTenants = "tenants:write";
     public const string ReadAudit = "audit:read";
+    public const string ReadUsers = "users:read";
+    public const string WriteUsers = "users:write";
     public const string ReadWebhooks = "webhooks:read";
     public const string WriteWebhooks = "webhooks:write";
 
@@ -38,6 +40,8 @@ internal static class Policies
         ReadTenants,
         WriteTenants,
         ReadAudit,
+        ReadUsers,
+        WriteUsers,
         ReadWebhooks,
         WriteWebhooks,
     ];
@@ -53,7 +57,7 @@ internal static class Policies
             .BindConfiguration(AttemptOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
-        builder.Services.AddSingleton<AttemptLimits>().AddSingleton<KeyRateLimits>();
+        builder.Services.AddSingleton<Callers>().AddSingleton<AttemptLimits>().AddSingleton<KeyRateLimits>();
         builder.Services.AddSingleton<LiveKeys>().AddHostedService(services => services.GetRequiredService<LiveKeys>());
 
         var anyKey = new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build();

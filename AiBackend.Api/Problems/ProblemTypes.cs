@@ -27,6 +27,7 @@ internal static class ProblemTypes
     public static readonly ProblemType MalformedIdempotencyKey = new("malformed-idempotency-key", 400, "The Idempotency-Key is malformed");
     public static readonly ProblemType MalformedRequest = new("malformed-request", 400, "The request is not valid HTTP");
     public static readonly ProblemType Unauthorized = new("unauthorized", 401, "A valid API key is needed");
+    public static readonly ProblemType SignInFailed = new("sign-in-failed", 401, "Signing in failed");
     public static readonly ProblemType MissingScope = new("missing-scope", 403, "The API key may not do this");
     public static readonly ProblemType PriorityTooHigh = new("priority-too-high", 403, "The API key may not ask for this priority");
     public static readonly ProblemType ModelNotAllowed = new("model-not-allowed", 403, "The API key may not ask for this model");
@@ -44,6 +45,7 @@ internal static class ProblemTypes
     public static readonly ProblemType TenantNotFound = new("tenant-not-found", 404, "There is no such tenant");
     public static readonly ProblemType WebhookNotFound = new("webhook-not-found", 404, "There is no such webhook");
     public static readonly ProblemType DeliveryNotFound = new("delivery-not-found", 404, "There is no such message");
+    public static readonly ProblemType UserNotFound = new("user-not-found", 404, "There is no such user");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
@@ -106,6 +108,7 @@ internal static class ProblemTypes
         MalformedIdempotencyKey,
         MalformedRequest,
         Unauthorized,
+        SignInFailed,
         MissingScope,
         PriorityTooHigh,
         ModelNotAllowed,
@@ -121,6 +124,7 @@ internal static class ProblemTypes
         ControlNotFound,
         KeyNotFound,
         TenantNotFound,
+        UserNotFound,
         WebhookNotFound,
         DeliveryNotFound,
         NotFound,

@@ -1,6 +1,5 @@
 using AiBackend.Api.Auth;
 using AiBackend.Core.Database;
-using AiBackend.Core.Tenancy;
 using Microsoft.AspNetCore.Authorization;
 
 namespace AiBackend.Api.Problems;
@@ -48,5 +47,5 @@ internal static class StorageProblems
     private static bool NeedsStorage(HttpContext context) =>
         context.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is null
         && ApiKeyHandler.KeyOf(context.Request) is { } key
-        && ApiKey.TryParse(key) is not null;
+        && Callers.IsWhole(key);
 }

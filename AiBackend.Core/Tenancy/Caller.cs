@@ -1,4 +1,5 @@
 using System.Net;
+using AiBackend.Core.Tenancy.Users;
 
 namespace AiBackend.Core.Tenancy;
 
@@ -12,6 +13,12 @@ public sealed record Caller(Guid TenantId, string KeyId, IReadOnlyList<string> S
 {
     /// <summary>The organisation that the tenant belongs to.</summary>
     public Guid OrganisationId { get; init; }
+
+    /// <summary>Who signed in; null for a key.</summary>
+    public Guid? UserId { get; init; }
+
+    /// <summary>What the user is in the organisation; null for a key.</summary>
+    public UserRole? Role { get; init; }
 
     /// <summary>Models and routes that its jobs may ask for; null is all.</summary>
     public IReadOnlyList<string>? AllowedModels { get; init; }

@@ -1,4 +1,5 @@
 using AiBackend.Core.Tenancy.Limits;
+using AiBackend.Core.Tenancy.Users;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -25,8 +26,12 @@ public static class TenancyRegistration
     }
 
     /// <summary>Adds what makes and changes tenants and keys: the Api's side.</summary>
-    public static void AddTenancyAdministration(this IHostApplicationBuilder builder) =>
+    public static void AddTenancyAdministration(this IHostApplicationBuilder builder)
+    {
         builder.Services.AddSingleton<TenantAdministration>().AddSingleton<KeyAdministration>().AddSingleton<KeyAllowances>();
+        builder.Services.AddSingleton<UserStore>().AddSingleton<SessionStore>().AddSingleton<SetupToken>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<SetupToken>());
+    }
 
     /// <summary>Adds <see cref="IKeyGrants"/>: the worker's side.</summary>
     public static void AddKeyGrants(this IHostApplicationBuilder builder)

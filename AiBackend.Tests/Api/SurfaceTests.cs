@@ -9,7 +9,15 @@ namespace AiBackend.Tests.Api;
 /// <summary>What is reachable, by whom, and that the papers say the same.</summary>
 public sealed class SurfaceTests(ApiServer api) : IClassFixture<ApiServer>
 {
-    private static readonly string[] Open = ["/health/live", "/health/ready", "/problems", "/problems/{slug}"];
+    private static readonly string[] Open =
+    [
+        "/health/live",
+        "/health/ready",
+        "/problems",
+        "/problems/{slug}",
+        "/api/v1/sessions",
+        "/api/v1/setup",
+    ];
 
     public static TheoryData<string> Slugs => [.. ProblemTypes.All.Select(problem => problem.Slug)];
 

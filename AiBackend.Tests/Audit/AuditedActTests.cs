@@ -62,6 +62,9 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         ["RotateWebhookSecret"] = ("webhook", test => test.OnWebhookAsync(HttpMethod.Post, "/rotate", null)),
         ["TestWebhook"] = ("webhook_message", test => test.OnWebhookAsync(HttpMethod.Post, "/test", null)),
         ["ResendDelivery"] = ("webhook_message", test => test.ResendAsync()),
+        ["AddUser"] = ("user", test => test.PostAsync("/users", Person("one"))),
+        ["ChangeUser"] = ("user", test => test.ChangeUserAsync()),
+        ["SignOut"] = ("session", test => test.SignOutAsync()),
         ["AddKey"] = ("key", test => test.PostAsync("/keys", Body)),
         ["ChangeKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Patch, "", """{"name":"other"}""")),
         ["RollKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Post, "/roll", null)),
@@ -88,7 +91,15 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
             var row = (await ListAsync($"tenant=*&action={action}&kind={kind}")).FirstOrDefault();
             Assert.True(row.ValueKind == JsonValueKind.Object, $"{operation} left no row.");
             Assert.Equal(
-                (actor, operation == "AddTenant" ? "audited-1" : "default", "127.0.0.1"),
+                (
+                    operation == "SignOut"
+                        ? row.GetProperty("before").GetProperty("user_id").GetGuid() is var id
+                            ? $"usr_{id:N}"
+                            : ""
+                        : actor,
+                    operation == "AddTenant" ? "audited-1" : "default",
+                    "127.0.0.1"
+                ),
                 (
                     row.GetProperty("actor").GetString(),
                     row.GetProperty("tenant").GetString(),
@@ -105,6 +116,7 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         var all = await api.Http.GetStringAsync("/api/v1/audit?limit=200&tenant=*", TestRun.Cancel);
         Assert.DoesNotContain("sk-canary", all, StringComparison.Ordinal);
         Assert.DoesNotContain("\"hash\"", all, StringComparison.Ordinal);
+        Assert.DoesNotContain("pbkdf2", all, StringComparison.Ordinal);
         Assert.DoesNotContain("sealed", all, StringComparison.Ordinal);
         Assert.DoesNotContain("secret\":", all, StringComparison.Ordinal);
         var verdict = await SendAsync(HttpMethod.Get, "/audit/verification", null);
@@ -176,6 +188,26 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         await PostAsync("/tenants", """{"slug":"audited-2"}""");
         var (status, answer) = await SendAsync(HttpMethod.Patch, "/tenants/default", """{"name":"Ours"}""");
         return (status, answer);
+    }
+
+    private static string Person(string name) => $$"""{"email":"{{name}}@audit.example","role":"viewer","password":"canary password"}""";
+
+    private async Task<(HttpStatusCode, JsonElement)> ChangeUserAsync()
+    {
+        var (_, made) = await PostAsync("/users", Person("two"));
+        return await SendAsync(
+            HttpMethod.Patch,
+            $"/users/{made.GetProperty("id").GetString()}",
+            """{"role":"member","password":"another canary"}"""
+        );
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> SignOutAsync()
+    {
+        await PostAsync("/users", Person("three"));
+        var (_, begun) = await PostAsync("/sessions", """{"email":"three@audit.example","password":"canary password"}""");
+        using var client = api.Client(begun.GetProperty("token").GetString());
+        return await Tenancy.KeyApiTests.SendAsync(client, HttpMethod.Delete, "/api/v1/sessions/current");
     }
 
     private async Task<(HttpStatusCode, JsonElement)> EnableAsync()

@@ -27,12 +27,27 @@ public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<Ap
             ["/api/v1/jobs/{id}/discard"] = dead.ToString(),
             ["/api/v1/budgets/{id}"] = await MakeAsync("/budgets", """{"scope":"user","subject":"x","window":"day","limit_usd":1}"""),
             ["/api/v1/keys/{id}"] = await MakeAsync("/keys", """{"name":"k","scopes":["jobs:read"]}"""),
+            ["/api/v1/users/{id}"] = await MakeAsync(
+                "/users",
+                """{"email":"u@foreign.example","role":"viewer","password":"a long password"}"""
+            ),
             ["/api/v1/bulk/{id}"] = await MakeAsync("/dead-letters/discard", """{"filter":{"model":"none"}}"""),
             ["/api/v1/webhooks/{id}"] = await MakeAsync("/webhooks", """{"url":"https://hooks.example.com/x"}"""),
             ["/api/v1/alerts/{id}"] = await MakeAlertAsync(),
             ["/api/v1/dead-letters/{fingerprint}"] = await (await api.WorkerAsync()).FingerprintAsync(dead),
         };
         using var stranger = api.Client(await api.AddTenantAsync());
+        await using var apart = api.Db.Source.CreateCommand(
+            """
+            INSERT INTO organisations (id, slug, name) VALUES ($1, 'apart', 'Apart');
+            """
+        );
+        apart.Parameters.AddWithValue(Guid.CreateVersion7());
+        await apart.ExecuteNonQueryAsync(TestRun.Cancel);
+        await using var move = api.Db.Source.CreateCommand(
+            "UPDATE tenants SET organisation_id = (SELECT id FROM organisations WHERE slug = 'apart') WHERE slug <> 'default'"
+        );
+        await move.ExecuteNonQueryAsync(TestRun.Cancel);
         using var document = JsonDocument.Parse(await api.Http.GetStringAsync("/openapi/v1.json", TestRun.Cancel));
         var tried = 0;
 

@@ -25,6 +25,9 @@ internal sealed class AttemptOptions
 internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvider clock)
 {
     private const int MaxKnown = 100_000;
+    private const int SignInsOfUser = 5;
+    private const int SignInsOfAddress = 20;
+    private static readonly TimeSpan SlowSignIn = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<string, Count> _counts = new(StringComparer.Ordinal);
@@ -41,6 +44,32 @@ internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvid
     /// <summary>Counts a request for something that the key's tenant does not have.</summary>
     public Refusal? CountUnknown(string keyId) =>
         CountOne("key:" + keyId, options.Value.UnknownObjectsPerMinute, "requests of your key asked for what does not exist");
+
+    /// <returns>Why nobody may try to sign in from there, or as that user from there, for now; null when they may.</returns>
+    public Refusal? RefuseSignIn(IPAddress? address, string email)
+    {
+        var place = PlaceOf(address);
+        return CurrentOf("from:" + place) >= SignInsOfAddress || CurrentOf($"as:{email}:{place}") >= SignInsOfUser
+            ? ProblemTypes.TooManyAttempts.With("Signing in failed too often. Wait a minute, and try again.") with
+            {
+                RetryAfter = Window,
+            }
+            : null;
+    }
+
+    /// <summary>Counts a sign-in that failed.</summary>
+    public void CountSignIn(IPAddress? address, string email)
+    {
+        var place = PlaceOf(address);
+        CountOne("from:" + place, int.MaxValue, "");
+        CountOne($"as:{email}:{place}", int.MaxValue, "");
+        CountOne("user:" + email, int.MaxValue, "");
+    }
+
+    /// <summary>Who is guessed at from many places is made slower, and never locked out.</summary>
+    public TimeSpan DelayOf(string email) => CurrentOf("user:" + email) >= SignInsOfAddress ? SlowSignIn : TimeSpan.Zero;
+
+    private int CurrentOf(string who) => _counts.TryGetValue(who, out var count) ? Current(count) : 0;
 
     private Refusal? CountOne(string who, int most, string what)
     {

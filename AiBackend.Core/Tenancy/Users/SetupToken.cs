@@ -1,0 +1,80 @@
+using System.Security.Cryptography;
+using System.Text;
+using AiBackend.Core.Database;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace AiBackend.Core.Tenancy.Users;
+
+/// <summary>Who may make the first administrator: whoever reads this installation's log. Made while there is no user, by one of the servers.</summary>
+/// <remarks>Good for an hour; a server that starts later makes another. In Development the development key does instead.</remarks>
+public sealed class SetupToken(NpgsqlDataSource database, IHostEnvironment environment, ILogger<SetupToken> logger) : BackgroundService
+{
+    private const string Prefix = "aibt_";
+
+    private const string MakeSql = """
+        INSERT INTO setup_token AS t (hash) SELECT @hash WHERE NOT EXISTS (SELECT 1 FROM users)
+        ON CONFLICT (one) DO UPDATE SET hash = excluded.hash, made_at = now() WHERE t.made_at < now() - interval '1 hour'
+        """;
+
+    private const string NeededSql = "SELECT NOT EXISTS (SELECT 1 FROM users)";
+
+    private const string CheckSql = """
+        SELECT EXISTS (SELECT 1 FROM setup_token WHERE hash = @hash AND made_at > now() - interval '1 hour') AND NOT EXISTS (SELECT 1 FROM users)
+        """;
+
+    /// <summary>Whether there is no user yet.</summary>
+    public async Task<bool> IsNeededAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(NeededSql);
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <summary>Whether it is the token that was told, while there is no user.</summary>
+    public async Task<bool> IsRightAsync(string token, CancellationToken cancellationToken)
+    {
+        if (!SecretText.IsWhole(token, Prefix))
+        {
+            return false;
+        }
+
+        await using var command = database.CreateCommand(CheckSql);
+        command.Parameters.AddWithValue("hash", HashOf(token));
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <summary>Makes a token, unless there is a fresh one or a user.</summary>
+    /// <returns>Null when somebody has one.</returns>
+    public async Task<string?> MakeAsync(CancellationToken cancellationToken)
+    {
+        var token = SecretText.Create(Prefix);
+        await using var command = database.CreateCommand(MakeSql);
+        command.Parameters.AddWithValue("hash", HashOf(token));
+        return await command.ExecuteNonQueryAsync(cancellationToken) == 1 ? token : null;
+    }
+
+    /// <inheritdoc />
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (environment.IsDevelopment())
+        {
+            return;
+        }
+
+        try
+        {
+            if (await MakeAsync(stoppingToken) is { } token)
+            {
+                logger.SetupTokenMade(token);
+            }
+        }
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
+        {
+            logger.SetupTokenNotMade(failure);
+        }
+    }
+
+    // Random and short-lived: there is nothing to try against the hash.
+    private static byte[] HashOf(string token) => SHA256.HashData(Encoding.ASCII.GetBytes(token));
+}
