@@ -15,6 +15,7 @@ using AiBackend.Api.Routing;
 using AiBackend.Api.Tenancy;
 using AiBackend.Api.Users;
 using AiBackend.Api.Webhooks;
+using AiBackend.Api.Webhooks.Inbound;
 using AiBackend.Core.Admission;
 using AiBackend.Core.Audit;
 using AiBackend.Core.Controls;
@@ -110,6 +111,7 @@ internal static class ApiHost
         builder.AddUserEndpoints();
         builder.AddOpenAiEndpoints();
         builder.AddWebhookRequests();
+        builder.AddInboundWebhooks();
         builder.AddApiDocument();
     }
 
@@ -128,6 +130,7 @@ internal static class ApiHost
         app.MapUsers();
         app.MapOpenAi();
         app.MapWebhooks();
+        app.MapInboundWebhooks();
         app.MapProblemPages();
         app.MapApiDocument();
     }

@@ -108,6 +108,12 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(WebhookDelivery))]
 [JsonSerializable(typeof(WebhookDeliveryPage))]
 [JsonSerializable(typeof(WebhookTestMessage))]
+[JsonSerializable(typeof(WebhookSource))]
+[JsonSerializable(typeof(WebhookSourceList))]
+[JsonSerializable(typeof(NewWebhookSource))]
+[JsonSerializable(typeof(WebhookSourceChange))]
+[JsonSerializable(typeof(WebhookJobTemplate))]
+[JsonSerializable(typeof(WebhookReceipt))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthReport))]
 public sealed partial class WireJson : JsonSerializerContext;

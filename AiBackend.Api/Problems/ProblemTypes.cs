@@ -28,6 +28,7 @@ internal static class ProblemTypes
     public static readonly ProblemType MalformedRequest = new("malformed-request", 400, "The request is not valid HTTP");
     public static readonly ProblemType Unauthorized = new("unauthorized", 401, "A valid API key is needed");
     public static readonly ProblemType SignInFailed = new("sign-in-failed", 401, "Signing in failed");
+    public static readonly ProblemType InvalidSignature = new("invalid-signature", 401, "The webhook does not prove who sent it");
     public static readonly ProblemType MissingScope = new("missing-scope", 403, "The API key may not do this");
     public static readonly ProblemType PriorityTooHigh = new("priority-too-high", 403, "The API key may not ask for this priority");
     public static readonly ProblemType ModelNotAllowed = new("model-not-allowed", 403, "The API key may not ask for this model");
@@ -109,6 +110,7 @@ internal static class ProblemTypes
         MalformedRequest,
         Unauthorized,
         SignInFailed,
+        InvalidSignature,
         MissingScope,
         PriorityTooHigh,
         ModelNotAllowed,

@@ -11,7 +11,7 @@ namespace AiBackend.Api.Webhooks;
 /// <summary><c>/api/v1/webhooks</c>: where a tenant wants messages to go.</summary>
 internal sealed class WebhookRequests(EndpointStore store, WebhookSeal seal, WebhookRules rules)
 {
-    private static readonly Refusal NoSecret = ProblemTypes.NoWebhookSecret.With(
+    public static readonly Refusal NoSecret = ProblemTypes.NoWebhookSecret.With(
         "This installation has no secret to encrypt the secrets of webhooks with, so it has no webhooks. Set Webhooks__SealSecret to a random secret of at least 32 characters, the same for every process."
     );
 

@@ -37,9 +37,15 @@ public sealed class WebhookSecret
     /// <param name="id">Value of <c>webhook-id</c>.</param>
     /// <param name="timestamp">Value of <c>webhook-timestamp</c>, in seconds.</param>
     /// <param name="body">As it is sent.</param>
-    public string Sign(string id, long timestamp, string body)
+    public string Sign(string id, long timestamp, string body) =>
+        Sign(id, timestamp.ToString(CultureInfo.InvariantCulture), Encoding.UTF8.GetBytes(body));
+
+    /// <summary>The same over exact bytes.</summary>
+    internal string Sign(string id, string timestamp, ReadOnlySpan<byte> body)
     {
-        var signed = string.Create(CultureInfo.InvariantCulture, $"{id}.{timestamp}.{body}");
-        return "v1," + Convert.ToBase64String(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes(signed)));
+        using var hash = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, _key);
+        hash.AppendData(Encoding.UTF8.GetBytes($"{id}.{timestamp}."));
+        hash.AppendData(body);
+        return "v1," + Convert.ToBase64String(hash.GetHashAndReset());
     }
 }

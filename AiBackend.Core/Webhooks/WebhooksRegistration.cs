@@ -1,4 +1,5 @@
 using AiBackend.Core.Egress;
+using AiBackend.Core.Webhooks.Inbound;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -17,7 +18,8 @@ public static class WebhooksRegistration
         builder.AddEgress();
         builder.AddSeal();
         builder.Services.TryAddSingleton<DeliveryStore>();
-        builder.Services.AddSingleton<EndpointStore>().AddSingleton<DeliveryReads>();
+        builder.Services.AddSingleton<EndpointStore>().AddSingleton<DeliveryReads>().AddSingleton<SourceStore>();
+        builder.Services.TryAddSingleton<WebhookReceipts>();
     }
 
     /// <summary>Adds what the leader needs to send.</summary>
@@ -29,6 +31,7 @@ public static class WebhooksRegistration
         builder.Services.TryAddSingleton(Random.Shared);
         builder.Services.TryAddSingleton<DeliveryStore>();
         builder.Services.AddSingleton<WebhookSender>().AddSingleton<DeliverWebhooks>();
+        builder.Services.TryAddSingleton<WebhookReceipts>();
         builder.Services.AddSingleton<WriteMessages>().AddSingleton<DueEndpoints>().AddSingleton<SendToTenants>();
     }
 

@@ -17,6 +17,7 @@ public sealed class SurfaceTests(ApiServer api) : IClassFixture<ApiServer>
         "/problems/{slug}",
         "/api/v1/sessions",
         "/api/v1/setup",
+        "/api/v1/webhooks/inbound/{id}/messages",
     ];
 
     public static TheoryData<string> Slugs => [.. ProblemTypes.All.Select(problem => problem.Slug)];

@@ -22,7 +22,7 @@ public sealed partial class FeatureEdgeTests
         // The one way to addresses that tenants name; knows nothing of why.
         ["Egress"] = ["Telemetry"],
         // Sends messages, whoever wrote them and whatever they are about.
-        ["Webhooks"] = ["Audit", "Database", "Egress", "Secrets", "Telemetry"],
+        ["Webhooks"] = ["Audit", "Database", "Egress", "Secrets", "Telemetry", "Tenancy"],
         // What is stored and nobody may read.
         ["Secrets"] = [],
         // What a job is depends on nobody who moves, shows or runs it.

@@ -16,6 +16,8 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
 
     private const string Hook = """{"url":"https://hooks.example.com/"}""";
 
+    private const string Source = """{"name":"crm","template":{"prompt":"{{text}}"}}""";
+
     /// <summary>By operation: what it is about, as the row has it, and how to do it.</summary>
     private static readonly Dictionary<string, (string Kind, Func<AuditedActTests, Task<(HttpStatusCode, JsonElement)>> Act)> Acts = new(
         StringComparer.Ordinal
@@ -65,6 +67,10 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         ["AddUser"] = ("user", test => test.PostAsync("/users", Person("one"))),
         ["ChangeUser"] = ("user", test => test.ChangeUserAsync()),
         ["SignOut"] = ("session", test => test.SignOutAsync()),
+        ["AddWebhookSource"] = ("webhook_source", test => test.PostAsync("/webhooks/inbound", Source)),
+        ["ChangeWebhookSource"] = ("webhook_source", test => test.OnSourceAsync(HttpMethod.Patch, "", """{"enabled":false}""")),
+        ["DeleteWebhookSource"] = ("webhook_source", test => test.OnSourceAsync(HttpMethod.Delete, "", null)),
+        ["RotateWebhookSource"] = ("webhook_source", test => test.OnSourceAsync(HttpMethod.Post, "/rotate", null)),
         ["AddKey"] = ("key", test => test.PostAsync("/keys", Body)),
         ["ChangeKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Patch, "", """{"name":"other"}""")),
         ["RollKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Post, "/roll", null)),
@@ -168,6 +174,12 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
     {
         var (_, made) = await PostAsync("/webhooks", Hook);
         return await SendAsync(method, $"/webhooks/{made.GetProperty("id").GetString()}{path}", body);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> OnSourceAsync(HttpMethod method, string path, string? body)
+    {
+        var (_, made) = await PostAsync("/webhooks/inbound", Source);
+        return await SendAsync(method, $"/webhooks/inbound/{made.GetProperty("id").GetString()}{path}", body);
     }
 
     private async Task<(HttpStatusCode, JsonElement)> ResendAsync()

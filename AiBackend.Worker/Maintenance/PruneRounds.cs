@@ -1,6 +1,7 @@
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Webhooks;
+using AiBackend.Core.Webhooks.Inbound;
 using AiBackend.Worker.Execution;
 
 namespace AiBackend.Worker.Maintenance;
@@ -11,7 +12,8 @@ internal sealed class PruneRounds(
     PruneWorkers workers,
     PruneEstimates estimates,
     ForgetRefusedKeys refusedKeys,
-    DeliveryStore deliveries
+    DeliveryStore deliveries,
+    WebhookReceipts receipts
 )
 {
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -21,5 +23,6 @@ internal sealed class PruneRounds(
         await estimates.RunAsync(cancellationToken);
         await refusedKeys.RunAsync(cancellationToken);
         await deliveries.PruneAsync(cancellationToken);
+        await receipts.PruneAsync(cancellationToken);
     }
 }
