@@ -37,6 +37,30 @@ public sealed class SharedAnswerTests(PostgresServer postgres, RedisServer redis
     }
 
     [Fact]
+    public async Task Tools_that_the_model_asked_for_are_part_of_the_answer()
+    {
+        const string Input = """
+            {"messages":[{"role":"user","content":"Weather?"}],"tools":[{"type":"function","function":{"name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}]}
+            """;
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { tools = "first" });
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
+
+        var first = await worker.RunJobAsync(Draft(Input));
+        await UntilSettledAsync(worker);
+        var draft = Draft(Input);
+        var second = await worker.RunJobAsync(draft);
+
+        Assert.Equal(("miss", "hit"), (Cache(first), Cache(second)));
+        Assert.Equal("weather", Assert.Single(first.Output!.ToolCalls).Function!.Name);
+        Assert.Equal(first.Output.ToolCalls, second.Output!.ToolCalls);
+        Assert.Equal(("tool_calls", "tool_calls"), (first.Output.FinishReason, second.Output.FinishReason));
+        Assert.Contains(await worker.EventsAsync(draft.Id), record => record.Kind == JobEventKind.ToolCall);
+        Assert.Single(await simulator.CallsAsync(model, TestRun.Cancel));
+        Assert.Equal(2, await worker.ScalarAsync<int>("SELECT schema_version FROM cached_answers"));
+    }
+
+    [Fact]
     public async Task Another_tenant_never_gets_the_answer()
     {
         await using var database = await postgres.CreateDatabaseAsync();
