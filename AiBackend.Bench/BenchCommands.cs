@@ -55,12 +55,18 @@ internal static class BenchCommands
         Description = "load: the whole times (20 min, 12 min, 3 min); pressure: also until everything has moved back (3 min more).",
     };
 
+    private static readonly Option<Uri?> Portkey = new("--portkey")
+    {
+        Description =
+            "proxy: address of a running Portkey gateway to measure beside ours (npx @portkey-ai/gateway --headless --port=8787), for example http://127.0.0.1:8787.",
+    };
+
     public static RootCommand Root()
     {
         var root = new RootCommand(
             "Measures AiBackend. Every workload starts its own stack on loopback, runs for a bounded time beside its floor or baseline, and prints ratios; idle has none."
         );
-        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Minute, Full })
+        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Minute, Full, Portkey })
         {
             option.Recursive = true;
             root.Add(option);
@@ -95,6 +101,13 @@ internal static class BenchCommands
                 "scheduler",
                 "Many short and few long jobs, of which only a feature hints at the length, against their order and an oracle.",
                 SchedulerScenario.RunAsync
+            )
+        );
+        root.Add(
+            Command(
+                "proxy",
+                "Chat completions from a provider that answers at once: what /v1 adds, and how many a second it can.",
+                ProxyScenario.RunAsync
             )
         );
         AddUnderLoad(root);
@@ -164,6 +177,7 @@ internal static class BenchCommands
                 )
                 {
                     Full = parsed.GetValue(Full),
+                    Portkey = parsed.GetValue(Portkey),
                 };
                 var measurements = new List<Measurement>();
                 for (var round = 1; round <= parsed.GetValue(Runs); round++)
@@ -189,4 +203,7 @@ internal sealed record BenchOptions(string? Postgres, string? Redis, TimeSpan Du
 {
     /// <summary>The whole time of a scenario that has a short form.</summary>
     public bool Full { get; init; }
+
+    /// <summary>A gateway to measure beside ours; null when there is none.</summary>
+    public Uri? Portkey { get; init; }
 }

@@ -46,7 +46,11 @@ internal sealed class GetJob(JobReads jobs, LineOutlook outlook, JobWait wait)
         var tenantId = context.GetTenantId();
         if (seconds > 0 && await jobs.FindHeadAsync(tenantId, id, context.RequestAborted) is { } head && !head.Status.IsTerminal())
         {
-            await wait.ForEndAsync(tenantId, id, head.LastSeq, TimeSpan.FromSeconds(seconds), context.RequestAborted);
+            var patience = TimeSpan.FromSeconds(seconds);
+            if (await wait.ForEndAsync(tenantId, id, head.LastSeq, patience, context.RequestAborted) is { } ended)
+            {
+                return ended;
+            }
         }
 
         return await jobs.FindAsync(tenantId, id, context.RequestAborted) is { } job ? outlook.Describe(job, tenantId) : null;

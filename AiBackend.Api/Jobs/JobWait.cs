@@ -1,4 +1,7 @@
+using System.Text.Json;
 using AiBackend.Api.Jobs.Streaming;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.Jobs;
@@ -7,8 +10,8 @@ namespace AiBackend.Api.Jobs;
 internal sealed class JobWait(JobEventTail tail, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
     /// <param name="after">Number of an event that was not the last; the wait reads what comes behind it.</param>
-    /// <returns>Whether the job ended in time. A stopping server answers early: its successor can be asked again.</returns>
-    public async Task<bool> ForEndAsync(Guid tenantId, Guid jobId, int after, TimeSpan limit, CancellationToken cancellationToken)
+    /// <returns>The job as it ended; null when it has not in time. A stopping server answers early: its successor can be asked again.</returns>
+    public async Task<Job?> ForEndAsync(Guid tenantId, Guid jobId, int after, TimeSpan limit, CancellationToken cancellationToken)
     {
         using var timeUp = new CancellationTokenSource(limit, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, lifetime.ApplicationStopping, cancellationToken);
@@ -18,15 +21,15 @@ internal sealed class JobWait(JobEventTail tail, TimeProvider clock, IHostApplic
             {
                 if (record.Kind == JobEventKind.Final)
                 {
-                    return true;
+                    return JsonSerializer.Deserialize(record.Data.Span, WireJson.Default.FinalEvent)!.Job;
                 }
             }
 
-            return false;
+            return null;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            return false;
+            return null;
         }
     }
 }

@@ -12,7 +12,7 @@ namespace AiBackend.Api.Jobs;
 
 /// <summary><c>POST /api/v1/jobs</c>: a job is durable before its id is given out.</summary>
 /// <remarks>The busiest endpoint: no model binding, one pass over the body, one group commit, one write of the answer.</remarks>
-internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules, AcceptedJob accepted, JobReads jobs, JobWait wait)
+internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules, AcceptedJob accepted, JobWait wait)
 {
     // Says that the job was accepted; nothing ends with it.
     private const int FirstEvent = 1;
@@ -69,10 +69,7 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
         {
             var seconds = ((int)patience.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             context.Response.Headers["Preference-Applied"] = "wait=" + seconds;
-            if (
-                await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, patience, context.RequestAborted)
-                && await jobs.FindAsync(context.GetTenantId(), job.Id, context.RequestAborted) is { } ended
-            )
+            if (await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, patience, context.RequestAborted) is { } ended)
             {
                 await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, ended, WireJson.Default.Job);
                 return;

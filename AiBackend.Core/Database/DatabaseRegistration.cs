@@ -27,7 +27,7 @@ public static class DatabaseRegistration
     /// </summary>
     public const string AllTenants = "all-tenants";
 
-    private const int HotPathConnections = 4;
+    private const int HotPathConnections = 6;
     private const int AllTenantsConnections = 4;
     private static readonly TimeSpan HotPathPatience = TimeSpan.FromSeconds(5);
 

@@ -29,7 +29,7 @@ public sealed record EventPage(IReadOnlyList<JobEventRecord> Events, bool IsFull
 }
 
 internal sealed class JobEventLog(
-    NpgsqlDataSource database,
+    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
     [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource allTenants,
     StoredShapes? shapes = null
 ) : IJobEventLog
@@ -45,16 +45,27 @@ internal sealed class JobEventLog(
 
     private const string EndedSql = "SELECT 1 FROM jobs WHERE id = @id AND status::int >= 6 AND last_seq <= @after";
 
+    private static readonly string ActingPageSql = TenantWall.ActingFor(PageSql);
+    private static readonly string ActingEndedSql = TenantWall.ActingFor(EndedSql);
+
     private const string LastSeqSql = "SELECT id, last_seq FROM jobs WHERE id = ANY (@ids)";
 
     public async Task<EventPage> ReadAsync(Guid tenantId, Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommandFor(tenantId, PageSql);
-        command.Parameters.AddWithValue("job_id", jobId);
-        command.Parameters.AddWithValue("after", after);
-        command.Parameters.AddWithValue("limit", limit);
-        command.Parameters.AddWithValue("bytes", EventPage.Bytes);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await using var read = await HotCommand.OpenForAsync(
+            hot,
+            tenantId,
+            ActingPageSql,
+            parameters =>
+            {
+                parameters.AddWithValue("job_id", jobId);
+                parameters.AddWithValue("after", after);
+                parameters.AddWithValue("limit", limit);
+                parameters.AddWithValue("bytes", EventPage.Bytes);
+            },
+            cancellationToken
+        );
+        await using var reader = await read.Command.ExecuteReaderAsync(cancellationToken);
         var events = new List<JobEventRecord>();
         var isFull = false;
         while (await reader.ReadAsync(cancellationToken))
@@ -68,10 +79,18 @@ internal sealed class JobEventLog(
 
     public async Task<bool> HasEndedByAsync(Guid tenantId, Guid jobId, int after, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommandFor(tenantId, EndedSql);
-        command.Parameters.AddWithValue("id", jobId);
-        command.Parameters.AddWithValue("after", after);
-        return await command.ExecuteScalarAsync(cancellationToken) is not null;
+        await using var read = await HotCommand.OpenForAsync(
+            hot,
+            tenantId,
+            ActingEndedSql,
+            parameters =>
+            {
+                parameters.AddWithValue("id", jobId);
+                parameters.AddWithValue("after", after);
+            },
+            cancellationToken
+        );
+        return await read.Command.ExecuteScalarAsync(cancellationToken) is not null;
     }
 
     public async Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken)

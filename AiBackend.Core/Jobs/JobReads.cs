@@ -2,6 +2,7 @@ using System.Data;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs.Versions;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -38,7 +39,11 @@ public sealed record JobFilter
 public readonly record struct JobHead(JobStatus Status, int LastSeq);
 
 /// <summary>Reads jobs as the API shows them. Every read names its tenant.</summary>
-public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = null)
+public sealed class JobReads(
+    NpgsqlDataSource database,
+    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
+    StoredShapes? shapes = null
+)
 {
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
@@ -94,28 +99,26 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
     // Far more than two healthy clocks differ, and than a submission waits for its commit.
     private static readonly TimeSpan ClockMargin = TimeSpan.FromMinutes(10);
 
-    private const string HeadSql = "SELECT status, last_seq FROM jobs WHERE id = @id AND tenant_id = @tenant_id";
+    private static readonly string ActingOneSql = TenantWall.ActingFor(OneSql);
+
+    private static readonly string ActingHeadSql = TenantWall.ActingFor(
+        "SELECT status, last_seq FROM jobs WHERE id = @id AND tenant_id = @tenant_id"
+    );
 
     /// <summary>The least that says whether a job can be read and how far its log goes.</summary>
     /// <returns>Null when the tenant has no job with this id.</returns>
     public async Task<JobHead?> FindHeadAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommandFor(tenantId, HeadSql);
-        command.Parameters.AddWithValue("id", jobId);
-        command.Parameters.AddWithValue("tenant_id", tenantId);
-        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
+        await using var head = await OpenAsync(ActingHeadSql, tenantId, jobId, cancellationToken);
+        await using var reader = await head.Command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? new JobHead((JobStatus)reader.GetInt16(0), reader.GetInt32(1)) : null;
     }
 
     /// <returns>The job with its output, or null when the tenant has none with this id.</returns>
     public async Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-#pragma warning disable CA2100 // Built from constants of this feature.
-        await using var command = database.CreateCommandFor(tenantId, OneSql);
-#pragma warning restore CA2100
-        command.Parameters.AddWithValue("id", jobId);
-        command.Parameters.AddWithValue("tenant_id", tenantId);
-        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
+        await using var one = await OpenAsync(ActingOneSql, tenantId, jobId, cancellationToken);
+        await using var reader = await one.Command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? JobRow.Read(reader, _shapes) : null;
     }
 
@@ -145,6 +148,19 @@ public sealed class JobReads(NpgsqlDataSource database, StoredShapes? shapes = n
         command.Parameters.AddWithValue("limit", filter.Limit);
         return await command.ReadAllAsync(row => JobRow.Read(row, _shapes), cancellationToken);
     }
+
+    private Task<HotCommand> OpenAsync(string actingSql, Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        HotCommand.OpenForAsync(
+            hot,
+            tenantId,
+            actingSql,
+            parameters =>
+            {
+                parameters.AddWithValue("id", jobId);
+                parameters.AddWithValue("tenant_id", tenantId);
+            },
+            cancellationToken
+        );
 
     private static object Utc(DateTimeOffset? moment) => moment is { } set ? set.ToUniversalTime() : DBNull.Value;
 

@@ -16,5 +16,5 @@ internal sealed partial class PostgresJobStore(
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
     public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
-        new JobReads(database, _shapes).FindAsync(tenantId, jobId, cancellationToken);
+        new JobReads(database, hot, _shapes).FindAsync(tenantId, jobId, cancellationToken);
 }

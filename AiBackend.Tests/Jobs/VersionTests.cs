@@ -53,7 +53,7 @@ public sealed class VersionTests(PostgresServer postgres, RedisServer redis) : C
             "INSERT INTO job_events (job_id, seq, kind, tenant_id, data, schema_version) SELECT id, 90, 2, tenant_id, '{\"attempt\":1,\"t\":\"old\"}', 0 FROM jobs WHERE id = @id",
             id
         );
-        Assert.Equal("old", (await new JobReads(Core.Database, WithAnOlderOne).FindAsync(id, TestRun.Cancel))!.Output!.Text);
+        Assert.Equal("old", (await new JobReads(Core.Database, Core.HotPath, WithAnOlderOne).FindAsync(id, TestRun.Cancel))!.Output!.Text);
         var page = await new JobEventLog(Core.Database, Core.Database, WithAnOlderOne).ReadAsync(
             ApiKeyStore.DefaultTenant,
             id,

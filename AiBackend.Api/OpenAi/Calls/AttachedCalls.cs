@@ -88,8 +88,8 @@ internal sealed class AttachedCalls(
     {
         if (!JobStatuses.IsTerminal(job.Status))
         {
-            await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, options.Value.LongestWait, context.RequestAborted);
-            job = await jobs.FindAsync(context.GetTenantId(), job.Id, context.RequestAborted) ?? throw new UnreachableException();
+            job =
+                await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, options.Value.LongestWait, context.RequestAborted) ?? job;
         }
 
         if (!JobStatuses.IsTerminal(job.Status))

@@ -35,12 +35,11 @@ internal sealed class ChangeResponse(PreviousResponses responses, CancelJob canc
         }
         else
         {
-            if (await cancel.RunAsync(tenantId, job.Id, context.RequestAborted) is CancelOutcome.Accepted)
-            {
-                await wait.ForEndAsync(tenantId, job.Id, 1, CancelPatience, context.RequestAborted);
-            }
-
-            var now = await jobs.FindAsync(tenantId, job.Id, context.RequestAborted) ?? job;
+            var ended =
+                await cancel.RunAsync(tenantId, job.Id, context.RequestAborted) is CancelOutcome.Accepted
+                    ? await wait.ForEndAsync(tenantId, job.Id, 1, CancelPatience, context.RequestAborted)
+                    : null;
+            var now = ended ?? await jobs.FindAsync(tenantId, job.Id, context.RequestAborted) ?? job;
             await ResponseAnswer.SendAsync(context, now, details);
         }
     }
