@@ -55,7 +55,7 @@ internal static class BenchCommands
         Description = "load: the whole times (20 min, 12 min, 3 min); pressure: also until everything has moved back (3 min more).",
     };
 
-    private static readonly Option<Uri?> Portkey = new("--portkey")
+    private static readonly Option<string?> Portkey = new("--portkey")
     {
         Description =
             "proxy: address of a running Portkey gateway to measure beside ours (npx @portkey-ai/gateway --headless --port=8787), for example http://127.0.0.1:8787.",
@@ -177,7 +177,7 @@ internal static class BenchCommands
                 )
                 {
                     Full = parsed.GetValue(Full),
-                    Portkey = parsed.GetValue(Portkey),
+                    Portkey = parsed.GetValue(Portkey) is { } gateway ? new Uri(gateway) : null,
                 };
                 var measurements = new List<Measurement>();
                 for (var round = 1; round <= parsed.GetValue(Runs); round++)
