@@ -1,4 +1,5 @@
 using AiBackend.ServiceDefaults;
+using AiBackend.Web.Account;
 using AiBackend.Web.Answers;
 using AiBackend.Web.Api;
 using AiBackend.Web.Runs;
@@ -7,6 +8,7 @@ using AiBackend.Web.Shell;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddApiClient();
+builder.AddAccount();
 builder.AddAnswers();
 builder.AddRuns();
 builder.AddShell();
@@ -14,6 +16,7 @@ builder.AddShell();
 var app = builder.Build();
 app.UseShell();
 app.MapDefaultEndpoints();
+app.MapAccount();
 app.MapPages();
 
 await app.RunAsync();

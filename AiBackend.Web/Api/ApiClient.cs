@@ -5,12 +5,13 @@ using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.ApiContracts.Routing;
+using AiBackend.Web.Account;
 using static System.FormattableString;
 
 namespace AiBackend.Web.Api;
 
 /// <summary>The native API as this site uses it. Every refusal and outage is a value.</summary>
-internal sealed partial class ApiClient(IHttpClientFactory clients, ILogger<ApiClient> logger)
+internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller caller, ILogger<ApiClient> logger)
 {
     public const string Name = "api";
 
@@ -103,9 +104,15 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, ILogger<ApiC
     {
         using var message = request;
         message.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        message.Headers.Authorization = caller.Token is { } token ? new AuthenticationHeaderValue("Bearer", token) : null;
         try
         {
             using var response = await clients.CreateClient(Name).SendAsync(message, cancellationToken);
+            if (response.StatusCode is HttpStatusCode.Unauthorized)
+            {
+                caller.Refused();
+            }
+
             return await ReadAsync(response, type, cancellationToken);
         }
         catch (Exception failure)

@@ -4,13 +4,14 @@ using System.Net.Http.Headers;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Web.Account;
 using AiBackend.Web.Runs;
 using static System.FormattableString;
 
 namespace AiBackend.Web.Api;
 
 /// <summary>Reads one job's event log live, as server-sent events.</summary>
-internal sealed class ApiEventStream(IHttpClientFactory clients, TimeProvider clock)
+internal sealed class ApiEventStream(IHttpClientFactory clients, SiteCaller caller, TimeProvider clock)
 {
     public const string Name = "api-events";
 
@@ -65,6 +66,7 @@ internal sealed class ApiEventStream(IHttpClientFactory clients, TimeProvider cl
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, Invariant($"{JobLinks.Of(id).Events[1..]}?after={after}"));
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/event-stream"));
+        request.Headers.Authorization = caller.Token is { } token ? new AuthenticationHeaderValue("Bearer", token) : null;
         try
         {
             var response = await clients.CreateClient(Name).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either);

@@ -1,4 +1,5 @@
 using AiBackend.ServiceDefaults;
+using AiBackend.Web.Account;
 
 namespace AiBackend.Web.Api;
 
@@ -10,10 +11,9 @@ internal static class ApiRegistration
         var address = ServiceAddress.Of(builder.Configuration, "api");
 
         builder.Services.AddSingleton<DevelopmentKey>();
-        builder.Services.AddTransient<ApiKeyHandler>();
+        builder.Services.AddScoped<SiteCaller>();
         builder
             .Services.AddHttpClient(ApiClient.Name, client => client.BaseAddress = address)
-            .AddHttpMessageHandler<ApiKeyHandler>()
             // A page that waits for its Api must say so before its reader gives up.
             .AddStandardResilience(options =>
                 (options.AttemptTimeout, options.TotalTimeout, options.MaxRetryCount) = (
@@ -22,18 +22,16 @@ internal static class ApiRegistration
                     2
                 )
             );
-        builder
-            .Services.AddHttpClient(
-                ApiEventStream.Name,
-                client =>
-                {
-                    client.BaseAddress = address;
-                    // A stream lasts as long as its job; ApiEventStream bounds the silence instead.
-                    client.Timeout = Timeout.InfiniteTimeSpan;
-                }
-            )
-            .AddHttpMessageHandler<ApiKeyHandler>();
-        builder.Services.AddSingleton<ApiClient>();
-        builder.Services.AddSingleton<ApiEventStream>();
+        builder.Services.AddHttpClient(
+            ApiEventStream.Name,
+            client =>
+            {
+                client.BaseAddress = address;
+                // A stream lasts as long as its job; ApiEventStream bounds the silence instead.
+                client.Timeout = Timeout.InfiniteTimeSpan;
+            }
+        );
+        builder.Services.AddScoped<ApiClient>();
+        builder.Services.AddScoped<ApiEventStream>();
     }
 }

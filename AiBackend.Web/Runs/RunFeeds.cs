@@ -1,3 +1,4 @@
+using AiBackend.Web.Account;
 using AiBackend.Web.Api;
 
 namespace AiBackend.Web.Runs;
@@ -5,36 +6,17 @@ namespace AiBackend.Web.Runs;
 /// <summary>Shares one feed among all who watch the same run, and keeps it a little longer for whoever comes next.</summary>
 /// <remarks>A feed belongs to a caller as well as to a run: what one key may read says nothing about another.</remarks>
 internal sealed class RunFeeds(
+    SharedFeeds shared,
     ApiClient api,
     ApiEventStream events,
-    DevelopmentKey key,
+    SiteCaller caller,
     RunMetrics metrics,
     TimeProvider clock,
     ILogger<RunReader> logger
 )
 {
-    /// <summary>Long enough for a circuit to take over from prerendering, or for a reload.</summary>
-    private static readonly TimeSpan Linger = TimeSpan.FromSeconds(30);
-
-    private readonly Lock _gate = new();
-    private readonly Dictionary<(string Caller, Guid Run), Shared> _feeds = [];
-
     /// <summary>Joins the run's feed, starting it when nobody watches yet. Dispose the lease to leave.</summary>
-    public RunLease Join(Guid id)
-    {
-        var place = (key.Current ?? "", id);
-        lock (_gate)
-        {
-            // A broken feed stays with those who watch it; whoever reloads deserves another try.
-            if (!_feeds.TryGetValue(place, out var shared) || shared.Feed.IsBroken)
-            {
-                _feeds[place] = shared = new Shared(Create(id));
-            }
-
-            shared.Watchers++;
-            return new RunLease(shared.Feed, () => Leave(place, shared));
-        }
-    }
+    public RunLease Join(Guid id) => shared.Join((caller.Token ?? "", id), () => Create(id));
 
     private RunFeed Create(Guid id) =>
         new(
@@ -44,6 +26,33 @@ internal sealed class RunFeeds(
             clock,
             logger
         );
+}
+
+/// <summary>The feeds of all readers.</summary>
+internal sealed class SharedFeeds(TimeProvider clock)
+{
+    /// <summary>Long enough for a circuit to take over from prerendering, or for a reload.</summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(string Caller, Guid Run), Shared> _feeds = [];
+
+    /// <param name="place">Who watches which run.</param>
+    /// <param name="create">Makes the feed when nobody of the same kind watches yet.</param>
+    public RunLease Join((string Caller, Guid Run) place, Func<RunFeed> create)
+    {
+        lock (_gate)
+        {
+            // A broken feed stays with those who watch it; whoever reloads deserves another try.
+            if (!_feeds.TryGetValue(place, out var shared) || shared.Feed.IsBroken)
+            {
+                _feeds[place] = shared = new Shared(create());
+            }
+
+            shared.Watchers++;
+            return new RunLease(shared.Feed, () => Leave(place, shared));
+        }
+    }
 
     private void Leave((string, Guid) place, Shared shared)
     {

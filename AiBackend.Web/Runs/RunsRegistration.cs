@@ -5,6 +5,7 @@ internal static class RunsRegistration
     public static void AddRuns(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<RunMetrics>();
-        builder.Services.AddSingleton<RunFeeds>();
+        builder.Services.AddSingleton<SharedFeeds>();
+        builder.Services.AddScoped<RunFeeds>();
     }
 }

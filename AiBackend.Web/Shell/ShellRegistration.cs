@@ -46,6 +46,7 @@ internal static class ShellRegistration
         app.UseSecurityHeaders();
         app.UseExceptionHandler("/error", createScopeForErrors: true);
         app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
+        app.UseAuthentication();
         app.UseSignInGate();
         app.UseAntiforgery();
     }

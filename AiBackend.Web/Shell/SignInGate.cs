@@ -1,50 +1,44 @@
+using AiBackend.Web.Account;
+
 namespace AiBackend.Web.Shell;
 
-/// <summary>Outside Development nobody is signed in by itself, and there is no other way yet: say so instead of failing later.</summary>
+/// <summary>Lets nobody in who is not signed in: always outside Development, where a clone opens without set-up unless it is told otherwise.</summary>
 internal static class SignInGate
 {
-    private const string Page = """
-        <!DOCTYPE html>
-        <html lang="en">
-        <head>
-          <meta charset="utf-8">
-          <meta name="viewport" content="width=device-width, initial-scale=1">
-          <title>Sign-in is not configured</title>
-          <link rel="stylesheet" href="/css/tokens.css">
-          <link rel="stylesheet" href="/css/app.css">
-          <link rel="stylesheet" href="/css/shell.css">
-        </head>
-        <body>
-          <main class="alone">
-            <h1>Sign-in is not configured</h1>
-            <p>This site shows people their own runs, so it has to know who they are. Signing in by itself happens only in
-            Development, and no other way to sign in is set up here.</p>
-            <p>Programs are not affected: they call the Api with their own keys.</p>
-            <p>To try the site at your desk, start the stack with <code>./run.sh</code>.</p>
-          </main>
-        </body>
-        </html>
-        """;
+    /// <summary>Configuration: <c>true</c> asks for signing in in Development too.</summary>
+    public const string Setting = "Account:RequireSignIn";
+
+    public static bool IsNeeded(IHostEnvironment environment, IConfiguration configuration) =>
+        !environment.IsDevelopment() || configuration.GetValue(Setting, defaultValue: false);
 
     public static void UseSignInGate(this WebApplication app)
     {
-        if (app.Environment.IsDevelopment())
+        if (!IsNeeded(app.Environment, app.Configuration))
         {
             return;
         }
 
         app.Use(
-            async (context, next) =>
+            (context, next) =>
             {
-                if (IsPublic(context.Request.Path))
+                if (IsPublic(context.Request.Path) || context.User.Identity?.IsAuthenticated == true)
                 {
-                    await next(context);
-                    return;
+                    return next(context);
                 }
 
-                context.Response.StatusCode = StatusCodes.Status403Forbidden;
-                context.Response.ContentType = "text/html; charset=utf-8";
-                await context.Response.WriteAsync(Page, context.RequestAborted);
+                if (
+                    HttpMethods.IsGet(context.Request.Method)
+                    && !context.Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase)
+                )
+                {
+                    var wanted = context.Request.Path + context.Request.QueryString;
+                    context.Response.Redirect(AccountEndpoints.SignInPath + QueryString.Create("returnUrl", wanted));
+                    return Task.CompletedTask;
+                }
+
+                // Without a page: a circuit, or a form of one, has nowhere to be redirected to.
+                context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+                return context.Response.CompleteAsync();
             }
         );
     }
@@ -52,5 +46,8 @@ internal static class SignInGate
     private static bool IsPublic(PathString path) =>
         path.StartsWithSegments("/health", StringComparison.Ordinal)
         || path.StartsWithSegments("/css", StringComparison.Ordinal)
-        || path == "/favicon.svg";
+        || path.StartsWithSegments("/account", StringComparison.Ordinal)
+        || path == "/favicon.svg"
+        || path == AccountEndpoints.SignInPath
+        || path == AccountEndpoints.SetUpPath;
 }

@@ -1,0 +1,150 @@
+using System.Net;
+using System.Text.RegularExpressions;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Web.Account;
+using static AiBackend.Tests.Tenancy.KeyApiTests;
+
+namespace AiBackend.Tests.Web;
+
+/// <summary>Signing in to the site, as browsers and as those who are none do it, in front of the real Api.</summary>
+public sealed class SignInTests(PostgresServer postgres)
+{
+    private const string Password = "correct horse battery";
+
+    [Fact]
+    public async Task D_4_and_a_11_a_12_a_14_the_first_administrator_signs_in_and_is_out_soon_after_being_disabled()
+    {
+        await using var api = new ApiServer(postgres);
+        await api.InitializeAsync();
+        using var site = await SiteProcess.StartAsync("Production", api.Address);
+        using var other = await SiteProcess.StartAsync("Production", api.Address);
+
+        using var first = await site.Http.GetAsync("/sign-in", TestRun.Cancel);
+        var made = await SendFormAsync(
+            site,
+            "/setup",
+            "/account/set-up",
+            [("token", api.Key), ("email", "root@example.com"), ("password", Password)]
+        );
+        var wrong = await SendFormAsync(
+            site,
+            "/sign-in",
+            "/account/sign-in",
+            [("email", "root@example.com"), ("password", "not the password")]
+        );
+        var signedIn = await SendFormAsync(
+            site,
+            "/sign-in?returnUrl=%2Fruns",
+            "/account/sign-in",
+            [("email", "root@example.com"), ("password", Password), ("returnUrl", "/runs")],
+            "aib=aibs_planted"
+        );
+
+        Assert.Equal("/setup", first.Headers.Location?.ToString());
+        Assert.Equal((HttpStatusCode.Redirect, "/sign-in"), (made.Status, made.Location));
+        Assert.Equal((HttpStatusCode.Unauthorized, null), (wrong.Status, wrong.Cookie));
+        Assert.Equal((HttpStatusCode.Redirect, "/runs"), (signedIn.Status, signedIn.Location));
+        Assert.Matches("^aib=aibs_[0-9A-Za-z]{36}; max-age=86400; path=/; samesite=lax; httponly$", signedIn.Cookie);
+        var cookie = signedIn.Cookie!.Split(';')[0];
+        Assert.Contains("data-sign-out", await PageAsync(site, cookie), StringComparison.Ordinal);
+        Assert.Contains("data-sign-out", await PageAsync(other, cookie), StringComparison.Ordinal);
+        Assert.Equal("/sign-in?returnUrl=%2Fruns", await PageAsync(site, cookie[..^1] + (cookie[^1] == 'a' ? 'b' : 'a')));
+
+        var users = await SendAsync(api.Http, HttpMethod.Get, "/api/v1/users");
+        var id = users.Body.GetProperty("data")[0].GetProperty("id").GetString();
+        await SendAsync(api.Http, HttpMethod.Patch, $"/api/v1/users/{id}", """{"disabled":true}""");
+
+        await Eventually.TrueAsync(
+            async _ => (await PageAsync(site, cookie)).StartsWith("/sign-in", StringComparison.Ordinal),
+            "the session is over",
+            TimeSpan.FromSeconds(30)
+        );
+    }
+
+    [Fact]
+    public async Task A_20_a_form_that_no_page_of_ours_sent_changes_nothing()
+    {
+        using var site = await SiteProcess.StartAsync("Production");
+
+        foreach (var path in (string[])["/account/sign-in", "/account/sign-out", "/account/set-up"])
+        {
+            foreach (
+                var content in (HttpContent[])
+                    [
+                        new FormUrlEncodedContent([new("email", "a@example.com"), new("password", Password), new("token", "x")]),
+                        new StringContent("""{"email":"a@example.com"}""", System.Text.Encoding.UTF8, "text/plain"),
+                    ]
+            )
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
+                request.Headers.Add("Origin", "https://evil.example");
+                using var response = await site.Http.SendAsync(request, TestRun.Cancel);
+
+                // 401 where the page that explains the 400 is for those who are signed in.
+                Assert.True(
+                    response.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized,
+                    $"{path} answered {response.StatusCode}."
+                );
+                Assert.False(
+                    response.Headers.TryGetValues("Set-Cookie", out var cookies)
+                        && cookies.Any(each => each.StartsWith("aib", StringComparison.Ordinal))
+                );
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("/runs?status=failed", "/runs?status=failed")]
+    [InlineData("//evil.example", "/ask")]
+    [InlineData("/\\evil.example", "/ask")]
+    [InlineData("\\\\evil.example", "/ask")]
+    [InlineData("https:evil.example", "/ask")]
+    [InlineData("https://evil.example", "/ask")]
+    [InlineData("javascript:alert(1)", "/ask")]
+    [InlineData("/\t/evil.example", "/ask")]
+    [InlineData("", "/ask")]
+    [InlineData(null, "/ask")]
+    public void A_24_after_signing_in_nobody_is_led_to_another_site(string? wanted, string leads)
+    {
+        Assert.Equal(leads, LocalAddress.Of(wanted));
+    }
+
+    /// <returns>The page, or where it leads.</returns>
+    private static async Task<string> PageAsync(SiteProcess site, string cookie)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/runs");
+        request.Headers.Add("Cookie", cookie);
+        using var response = await site.Http.SendAsync(request, TestRun.Cancel);
+        return response.Headers.Location?.ToString() ?? await response.Content.ReadAsStringAsync(TestRun.Cancel);
+    }
+
+    /// <summary>Opens a page and sends its form, as a browser would.</summary>
+    private static async Task<(HttpStatusCode Status, string? Location, string? Cookie)> SendFormAsync(
+        SiteProcess site,
+        string page,
+        string action,
+        IEnumerable<(string Name, string Value)> fields,
+        string? planted = null
+    )
+    {
+        using var shown = await site.Http.GetAsync(page, TestRun.Cancel);
+        var html = await shown.Content.ReadAsStringAsync(TestRun.Cancel);
+        var token = Regex.Match(html, "name=\"(__RequestVerificationToken)\" value=\"([^\"]+)\"");
+        var cookies = shown.Headers.GetValues("Set-Cookie").Select(each => each.Split(';')[0]);
+        using var request = new HttpRequestMessage(HttpMethod.Post, action)
+        {
+            Content = new FormUrlEncodedContent(
+                fields
+                    .Select(field => KeyValuePair.Create(field.Name, field.Value))
+                    .Append(new(token.Groups[1].Value, token.Groups[2].Value))
+            ),
+        };
+        request.Headers.Add("Cookie", string.Join("; ", planted is null ? cookies : cookies.Append(planted)));
+        using var response = await site.Http.SendAsync(request, TestRun.Cancel);
+        var set = response.Headers.TryGetValues("Set-Cookie", out var all)
+            ? all.FirstOrDefault(each => each.StartsWith("aib=", StringComparison.Ordinal))
+            : null;
+        return (response.StatusCode, response.Headers.Location?.ToString(), set);
+    }
+}

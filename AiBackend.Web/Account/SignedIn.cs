@@ -1,0 +1,139 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using AiBackend.ApiContracts.Tenancy;
+using AiBackend.Web.Api;
+
+namespace AiBackend.Web.Account;
+
+/// <summary>Asks the Api about sessions: to begin and end them, and whose a cookie's is.</summary>
+internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
+{
+    private const int MaxKnown = 10_000;
+
+    // What the Api itself keeps for as long; a page and its parts ask at once.
+    private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(4);
+
+    private readonly ConcurrentDictionary<string, (SessionInfo Info, long At)> _known = new(StringComparer.Ordinal);
+
+    /// <returns>Whose session it is; null when it is over or the Api does not say.</returns>
+    public async Task<SessionInfo?> FindAsync(string token, CancellationToken cancellationToken)
+    {
+        if (_known.TryGetValue(token, out var known) && clock.GetElapsedTime(known.At) < Freshness)
+        {
+            return known.Info;
+        }
+
+        try
+        {
+            using var response = await SendAsync(HttpMethod.Get, "api/v1/sessions/current", token, null, cancellationToken);
+            if (!response.IsSuccessStatusCode)
+            {
+                _known.TryRemove(token, out _);
+                return null;
+            }
+
+            var info = await response.Content.ReadFromJsonAsync(ClientJson.Lenient.SessionInfo, cancellationToken);
+            if (_known.Count >= MaxKnown)
+            {
+                _known.Clear();
+            }
+
+            _known[token] = (info!, clock.GetTimestamp());
+            return info;
+        }
+        catch (Exception failure) when (IsOutage(failure, cancellationToken))
+        {
+            // Who was signed in a moment ago still is: pages say themselves that the service is away.
+            return known.Info;
+        }
+    }
+
+    /// <returns>The token; null, and why, when there is none.</returns>
+    public async Task<(string? Token, string? Failure)> BeginAsync(string email, string password, CancellationToken cancellationToken)
+    {
+        var body = JsonContent.Create(
+            new CreateSessionRequest { Email = email, Password = password },
+            ClientJson.Lenient.CreateSessionRequest
+        );
+        var (answer, failure) = await AskAsync("api/v1/sessions", body, ClientJson.Lenient.SessionBegun, cancellationToken);
+        return (answer?.Token, failure);
+    }
+
+    /// <returns>Why there is no first administrator, or null.</returns>
+    public async Task<string?> SetUpAsync(SetupRequest request, CancellationToken cancellationToken)
+    {
+        var body = JsonContent.Create(request, ClientJson.Lenient.SetupRequest);
+        return (await AskAsync("api/v1/setup", body, ClientJson.Lenient.User, cancellationToken)).Failure;
+    }
+
+    /// <summary>Whether there is no user yet.</summary>
+    public async Task<bool> NeedsSetupAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await SendAsync(HttpMethod.Get, "api/v1/setup", null, null, cancellationToken);
+            return response.IsSuccessStatusCode
+                && (await response.Content.ReadFromJsonAsync(ClientJson.Lenient.SetupState, cancellationToken))!.Needed;
+        }
+        catch (Exception failure) when (IsOutage(failure, cancellationToken))
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Ends a session; one that cannot be ended now ends by its age.</summary>
+    public async Task EndAsync(string token, CancellationToken cancellationToken)
+    {
+        _known.TryRemove(token, out _);
+        try
+        {
+            (await SendAsync(HttpMethod.Delete, "api/v1/sessions/current", token, null, cancellationToken)).Dispose();
+        }
+        catch (Exception failure) when (IsOutage(failure, cancellationToken))
+        {
+            // The browser forgets it all the same.
+        }
+    }
+
+    private async Task<(T? Answer, string? Failure)> AskAsync<T>(
+        string path,
+        HttpContent body,
+        System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type,
+        CancellationToken cancellationToken
+    )
+        where T : class
+    {
+        try
+        {
+            using var response = await SendAsync(HttpMethod.Post, path, null, body, cancellationToken);
+            if (response.IsSuccessStatusCode)
+            {
+                return (await response.Content.ReadFromJsonAsync(type, cancellationToken), null);
+            }
+
+            var problem = await response.Content.ReadFromJsonAsync(ClientJson.Lenient.Problem, cancellationToken);
+            return (null, problem?.Detail ?? "The service gave an unexpected answer. Try again.");
+        }
+        catch (Exception failure) when (IsOutage(failure, cancellationToken))
+        {
+            return (null, "The service cannot be reached right now. Try again in a moment.");
+        }
+    }
+
+    private static bool IsOutage(Exception failure, CancellationToken cancellationToken) =>
+        failure is HttpRequestException or IOException or System.Text.Json.JsonException
+        || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested);
+
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method,
+        string path,
+        string? token,
+        HttpContent? body,
+        CancellationToken cancellationToken
+    )
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = body };
+        request.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
+        return await clients.CreateClient(ApiClient.Name).SendAsync(request, cancellationToken);
+    }
+}

@@ -1,0 +1,27 @@
+using System.Security.Claims;
+using AiBackend.Web.Api;
+using Microsoft.AspNetCore.Components.Authorization;
+
+namespace AiBackend.Web.Account;
+
+/// <summary>With what this reader's requests to the Api are signed. One per page, and per circuit.</summary>
+internal sealed class SiteCaller(IServiceProvider services, DevelopmentKey key)
+{
+    /// <summary>The session's token; at a desk without one, the development key; null when there is neither.</summary>
+    public string? Token => UserToken ?? key.Current;
+
+    /// <summary>The token of who signed in; null when nobody did.</summary>
+    public string? UserToken => User?.FindFirst(SiteCookieHandler.TokenClaim)?.Value;
+
+    // Whoever makes the page, or the circuit, says who it is before anything else happens; without pages around it nobody signs in.
+    private ClaimsPrincipal? User =>
+        services.GetService<AuthenticationStateProvider>()?.GetAuthenticationStateAsync() is { IsCompletedSuccessfully: true } state
+            ? state.GetAwaiter().GetResult().User
+            : null;
+
+    /// <summary>Whether the reader may do something; who is not signed in at a desk may do everything. The Api decides all the same.</summary>
+    public bool May(string scope) => UserToken is null || User!.HasClaim(SiteCookieHandler.ScopeClaim, scope);
+
+    /// <summary>The Api refused it: a new database comes with a new development key in the same file.</summary>
+    public void Refused() => key.Forget();
+}
