@@ -1,5 +1,7 @@
 using System.Net;
 using AiBackend.Tests.Fixtures;
+using AiBackend.Web.Account;
+using AiBackend.Web.Api;
 using AiBackend.Web.Shell;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -14,6 +16,9 @@ public sealed class SecurityHeadersTests
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Development });
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Configuration["services:api:http:0"] = "http://127.0.0.1:9";
+        builder.AddApiClient();
+        builder.AddAccount();
         builder.AddShell();
         await using var app = builder.Build();
         app.UseShell();
