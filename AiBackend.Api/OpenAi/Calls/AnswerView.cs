@@ -31,6 +31,9 @@ internal abstract class AnswerView(int knownSeq) : EventView
     /// <summary>Whether the job's end was told, and not only that its answer begins anew.</summary>
     public bool HasEnd { get; private set; }
 
+    /// <summary>Who was sent away knows from what was told where the answer can be read again, without the request.</summary>
+    public virtual bool CanBeResumed => false;
+
     public sealed override ValueTask<bool> WriteAsync(PipeWriter output, JobEventRecord record, CancellationToken cancellationToken)
     {
         var goesOn = Take(output, record);

@@ -6,7 +6,7 @@ namespace AiBackend.Api.OpenAi.Calls;
 /// <summary>A job whose caller waits for it, and what becomes of it when the caller leaves.</summary>
 /// <param name="TenantId">Whose job it is.</param>
 /// <param name="JobId">The job.</param>
-/// <param name="MayComeBack">The caller can find it again: it was sent with an Idempotency-Key.</param>
+/// <param name="MayComeBack">The caller can find it again: by its Idempotency-Key, or by the id that its stream told.</param>
 /// <param name="IsDetached">It goes on without its caller.</param>
 internal sealed record AttachedCall(Guid TenantId, Guid JobId, bool MayComeBack, bool IsDetached);
 

@@ -14,7 +14,7 @@ namespace AiBackend.Api.OpenAi.Calls;
 /// <summary>A call that is a job now.</summary>
 /// <param name="Job">The job; of a repeat, as it is now.</param>
 /// <param name="LastSeq">Number of its latest event.</param>
-/// <param name="MayComeBack">Its caller can find it again.</param>
+/// <param name="MayComeBack">The same request finds it again.</param>
 internal sealed record AcceptedCall(Job Job, int LastSeq, bool MayComeBack);
 
 /// <summary>Calls whose callers wait for their jobs.</summary>
@@ -64,10 +64,10 @@ internal sealed class AttachedCalls(
         return (null, call);
     }
 
-    /// <summary>Sends the job's answer while it is written.</summary>
+    /// <summary>Sends the job's answer while it is written. Whom we send away may come back when the view says how.</summary>
     public Task StreamAsync(HttpContext context, AcceptedCall call, bool isDetached, AnswerView view) =>
         left.RunAsync(
-            Attached(context, call, isDetached),
+            Attached(context, call with { MayComeBack = call.MayComeBack || view.CanBeResumed }, isDetached),
             async () =>
                 await stream.SendAsync(context.Response, call.Job.Id, after: 0, view) switch
                 {

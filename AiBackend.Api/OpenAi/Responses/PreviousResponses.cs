@@ -1,7 +1,9 @@
 using System.Text.Json;
+using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Reading;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Versions;
@@ -11,6 +13,9 @@ namespace AiBackend.Api.OpenAi.Responses;
 /// <summary>Responses as they are kept, and what the next one takes over from them.</summary>
 internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
 {
+    /// <summary>Most that a request may have with all that it takes over, which grows with every turn while each body is small.</summary>
+    public const int MostInput = 4 << 20;
+
     /// <returns>The job and its details; null when the tenant has no such response, or it was not stored, or deleted.</returns>
     public async Task<(Job Job, ResponseDetails Details, string Input)?> FindAsync(
         Guid tenantId,
@@ -71,7 +76,21 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
         IEnumerable<ChatMessageInput> instructions = response.Details.Instructions is { Length: > 0 } text
             ? [new ChatMessageInput { Role = "system", Content = text }]
             : [];
-        return (null, chat with { Messages = [.. instructions, .. before, .. chat.Messages!] });
+        chat = chat with { Messages = [.. instructions, .. before, .. chat.Messages!] };
+        return (before.Count > 0 ? RefuseSize(chat) : null, chat);
+    }
+
+    private static Refusal? RefuseSize(ChatInput chat)
+    {
+        var size = JsonSerializer.SerializeToUtf8Bytes(chat, WireJson.Default.ChatInput).Length;
+        return size <= MostInput && chat.Messages!.Count <= ChatRules.MaxMessages
+            ? null
+            : ProblemTypes.InvalidValue.At(
+                "previous_response_id",
+                FormattableString.Invariant(
+                    $"With what previous_response_id takes over, the input has {chat.Messages!.Count} messages and {size} bytes; at most {ChatRules.MaxMessages} and {MostInput} are allowed. Begin anew without it, and send a summary of what was said as input."
+                )
+            );
     }
 
     /// <summary>All that the earlier response was asked, but for its instructions, which are its own.</summary>

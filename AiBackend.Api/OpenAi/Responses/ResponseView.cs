@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.IO.Pipelines;
 using System.Text;
 using System.Text.Encodings.Web;
@@ -31,6 +32,7 @@ internal sealed class ResponseView(Job accepted, ResponseDetails details, int kn
 
     private readonly StringBuilder _text = new();
     private readonly List<ChatToolCall> _calls = [];
+    private int _sent;
     private bool _isBegun;
     private bool _textEnded;
 
@@ -56,6 +58,11 @@ internal sealed class ResponseView(Job accepted, ResponseDetails details, int kn
             cursor
         );
 
+    public override bool CanBeResumed => details.Store;
+
+    /// <summary>Number of the last event that the reader has.</summary>
+    private int Last => Math.Max(_sent, cursor);
+
     private int Base => Math.Min(Resets, MostGenerations) * Generation;
 
     private bool HasText => _text.Length > 0;
@@ -78,7 +85,9 @@ internal sealed class ResponseView(Job accepted, ResponseDetails details, int kn
             Fail(
                 output,
                 OpenAiErrors.Stopping.Code!,
-                "This server stops. Go on with GET /v1/responses/{id}?stream=true&starting_after=… at the last number you have."
+                details.Store
+                    ? $"This server stops. Go on with GET {CreateResponse.Address}/{ResponseIds.Of(accepted.Id)}?stream=true&starting_after={Last.ToString(CultureInfo.InvariantCulture)}."
+                    : OpenAiErrors.Stopping.Message
             );
         }
     }
@@ -162,7 +171,12 @@ internal sealed class ResponseView(Job accepted, ResponseDetails details, int kn
         Fail(
             output,
             "answer_restarted",
-            "The answer broke off and is written anew, so what was sent of it no longer counts. Read it from its start: GET /v1/responses/{id}?stream=true."
+            "The answer broke off and is written anew, so what was sent of it no longer counts. "
+                + (
+                    details.Store
+                        ? $"Read it from its start: GET {CreateResponse.Address}/{ResponseIds.Of(accepted.Id)}?stream=true."
+                        : "Send the request again; with its Idempotency-Key, if it had one, it finds the answer that counts."
+                )
         );
 
     protected override void TellEnd(PipeWriter output, Job job)
@@ -248,7 +262,8 @@ internal sealed class ResponseView(Job accepted, ResponseDetails details, int kn
             new JsonObject
             {
                 ["type"] = "error",
-                ["sequence_number"] = Math.Max(0, cursor),
+                // The last that was sent: who goes on from it misses nothing and gets nothing twice.
+                ["sequence_number"] = Last,
                 ["code"] = code,
                 ["message"] = message,
                 ["param"] = null,
@@ -262,6 +277,7 @@ internal sealed class ResponseView(Job accepted, ResponseDetails details, int kn
             return;
         }
 
+        _sent = number;
         var whole = new JsonObject { ["type"] = type, ["sequence_number"] = number };
         foreach (var (name, value) in said.ToList())
         {
