@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tenancy.Limits;
 using AiBackend.Tests.Api;
@@ -98,6 +99,39 @@ public sealed class KeyLimitTests(ApiServer api) : IClassFixture<ApiServer>
 
         Assert.InRange(accepted, 1, 2 * most);
     }
+
+    [Fact]
+    public async Task Under_v1_the_limits_are_told_in_the_headers_of_OpenAI()
+    {
+        using var client = await KeyAsync("""{"requests_per_minute":9,"tokens_per_minute":900000}""");
+        var body = """{"model":"default","background":true,"input":"Hello"}""";
+
+        using var response = await client.PostAsync(
+            "/v1/responses",
+            new StringContent(body, Encoding.UTF8, "application/json"),
+            TestRun.Cancel
+        );
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        foreach (var (what, limit) in ((string, string)[])[("requests", "9"), ("tokens", "900000")])
+        {
+            Assert.Equal([limit], response.Headers.GetValues($"x-ratelimit-limit-{what}"));
+            Assert.Matches("^[0-9]+$", response.Headers.GetValues($"x-ratelimit-remaining-{what}").Single());
+            Assert.Matches("^([0-9]+m)?[0-9.]+m?s$", response.Headers.GetValues($"x-ratelimit-reset-{what}").Single());
+        }
+
+        Assert.False(response.Headers.Contains("RateLimit") || response.Headers.Contains("RateLimit-Policy"));
+    }
+
+    [Theory]
+    [InlineData(0, "0s")]
+    [InlineData(11.2, "12ms")]
+    [InlineData(1500, "1.5s")]
+    [InlineData(60_000, "1m0s")]
+    [InlineData(360_000, "6m0s")]
+    [InlineData(3_723_000, "1h2m3s")]
+    public void A_time_is_written_as_Go_does(double milliseconds, string expected) =>
+        Assert.Equal(expected, OpenAiLimits.GoDuration(TimeSpan.FromMilliseconds(milliseconds)));
 
     [Fact]
     public async Task A_44_a_key_has_no_more_jobs_waiting_than_it_may_and_others_do_not_notice()

@@ -1,3 +1,4 @@
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tenancy.Limits;
@@ -6,7 +7,9 @@ using static System.FormattableString;
 namespace AiBackend.Api.Auth.Limits;
 
 /// <summary>Holds requests that submit work to the limits of their key, and says in their answers how much is left.</summary>
-/// <remarks>The headers are those of draft-ietf-httpapi-ratelimit-headers; the limits' names there are "rpm" and "tpm".</remarks>
+/// <remarks>
+/// The headers are those of draft-ietf-httpapi-ratelimit-headers; the limits' names there are "rpm" and "tpm". Under /v1 they are OpenAI's.
+/// </remarks>
 internal sealed class KeyRateLimits(KeyAllowances allowances)
 {
     /// <summary>Asks for leave, which is taken when there is.</summary>
@@ -22,8 +25,15 @@ internal sealed class KeyRateLimits(KeyAllowances allowances)
         }
 
         var state = await allowances.TakeAsync(caller, tokens);
-        context.Features.Set(state);
-        Tell(context.Response, state);
+        if (OpenAiAddress.Is(context.Request))
+        {
+            OpenAiLimits.Tell(context.Response, state);
+        }
+        else
+        {
+            Tell(context.Response, state);
+        }
+
         return state.Exceeded is { } limit
             ? ProblemTypes.KeyLimitReached.With(
                 Invariant(
@@ -35,9 +45,6 @@ internal sealed class KeyRateLimits(KeyAllowances allowances)
             }
             : null;
     }
-
-    /// <summary>The limits after <see cref="TakeAsync"/>, for answers that tell them in another way; null when the key has none.</summary>
-    public static KeyLimitState? Of(HttpContext context) => context.Features.Get<KeyLimitState>();
 
     private static void Tell(HttpResponse response, KeyLimitState state)
     {
