@@ -51,7 +51,11 @@ public sealed class BusyCallTests(PostgresServer postgres) : IAsyncLifetime
             Assert.Equal(["false"], response.Headers.GetValues("x-should-retry"));
         }
 
-        Assert.Equal("cancelled", (await _api.GetJobAsync(JobIdOf(lost))).Status);
+        // After its answer was sent.
+        await Eventually.TrueAsync(
+            async _ => (await _api.GetJobAsync(JobIdOf(lost))).Status == "cancelled",
+            "the job that nobody can come back for is cancelled"
+        );
         Assert.Equal("queued", (await _api.GetJobAsync(JobIdOf(kept))).Status);
     }
 

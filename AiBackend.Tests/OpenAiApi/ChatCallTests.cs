@@ -1,4 +1,3 @@
-// Long because every fate of a job that a caller can meet has its case here.
 using System.Net;
 using System.Text.Json;
 using AiBackend.Api.OpenAi.Calls;
@@ -17,7 +16,7 @@ public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<Quickly
     public async Task A_call_waits_for_its_job_and_answers_as_OpenAI_would()
     {
         var calling = api.CallAsync(Hello, ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
-        var id = await NextJobAsync();
+        var id = await api.NextJobAsync();
         await AnswerAsync(id, "Hello to you.");
 
         using var response = await calling;
@@ -163,7 +162,7 @@ public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<Quickly
         var native = await api.SubmitAsync(ApiServer.Chat, key);
         await EndAsync(native.Id, AttemptEnd.Succeeded("Hi."));
         var calling = api.CallAsync(Hello, key);
-        await AnswerAsync(await NextJobAsync(), "Hi.");
+        await AnswerAsync(await api.NextJobAsync(), "Hi.");
         using var answered = await calling;
 
         using var other = await api.CallAsync(Hello.Replace("Hello", "Bye", StringComparison.Ordinal), key);
@@ -184,7 +183,7 @@ public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<Quickly
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
         var body = (stream ? HelloStream : Hello).Insert(1, detach ? "\"metadata\":{\"aibackend_detach\":\"true\"}," : "");
         var calling = LeaveAsync(body, leave.Token);
-        var running = await ClaimAsync(await NextJobAsync());
+        var running = await ClaimAsync(await api.NextJobAsync());
         running.AppendText("Once");
 
         await leave.CancelAsync();
@@ -202,62 +201,6 @@ public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<Quickly
         Assert.True(await running.EndAsync(AttemptEnd.Cancelled("Once")));
     }
 
-    [Theory]
-    [InlineData("caller_error", "context_length_exceeded", HttpStatusCode.BadRequest, "invalid_request_error")]
-    [InlineData("rate_limited", "rate_limited", HttpStatusCode.TooManyRequests, "rate_limit_error")]
-    [InlineData("transient", "deadline_exceeded", HttpStatusCode.GatewayTimeout, "server_error")]
-    [InlineData("transient", "provider_timeout", HttpStatusCode.BadGateway, "server_error")]
-    [InlineData("provider_auth", "provider_auth", HttpStatusCode.BadGateway, "server_error")]
-    [InlineData("unknown", "poison", HttpStatusCode.InternalServerError, "server_error")]
-    public async Task A_job_that_fails_is_an_error_that_no_client_repeats_by_itself(
-        string kind,
-        string code,
-        HttpStatusCode status,
-        string type
-    )
-    {
-        var calling = api.CallAsync(Hello);
-        await EndAsync(await NextJobAsync(), AttemptEnd.FailedForGood(new(code, kind, "It did not work.", Retryable: true)));
-        using var response = await calling;
-        using var stream = await api.CallAsync(HelloStream);
-        var reading = ReadStreamAsync(stream);
-        await EndAsync(JobIdOf(stream), AttemptEnd.FailedForGood(new(code, kind, "It did not work.", Retryable: true)));
-
-        var error = await ReadErrorAsync(response, status);
-        var told = ErrorOf(Assert.Single(await reading));
-
-        Assert.Equal((type, code), (error.GetProperty("type").GetString(), error.GetProperty("code").GetString()));
-        Assert.Equal(error.GetRawText(), told.GetRawText());
-        Assert.Equal(["false"], response.Headers.GetValues("x-should-retry"));
-    }
-
-    [Fact]
-    public async Task A_cancelled_job_is_told_as_such()
-    {
-        var calling = api.CallAsync(Hello);
-        var id = await NextJobAsync();
-        using var cancelled = await api.Http.PostAsync($"/api/v1/jobs/{id}/cancel", null, TestRun.Cancel);
-
-        using var response = await calling;
-
-        Assert.Equal("job_cancelled", (await ReadErrorAsync(response, HttpStatusCode.Conflict)).GetProperty("code").GetString());
-        Assert.Equal(["false"], response.Headers.GetValues("x-should-retry"));
-    }
-
-    [Fact]
-    public async Task An_answer_that_was_cut_off_never_says_stop()
-    {
-        using var response = await api.CallAsync(HelloStream);
-        var reading = ReadStreamAsync(response);
-        var running = await ClaimAsync(JobIdOf(response));
-        running.AppendText("Half of");
-        Assert.True(await running.EndAsync(AttemptEnd.Partial("Half of", "The rest.")));
-
-        var chunks = await reading;
-
-        Assert.Equal(["length"], Reasons(chunks.SkipLast(1).Select(data => JsonElement.Parse(data))));
-    }
-
     private async Task LeaveAsync(string body, CancellationToken leave)
     {
         try
@@ -270,20 +213,6 @@ public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<Quickly
             // It left.
         }
     }
-
-    /// <summary>The one job that waits.</summary>
-    private async Task<Guid> NextJobAsync() =>
-        await Eventually.GetAsync(
-            async _ =>
-            {
-                await using var command = api.Db.Source.CreateCommand(
-                    "SELECT j.id FROM jobs j JOIN job_payloads p ON p.job_id = j.id WHERE j.status = 1 AND p.trace_parent IS NOT NULL ORDER BY j.id DESC LIMIT 1"
-                );
-                return await command.ExecuteScalarAsync(TestRun.Cancel) as Guid? ?? Guid.Empty;
-            },
-            id => id != Guid.Empty,
-            "a job waits"
-        );
 
     private async Task<bool> IsMarkedAsync(Guid jobId) =>
         await (await api.WorkerAsync()).ScalarAsync<bool>("SELECT cancel_requested FROM jobs WHERE id = @id", jobId);
@@ -304,10 +233,4 @@ public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<Quickly
 
         Assert.True(await running.EndAsync(AttemptEnd.Succeeded(string.Concat(parts)) with { Usage = new JobUsage(7, 2, 5, null) }));
     }
-
-    private static IEnumerable<string?> Reasons(IEnumerable<JsonElement> chunks) =>
-        chunks
-            .Where(chunk => chunk.GetProperty("choices").GetArrayLength() > 0)
-            .Select(chunk => chunk.GetProperty("choices")[0].GetProperty("finish_reason").GetString())
-            .Where(reason => reason is not null);
 }

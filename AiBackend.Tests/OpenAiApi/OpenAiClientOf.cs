@@ -90,4 +90,25 @@ internal static class OpenAiClientOf
                 .Select(chunk => chunk.GetProperty("choices")[0].GetProperty("delta"))
                 .Select(delta => delta.TryGetProperty("content", out var content) ? content.GetString() : null)
         );
+
+    /// <summary>The one job that waits.</summary>
+    public static async Task<Guid> NextJobAsync(this ApiServer api) =>
+        await Eventually.GetAsync(
+            async _ =>
+            {
+                await using var command = api.Db.Source.CreateCommand(
+                    "SELECT j.id FROM jobs j JOIN job_payloads p ON p.job_id = j.id WHERE j.status = 1 AND p.trace_parent IS NOT NULL ORDER BY j.id DESC LIMIT 1"
+                );
+                return await command.ExecuteScalarAsync(TestRun.Cancel) as Guid? ?? Guid.Empty;
+            },
+            id => id != Guid.Empty,
+            "a job waits"
+        );
+
+    /// <summary>Why an answer ended, as its chunks say.</summary>
+    public static IEnumerable<string?> Reasons(IEnumerable<JsonElement> chunks) =>
+        chunks
+            .Where(chunk => chunk.GetProperty("choices").GetArrayLength() > 0)
+            .Select(chunk => chunk.GetProperty("choices")[0].GetProperty("finish_reason").GetString())
+            .Where(reason => reason is not null);
 }
