@@ -51,6 +51,7 @@ internal static class ApiHost
         );
         builder.AddServiceDefaults();
         builder.RequireHostNames();
+        builder.AddProxies();
         builder.AddFaultPoints();
         builder.AddKestrelLimits();
         builder.AddProblems();
@@ -62,6 +63,7 @@ internal static class ApiHost
         var app = builder.Build();
         // Before anything is built from them, so that every fault of a configuration is told at once and in its own words.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
+        app.UseProxies();
         app.UseResponseGuards();
         app.UseOpenAiHeaders();
         app.UseProblems();

@@ -1,9 +1,11 @@
+using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Admission;
 
 /// <summary>How much of its limits each deployment has used, over all workers.</summary>
-public sealed class LimitUse(NpgsqlDataSource database)
+public sealed class LimitUse([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database)
 {
     // The sixty slots of a window and the one that is half over; what is older is in the row until somebody calls again.
     private const string Sql = """

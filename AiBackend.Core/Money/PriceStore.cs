@@ -1,12 +1,13 @@
 using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Money;
 
 /// <summary>The prices in Postgres: read, and added to. None is ever changed.</summary>
-public sealed class PriceStore(NpgsqlDataSource database)
+public sealed class PriceStore([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database)
 {
     private const string ListSql = """
         SELECT provider, model, version, valid_from, input, cached, output, reasoning, set_by FROM prices

@@ -1,12 +1,13 @@
 using AiBackend.ApiContracts.Routing;
 using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Routing;
 
 /// <summary>Keys of providers that were set in place of the configured ones. They go in and never come out again but to make calls.</summary>
-public sealed class CredentialStore(NpgsqlDataSource database, CredentialSeal seal)
+public sealed class CredentialStore([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, CredentialSeal seal)
 {
     private const string SetSql = """
         WITH raised AS (

@@ -16,6 +16,17 @@ public class ApiServer : IAsyncLifetime
 {
     public const string Chat = """{"type":"chat","input":{"messages":[{"role":"user","content":"Hello"}]}}""";
 
+    private const string LoudSql = """
+        CREATE FUNCTION refuse_nobody() RETURNS uuid[] LANGUAGE plpgsql STABLE AS $$
+        BEGIN
+            RAISE EXCEPTION 'a statement does not say for which tenant it acts' USING ERRCODE = 'AI099';
+        END $$;
+        CREATE OR REPLACE FUNCTION acting_tenants() RETURNS uuid[] LANGUAGE plpgsql STABLE AS $$
+        BEGIN
+            RETURN coalesce(nullif(current_setting('app.tenants', true), '')::uuid[], refuse_nobody());
+        END $$
+        """;
+
     private readonly SocketsHttpHandler _handler = new()
     {
         // By default the client would refuse to send what the tests want to see refused.
@@ -51,12 +62,21 @@ public class ApiServer : IAsyncLifetime
     /// <summary>What this server is told beside its addresses.</summary>
     protected virtual IEnumerable<(string Name, string Value)> Settings => [];
 
+    /// <summary>Whether a statement that does not say for whom it acts fails here, instead of seeing nothing: nobody would notice that.</summary>
+    protected virtual bool IsWallLoud => true;
+
     public T Get<T>()
         where T : notnull => App.Services.GetRequiredService<T>();
 
     public async ValueTask InitializeAsync()
     {
         Db = await _postgres.CreateDatabaseAsync();
+        if (IsWallLoud)
+        {
+            await using var loud = Db.Source.CreateCommand(LoudSql);
+            await loud.ExecuteNonQueryAsync(TestRun.Cancel);
+        }
+
         await _redis.StartAsync();
         App = Create([
             ("ConnectionStrings:aibackend", Db.ConnectionString),

@@ -12,6 +12,7 @@ internal static class ShellRegistration
     {
         GuardAutomaticSignIn(builder);
         builder.RequireHostNames();
+        builder.AddProxies();
         builder
             .Services.AddRazorComponents()
             .AddInteractiveServerComponents(options =>
@@ -38,6 +39,7 @@ internal static class ShellRegistration
 
     public static void UseShell(this WebApplication app)
     {
+        app.UseProxies();
         if (!app.Environment.IsDevelopment())
         {
             app.UseHsts();

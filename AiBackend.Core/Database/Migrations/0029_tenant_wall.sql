@@ -14,15 +14,23 @@ BEGIN
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
             NULL;
         END;
-        -- So that whoever runs the programs under the login of the migrations can become it. A superuser always can.
-        IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
-            EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
-        END IF;
+        -- So that whoever runs the programs under the login of the migrations can become it, where he may; a superuser always can.
+        BEGIN
+            IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+                EXECUTE format('GRANT %I TO CURRENT_USER', wanted)
+                     || CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH SET TRUE' ELSE '' END;
+            END IF;
+        EXCEPTION WHEN insufficient_privilege THEN
+            NULL;
+        END;
     END LOOP;
+    -- The leader reports the age of the oldest transaction, whosever it is; without the right, of those it may see.
+    BEGIN
+        GRANT pg_read_all_stats TO aibackend_worker;
+    EXCEPTION WHEN insufficient_privilege THEN
+        NULL;
+    END;
 END $$;
-
--- The leader reports the age of the oldest transaction, whosever it is.
-GRANT pg_read_all_stats TO aibackend_worker;
 
 -- Rows, never tables: no role of a program can change the schema.
 DO $$

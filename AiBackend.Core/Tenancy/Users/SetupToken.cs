@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -9,7 +10,11 @@ namespace AiBackend.Core.Tenancy.Users;
 
 /// <summary>Who may make the first administrator: whoever reads this installation's log. Made while there is no user, by one of the servers.</summary>
 /// <remarks>Good for an hour; a server that starts later makes another. In Development the development key does instead.</remarks>
-public sealed class SetupToken(NpgsqlDataSource database, IHostEnvironment environment, ILogger<SetupToken> logger) : BackgroundService
+public sealed class SetupToken(
+    [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database,
+    IHostEnvironment environment,
+    ILogger<SetupToken> logger
+) : BackgroundService
 {
     private const string Prefix = "aibt_";
 
