@@ -42,6 +42,28 @@ public sealed class AttemptLimitTests(PostgresServer postgres)
         Assert.Equal(job.Id, (await api.GetJobAsync(job.Id)).Id);
     }
 
+    [Fact]
+    public async Task A_29_messages_that_prove_nobody_are_refused_before_they_are_read()
+    {
+        await using var api = new GuessedServer(postgres);
+        await api.InitializeAsync();
+        using var stranger = api.Client(null);
+        var answers = new List<HttpStatusCode>();
+        for (var i = 0; i < Most + 2; i++)
+        {
+            using var body = new StringContent("{}");
+            using var response = await stranger.PostAsync(
+                $"/api/v1/webhooks/inbound/{Guid.CreateVersion7()}/messages",
+                body,
+                TestRun.Cancel
+            );
+            answers.Add(response.StatusCode);
+        }
+
+        Assert.Equal(Most, answers.Count(status => status == HttpStatusCode.Unauthorized));
+        Assert.Equal(HttpStatusCode.TooManyRequests, answers[^1]);
+    }
+
     private static async Task<List<HttpStatusCode>> AskAsync(HttpClient client, string path)
     {
         var answers = new List<HttpStatusCode>();

@@ -16,6 +16,8 @@ public sealed class InboundSourceTests(ApiServer api) : InboundWebhooks(api), IC
     [InlineData("not json", "/problems/invalid-json")]
     [InlineData("""{"a":1,"a":2}""", "/problems/invalid-json")]
     [InlineData("", "/problems/invalid-json")]
+    [InlineData("""{"data":{"id":17,"text":"\ud800"}}""", "/problems/invalid-json")]
+    [InlineData("""{"data":{"\ud800":17}}""", "/problems/invalid-json")]
     public async Task A_41_a_signed_body_that_is_no_object_becomes_no_job(string body, string expected)
     {
         var source = await AddAsync();
@@ -88,6 +90,8 @@ public sealed class InboundSourceTests(ApiServer api) : InboundWebhooks(api), IC
         var webhooksOnly = _api.Client(await _api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "webhooks:write"));
         using var refused = await SendAsync(webhooksOnly, HttpMethod.Post, "", $$"""{"name":"n","template":{{Template}}}""");
         Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        using var rotated = await SendAsync(webhooksOnly, HttpMethod.Post, $"/{source.Id}/rotate");
+        Assert.Equal(HttpStatusCode.Forbidden, rotated.StatusCode);
         Assert.Equal(HttpStatusCode.Accepted, (await DeliverAsync(source.Path, Sign(source.Secret!, "m", Body), Body)).StatusCode);
     }
 }

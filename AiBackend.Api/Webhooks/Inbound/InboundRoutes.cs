@@ -81,6 +81,8 @@ internal static class InboundRoutes
             .Takes<WebhookSourceChange>();
         group
             .MapPost("/{id}/rotate", sources.RotateAsync)
+            // Whoever has the secret makes jobs.
+            .RequireAuthorization(Policies.WriteJobs)
             .RequireAuthorization(Policies.WriteWebhooks)
             .Describe(
                 "RotateWebhookSource",
@@ -120,6 +122,7 @@ internal static class InboundRoutes
                 ProblemTypes.InvalidValue,
                 ProblemTypes.EmptyText,
                 ProblemTypes.BodyTooLarge,
+                ProblemTypes.TooManyAttempts,
                 ProblemTypes.TenantQueueFull,
                 ProblemTypes.QueueFull,
                 ProblemTypes.Draining,

@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Text.Json;
 using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
@@ -20,6 +21,7 @@ internal sealed class ReceiveWebhook(
     InboundJob jobs,
     JobAcceptance acceptance,
     JobIds ids,
+    AttemptLimits attempts,
     TimeProvider clock
 )
 {
@@ -34,6 +36,13 @@ internal sealed class ReceiveWebhook(
 
     public async Task HandleAsync(HttpContext context)
     {
+        var address = context.Connection.RemoteIpAddress;
+        if (attempts.IsOver(address) && attempts.CountFailure(address) is { } over)
+        {
+            await context.RefuseAsync(over);
+            return;
+        }
+
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
             size.MaxRequestBodySize = MostBytes;
@@ -54,18 +63,26 @@ internal sealed class ReceiveWebhook(
             );
         if (refusal is null)
         {
-            using var body = await RequestBody.ReadAsync(context.Request);
-            refusal =
-                await OpenAsync(context) is { } open
-                && WebhookSignature.IsValid(id!, timestamp!, signatures!, body.Bytes.Span, open.Secrets)
-                    ? await TakeAsync(context, open, id!, body.Bytes)
-                    : Unproven;
+            refusal = await OpenAsync(context) is { } open ? await ReadAsync(context, open, (id!, timestamp!, signatures!)) : Unproven;
+        }
+
+        if (refusal?.Type == ProblemTypes.InvalidSignature)
+        {
+            refusal = attempts.CountFailure(address) ?? refusal;
         }
 
         if (refusal is not null)
         {
             await context.RefuseAsync(refusal);
         }
+    }
+
+    private async Task<Refusal?> ReadAsync(HttpContext context, OpenSource open, (string Id, string Timestamp, string Signatures) proof)
+    {
+        using var body = await RequestBody.ReadAsync(context.Request);
+        return WebhookSignature.IsValid(proof.Id, proof.Timestamp, proof.Signatures, body.Bytes.Span, open.Secrets)
+            ? await TakeAsync(context, open, proof.Id, body.Bytes)
+            : Unproven;
     }
 
     private async Task<OpenSource?> OpenAsync(HttpContext context) =>
@@ -77,7 +94,9 @@ internal sealed class ReceiveWebhook(
         var source = open.Source;
         if (ReadMessage(body) is not { } message)
         {
-            return ProblemTypes.InvalidJson.With("The body is not one JSON object without duplicate members, at most 32 levels deep.");
+            return ProblemTypes.InvalidJson.With(
+                "The body is not one JSON object without duplicate members, at most 32 levels deep, with whole characters."
+            );
         }
 
         using (message)
@@ -112,6 +131,7 @@ internal sealed class ReceiveWebhook(
     {
         try
         {
+            CheckText(body.Span);
             var message = JsonDocument.Parse(body, Strict);
             if (message.RootElement.ValueKind == JsonValueKind.Object)
             {
@@ -121,9 +141,22 @@ internal sealed class ReceiveWebhook(
             message.Dispose();
             return null;
         }
-        catch (JsonException)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return null;
+        }
+    }
+
+    /// <exception cref="InvalidOperationException">There is half a character, such as <c>\ud800</c>, which no text can have.</exception>
+    private static void CheckText(ReadOnlySpan<byte> body)
+    {
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = Strict.MaxDepth });
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+            {
+                reader.GetString();
+            }
         }
     }
 
