@@ -63,9 +63,9 @@ internal sealed class WebhookRequests(EndpointStore store, WebhookSeal seal, Web
         var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.WebhookChange);
         var (unknown, endpoint) = await FindAsync(context);
         WebhookEndpoint? now = null;
-        if ((refusal ??= unknown) is null && (refusal = rules.CheckChange(request, endpoint!, out var changed)) is null)
+        if ((refusal ??= unknown) is null && (refusal = rules.CheckChange(request, endpoint!, out var change)) is null)
         {
-            now = await store.ChangeAsync(changed, context.RequestAborted);
+            now = await store.ChangeAsync(endpoint!.TenantId, endpoint.Id, change, context.RequestAborted);
             refusal = now is null ? Unknown(context) : null;
         }
 

@@ -39,8 +39,8 @@ internal sealed class WebhookRules(EgressRules egress)
         return errors.ToRefusal();
     }
 
-    /// <returns>Why it cannot be changed so, or null; then <paramref name="changed"/> is set.</returns>
-    public Refusal? CheckChange(WebhookChange request, WebhookEndpoint endpoint, out WebhookEndpoint changed)
+    /// <returns>Why it cannot be changed so, or null; then <paramref name="change"/> is set.</returns>
+    public Refusal? CheckChange(WebhookChange request, WebhookEndpoint endpoint, out EndpointChange change)
     {
         var errors = new FieldErrors();
         if (request.Url is { } url)
@@ -57,13 +57,8 @@ internal sealed class WebhookRules(EgressRules egress)
 
         errors.CheckText("description", request.Description, MostDescription);
         CheckEvents(request.Events, errors);
-        changed = endpoint with
-        {
-            Url = request.Url ?? endpoint.Url,
-            Description = request.Description ?? endpoint.Description,
-            Events = request.Events is { } events ? [.. events.Distinct(StringComparer.Ordinal)] : endpoint.Events,
-            Enabled = request.Enabled ?? endpoint.Enabled,
-        };
+        IReadOnlyList<string>? types = request.Events is { } events ? [.. events.Distinct(StringComparer.Ordinal)] : null;
+        change = new EndpointChange(request.Url, request.Description, types, request.Enabled);
         return errors.ToRefusal();
     }
 

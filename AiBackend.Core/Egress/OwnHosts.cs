@@ -16,7 +16,9 @@ internal static class OwnHosts
             .GetChildren()
             .SelectMany(service => service.GetChildren().SelectMany(kind => kind.GetChildren()))
             .Select(entry => Uri.TryCreate(entry.Value, UriKind.Absolute, out var address) ? EgressOrigin.HostOf(address) : "");
-        return connections.Concat(services).Where(host => host.Length > 0);
+        // What callers call this installation by; a pattern is no name.
+        var called = (configuration["AllowedHosts"] ?? "").Split(';', StringSplitOptions.TrimEntries).Where(name => !name.Contains('*'));
+        return connections.Concat(services).Concat(called).Where(host => host.Length > 0);
     }
 
     /// <summary><c>Host=a,b;…</c> of Postgres, or <c>a:6379,b:6379,…</c> of Redis.</summary>

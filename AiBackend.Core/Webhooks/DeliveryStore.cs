@@ -23,12 +23,12 @@ public sealed class DeliveryStore(NpgsqlDataSource database)
         RETURNING d.id, d.body, d.tries, d.earlier_tries, d.url
         """;
 
-    // Of another try than the latest nobody wants to know, unless it was taken.
+    // Of another try than the latest, or one before somebody had it sent again, nobody wants to know, unless it was taken.
     private const string EndSql = """
         WITH ended AS (
             UPDATE webhook_deliveries
                SET state = @state, last_error = @error, next_at = now() + @delay, ended_at = CASE WHEN @state <> 0 THEN now() END
-             WHERE endpoint = @endpoint AND id = @id AND state = 0 AND (tries = @tries OR @state = 1)
+             WHERE endpoint = @endpoint AND id = @id AND state = 0 AND ((tries = @tries AND earlier_tries = @earlier) OR @state = 1)
         )
         INSERT INTO webhook_tries (endpoint, id, try, tenant_id, milliseconds, error)
         SELECT endpoint, id, @tries, tenant_id, @milliseconds, @error FROM webhook_deliveries WHERE endpoint = @endpoint AND id = @id
@@ -121,6 +121,7 @@ public sealed class DeliveryStore(NpgsqlDataSource database)
         command.Parameters.AddWithValue("endpoint", endpoint);
         command.Parameters.AddWithValue("id", delivery.Id);
         command.Parameters.AddWithValue("tries", (short)delivery.Try);
+        command.Parameters.AddWithValue("earlier", (short)delivery.Earlier);
         command.Parameters.AddWithValue("state", (short)state);
         command.Parameters.AddWithValue("error", NpgsqlDbType.Text, (object?)error ?? DBNull.Value);
         command.Parameters.AddWithValue("delay", delay);

@@ -8,7 +8,7 @@ namespace AiBackend.Core.Webhooks;
 /// <summary>Webhook endpoints of tenants. Every call names its tenant.</summary>
 public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
 {
-    /// <summary>How many a tenant may have.</summary>
+    /// <summary>How many a tenant may have, besides the one for jobs.</summary>
     public const int MostOfTenant = 20;
 
     private const string Columns =
@@ -17,15 +17,16 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
     private const string AddSql = $"""
         INSERT INTO webhook_endpoints (id, tenant_id, url, description, events, secret, enabled, created_by)
         SELECT @id, @tenant_id, @url, @description, @events, @secret, @enabled, @key_id
-         WHERE (SELECT count(*) FROM webhook_endpoints WHERE tenant_id = @tenant_id) < @most
+         WHERE @url IS NULL OR (SELECT count(url) FROM webhook_endpoints WHERE tenant_id = @tenant_id) < @most
         ON CONFLICT DO NOTHING
         RETURNING {Columns}
         """;
 
-    // Whoever enables it believes that it is well again.
+    // Only what is given: the sender may have disabled it a moment ago. Whoever enables it believes that it is well again.
     private const string ChangeSql = $"""
         UPDATE webhook_endpoints
-           SET url = @url, description = @description, events = @events, enabled = @enabled,
+           SET url = coalesce(@url, url), description = coalesce(@description, description), events = coalesce(@events, events),
+               enabled = coalesce(@enabled, enabled),
                disabled_for = CASE WHEN @enabled <> enabled THEN NULL ELSE disabled_for END,
                failing_since = CASE WHEN @enabled AND NOT enabled THEN NULL ELSE failing_since END
          WHERE tenant_id = @tenant_id AND id = @id
@@ -60,7 +61,8 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
     public async Task<WebhookEndpoint?> AddAsync(WebhookEndpoint endpoint, string secret, string keyId, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateAuditedFor([endpoint.TenantId], AddSql, out var command);
-        AddValues(command.Parameters, endpoint);
+        AddKey(command.Parameters, endpoint.TenantId, endpoint.Id);
+        AddValues(command.Parameters, new(endpoint.Url, endpoint.Description, endpoint.Events, endpoint.Enabled));
         command.Parameters.AddWithValue("secret", seal.Seal(endpoint.Id, secret));
         command.Parameters.AddWithValue("key_id", keyId);
         command.Parameters.AddWithValue("most", MostOfTenant);
@@ -68,10 +70,11 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
     }
 
     /// <returns>Null when the tenant has none with this id.</returns>
-    public async Task<WebhookEndpoint?> ChangeAsync(WebhookEndpoint endpoint, CancellationToken cancellationToken)
+    public async Task<WebhookEndpoint?> ChangeAsync(Guid tenantId, Guid id, EndpointChange change, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAuditedFor([endpoint.TenantId], ChangeSql, out var command);
-        AddValues(command.Parameters, endpoint);
+        await using var batch = database.CreateAuditedFor([tenantId], ChangeSql, out var command);
+        AddKey(command.Parameters, tenantId, id);
+        AddValues(command.Parameters, change);
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
@@ -119,13 +122,12 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
         return await command.ReadAllAsync(Read, cancellationToken);
     }
 
-    private static void AddValues(NpgsqlParameterCollection parameters, WebhookEndpoint endpoint)
+    private static void AddValues(NpgsqlParameterCollection parameters, EndpointChange values)
     {
-        AddKey(parameters, endpoint.TenantId, endpoint.Id);
-        parameters.AddWithValue("url", NpgsqlDbType.Text, (object?)endpoint.Url ?? DBNull.Value);
-        parameters.AddWithValue("description", NpgsqlDbType.Text, (object?)endpoint.Description ?? DBNull.Value);
-        parameters.AddWithValue("events", NpgsqlDbType.Array | NpgsqlDbType.Text, endpoint.Events.ToArray());
-        parameters.AddWithValue("enabled", endpoint.Enabled);
+        parameters.AddWithValue("url", NpgsqlDbType.Text, (object?)values.Url ?? DBNull.Value);
+        parameters.AddWithValue("description", NpgsqlDbType.Text, (object?)values.Description ?? DBNull.Value);
+        parameters.AddWithValue("events", NpgsqlDbType.Array | NpgsqlDbType.Text, (object?)values.Events?.ToArray() ?? DBNull.Value);
+        parameters.AddWithValue("enabled", NpgsqlDbType.Boolean, (object?)values.Enabled ?? DBNull.Value);
     }
 
     private static void AddKey(NpgsqlParameterCollection parameters, Guid tenantId, Guid id)
@@ -149,3 +151,15 @@ public sealed class EndpointStore(NpgsqlDataSource database, WebhookSeal seal)
             CreatedAt = row.GetFieldValue<DateTimeOffset>(9),
         };
 }
+
+/// <summary>What somebody wants to be otherwise; null is as it is.</summary>
+/// <param name="Url">Where to.</param>
+/// <param name="Description">For people.</param>
+/// <param name="Events">Types of messages; empty is all.</param>
+/// <param name="Enabled">Whether messages go there.</param>
+public sealed record EndpointChange(
+    string? Url = null,
+    string? Description = null,
+    IReadOnlyList<string>? Events = null,
+    bool? Enabled = null
+);

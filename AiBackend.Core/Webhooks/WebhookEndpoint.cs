@@ -24,7 +24,7 @@ public sealed record WebhookEndpoint
     /// <summary>Why not: <c>gone</c> (410) or <c>failing</c> (for five days); null when a person said so.</summary>
     public string? DisabledFor { get; init; }
 
-    /// <summary>The first failed try after the last one that was taken.</summary>
+    /// <summary>The first failed try after the last one that was taken; null once nothing waits any more.</summary>
     public DateTimeOffset? FailingSince { get; init; }
 
     /// <summary>Until when messages are signed with the secret before, too.</summary>

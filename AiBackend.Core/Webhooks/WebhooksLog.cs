@@ -24,4 +24,7 @@ internal static partial class WebhooksLog
 
     [LoggerMessage(2803, LogLevel.Warning, "Sending to webhook {Endpoint} was interrupted; its messages are sent again")]
     public static partial void SendingFailed(this ILogger logger, Exception failure, string endpoint);
+
+    [LoggerMessage(2804, LogLevel.Error, "Sending to webhook {Endpoint} failed by a mistake of this program; it goes on in a minute")]
+    public static partial void SendingBroken(this ILogger logger, Exception failure, string endpoint);
 }

@@ -99,13 +99,15 @@ public sealed class EgressAddressTests
             .AddInMemoryCollection([
                 new("ConnectionStrings:aibackend", "Host=db1.x,db2.x:5433;Username=u;Password=p"),
                 new("ConnectionStrings:redis", "cache.x:6379,cache2.x:6379,password=secret"),
+                new("AllowedHosts", "api.x; *.y;*"),
                 new("services:simulator:http:0", "http://sim.x:5090"),
             ])
             .Build();
 
         var hosts = OwnHosts.Of(configuration).ToList();
 
-        Assert.Superset(new HashSet<string> { "db1.x", "db2.x", "cache.x", "cache2.x", "sim.x" }, hosts.ToHashSet());
+        Assert.Superset(new HashSet<string> { "db1.x", "db2.x", "cache.x", "cache2.x", "sim.x", "api.x" }, hosts.ToHashSet());
+        Assert.DoesNotContain(hosts, host => host.Contains('*', StringComparison.Ordinal));
     }
 
     /// <summary>Spellings that parsers take for an address, of any address: none is taken, whatever it is.</summary>

@@ -68,7 +68,7 @@ public sealed class TenantWebhookTests(PostgresServer postgres, RedisServer redi
         var all = await AddAsync("https://b.example/");
         var foreign = await AddAsync("https://c.example/", tenant: other);
         var disabled = await AddAsync("https://d.example/");
-        await Core.Get<EndpointStore>().ChangeAsync(disabled with { Enabled = false }, TestRun.Cancel);
+        await Core.Get<EndpointStore>().ChangeAsync(disabled.TenantId, disabled.Id, new(Enabled: false), TestRun.Cancel);
 
         await EndAsync(AttemptEnd.Succeeded("A."));
         await EndAsync(AttemptEnd.FailedForGood(new JobError("invalid_request", "caller_error", "Wrong.", false)));
@@ -133,7 +133,7 @@ public sealed class TenantWebhookTests(PostgresServer postgres, RedisServer redi
         Assert.DoesNotContain("whsec_", stored, StringComparison.Ordinal);
         await EndAsync(AttemptEnd.Succeeded("A."));
         await Core.Get<WriteMessages>().RunAsync(TestRun.Cancel);
-        var due = await Core.Get<DueEndpoints>().FindAsync([], 10, TestRun.Cancel);
+        var due = await Core.Get<DueEndpoints>().FindAsync([], [], new DueLimits(4, 10, 10), TestRun.Cancel);
         Assert.Equal([(mine.Id, 0), (other.Id, 1)], due.Select(each => (each.Id, each.Target.Secrets.Count)).OrderBy(each => each.Item2));
     }
 }

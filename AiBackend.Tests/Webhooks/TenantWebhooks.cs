@@ -61,6 +61,7 @@ public abstract class TenantWebhooks(PostgresServer postgres, RedisServer redis)
             Core.Get<DeliverWebhooks>(),
             new WebhookSender(client, TimeProvider.System),
             Core.Get<IStorageWatch>(),
+            TimeProvider.System,
             NullLogger<SendToTenants>.Instance
         );
 

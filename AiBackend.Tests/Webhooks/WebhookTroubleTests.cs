@@ -35,7 +35,7 @@ public sealed class WebhookTroubleTests(PostgresServer postgres, RedisServer red
         await DueAsync();
         await SendAsync(address);
         await RequestsAsync(receiver, 2);
-        await Core.Get<EndpointStore>().ChangeAsync(now with { Enabled = true }, TestRun.Cancel);
+        await Core.Get<EndpointStore>().ChangeAsync(now.TenantId, now.Id, new(Enabled: true), TestRun.Cancel);
         await SendAsync(address);
 
         Assert.All(await RequestsAsync(receiver, 3), request => Assert.Null(request.Error));
