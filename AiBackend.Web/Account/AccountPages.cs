@@ -13,9 +13,9 @@ internal static class AccountPages
             <form method="post" action="/account/sign-in">
               {Hidden(field, token)}
               {Hidden("returnUrl", returnUrl)}
-              {Field("email", "Address", "email", "username")}
+              {Field("email", "E-mail address", "email", "username")}
               {Field("password", "Password", "password", "current-password")}
-              <button type="submit" class="button button-primary">Sign in</button>
+              <button type="submit">Sign in</button>
             </form>
             """
         );
@@ -29,9 +29,9 @@ internal static class AccountPages
             <form method="post" action="/account/set-up">
               {Hidden(field, token)}
               {Field("token", "Set-up token", "password", "off")}
-              {Field("email", "Your address", "email", "username")}
+              {Field("email", "Your e-mail address", "email", "username")}
               {Field("password", "Your password, 12 characters or more", "password", "new-password")}
-              <button type="submit" class="button button-primary">Make administrator</button>
+              <button type="submit">Make administrator</button>
             </form>
             """
         );
