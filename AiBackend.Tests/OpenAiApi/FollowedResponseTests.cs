@@ -82,6 +82,56 @@ public sealed class FollowedResponseTests(QuicklyBeatingApi api) : IClassFixture
         }
     }
 
+    [Theory]
+    [InlineData("""{"role":"user","content":"Hi"},{"role":"robot","content":"x"}""", "input[1].role")]
+    [InlineData(
+        """{"role":"assistant","content":"x"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call","call_id":"d","name":"a b","arguments":"{}"}""",
+        "input[2].name"
+    )]
+    [InlineData(
+        """{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}""",
+        "input[1].call_id"
+    )]
+    [InlineData("""{"type":"function_call_output","call_id":"c","output":"42"}""", "input[0].call_id")]
+    [InlineData("""{"role":"user","content":" "}""", "input[0].content")]
+    public async Task A_fault_of_the_input_is_told_at_the_item_that_was_sent(string items, string param)
+    {
+        using var response = await PostAsync($$"""{"model":"default","instructions":"Be brief.","input":[{{items}}]}""");
+
+        var error = await ReadErrorAsync(response, HttpStatusCode.BadRequest);
+        Assert.Equal(param, error.GetProperty("param").GetString());
+        Assert.StartsWith(param + " ", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_same_key_with_another_store_or_background_is_another_request()
+    {
+        var key = ("Idempotency-Key", Guid.CreateVersion7().ToString());
+        const string Body = """{"model":"default","background":true,"input":"Hello"}""";
+        using var first = await PostAsync(Body, key);
+        using var repeat = await PostAsync(Body, key);
+        using var waiting = await PostAsync(Body.Replace("true", "false", StringComparison.Ordinal), key);
+        using var unstored = await PostAsync(Body.Replace("\"background\":true", "\"store\":false", StringComparison.Ordinal), key);
+
+        Assert.Equal(JobIdOf(first), JobIdOf(repeat));
+        await ReadErrorAsync(waiting, HttpStatusCode.UnprocessableEntity);
+        await ReadErrorAsync(unstored, HttpStatusCode.UnprocessableEntity);
+    }
+
+    [Theory]
+    [InlineData("?starting_after=5", "starting_after")]
+    [InlineData("?stream=true&include_obfuscation=true", "include_obfuscation")]
+    [InlineData("/input_items?after=item_nowhere", "after")]
+    public async Task What_would_be_passed_over_is_refused(string rest, string param)
+    {
+        using var response = await PostAsync("""{"model":"default","background":true,"input":"Hello"}""");
+        var id = (await ReadAsync(response)).GetProperty("id").GetString();
+
+        using var read = await api.Http.GetAsync($"/v1/responses/{id}{rest}", TestRun.Cancel);
+
+        Assert.Equal(param, (await ReadErrorAsync(read, HttpStatusCode.BadRequest)).GetProperty("param").GetString());
+    }
+
     private Task<HttpResponseMessage> PostAsync(string body, params (string Name, string Value)[] headers) =>
         api.Http.CallAsync("/v1/responses", Encoding.UTF8.GetBytes(body), TestRun.Cancel, headers);
 

@@ -21,29 +21,37 @@ internal static class ResponseItems
         ["status"] = (item, value, path) => _ = item.Values.Text(value, path),
     };
 
-    public static (IReadOnlyList<JsonElement> Items, IReadOnlyList<ChatMessageInput> Messages) Read(
-        BodyMembers values,
-        JsonElement input,
-        string path
-    )
+    /// <returns>The items, the messages that they are, and for each of these the indexes of its items; none when the input is a text.</returns>
+    public static (
+        IReadOnlyList<JsonElement> Items,
+        IReadOnlyList<ChatMessageInput> Messages,
+        IReadOnlyList<IReadOnlyList<int>> Places
+    ) Read(BodyMembers values, JsonElement input, string path)
     {
         if (input.ValueKind == JsonValueKind.String)
         {
             var text = input.GetString()!;
-            return ([MessageOf(text)], [new ChatMessageInput { Role = "user", Content = text }]);
+            return ([MessageOf(text)], [new ChatMessageInput { Role = "user", Content = text }], []);
         }
 
         var items = new List<JsonElement>();
         var messages = new List<ChatMessageInput>();
+        var places = new List<List<int>>();
         foreach (var (element, place) in values.Array(input, path))
         {
             var item = new Item(values);
             Members.Read(item, values, element, place);
-            items.Add(element.Clone());
             Append(messages, item, place);
+            if (messages.Count > places.Count)
+            {
+                places.Add([]);
+            }
+
+            places.LastOrDefault()?.Add(items.Count);
+            items.Add(element.Clone());
         }
 
-        return (items, messages);
+        return (items, messages, places);
     }
 
     private static void Append(List<ChatMessageInput> messages, Item item, string place)

@@ -8,7 +8,8 @@ namespace AiBackend.Api.OpenAi.Reading;
 /// <summary>A request for a response, in our terms.</summary>
 /// <param name="Call">The call; its messages are those of this request alone, without instructions.</param>
 /// <param name="Details">What a response says again.</param>
-internal sealed record TranslatedResponse(TranslatedCall Call, ResponseDetails Details);
+/// <param name="Places">For each message the indexes of the input items that it was made of; none when the input was a text.</param>
+internal sealed record TranslatedResponse(TranslatedCall Call, ResponseDetails Details, IReadOnlyList<IReadOnlyList<int>> Places);
 
 /// <summary>Translates the body of a response. Like <see cref="ChatCompletionReader"/> it knows nothing of HTTP.</summary>
 internal sealed class ResponseReader
@@ -16,7 +17,7 @@ internal sealed class ResponseReader
     private static readonly MemberTable<ResponseReader> Body = new()
     {
         ["model"] = (call, value, path) => call._job = call._job with { Model = call._values.Text(value, path) },
-        ["input"] = (call, value, path) => (call._items, call._messages) = ResponseItems.Read(call._values, value, path),
+        ["input"] = (call, value, path) => (call._items, call._messages, call._places) = ResponseItems.Read(call._values, value, path),
         ["instructions"] = (call, value, path) => call._details = call._details with { Instructions = call._values.Text(value, path) },
         ["background"] = (call, value, path) => call._details = call._details with { Background = call._values.Flag(value, path) ?? false },
         ["stream"] = (call, value, path) => call._stream = call._values.Flag(value, path) ?? false,
@@ -79,6 +80,7 @@ internal sealed class ResponseReader
     private ResponseDetails _details = new();
     private IReadOnlyList<JsonElement> _items = [];
     private IReadOnlyList<ChatMessageInput> _messages = [];
+    private IReadOnlyList<IReadOnlyList<int>> _places = [];
     private bool? _parallel;
     private bool _stream;
     private bool _detach;
@@ -137,7 +139,8 @@ internal sealed class ResponseReader
         };
         response = new TranslatedResponse(
             new TranslatedCall(_job, chat) { Stream = _stream, Detach = _detach || _details.Background },
-            details
+            details,
+            _places
         );
         return _values.Fault;
     }

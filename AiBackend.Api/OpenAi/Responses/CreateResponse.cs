@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
@@ -40,17 +41,25 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
     private async Task<Refusal?> AcceptAsync(HttpContext context, TranslatedResponse response, string? key)
     {
-        var (call, details) = response;
+        var (call, details, _) = response;
         var caller = context.User.GetCaller();
         var (refusal, chat) = await previous.CompleteAsync(caller.TenantId, response, context.RequestAborted);
         JobDraft draft = null!;
-        refusal ??= rules.TryDraft(call.Job, chat, caller, key, out draft);
+        if (refusal is null && rules.TryDraft(call.Job, chat, caller, key, out draft) is { } ofChat)
+        {
+            refusal = ResponsePaths.Restore(ofChat, response, chat);
+        }
+
         if (refusal is not null)
         {
             return refusal;
         }
 
-        draft = draft with { Details = JsonSerializer.Serialize(details, OpenAiJson.Default.ResponseDetails) };
+        draft = draft with
+        {
+            Fingerprint = FingerprintOf(draft, details),
+            Details = JsonSerializer.Serialize(details, OpenAiJson.Default.ResponseDetails),
+        };
         (refusal, var accepted) = await calls.AcceptAsync(context, draft);
         if (refusal is not null)
         {
@@ -64,4 +73,10 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
         );
         return null;
     }
+
+    /// <summary>Whether it is kept and waited for is part of what is asked: what follows from it cannot be had from the job of another request.</summary>
+    private static byte[]? FingerprintOf(JobDraft draft, ResponseDetails details) =>
+        draft.Fingerprint is { } ofJob && (details.Background || !details.Store)
+            ? SHA256.HashData([.. ofJob, details.Background ? (byte)1 : (byte)0, details.Store ? (byte)1 : (byte)0])
+            : draft.Fingerprint;
 }

@@ -24,6 +24,7 @@ internal sealed class ReadResponse(PreviousResponses responses, JobReads jobs, E
         refusal ??= request.Query.ContainsKey("starting_after")
             ? QueryParameters.TryReadNumber(request, "starting_after", 0, int.MaxValue, -1, out cursor)
             : null;
+        refusal ??= RefuseIgnored(request);
         if (refusal is not null)
         {
             await context.RefuseAsync(refusal);
@@ -87,6 +88,13 @@ internal sealed class ReadResponse(PreviousResponses responses, JobReads jobs, E
         }
 
         var from = after.Length == 0 ? 0 : all.FindIndex(item => (string?)item["id"] == after) + 1;
+        if (after.Length > 0 && from == 0)
+        {
+            var unknown = $"after is {Quoted.Of(after)}, which is none of the items. Send the last_id of the page before, or leave it out.";
+            await context.RefuseAsync(ProblemTypes.InvalidValue.At("after", unknown));
+            return;
+        }
+
         var page = all.Skip(from).Take(limit).ToList();
         await ResponseAnswer.SendAsync(
             context,
@@ -114,6 +122,20 @@ internal sealed class ReadResponse(PreviousResponses responses, JobReads jobs, E
 
         return item;
     }
+
+    /// <summary>What would be passed over without a word.</summary>
+    private static Refusal? RefuseIgnored(HttpRequest request) =>
+        request.Query["include_obfuscation"] == "true"
+            ? ProblemTypes.UnsupportedParameter.At(
+                "include_obfuscation",
+                "include_obfuscation is not supported here. Nothing is padded; send false, or leave it out."
+            )
+        : request.Query.ContainsKey("starting_after") && request.Query["stream"] != "true"
+            ? ProblemTypes.InvalidValue.At(
+                "starting_after",
+                "starting_after is only for a stream. Send stream=true with it, or leave it out."
+            )
+        : null;
 
     private static Refusal? CheckFlag(HttpRequest request, string name) =>
         request.Query[name].ToString() is "" or "true" or "false"
