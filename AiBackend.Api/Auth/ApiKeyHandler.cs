@@ -67,7 +67,7 @@ internal sealed class ApiKeyHandler(
 
         return Context.RefuseAsync(
             ProblemTypes.MissingScope.With(
-                $"The key {Context.User.GetCaller().KeyId} lacks the scope that {Request.Method} {Request.Path} needs. Use a key that has it."
+                $"The key {Context.User.GetCaller().KeyId} lacks the scope that {Request.Method} {Request.Path} needs, or is not of the operators' tenant, default, where it is about the whole installation. Use a key that may."
             )
         );
     }

@@ -22,6 +22,9 @@ internal static class Policies
     public const string ReadWebhooks = "webhooks:read";
     public const string WriteWebhooks = "webhooks:write";
 
+    /// <summary>Besides a scope: what is about the whole installation takes a key of the operators' tenant.</summary>
+    public const string Operators = "operators";
+
     /// <summary>Any valid key.</summary>
     public const string AnyKey = "any-key";
 
@@ -64,6 +67,13 @@ internal static class Policies
         var authorization = builder.Services.AddAuthorizationBuilder();
         // An endpoint that forgot its policy, and an address that does not exist, are closed too.
         authorization.SetDefaultPolicy(anyKey).SetFallbackPolicy(anyKey).AddPolicy(AnyKey, anyKey);
+        authorization.AddPolicy(
+            Operators,
+            policy =>
+                policy
+                    .RequireAuthenticatedUser()
+                    .RequireAssertion(context => context.User.Identity is CallerIdentity { Caller: { } caller } && caller.IsOperator())
+        );
         foreach (var scope in Scopes)
         {
             authorization.AddPolicy(scope, policy => policy.RequireAuthenticatedUser().RequireAssertion(context => Allows(context, scope)));
@@ -75,6 +85,9 @@ internal static class Policies
 
     /// <summary>Whether a caller acts for who runs the installation.</summary>
     public static bool IsOperator(this Caller caller) => caller.TenantId == ApiKeyStore.DefaultTenant;
+
+    /// <summary>Whether a caller belongs to the operators' organisation, but not to their tenant: it may not reach for what makes operators.</summary>
+    public static bool IsBesideOperators(this Caller caller) => caller.OrganisationId == ApiKeyStore.DefaultTenant && !caller.IsOperator();
 
     /// <summary>Whether a caller has a scope.</summary>
     public static bool Has(this Caller caller, string scope) =>

@@ -19,7 +19,7 @@ internal static class ControlEndpoints
         var requests = app.ServiceProvider.GetRequiredService<ControlRequests>();
         queues
             .MapGet("", requests.ListAsync)
-            .RequireAuthorization(Policies.ReadOperations)
+            .RequireAuthorization(Policies.Operators, Policies.ReadOperations)
             .Describe("ListQueues", "List queues and what is held back", "Over all tenants.")
             .Answers<QueueList>(StatusCodes.Status200OK, "The queues, and everything that is paused or draining.");
         Map(
@@ -35,7 +35,7 @@ internal static class ControlEndpoints
         void Map(string path, string name, string verb, string effect, RequestDelegate act) =>
             queues
                 .MapPost(path, act)
-                .RequireAuthorization(Policies.WriteOperations)
+                .RequireAuthorization(Policies.Operators, Policies.WriteOperations)
                 .Describe(name, $"{verb} a queue, tenant, model or provider", $"{effect} May be repeated.", null, Refusals)
                 .Answers<ControlInfo>(StatusCodes.Status200OK, "How it is held back now.")
                 .Takes<ControlRequest>();

@@ -41,7 +41,7 @@ internal sealed class BudgetRequests(BudgetStore store, TenantOf owner)
         Budget? added = null;
         if (
             (refusal ??= unknown ?? Named(tenantId)) is null
-            && (refusal = BudgetRules.CheckNew(request, tenantId!.Value, out var wanted)) is null
+            && (refusal = BudgetRules.CheckNew(request, tenantId!.Value, out var wanted) ?? RefuseOthers(context, wanted)) is null
         )
         {
             added = await store.AddAsync(wanted, context.User.GetCaller().KeyId, context.RequestAborted);
@@ -65,7 +65,10 @@ internal sealed class BudgetRequests(BudgetStore store, TenantOf owner)
         var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.BudgetRequest);
         var (unknown, budget) = await FindAsync(context);
         Budget? now = null;
-        if ((refusal ??= unknown) is null && (refusal = BudgetRules.CheckChange(request, budget!, out var changed)) is null)
+        if (
+            (refusal ??= unknown ?? RefuseOthers(context, budget!)) is null
+            && (refusal = BudgetRules.CheckChange(request, budget!, out var changed)) is null
+        )
         {
             now = await store.ChangeAsync(changed, context.User.GetCaller().KeyId, context.RequestAborted);
             refusal = now is null ? Unknown(context) : null;
@@ -77,6 +80,7 @@ internal sealed class BudgetRequests(BudgetStore store, TenantOf owner)
     public async Task DeleteAsync(HttpContext context)
     {
         var (refusal, budget) = await FindAsync(context);
+        refusal ??= RefuseOthers(context, budget!);
         if (refusal is null && await store.EndAsync(budget!.TenantId, budget.Id, context.User.GetCaller().KeyId, context.RequestAborted))
         {
             context.Response.StatusCode = StatusCodes.Status204NoContent;
@@ -92,6 +96,12 @@ internal sealed class BudgetRequests(BudgetStore store, TenantOf owner)
 
     private async Task<(Refusal? Refusal, Guid? TenantId)> OwnerAsync(HttpContext context) =>
         QueryParameters.CheckNames(context.Request, TenantOf.Parameter) is { } unknown ? (unknown, null) : await owner.ReadAsync(context);
+
+    /// <summary>What holds for everybody is the operators' to set.</summary>
+    private static Refusal? RefuseOthers(HttpContext context, Budget budget) =>
+        budget.Scope == BudgetScope.Global && !context.User.GetCaller().IsOperator()
+            ? ProblemTypes.MissingScope.With("Only a key of the operators' tenant, default, sets global budgets. Set one of your tenant.")
+            : null;
 
     private static Refusal? Named(Guid? tenantId) =>
         tenantId is null

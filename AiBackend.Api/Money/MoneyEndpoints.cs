@@ -102,7 +102,7 @@ internal static class MoneyEndpoints
             .Answers<PriceList>(StatusCodes.Status200OK, "The versions.");
         group
             .MapPut("/{provider}/{**model}", prices.PutAsync)
-            .RequireAuthorization(Policies.WriteOperations)
+            .RequireAuthorization(Policies.Operators, Policies.WriteOperations)
             .Describe(
                 "SetPrice",
                 "Set a price",

@@ -25,7 +25,7 @@ internal static class OperationsEndpoints
 
         operations
             .MapGet("/stats", services.GetRequiredService<GetStats>().HandleAsync)
-            .RequireAuthorization(Policies.ReadOperations)
+            .RequireAuthorization(Policies.Operators, Policies.ReadOperations)
             .Describe(
                 "GetStats",
                 "Read how the system does",
@@ -36,7 +36,7 @@ internal static class OperationsEndpoints
             .Answers<Stats>(StatusCodes.Status200OK, "The numbers.");
         operations
             .MapGet("/workers", services.GetRequiredService<ListWorkers>().HandleAsync)
-            .RequireAuthorization(Policies.ReadOperations)
+            .RequireAuthorization(Policies.Operators, Policies.ReadOperations)
             .Describe("ListWorkers", "List workers", "The worker processes that were alive in the last 15 minutes.")
             .Answers<WorkerList>(StatusCodes.Status200OK, "The workers, newest heartbeat first.");
         // Whoever submits jobs has to know which models there are.
@@ -47,7 +47,7 @@ internal static class OperationsEndpoints
             .Answers<ProviderList>(StatusCodes.Status200OK, "The providers.");
         operations
             .MapPost("/providers/{name}/enable", services.GetRequiredService<EnableProvider>().HandleAsync)
-            .RequireAuthorization(Policies.WriteOperations)
+            .RequireAuthorization(Policies.Operators, Policies.WriteOperations)
             .Describe(
                 "EnableProvider",
                 "Enable a provider",

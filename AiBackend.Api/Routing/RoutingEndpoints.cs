@@ -62,7 +62,7 @@ internal static class RoutingEndpoints
             .Answers<ModelRoute>(StatusCodes.Status200OK, "The route, or with `versions` a `RouteList`.");
         group
             .MapPut("/{name}", routes.PutAsync)
-            .RequireAuthorization(Policies.WriteOperations)
+            .RequireAuthorization(Policies.Operators, Policies.WriteOperations)
             .Describe(
                 "PutRoute",
                 "Set a route",
@@ -79,7 +79,7 @@ internal static class RoutingEndpoints
             .Takes<RouteRequest>();
         group
             .MapDelete("/{name}", routes.DeleteAsync)
-            .RequireAuthorization(Policies.WriteOperations)
+            .RequireAuthorization(Policies.Operators, Policies.WriteOperations)
             .Describe(
                 "DeleteRoute",
                 "Remove a route",
@@ -97,12 +97,12 @@ internal static class RoutingEndpoints
         var group = app.MapGroup("/api/v1/deployments").WithTags("Routing");
         group
             .MapGet("", deployments.ListAsync)
-            .RequireAuthorization(Policies.ReadOperations)
+            .RequireAuthorization(Policies.Operators, Policies.ReadOperations)
             .Describe("ListDeployments", "List deployments", "Every model of every provider, with its limits and time limits.")
             .Answers<DeploymentList>(StatusCodes.Status200OK, "The deployments, in the configured order of providers.");
         group
             .MapGet("/{provider}/{**model}", deployments.GetAsync)
-            .RequireAuthorization(Policies.ReadOperations)
+            .RequireAuthorization(Policies.Operators, Policies.ReadOperations)
             .Describe(
                 "GetDeployment",
                 "Read a deployment",
@@ -114,7 +114,7 @@ internal static class RoutingEndpoints
             .Answers<Deployment>(StatusCodes.Status200OK, "The deployment, or with `versions` a `DeploymentList`.");
         group
             .MapPut("/{provider}/{**model}", deployments.PutAsync)
-            .RequireAuthorization(Policies.WriteOperations)
+            .RequireAuthorization(Policies.Operators, Policies.WriteOperations)
             .Describe(
                 "PutDeployment",
                 "Set a deployment",
@@ -130,7 +130,7 @@ internal static class RoutingEndpoints
             .Takes<DeploymentRequest>();
         group
             .MapDelete("/{provider}/{**model}", deployments.DeleteAsync)
-            .RequireAuthorization(Policies.WriteOperations)
+            .RequireAuthorization(Policies.Operators, Policies.WriteOperations)
             .Describe(
                 "DeleteDeployment",
                 "Remove what was set for a deployment",
@@ -146,7 +146,9 @@ internal static class RoutingEndpoints
 
     private static void MapCredentials(this IEndpointRouteBuilder app, CredentialRequests credentials)
     {
-        var group = app.MapGroup("/api/v1/credentials").WithTags("Routing").RequireAuthorization(Policies.WriteOperations);
+        var group = app.MapGroup("/api/v1/credentials")
+            .WithTags("Routing")
+            .RequireAuthorization(Policies.Operators, Policies.WriteOperations);
         group
             .MapGet("", credentials.ListAsync)
             .Describe("ListCredentials", "List provider keys", "Which keys were set over the API, when and by whom. Never the keys.")

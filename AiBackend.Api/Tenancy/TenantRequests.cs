@@ -36,6 +36,7 @@ internal sealed class TenantRequests(TenantAdministration tenants, TenantRules r
         var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.CreateTenantRequest);
         refusal ??= QueryParameters.CheckNames(context.Request);
         OrganisationRecord? organisation = null;
+        refusal ??= RefuseBesideOperators(caller);
         if (refusal is null)
         {
             (refusal, organisation) = await OrganisationAsync(context, request.Organisation);
@@ -56,7 +57,7 @@ internal sealed class TenantRequests(TenantAdministration tenants, TenantRules r
     {
         var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.ChangeTenantRequest);
         var (unknown, tenant) = await FindAsync(context);
-        refusal ??= unknown;
+        refusal ??= unknown ?? RefuseBesideOperators(context.User.GetCaller());
         TenantRecord wanted = null!;
         refusal ??= rules.CheckChange(request, context.User.GetCaller(), tenant!, clock.GetUtcNow(), out wanted);
         var now = refusal is null ? await tenants.ChangeAsync(wanted, context.RequestAborted) : null;
@@ -98,6 +99,14 @@ internal sealed class TenantRequests(TenantAdministration tenants, TenantRules r
         await context.RefuseAsync(refusal ?? Taken("organisation", request.Slug!));
     }
 
+    /// <summary>In the operators' organisation only they make and change tenants: another tenant's key could close its neighbours.</summary>
+    private static Refusal? RefuseBesideOperators(Caller caller) =>
+        caller.IsBesideOperators()
+            ? ProblemTypes.MissingScope.With(
+                "In the operators' organisation only a key of their tenant, default, makes and changes tenants. Use such a key."
+            )
+            : null;
+
     /// <summary>Whose tenants the caller sees; null is everybody's.</summary>
     private static Guid? SeenBy(HttpContext context) =>
         context.User.GetCaller() is var caller && caller.IsOperator() ? null : caller.OrganisationId;
@@ -105,6 +114,18 @@ internal sealed class TenantRequests(TenantAdministration tenants, TenantRules r
     private async Task<(Refusal? Refusal, OrganisationRecord? Organisation)> OrganisationAsync(HttpContext context, string? slug)
     {
         var caller = context.User.GetCaller();
+        if (slug is null && caller.IsOperator())
+        {
+            // Not their own by default: whoever is in it is next to what makes operators.
+            return (
+                ProblemTypes.InvalidValue.At(
+                    "organisation",
+                    "organisation is missing; name the one that the tenant belongs to. POST /api/v1/organisations makes one."
+                ),
+                null
+            );
+        }
+
         var found = slug is null
             ? await tenants.ListOrganisationsAsync(caller.OrganisationId, null, context.RequestAborted)
             : await tenants.ListOrganisationsAsync(SeenBy(context), slug, context.RequestAborted);

@@ -32,8 +32,16 @@ internal sealed class UserRequests(UserStore users, TimeProvider clock)
         refusal ??=
             QueryParameters.CheckNames(context.Request)
             ?? UserRules.CheckNew(request, caller.OrganisationId, out user)
-            ?? CheckRole(caller, user.Role);
-        var made = refusal is null ? await users.AddAsync(user, request.Password!, caller.KeyId, false, context.RequestAborted) : null;
+            ?? CheckKey(caller)
+            ?? CheckRole(caller, user);
+        // A key of one tenant makes the first user of its organisation; who that is decides about the others.
+        var onlyFirst = caller.UserId is null && !caller.IsOperator();
+        if (refusal is null && onlyFirst && (await users.ListAsync(caller.OrganisationId, null, context.RequestAborted)).Count > 0)
+        {
+            refusal = RefuseKey(caller);
+        }
+
+        var made = refusal is null ? await users.AddAsync(user, request.Password!, caller.KeyId, onlyFirst, context.RequestAborted) : null;
         await AnswerAsync(context, StatusCodes.Status201Created, refusal ?? (made is null ? Taken(user.Email) : null), made);
     }
 
@@ -45,7 +53,7 @@ internal sealed class UserRequests(UserStore users, TimeProvider clock)
         var text = (string)context.Request.RouteValues["id"]!;
         var user =
             refusal is null && Guid.TryParseExact(text, "D", out var id)
-                ? (await users.ListAsync(caller.OrganisationId, id, context.RequestAborted)).SingleOrDefault()
+                ? (await users.ListAsync(caller.IsOperator() ? null : caller.OrganisationId, id, context.RequestAborted)).SingleOrDefault()
                 : null;
         refusal ??= user is null
             ? ProblemTypes.UserNotFound.With($"There is no user {Quoted.Of(text)}. GET /api/v1/users lists them.")
@@ -53,21 +61,39 @@ internal sealed class UserRequests(UserStore users, TimeProvider clock)
         UserRecord changed = null!;
         refusal ??=
             UserRules.CheckChange(request, user!, caller, clock.GetUtcNow(), out changed)
-            ?? CheckRole(caller, user!.Role)
-            ?? CheckRole(caller, changed.Role);
+            ?? CheckKey(caller)
+            ?? (caller.UserId is null && !caller.IsOperator() ? RefuseKey(caller) : null)
+            ?? CheckRole(caller, user!)
+            ?? CheckRole(caller, changed);
         var now = refusal is null ? await users.ChangeAsync(changed, request.Password, context.RequestAborted) : null;
         await AnswerAsync(context, StatusCodes.Status200OK, refusal, now);
     }
 
     /// <summary>Nobody makes somebody who may do more.</summary>
-    private static Refusal? CheckRole(Caller caller, UserRole role) =>
-        UserRoles.ScopesOf(role, caller.OrganisationId == ApiKeyStore.DefaultTenant).FirstOrDefault(scope => !caller.Has(scope))
+    private static Refusal? CheckRole(Caller caller, UserRecord user) =>
+        UserRoles.ScopesOf(user.Role, user.OrganisationId == ApiKeyStore.DefaultTenant).FirstOrDefault(scope => !caller.Has(scope))
             is { } scope
             ? ProblemTypes.BeyondOwnKey.At(
                 "role",
-                $"The role {role.ToWire()} has the scope {scope}, which {caller.KeyId} does not have. Have somebody do it who has it."
+                $"The role {user.Role.ToWire()} has the scope {scope}, which {caller.KeyId} does not have. Have somebody do it who has it."
             )
             : null;
+
+    /// <summary>A user reaches every tenant of the organisation, from anywhere and without limits; who makes one must not be held to less.</summary>
+    private static Refusal? CheckKey(Caller caller) =>
+        caller.IsBesideOperators()
+            ? ProblemTypes.MissingScope.With(
+                "In the operators' organisation only their tenant, default, makes and changes users. Work there."
+            )
+        : caller is { AllowedNetworks: null, AllowedModels: null, HighestPriority: null } && caller.Limits == KeyLimits.None ? null
+        : ProblemTypes.BeyondOwnKey.With(
+            $"The key {caller.KeyId} is bound to networks, models, a priority or limits, which no user is. Use a key that is not, or sign in."
+        );
+
+    private static Refusal RefuseKey(Caller caller) =>
+        ProblemTypes.BeyondOwnKey.With(
+            $"Users of the organisation reach all its tenants, the key {caller.KeyId} one. Have an administrator of it sign in and do it, or an operator."
+        );
 
     private static Refusal Taken(string email) =>
         ProblemTypes.SlugTaken.With($"There is already a user {Quoted.Of(email)}. Change that one, or use another address.");

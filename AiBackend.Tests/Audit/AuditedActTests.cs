@@ -55,7 +55,7 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         ["DiscardDeadLetters"] = ("bulk_action", test => test.PostAsync("/dead-letters/discard", """{"filter":{"model":"none"}}""")),
         ["CancelBulkAction"] = ("bulk_action", test => test.CancelBulkAsync()),
         ["AcknowledgeAlert"] = ("alert", test => test.AcknowledgeAsync()),
-        ["AddTenant"] = ("tenant", test => test.PostAsync("/tenants", """{"slug":"audited-1"}""")),
+        ["AddTenant"] = ("tenant", test => test.PostAsync("/tenants", """{"slug":"audited-1","organisation":"default"}""")),
         ["ChangeTenant"] = ("tenant", test => test.ChangeTenantAsync()),
         ["AddOrganisation"] = ("organisation", test => test.PostAsync("/organisations", """{"slug":"audited"}""")),
         ["AddWebhook"] = ("webhook", test => test.PostAsync("/webhooks", Hook)),
@@ -197,7 +197,7 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
 
     private async Task<(HttpStatusCode, JsonElement)> ChangeTenantAsync()
     {
-        await PostAsync("/tenants", """{"slug":"audited-2"}""");
+        await PostAsync("/tenants", """{"slug":"audited-2","organisation":"default"}""");
         var (status, answer) = await SendAsync(HttpMethod.Patch, "/tenants/default", """{"name":"Ours"}""");
         return (status, answer);
     }

@@ -18,7 +18,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
             "/api/v1/tenants",
             """{"slug":"acme-web","organisation":"acme","tier":"premium","max_queued":7}"""
         );
-        var again = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/tenants", """{"slug":"acme-web"}""");
+        var again = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/tenants", """{"slug":"acme-web","organisation":"acme"}""");
         var key = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/keys?tenant=acme-web", """{"name":"k","scopes":["jobs:read"]}""");
         using var client = api.Client(key.Body.GetProperty("value").GetString());
 
@@ -76,10 +76,11 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Theory]
-    [InlineData("{}", "slug is missing")]
-    [InlineData("""{"slug":"Big"}""", "slug is \"Big\"")]
-    [InlineData("""{"slug":"a","tier":"gold"}""", "tier is \"gold\"")]
-    [InlineData("""{"slug":"a","max_queued":-1}""", "max_queued is -1")]
+    [InlineData("""{"organisation":"default"}""", "slug is missing")]
+    [InlineData("""{"slug":"a"}""", "organisation is missing")]
+    [InlineData("""{"organisation":"default","slug":"Big"}""", "slug is \"Big\"")]
+    [InlineData("""{"organisation":"default","slug":"a","tier":"gold"}""", "tier is \"gold\"")]
+    [InlineData("""{"organisation":"default","slug":"a","max_queued":-1}""", "max_queued is -1")]
     [InlineData("""{"slug":"a","id":"x"}""", "id")]
     public async Task A_15_a_tenant_that_cannot_be_is_refused_with_the_remedy(string body, string detail)
     {

@@ -26,6 +26,7 @@ public sealed class MigrationTests(PostgresServer postgres)
         Assert.NotEqual(0, await MigrateAsync(database, "K20:kill@2"));
         Assert.Equal(["0001_jobs.sql"], await AppliedAsync(database));
         await ExecuteAsync(database, OldJobsSql);
+        await ExecuteAsync(database, "INSERT INTO tenants (id, slug) VALUES ('01900000-0000-7000-8000-0000000000aa', 'acme')");
         var file = await ScalarAsync<long>(database, "SELECT pg_relation_filenode('jobs')");
 
         var runs = 1;
@@ -43,6 +44,14 @@ public sealed class MigrationTests(PostgresServer postgres)
             (await CountAsync(database, "jobs"), await CountAsync(database, "job_payloads"), await CountAsync(database, "job_events"))
         );
         Assert.Equal(1, await CountAsync(database, "jobs_default"));
+        // Not next to what makes operators.
+        Assert.Equal(
+            "acme default",
+            await ScalarAsync<string>(
+                database,
+                "SELECT string_agg(o.slug, ' ' ORDER BY o.slug) FROM tenants t JOIN organisations o ON o.id = t.organisation_id AND o.slug = t.slug"
+            )
+        );
         Assert.Equal(
             "AI001",
             (

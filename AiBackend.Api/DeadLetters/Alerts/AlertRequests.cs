@@ -48,13 +48,19 @@ internal sealed class AlertRequests(AlertReads alerts)
         var caller = context.User.GetCaller();
         var text = (string)context.Request.RouteValues["id"]!;
         var alert = Guid.TryParseExact(text, "D", out var id)
-            ? await alerts.AcknowledgeAsync(caller.TenantId, caller.Has(Policies.WriteOperations), id, caller.KeyId, context.RequestAborted)
+            ? await alerts.AcknowledgeAsync(
+                caller.TenantId,
+                caller.IsOperator() && caller.Has(Policies.WriteOperations),
+                id,
+                caller.KeyId,
+                context.RequestAborted
+            )
             : null;
         await (
             alert is null
                 ? context.RefuseAsync(
                     ProblemTypes.AlertNotFound.With(
-                        $"There is no alert {Quoted.Of(text)}. Check the id, that the key belongs to the tenant it was raised for, and for one that concerns every tenant that the key has the scope {Policies.WriteOperations}."
+                        $"There is no alert {Quoted.Of(text)}. Check the id, that the key belongs to the tenant it was raised for, and for one that concerns every tenant that it is one of the operators with the scope {Policies.WriteOperations}."
                     )
                 )
                 : JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, alert, WireJson.Default.Alert)
@@ -87,7 +93,7 @@ internal static class AlertEndpoints
             .Describe(
                 "AcknowledgeAlert",
                 "Acknowledge an alert",
-                "Notes that somebody has seen it; the first one counts. It stays active until its cause is gone. One that concerns every tenant takes the scope `operations:write`.",
+                "Notes that somebody has seen it; the first one counts. It stays active until its cause is gone. One that concerns every tenant takes an operators' key with the scope `operations:write`.",
                 [Path("id", "The alert.")],
                 ProblemTypes.AlertNotFound
             )

@@ -43,9 +43,9 @@ public static class UserRoles
         List<string> scopes = ["jobs:read"];
         Add(ofOperators, "operations:read");
         Add(role >= UserRole.Member, "jobs:write");
-        Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read");
+        Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read", "webhooks:read");
         Add(role >= UserRole.Operator && ofOperators, "operations:write");
-        Add(role >= UserRole.Admin, "keys:write", "tenants:write", "users:read", "users:write");
+        Add(role >= UserRole.Admin, "keys:write", "tenants:write", "users:read", "users:write", "webhooks:write");
         return scopes;
 
         void Add(bool condition, params ReadOnlySpan<string> more)

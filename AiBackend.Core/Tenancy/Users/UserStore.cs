@@ -54,7 +54,7 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
         WITH u AS (
             INSERT INTO users (id, organisation_id, email, name, role, password, created_by)
             SELECT @id, @organisation_id, @email, @name, @role, @password, @created_by
-             WHERE NOT @first OR NOT EXISTS (SELECT 1 FROM users)
+             WHERE NOT @first OR NOT EXISTS (SELECT 1 FROM users WHERE organisation_id = @organisation_id)
             ON CONFLICT (email) DO NOTHING
             RETURNING *
         ), used AS (
@@ -87,7 +87,7 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
     /// <param name="user">Who.</param>
     /// <param name="password">The password.</param>
     /// <param name="createdBy">Who asks; null when it is the first.</param>
-    /// <param name="onlyFirst">Only while there is nobody.</param>
+    /// <param name="onlyFirst">Only while the organisation has nobody.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Null when the address is taken, or there is somebody already.</returns>
     public async Task<UserRecord?> AddAsync(
