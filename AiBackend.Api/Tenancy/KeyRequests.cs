@@ -69,7 +69,7 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
         KeyRecord wanted = null!;
         refusal ??= KeyRules.CheckChange(request, key!, out wanted);
         refusal ??= KeyBounds.Check(context.User.GetCaller(), wanted);
-        var now = refusal is null ? await keys.ChangeAsync(wanted, context.RequestAborted) : null;
+        var now = refusal is null ? await keys.ChangeAsync(key!, wanted, context.RequestAborted) : null;
         await AnswerAsync(context, refusal ?? (now is null ? Ended(key!) : null), now);
     }
 

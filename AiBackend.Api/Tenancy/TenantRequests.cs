@@ -60,7 +60,7 @@ internal sealed class TenantRequests(TenantAdministration tenants, TenantRules r
         refusal ??= unknown ?? RefuseBesideOperators(context.User.GetCaller());
         TenantRecord wanted = null!;
         refusal ??= rules.CheckChange(request, context.User.GetCaller(), tenant!, clock.GetUtcNow(), out wanted);
-        var now = refusal is null ? await tenants.ChangeAsync(wanted, context.RequestAborted) : null;
+        var now = refusal is null ? await tenants.ChangeAsync(tenant!, wanted, context.RequestAborted) : null;
         await AnswerAsync(context, StatusCodes.Status200OK, refusal ?? (now is null ? Unknown(tenant!.Slug) : null), now);
     }
 

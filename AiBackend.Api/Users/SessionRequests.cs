@@ -115,6 +115,12 @@ internal sealed class SessionRequests(
 
         try
         {
+            // Again: those that came at the same time were counted while this one waited.
+            if (attempts.RefuseSignIn(address, email) is { } over)
+            {
+                return (over, null);
+            }
+
             var actor = new AuditActor(
                 ApiKeyStore.DefaultTenant,
                 "anonymous",

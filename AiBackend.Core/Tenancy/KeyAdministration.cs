@@ -27,10 +27,16 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
         RETURNING {Columns}
         """;
 
+    // Only what is asked for: whatever was read before may be another by now.
     private const string ChangeSql = $"""
-        UPDATE api_keys SET name = @name, highest_priority = @highest_priority, allowed_models = @allowed_models,
-               allowed_networks = @allowed_networks, requests_per_minute = @requests_per_minute, tokens_per_minute = @tokens_per_minute,
-               max_queued = @max_queued
+        UPDATE api_keys SET
+               name = CASE WHEN 'name' = ANY (@given) THEN @name ELSE name END,
+               highest_priority = CASE WHEN 'highest_priority' = ANY (@given) THEN @highest_priority ELSE highest_priority END,
+               allowed_models = CASE WHEN 'allowed_models' = ANY (@given) THEN @allowed_models ELSE allowed_models END,
+               allowed_networks = CASE WHEN 'allowed_networks' = ANY (@given) THEN @allowed_networks ELSE allowed_networks END,
+               requests_per_minute = CASE WHEN 'requests_per_minute' = ANY (@given) THEN @requests_per_minute ELSE requests_per_minute END,
+               tokens_per_minute = CASE WHEN 'tokens_per_minute' = ANY (@given) THEN @tokens_per_minute ELSE tokens_per_minute END,
+               max_queued = CASE WHEN 'max_queued' = ANY (@given) THEN @max_queued ELSE max_queued END
          WHERE key_id = @key_id AND tenant_id = @tenant_id AND revoked_at IS NULL
         RETURNING {Columns}
         """;
@@ -75,12 +81,24 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
-    /// <summary>Sets name, bounds and limits.</summary>
+    /// <summary>Sets what differs of name, bounds and limits.</summary>
     /// <returns>Null when the tenant has no such key that is not revoked.</returns>
-    public async Task<KeyRecord?> ChangeAsync(KeyRecord wanted, CancellationToken cancellationToken)
+    public async Task<KeyRecord?> ChangeAsync(KeyRecord was, KeyRecord wanted, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateAudited(ChangeSql, out var command);
         AddValues(command.Parameters, wanted);
+        (string Column, bool Differs)[] columns =
+        [
+            ("name", wanted.Name != was.Name),
+            ("highest_priority", wanted.HighestPriority != was.HighestPriority),
+            ("allowed_models", !ReferenceEquals(wanted.AllowedModels, was.AllowedModels)),
+            ("allowed_networks", !ReferenceEquals(wanted.AllowedNetworks, was.AllowedNetworks)),
+            ("requests_per_minute", wanted.Limits.RequestsPerMinute != was.Limits.RequestsPerMinute),
+            ("tokens_per_minute", wanted.Limits.TokensPerMinute != was.Limits.TokensPerMinute),
+            ("max_queued", wanted.Limits.MaxQueued != was.Limits.MaxQueued),
+        ];
+        string[] given = [.. columns.Where(each => each.Differs).Select(each => each.Column)];
+        command.Parameters.AddWithValue("given", given);
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 

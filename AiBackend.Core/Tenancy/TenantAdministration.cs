@@ -22,12 +22,13 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
         SELECT {Columns} FROM t JOIN organisations o ON o.id = t.organisation_id
         """;
 
-    // The operators' own tenant cannot be disabled: nobody could enable it again.
+    // Only what is asked for: whatever was read before may be another by now. The operators' own tenant cannot be disabled: nobody could enable it again.
     private const string ChangeSql = $"""
         WITH t AS (
-            UPDATE tenants SET name = @name, tier = @tier, max_queued = @max_queued,
-                   disabled_at = CASE WHEN @disabled THEN coalesce(disabled_at, now()) END
-             WHERE id = @id AND (NOT @disabled OR id <> '00000000-0000-7000-8000-000000000001')
+            UPDATE tenants SET name = coalesce(@name, name), tier = coalesce(@tier, tier),
+                   max_queued = CASE WHEN @limits THEN @max_queued ELSE max_queued END,
+                   disabled_at = CASE WHEN @disabled IS NULL THEN disabled_at WHEN @disabled THEN coalesce(disabled_at, now()) END
+             WHERE id = @id AND (@disabled IS NOT TRUE OR id <> '00000000-0000-7000-8000-000000000001')
             RETURNING *
         )
         SELECT {Columns} FROM t JOIN organisations o ON o.id = t.organisation_id
@@ -61,13 +62,19 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
         return (await batch.ReadAllAsync(ReadTenant, cancellationToken)).SingleOrDefault();
     }
 
-    /// <summary>Sets name, tier, what may wait, and whether it is disabled.</summary>
+    /// <summary>Sets what differs of name, tier, what may wait, and whether it is disabled.</summary>
     /// <returns>Null when there is no such tenant, or it may not be disabled.</returns>
-    public async Task<TenantRecord?> ChangeAsync(TenantRecord wanted, CancellationToken cancellationToken)
+    public async Task<TenantRecord?> ChangeAsync(TenantRecord was, TenantRecord wanted, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateAudited(ChangeSql, out var command);
-        AddValues(command.Parameters, wanted);
-        command.Parameters.AddWithValue("disabled", wanted.DisabledAt is not null);
+        var parameters = command.Parameters;
+        bool? disabled = (wanted.DisabledAt is null) == (was.DisabledAt is null) ? null : wanted.DisabledAt is not null;
+        parameters.AddWithValue("id", was.Id);
+        parameters.AddWithValue("name", NpgsqlDbType.Text, wanted.Name == was.Name ? DBNull.Value : wanted.Name);
+        parameters.AddWithValue("tier", NpgsqlDbType.Text, wanted.Tier == was.Tier ? DBNull.Value : wanted.Tier);
+        parameters.AddWithValue("limits", wanted.MaxQueued != was.MaxQueued);
+        parameters.AddWithValue("max_queued", NpgsqlDbType.Bigint, (object?)wanted.MaxQueued ?? DBNull.Value);
+        parameters.AddWithValue("disabled", NpgsqlDbType.Boolean, (object?)disabled ?? DBNull.Value);
         return (await batch.ReadAllAsync(ReadTenant, cancellationToken)).SingleOrDefault();
     }
 

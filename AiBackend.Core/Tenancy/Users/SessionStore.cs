@@ -33,10 +33,10 @@ public sealed class SessionStore(
 
     private const string PasswordSql = "SELECT id, password FROM users WHERE email = @email AND disabled_at IS NULL";
 
-    // The organisation's first project that is not disabled; who is in none signs in to nothing.
+    // Only with the password that was compared: another one ends sessions, also this. The organisation's first project that is not disabled; who is in none signs in to nothing.
     private const string BeginSql = """
         WITH u AS (
-            UPDATE users SET last_sign_in_at = now() WHERE id = @user_id AND disabled_at IS NULL RETURNING *
+            UPDATE users SET last_sign_in_at = now() WHERE id = @user_id AND disabled_at IS NULL AND password = @stored RETURNING *
         ), gone AS (
             DELETE FROM sessions s WHERE s.user_id = @user_id AND s.created_at < now() - interval '24 hours'
         ), s AS (
@@ -103,6 +103,7 @@ public sealed class SessionStore(
 
         await using var batch = database.CreateAudited(BeginSql, out var command);
         command.Parameters.AddWithValue("user_id", found[0].Id);
+        command.Parameters.AddWithValue("stored", stored!);
         command.Parameters.AddWithValue("hash", HashOf(token));
         command.Parameters.AddWithValue("address", NpgsqlDbType.Text, (object?)address ?? DBNull.Value);
         var users = await batch.ReadAllAsync(UserStore.Read, cancellationToken);

@@ -8,8 +8,8 @@ using Npgsql;
 
 namespace AiBackend.Core.Tenancy.Users;
 
-/// <summary>Who may make the first administrator: whoever reads this installation's log. Made while there is no user, by one of the servers.</summary>
-/// <remarks>Good for an hour; a server that starts later makes another. In Development the development key does instead.</remarks>
+/// <summary>Who may make the first administrator: whoever reads this installation's log. Made while there is no user.</summary>
+/// <remarks>Good for an hour; a server that starts later makes another in its place. In Development the development key does instead.</remarks>
 public sealed class SetupToken(
     [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database,
     IHostEnvironment environment,
@@ -19,8 +19,8 @@ public sealed class SetupToken(
     private const string Prefix = "aibt_";
 
     private const string MakeSql = """
-        INSERT INTO setup_token AS t (hash) SELECT @hash WHERE NOT EXISTS (SELECT 1 FROM users)
-        ON CONFLICT (one) DO UPDATE SET hash = excluded.hash, made_at = now() WHERE t.made_at < now() - interval '1 hour'
+        INSERT INTO setup_token (hash) SELECT @hash WHERE NOT EXISTS (SELECT 1 FROM users)
+        ON CONFLICT (one) DO UPDATE SET hash = excluded.hash, made_at = now()
         """;
 
     private const string NeededSql = "SELECT NOT EXISTS (SELECT 1 FROM users)";
@@ -49,8 +49,8 @@ public sealed class SetupToken(
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    /// <summary>Makes a token, unless there is a fresh one or a user.</summary>
-    /// <returns>Null when somebody has one.</returns>
+    /// <summary>Makes a token in place of the one before, unless there is a user.</summary>
+    /// <returns>Null when there is a user.</returns>
     public async Task<string?> MakeAsync(CancellationToken cancellationToken)
     {
         var token = SecretText.Create(Prefix);

@@ -66,10 +66,11 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
     // Held to the end of the transaction; the number is ours alone.
     private const string OneAtATimeSql = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(4714855489); END $$";
 
-    // Sessions of a user whose rights or password changed end with the change.
+    // Only what is asked for: whatever was read before may be another by now. Sessions of a user whose rights or password changed end with it.
     private const string ChangeSql = $"""
         WITH u AS (
-            UPDATE users SET name = @name, role = @role, disabled_at = CASE WHEN @disabled THEN coalesce(disabled_at, now()) END,
+            UPDATE users SET name = coalesce(@name, name), role = coalesce(@role, role),
+                   disabled_at = CASE WHEN @disabled IS NULL THEN disabled_at WHEN @disabled THEN coalesce(disabled_at, now()) END,
                    password = coalesce(@password, password), password_set_at = CASE WHEN @password IS NULL THEN password_set_at ELSE now() END
              WHERE id = @id RETURNING *
         ), over AS (
@@ -113,13 +114,18 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
-    /// <summary>Sets name, role, whether it is disabled, and perhaps another password.</summary>
+    /// <summary>Sets what differs of name, role and whether it is disabled, and perhaps another password.</summary>
     /// <returns>Null when there is no such user.</returns>
-    public async Task<UserRecord?> ChangeAsync(UserRecord user, string? password, CancellationToken cancellationToken)
+    public async Task<UserRecord?> ChangeAsync(UserRecord was, UserRecord wanted, string? password, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateAudited(ChangeSql, out var command);
-        AddValues(command.Parameters, user, password);
-        command.Parameters.AddWithValue("disabled", user.DisabledAt is not null);
+        var parameters = command.Parameters;
+        bool? disabled = (wanted.DisabledAt is null) == (was.DisabledAt is null) ? null : wanted.DisabledAt is not null;
+        parameters.AddWithValue("id", was.Id);
+        parameters.AddWithValue("name", NpgsqlDbType.Text, wanted.Name == was.Name ? DBNull.Value : wanted.Name);
+        parameters.AddWithValue("role", NpgsqlDbType.Smallint, wanted.Role == was.Role ? DBNull.Value : (short)wanted.Role);
+        parameters.AddWithValue("disabled", NpgsqlDbType.Boolean, (object?)disabled ?? DBNull.Value);
+        parameters.AddWithValue("password", NpgsqlDbType.Text, password is null ? DBNull.Value : PasswordHash.Of(password));
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
