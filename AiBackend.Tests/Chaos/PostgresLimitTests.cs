@@ -183,7 +183,7 @@ public sealed class PostgresLimitTests(PostgresServer shared)
             add: null,
             ("Database:IdleInTransactionTimeout", "00:00:01")
         );
-        await using var connection = await core.Database.OpenConnectionAsync(TestRun.Cancel);
+        await using var connection = await core.Get<NpgsqlDataSource>().OpenConnectionAsync(TestRun.Cancel);
         await using var begin = new NpgsqlCommand("BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE", connection);
         await begin.ExecuteNonQueryAsync(TestRun.Cancel);
 

@@ -7,17 +7,32 @@ namespace AiBackend.Web.Account;
 /// <summary>With what this reader's requests to the Api are signed. One per page, and per circuit.</summary>
 internal sealed class SiteCaller(IServiceProvider services, DevelopmentKey key)
 {
+    private ClaimsPrincipal? _user;
+
     /// <summary>The session's token; at a desk without one, the development key; null when there is neither.</summary>
     public string? Token => UserToken ?? key.Current;
 
     /// <summary>The token of who signed in; null when nobody did.</summary>
     public string? UserToken => User?.FindFirst(SiteCookieHandler.TokenClaim)?.Value;
 
-    // Whoever makes the page, or the circuit, says who it is before anything else happens; without pages around it nobody signs in.
-    private ClaimsPrincipal? User =>
-        services.GetService<AuthenticationStateProvider>()?.GetAuthenticationStateAsync() is { IsCompletedSuccessfully: true } state
-            ? state.GetAwaiter().GetResult().User
-            : null;
+    // Whoever makes the page, or the circuit, says who it is before anything else happens; without pages around it nobody signs in. Kept,
+    // because what a page began, such as the feed of a run, asks on when the page is gone and others have joined it.
+    private ClaimsPrincipal? User
+    {
+        get
+        {
+            if (
+                _user is null
+                && services.GetService<AuthenticationStateProvider>()?.GetAuthenticationStateAsync()
+                    is { IsCompletedSuccessfully: true } state
+            )
+            {
+                _user = state.GetAwaiter().GetResult().User;
+            }
+
+            return _user;
+        }
+    }
 
     /// <summary>Whether the reader may do something; who is not signed in at a desk may do everything. The Api decides all the same.</summary>
     public bool May(string scope) => UserToken is null || User!.HasClaim(SiteCookieHandler.ScopeClaim, scope);
