@@ -17,30 +17,6 @@ internal sealed class HotCommand : IAsyncDisposable
         Command = command;
     }
 
-    /// <summary>The same for rows of one tenant, for reads that the Api makes all the time: planning one costs more than running it.</summary>
-    /// <param name="source">The source under <see cref="DatabaseRegistration.HotPath"/>.</param>
-    /// <param name="tenantId">Who acts.</param>
-    /// <param name="actingSql">Made by <see cref="TenantWall.ActingFor"/>, once.</param>
-    /// <param name="fill">Adds the other parameters, each with its type.</param>
-    /// <param name="cancellationToken">Ends the wait for a connection and the preparation.</param>
-    public static Task<HotCommand> OpenForAsync(
-        NpgsqlDataSource source,
-        Guid tenantId,
-        string actingSql,
-        Action<NpgsqlParameterCollection> fill,
-        CancellationToken cancellationToken
-    ) =>
-        OpenAsync(
-            source,
-            actingSql,
-            parameters =>
-            {
-                fill(parameters);
-                parameters.AddTenants([tenantId]);
-            },
-            cancellationToken
-        );
-
     /// <summary>Ready to be executed.</summary>
     public NpgsqlCommand Command { get; }
 
@@ -72,6 +48,30 @@ internal sealed class HotCommand : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>The same for rows of one tenant, for reads that the Api makes all the time: planning one costs more than running it.</summary>
+    /// <param name="source">The source under <see cref="DatabaseRegistration.HotPath"/>.</param>
+    /// <param name="tenantId">Who acts.</param>
+    /// <param name="actingSql">Made by <see cref="TenantWall.ActingFor"/>, once.</param>
+    /// <param name="fill">Adds the other parameters, each with its type.</param>
+    /// <param name="cancellationToken">Ends the wait for a connection and the preparation.</param>
+    public static Task<HotCommand> OpenForAsync(
+        NpgsqlDataSource source,
+        Guid tenantId,
+        string actingSql,
+        Action<NpgsqlParameterCollection> fill,
+        CancellationToken cancellationToken
+    ) =>
+        OpenAsync(
+            source,
+            actingSql,
+            parameters =>
+            {
+                fill(parameters);
+                parameters.AddTenants([tenantId]);
+            },
+            cancellationToken
+        );
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()

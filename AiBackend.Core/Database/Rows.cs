@@ -27,7 +27,8 @@ internal static class Rows
         return await reader.ReadAllAsync(read, cancellationToken);
     }
 
-    private static async Task<List<T>> ReadAllAsync<T>(
+    /// <summary>Reads every row of a reader's current result.</summary>
+    public static async Task<List<T>> ReadAllAsync<T>(
         this NpgsqlDataReader reader,
         Func<NpgsqlDataReader, T> read,
         CancellationToken cancellationToken

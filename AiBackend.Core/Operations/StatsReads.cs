@@ -84,7 +84,7 @@ public sealed class StatsReads(
         batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql));
         batch.BatchCommands.Add(new NpgsqlBatchCommand(TotalsSql));
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        var queue = await ReadAllAsync(reader, ReadDepth, cancellationToken);
+        var queue = await reader.ReadAllAsync(ReadDepth, cancellationToken);
         var totals = await ReadNextAsync(reader, ReadTotals, cancellationToken);
         return new QueueReading(
             EveryPriority(queue),
@@ -115,7 +115,7 @@ public sealed class StatsReads(
         }
 
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        var queue = await ReadAllAsync(reader, ReadDepth, cancellationToken);
+        var queue = await reader.ReadAllAsync(ReadDepth, cancellationToken);
         var totals = await ReadNextAsync(reader, ReadTotals, cancellationToken);
         var attempts = await ReadNextAsync(
             reader,
@@ -161,22 +161,7 @@ public sealed class StatsReads(
     )
     {
         await reader.NextResultAsync(cancellationToken);
-        return await ReadAllAsync(reader, read, cancellationToken);
-    }
-
-    private static async Task<List<T>> ReadAllAsync<T>(
-        NpgsqlDataReader reader,
-        Func<NpgsqlDataReader, T> read,
-        CancellationToken cancellationToken
-    )
-    {
-        var rows = new List<T>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            rows.Add(read(reader));
-        }
-
-        return rows;
+        return await reader.ReadAllAsync(read, cancellationToken);
     }
 
     private static IReadOnlyList<QueueDepth> EveryPriority(List<WaitingJobs> queue) =>

@@ -41,7 +41,7 @@ public sealed class AlertWebhookTests(PostgresServer postgres, RedisServer redis
         await DueAsync();
         Assert.Equal(0, await tell.RunAsync(TestRun.Cancel));
 
-        var requests = await RequestsAsync(receiver, 4);
+        var requests = await ReceivedWebhook.ReadAsync(receiver, 4);
         Assert.All(requests, request => Assert.Equal((null, $"msg_{alert:N}", "/"), (request.Error, request.Id, request.Path)));
         Assert.Single(requests.Select(request => request.Message).Distinct(StringComparer.Ordinal));
         var message = JsonDocument.Parse(requests[0].Message!).RootElement;
@@ -74,7 +74,7 @@ public sealed class AlertWebhookTests(PostgresServer postgres, RedisServer redis
         Assert.Equal(1, await tell.RunAsync(TestRun.Cancel));
         await store.EndAsync(TellAlerts.Endpoint, lost, DeliveryState.GivenUp, "timeout", TimeSpan.Zero, TimeSpan.Zero, TestRun.Cancel);
 
-        Assert.Single(await RequestsAsync(receiver, 1));
+        Assert.Single(await ReceivedWebhook.ReadAsync(receiver, 1));
         Assert.Equal(("delivered", null), await StateAsync(alert));
     }
 
@@ -120,13 +120,13 @@ public sealed class AlertWebhookTests(PostgresServer postgres, RedisServer redis
 
         using (var first = await WorkerProcess.StartAsync(Db, _redis, provider, settings))
         {
-            await RequestsAsync(receiver, 1);
+            await ReceivedWebhook.ReadAsync(receiver, 1);
             first.Signal(Signal.Kill);
             await first.WaitForExitAsync();
         }
 
         using var second = await WorkerProcess.StartAsync(Db, _redis, provider, settings);
-        var requests = await RequestsAsync(receiver, 2);
+        var requests = await ReceivedWebhook.ReadAsync(receiver, 2);
 
         Assert.All(requests, request => Assert.Equal((null, $"msg_{alert:N}"), (request.Error, request.Id)));
         await Eventually.TrueAsync(async _ => await StateAsync(alert) == ("delivered", null), "it is noted");
@@ -192,21 +192,4 @@ public sealed class AlertWebhookTests(PostgresServer postgres, RedisServer redis
         var error = await Core.ScalarAsync<string>("SELECT coalesce(last_error, '') FROM webhook_deliveries WHERE id = @id", alert);
         return (read!.Webhook, error.Length == 0 ? null : error);
     }
-
-    private static Task<List<Request>> RequestsAsync(ChildProcess receiver, int count) =>
-        Eventually.GetAsync(
-            _ =>
-                Task.FromResult(
-                    receiver
-                        .Output.Split('\n')
-                        .Where(line => line.StartsWith('{'))
-                        .Select(line => JsonSerializer.Deserialize<Request>(line, JsonSerializerOptions.Web)!)
-                        .ToList()
-                ),
-            requests => requests.Count == count,
-            $"the receiver has seen {count}",
-            TimeSpan.FromSeconds(60)
-        );
-
-    private sealed record Request(string? Error, int Status, string? Path, string? Id, string? Message);
 }

@@ -32,7 +32,7 @@ public sealed class TenantWebhookTests(PostgresServer postgres, RedisServer redi
 
         await SendAsync(new Uri("http://127.0.0.1:1"), await NodePeer.ListeningAsync(receiver));
 
-        var got = (await RequestsAsync(receiver, 6)).Select(request => (request, Data(request))).ToList();
+        var got = (await ReceivedWebhook.ReadAsync(receiver, 6)).Select(request => (request, Data(request))).ToList();
         Assert.All(got, each => Assert.Null(each.request.Error));
         Assert.Equal(6, got.Select(each => each.request.Id).Distinct(StringComparer.Ordinal).Count());
         Assert.Equal(
@@ -95,7 +95,7 @@ public sealed class TenantWebhookTests(PostgresServer postgres, RedisServer redi
 
         await SendAsync(address);
 
-        var request = Assert.Single(await RequestsAsync(receiver, 1));
+        var request = Assert.Single(await ReceivedWebhook.ReadAsync(receiver, 1));
         Assert.Equal((null, "/own/path?x=1", named), (request.Error, request.Path, Data(request).Data.GetProperty("id").GetGuid()));
         Assert.Equal(named, Assert.Single(await DeliveriesAsync(forJobs)).About);
     }

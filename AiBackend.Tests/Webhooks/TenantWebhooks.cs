@@ -95,28 +95,11 @@ public abstract class TenantWebhooks(PostgresServer postgres, RedisServer redis)
         await command.ExecuteNonQueryAsync(TestRun.Cancel);
     }
 
-    protected static (string Type, JsonElement Data) Data(Request request)
+    private protected static (string Type, JsonElement Data) Data(ReceivedWebhook request)
     {
         var message = JsonDocument.Parse(request.Message!).RootElement;
         Assert.Equal(["type", "timestamp", "data"], message.EnumerateObject().Select(member => member.Name));
         Assert.True(message.GetProperty("timestamp").TryGetDateTimeOffset(out _));
         return (message.GetProperty("type").GetString()!, message.GetProperty("data"));
     }
-
-    private protected static Task<List<Request>> RequestsAsync(ChildProcess receiver, int count) =>
-        Eventually.GetAsync(
-            _ =>
-                Task.FromResult(
-                    receiver
-                        .Output.Split('\n')
-                        .Where(line => line.StartsWith('{'))
-                        .Select(line => JsonSerializer.Deserialize<Request>(line, JsonSerializerOptions.Web)!)
-                        .ToList()
-                ),
-            requests => requests.Count == count,
-            $"the receiver has seen {count}",
-            TimeSpan.FromSeconds(60)
-        );
-
-    protected sealed record Request(string? Error, int Status, string? Path, string? Id, string? Message);
 }

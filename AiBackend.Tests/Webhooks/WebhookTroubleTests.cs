@@ -34,11 +34,11 @@ public sealed class WebhookTroubleTests(PostgresServer postgres, RedisServer red
         await EndAsync(AttemptEnd.Succeeded("C."));
         await DueAsync();
         await SendAsync(address);
-        await RequestsAsync(receiver, 2);
+        await ReceivedWebhook.ReadAsync(receiver, 2);
         await Core.Get<EndpointStore>().ChangeAsync(now.TenantId, now.Id, new(Enabled: true), TestRun.Cancel);
         await SendAsync(address);
 
-        Assert.All(await RequestsAsync(receiver, 3), request => Assert.Null(request.Error));
+        Assert.All(await ReceivedWebhook.ReadAsync(receiver, 3), request => Assert.Null(request.Error));
         Assert.Equal(
             ["delivered: status 503", "given_up: status 410"],
             (await DeliveriesAsync(endpoint)).Select(d => $"{d.State}: {d.Attempts[0].Error}").Order(StringComparer.Ordinal)
@@ -146,13 +146,13 @@ public sealed class WebhookTroubleTests(PostgresServer postgres, RedisServer red
 
         using (var first = await WorkerProcess.StartAsync(Db, _redis, provider, settings))
         {
-            await RequestsAsync(receiver, 1);
+            await ReceivedWebhook.ReadAsync(receiver, 1);
             first.Signal(Signal.Kill);
             await first.WaitForExitAsync();
         }
 
         using var second = await WorkerProcess.StartAsync(Db, _redis, provider, settings);
-        var requests = await RequestsAsync(receiver, 2);
+        var requests = await ReceivedWebhook.ReadAsync(receiver, 2);
 
         Assert.All(requests, request => Assert.Null(request.Error));
         Assert.Single(requests.Select(request => request.Id).Distinct(StringComparer.Ordinal));
