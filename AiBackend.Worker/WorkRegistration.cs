@@ -3,6 +3,7 @@ using AiBackend.Core.Operations;
 using AiBackend.Core.Retention;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Maintenance;
+using AiBackend.Worker.Presence;
 using AiBackend.Worker.Quarantine;
 
 namespace AiBackend.Worker;
@@ -23,6 +24,7 @@ internal static class WorkRegistration
         builder.AddRetention();
         builder.AddMaintenance();
         builder.AddQuarantineProcesses(args);
+        builder.AddPresence();
         builder.AddJobExecution();
     }
 }

@@ -43,5 +43,9 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>Provider and model: under this name its limits are counted, and what waits for them names it.</summary>
     public string FullName => _fullName ??= $"{Provider}/{Model}";
 
+    /// <summary>Whether it can what the call uses; of one that declares nothing that is not known, and it counts as able.</summary>
+    internal bool Can(in RouteNeeds needs) =>
+        Capabilities.Count == 0 || needs.Uses.All(use => Capabilities.Contains(use, StringComparer.Ordinal));
+
     internal bool Holds(in RouteNeeds needs) => ContextTokens is not { } most || needs.InputTokens + (needs.MaxOutputTokens ?? 0) <= most;
 }

@@ -74,7 +74,7 @@ public sealed class RoutedChat
     {
         var failures = new RouteFailures();
         var answer = new PartialAnswer(messages, options);
-        var plan = new RoutePlan(await RouteAsync(model, answer.Size, calls.Caller, cancellationToken));
+        var plan = new RoutePlan(await RouteAsync(model, answer.Size, options, calls.Caller, cancellationToken));
         while (plan.Next() is { } deployment)
         {
             var cut = plan.CutFor(deployment, answer, plan.Failed is null ? null : failures.Last.Failure);
@@ -169,11 +169,15 @@ public sealed class RoutedChat
     private async ValueTask<IReadOnlyList<ChatDeployment>> RouteAsync(
         string model,
         CallSize size,
+        ChatOptions? options,
         ChatCaller caller,
         CancellationToken cancellationToken
     )
     {
-        var needs = new RouteNeeds(size.PromptTokens, size.MaxOutputTokens, caller.Level, caller.TimeLeft, caller.IsMoved);
+        var needs = new RouteNeeds(size.PromptTokens, size.MaxOutputTokens, caller.Level, caller.TimeLeft, caller.IsMoved)
+        {
+            Uses = ModelCapabilities.Of(options),
+        };
         var route = await _catalog.RouteAsync(model, needs, _prices, cancellationToken);
         if (route.Count == 0)
         {

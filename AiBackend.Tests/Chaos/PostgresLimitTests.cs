@@ -57,7 +57,10 @@ public sealed class PostgresLimitTests(PostgresServer shared)
     [Fact]
     public async Task F_20_without_a_connection_to_spare_callers_are_told_and_all_is_well_soon_after_there_is_one()
     {
-        await using var postgres = await PostgresServer.StartNewAsync(("max_connections", "20"));
+        await using var postgres = await PostgresServer.StartNewAsync(("max_connections", "40"));
+        await using var greedy = NpgsqlDataSource.Create(postgres.ConnectionString("postgres") + ";Pooling=false");
+        // Before anybody else: the pools of an Api and a worker may already be all there are.
+        var hunt = await greedy.OpenConnectionAsync(TestRun.Cancel);
         var api = await ApiBehindProxy.StartAsync(postgres);
         await using var redis = await RedisServer.StartNewAsync();
         using var log = new LogCount();
@@ -72,9 +75,8 @@ public sealed class PostgresLimitTests(PostgresServer shared)
         try
         {
             await api.SubmitAsync();
-            await using var greedy = NpgsqlDataSource.Create(postgres.ConnectionString("postgres") + ";Pooling=false");
             // As after a restart of everything at once: whoever is first has them all.
-            await using (var hunt = await greedy.OpenConnectionAsync(TestRun.Cancel))
+            await using (hunt)
             {
                 await using var end = new NpgsqlCommand(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname <> 'postgres'",

@@ -1,6 +1,7 @@
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Catalog;
 using AiBackend.Tests.Providers;
+using Microsoft.Extensions.AI;
 
 namespace AiBackend.Tests.Routing;
 
@@ -65,12 +66,34 @@ public sealed class TargetRuleTests
         Assert.Equal(["dear:context_length"], Chosen(route, Plain with { InputTokens = 1001 }));
     }
 
-    private static CatalogRoute Route(params IEnumerable<(string Model, TargetRule When, long? Context)> targets) =>
-        new([
-            .. targets.Select(target =>
-                (new ChatDeployment("p", target.Model, false, new ScriptedChatClient()) { ContextTokens = target.Context }, target.When)
-            ),
+    [Fact]
+    public void A_call_with_tools_goes_to_whoever_does_not_say_that_it_has_none_and_to_the_others_last()
+    {
+        var route = new CatalogRoute([
+            (Deployment("plain") with { Capabilities = ["json"] }, TargetRule.Always),
+            (Deployment("unknown"), TargetRule.Always),
+            (Deployment("able") with { Capabilities = ["json", "tools"] }, TargetRule.Always),
         ]);
+
+        Assert.Equal(["plain:", "unknown:", "able:"], Chosen(route, Plain with { Uses = ["json"] }));
+        Assert.Equal(["unknown:capability", "able:capability", "plain:"], Chosen(route, Plain with { Uses = ["json", "tools"] }));
+    }
+
+    [Fact]
+    public void What_a_call_uses_is_told_from_its_options()
+    {
+        var tool = AIFunctionFactory.Create(() => "", "now");
+
+        Assert.Empty(ModelCapabilities.Of(null));
+        Assert.Empty(ModelCapabilities.Of(new ChatOptions { Tools = [], ResponseFormat = ChatResponseFormat.Text }));
+        Assert.Equal(["json"], ModelCapabilities.Of(new ChatOptions { ResponseFormat = ChatResponseFormat.Json }));
+        Assert.Equal(["tools", "json"], ModelCapabilities.Of(new ChatOptions { Tools = [tool], ResponseFormat = ChatResponseFormat.Json }));
+    }
+
+    private static ChatDeployment Deployment(string model) => new("p", model, false, new ScriptedChatClient());
+
+    private static CatalogRoute Route(params IEnumerable<(string Model, TargetRule When, long? Context)> targets) =>
+        new([.. targets.Select(target => (Deployment(target.Model) with { ContextTokens = target.Context }, target.When))]);
 
     private static IEnumerable<string> Chosen(CatalogRoute route, RouteNeeds needs) =>
         route.For(needs).Select(deployment => $"{deployment.Model}:{deployment.ChosenFor}");

@@ -102,7 +102,26 @@ public sealed class AlertWebhookTests(PostgresServer postgres, RedisServer redis
         Assert.Equal(0, await nobody.RunAsync(TestRun.Cancel));
         await Core.ExecuteAsync("UPDATE webhook_deliveries SET ended_at = now() - interval '31 days' WHERE id = @id", gone);
         await Core.Get<DeliveryStore>().PruneAsync(TestRun.Cancel);
+        // It still holds, and would be told again.
+        Assert.Equal(2, await Core.ScalarAsync<int>("SELECT count(*) FROM webhook_deliveries"));
+        await Core.ExecuteAsync("UPDATE alerts SET resolved_at = now() WHERE id = @id", gone);
+        await Core.Get<DeliveryStore>().PruneAsync(TestRun.Cancel);
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM webhook_deliveries"));
+    }
+
+    [Fact]
+    public async Task I_17_an_alert_that_was_over_before_anybody_looked_is_told_all_the_same()
+    {
+        using var receiver = await ReceiverAsync("200");
+        var tell = await TellerAsync(receiver);
+        var alert = await RaiseAsync("E.");
+        await Core.ExecuteAsync("UPDATE alerts SET resolved_at = now() WHERE id = @id", alert);
+        var old = await RaiseAsync("F.");
+        await Core.ExecuteAsync("UPDATE alerts SET resolved_at = now() - interval '2 hours' WHERE id = @id", old);
+
+        Assert.Equal(1, await tell.RunAsync(TestRun.Cancel));
+
+        Assert.Equal($"msg_{alert:N}", Assert.Single(await ReceivedWebhook.ReadAsync(receiver, 1)).Id);
     }
 
     [Fact]

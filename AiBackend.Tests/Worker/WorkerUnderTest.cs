@@ -13,6 +13,7 @@ using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Providers;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Maintenance;
+using AiBackend.Worker.Presence;
 
 namespace AiBackend.Tests.Worker;
 
@@ -60,6 +61,7 @@ public static class WorkerUnderTest
                 builder.AddQueueGauges();
                 builder.AddRetention();
                 builder.AddMaintenance();
+                builder.AddPresence();
                 builder.AddJobExecution();
                 add?.Invoke(builder);
             },

@@ -15,6 +15,7 @@ internal static class ModelSwitches
             RouteSwitch.Deadline => $"The deadline is near, so the faster model {model} was asked.",
             RouteSwitch.Pressure => $"Others wait too long, so the faster model {model} was asked, as this job's route allows.",
             RouteSwitch.ContextLength => $"The input is long, so {model} was asked, which has room for it.",
+            RouteSwitch.Capability => $"The model before it cannot do what this call uses, so {model} was asked.",
             _ => null,
         };
         if (why is not null)

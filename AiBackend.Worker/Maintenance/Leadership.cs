@@ -113,14 +113,20 @@ internal sealed class Leadership(
         _lastTouch = now;
     }
 
+    /// <summary>Ends the term of a leader that resigns or is gone; of anybody else there is none.</summary>
+    public async Task EndAsync(Guid holder, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(ResignSql);
+        command.Parameters.AddWithValue("holder", holder);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
     private async Task ResignAsync()
     {
         try
         {
-            await using var command = database.CreateCommand(ResignSql);
-            command.Parameters.AddWithValue("holder", identity.Id);
             // None: the process is ending; the command time-out bounds it.
-            await command.ExecuteNonQueryAsync(CancellationToken.None);
+            await EndAsync(identity.Id, CancellationToken.None);
         }
         catch (Exception failure) when (StorageFailures.MayCome(failure))
         {

@@ -25,9 +25,11 @@ public sealed class TellAlerts(
     /// <summary>The operators' endpoint's name.</summary>
     public const string Endpoint = "alerts";
 
+    // Also what was over again before anybody looked.
     private const string UntoldSql = """
         SELECT @endpoint, a.id, a.tenant_id, t.slug, a.rule FROM alerts a LEFT JOIN tenants t ON t.id = a.tenant_id
-         WHERE a.resolved_at IS NULL AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint = @endpoint AND d.id = a.id)
+         WHERE (a.resolved_at IS NULL OR a.resolved_at > now() - interval '1 hour')
+           AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint = @endpoint AND d.id = a.id)
          ORDER BY a.raised_at LIMIT 100
         """;
 
@@ -38,7 +40,7 @@ public sealed class TellAlerts(
           JOIN webhook_endpoints e ON e.tenant_id = a.tenant_id AND e.enabled AND e.url IS NOT NULL AND e.created_at < a.raised_at
          CROSS JOIN LATERAL (SELECT replace(e.id::text, '-', '') AS name) n
           LEFT JOIN tenants t ON t.id = a.tenant_id
-         WHERE a.resolved_at IS NULL AND a.raised_at > now() - interval '7 days'
+         WHERE (a.resolved_at IS NULL OR a.resolved_at > now() - interval '1 hour') AND a.raised_at > now() - interval '7 days'
            AND (e.events = '{}' OR CASE a.rule WHEN @budget THEN @budget_event ELSE @alert_event END = ANY (e.events))
            AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint = n.name AND d.id = a.id)
          ORDER BY a.raised_at LIMIT 100

@@ -9,12 +9,14 @@ internal sealed class CatalogRoute(IReadOnlyList<(ChatDeployment Deployment, Tar
     /// <summary>Every target, whatever the call.</summary>
     public IReadOnlyList<ChatDeployment> All { get; } = [.. targets.Select(target => target.Deployment)];
 
-    private readonly bool _isPlain = targets.All(target => target.When == TargetRule.Always && target.Deployment.ContextTokens is null);
+    private readonly bool _isPlain = targets.All(target =>
+        target.When == TargetRule.Always && target.Deployment is { ContextTokens: null, Capabilities.Count: 0 }
+    );
 
     /// <summary>The targets for a call, best first.</summary>
     /// <remarks>
     /// Whose context is too small by the estimate stands behind those into which the call fits, the largest first: an estimate may be
-    /// wrong, and the provider has the last word.
+    /// wrong, and the provider has the last word. Behind all stands who says that it cannot do what the call uses.
     /// </remarks>
     public IReadOnlyList<ChatDeployment> For(RouteNeeds needs)
     {
@@ -25,6 +27,7 @@ internal sealed class CatalogRoute(IReadOnlyList<(ChatDeployment Deployment, Tar
 
         var fitting = new List<ChatDeployment>(targets.Count);
         List<ChatDeployment>? tooSmall = null;
+        List<ChatDeployment>? unable = null;
         var passedForLength = false;
         foreach (var (deployment, when) in targets)
         {
@@ -32,9 +35,13 @@ internal sealed class CatalogRoute(IReadOnlyList<(ChatDeployment Deployment, Tar
             {
                 passedForLength |= !when.IsShortEnough(needs);
             }
+            else if (!deployment.Can(needs))
+            {
+                (unable ??= []).Add(deployment);
+            }
             else if (deployment.Holds(needs))
             {
-                fitting.Add(deployment with { ChosenFor = ReasonOf(when, passedForLength) });
+                fitting.Add(deployment with { ChosenFor = ReasonOf(when, passedForLength, passedAsUnable: unable is not null) });
             }
             else
             {
@@ -48,13 +55,14 @@ internal sealed class CatalogRoute(IReadOnlyList<(ChatDeployment Deployment, Tar
             fitting.AddRange(tooSmall.OrderByDescending(deployment => deployment.ContextTokens));
         }
 
-        return fitting;
+        return unable is null ? fitting : [.. fitting, .. unable];
     }
 
-    private static string? ReasonOf(TargetRule when, bool passedForLength) =>
+    private static string? ReasonOf(TargetRule when, bool passedForLength, bool passedAsUnable) =>
         when.TimeLeftBelow is not null ? RouteSwitch.Deadline
         : when.UnderPressure ? RouteSwitch.Pressure
         : when.InputTokensAbove is not null || passedForLength ? RouteSwitch.ContextLength
+        : passedAsUnable ? RouteSwitch.Capability
         : null;
 }
 
@@ -69,4 +77,7 @@ public static class RouteSwitch
 
     /// <summary>Others wait too long: the faster model.</summary>
     public const string Pressure = "pressure";
+
+    /// <summary>The model before it cannot do what the call uses: tools, or JSON.</summary>
+    public const string Capability = "capability";
 }

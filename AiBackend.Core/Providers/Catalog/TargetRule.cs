@@ -6,7 +6,11 @@ namespace AiBackend.Core.Providers.Catalog;
 /// <param name="Level">0 is the most urgent, 2 the least.</param>
 /// <param name="TimeLeft">Until the work is of no more use; null is for ever.</param>
 /// <param name="IsMoved">It goes to a faster model for a while, because others wait too long.</param>
-public readonly record struct RouteNeeds(long InputTokens, int? MaxOutputTokens, int Level, TimeSpan? TimeLeft, bool IsMoved = false);
+public readonly record struct RouteNeeds(long InputTokens, int? MaxOutputTokens, int Level, TimeSpan? TimeLeft, bool IsMoved = false)
+{
+    /// <summary>What the call uses of what not every model can: <see cref="ModelCapabilities"/>.</summary>
+    public IReadOnlyList<string> Uses { get; init; } = [];
+}
 
 /// <summary>Which calls a target of a route is for: all of what is set holds.</summary>
 /// <param name="InputTokensAbove">More tokens than this in the prompt.</param>

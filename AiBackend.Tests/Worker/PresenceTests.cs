@@ -1,0 +1,75 @@
+using AiBackend.Core.Jobs;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Simulator;
+
+namespace AiBackend.Tests.Worker;
+
+/// <summary>That a worker's process has ended is known at once, whatever its leases say; that its session has is no reason to take its jobs.</summary>
+public sealed class PresenceTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : CoreTests(postgres, redis),
+        IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    // Longer than this test waits for anything.
+    private static readonly (string, string)[] LongLeases = [("Worker__LeaseDuration", "00:10:00"), ("Worker__MaxConcurrentJobs", "1")];
+
+    private const string HoldersSql = """
+        SELECT count(DISTINCT w.id)
+          FROM pg_locks l JOIN workers w ON (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('worker/' || w.id, 0)
+         WHERE l.locktype = 'advisory' AND l.granted AND w.stopped_at IS NULL
+        """;
+
+    private const string EndSessionSql = """
+        SELECT pg_terminate_backend(l.pid)
+          FROM pg_locks l JOIN workers w ON (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('worker/' || w.id, 0)
+         WHERE l.locktype = 'advisory'
+        """;
+
+    private readonly RedisServer _redis = redis;
+
+    [Fact]
+    public async Task The_leases_of_a_killed_worker_end_at_once_however_long_they_are()
+    {
+        var model = await simulator.ModelAsync(new { words = 200, interval_ms = 50 });
+        using var leader = await StartAsync(model);
+        var kept = await Core.SubmitAsync();
+        await UntilAsync(kept, JobStatus.Processing);
+        using var killed = await StartAsync(model);
+        var job = await Core.SubmitAsync();
+        await UntilAsync(job, JobStatus.Processing);
+        await UntilHeldAsync(2);
+
+        await killed.KillGroupAsync();
+
+        await Eventually.TrueAsync(async _ => !await IsLeasedAsync(job), "its lease has ended", TimeSpan.FromSeconds(30));
+        Assert.True(await IsLeasedAsync(kept));
+    }
+
+    [Fact]
+    public async Task A_worker_whose_session_ended_shows_itself_again_and_keeps_its_job()
+    {
+        var model = await simulator.ModelAsync(new { words = 200, interval_ms = 50 });
+        using var first = await StartAsync(model);
+        using var second = await StartAsync(model);
+        var job = await Core.SubmitAsync();
+        await UntilAsync(job, JobStatus.Processing);
+        await UntilHeldAsync(2);
+
+        await Core.ExecuteAsync(EndSessionSql, Guid.Empty);
+        await UntilHeldAsync(2);
+
+        await UntilAsync(job, JobStatus.Completed);
+        Assert.Equal(1, await Core.ScalarAsync<int>("SELECT attempt FROM jobs WHERE id = @id", job));
+    }
+
+    private Task<WorkerProcess> StartAsync(string model) => WorkerProcess.StartAsync(Db, _redis, (simulator.Address, model), LongLeases);
+
+    private Task UntilAsync(Guid job, JobStatus status) =>
+        Eventually.TrueAsync(async _ => await Core.StatusAsync(job) == status, $"job {job} is {status}", TimeSpan.FromSeconds(90));
+
+    private Task<bool> IsLeasedAsync(Guid job) => Core.ScalarAsync<bool>("SELECT lease_until > now() FROM jobs WHERE id = @id", job);
+
+    private Task UntilHeldAsync(int workers) =>
+        Eventually.TrueAsync(async _ => await Core.ScalarAsync<long>(HoldersSql) == workers, $"{workers} workers hold their locks");
+}
