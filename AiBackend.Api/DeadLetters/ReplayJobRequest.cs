@@ -115,7 +115,11 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
         switch (await replay.RunAsync(source, order, context.RequestAborted))
         {
             case ReplayOutcome.Done(var newId, var repeat):
-                var job = await accepted.AsOfThenAsync(order.TenantId, newId, context.RequestAborted);
+                if (await accepted.AsOfThenAsync(order.TenantId, newId, context.RequestAborted) is not { } job)
+                {
+                    return AcceptedJob.Deleted(newId);
+                }
+
                 context.Response.Headers.Location = job.Links.Self;
                 if (repeat)
                 {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AiBackend.Api.Problems;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Events;
@@ -39,13 +40,19 @@ internal sealed class AcceptedJob(JobReads jobs, IJobEventLog log)
     }
 
     /// <summary>A job as its first event found it, whatever has become of it since.</summary>
-    public async Task<Job> AsOfThenAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    /// <returns>Null when it was deleted.</returns>
+    public async Task<Job?> AsOfThenAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
         var job = await jobs.FindAsync(tenantId, jobId, cancellationToken);
         var page = await log.ReadAsync(tenantId, jobId, after: 0, limit: 1, cancellationToken);
-        if (job is null || page.Events is not [{ Kind: JobEventKind.State } first])
+        if (job is null)
         {
-            throw new InvalidOperationException($"Job {jobId} has an idempotency key but no first event.");
+            return null;
+        }
+
+        if (page.Events is not [{ Kind: JobEventKind.State } first])
+        {
+            throw new InvalidOperationException($"Job {jobId} has no first event.");
         }
 
         var state = JsonSerializer.Deserialize(first.Data.Span, WireJson.Default.StateEvent)!;
@@ -65,6 +72,10 @@ internal sealed class AcceptedJob(JobReads jobs, IJobEventLog log)
             ServedBy = null,
         };
     }
+
+    /// <summary>What the repeat of a request is told whose job was deleted.</summary>
+    public static Refusal Deleted(Guid jobId) =>
+        ProblemTypes.JobNotFound.With($"Job {jobId} of this Idempotency-Key was deleted. Use a new key for a new request.");
 
     private static QueuePlace PlaceOf(string status) =>
         new(null, null, null, status == JobStatuses.Scheduled ? WaitingReasons.Scheduled : WaitingReasons.Capacity);

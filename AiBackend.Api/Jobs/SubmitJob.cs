@@ -52,7 +52,12 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
                 return null;
             case Acceptance.Repeat(var jobId):
                 context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
-                await AnswerAsync(context, await accepted.AsOfThenAsync(draft.TenantId, jobId, context.RequestAborted));
+                if (await accepted.AsOfThenAsync(draft.TenantId, jobId, context.RequestAborted) is not { } then)
+                {
+                    return AcceptedJob.Deleted(jobId);
+                }
+
+                await AnswerAsync(context, then);
                 return null;
             case Acceptance.Refused(var why):
                 return why;

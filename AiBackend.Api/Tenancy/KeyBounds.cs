@@ -39,6 +39,30 @@ internal static class KeyBounds
             : null;
     }
 
+    /// <summary>A key cannot live on in one that it made: whoever stole it would keep it for ever.</summary>
+    /// <param name="caller">Whose key hands out another one.</param>
+    /// <param name="isAsked">Whether the request says how long that one should live.</param>
+    /// <param name="expiresAt">When it would end; afterwards no later than the caller's own, where nothing else was asked for.</param>
+    /// <returns>Why it may not live as long as was asked, or null.</returns>
+    public static Refusal? BoundLife(Caller caller, bool isAsked, ref DateTimeOffset? expiresAt)
+    {
+        if (caller.ExpiresAt is not { } own || expiresAt <= own)
+        {
+            return null;
+        }
+
+        if (isAsked)
+        {
+            return ProblemTypes.BeyondOwnKey.At(
+                "expires_in_days",
+                $"The key would outlive the key {caller.KeyId}, which ends at {own:O}. Leave expires_in_days out, or sign in to make a key that lives on."
+            );
+        }
+
+        expiresAt = own;
+        return null;
+    }
+
     private static bool HasAll(Caller caller) => caller.Scopes.Contains(Policies.Everything, StringComparer.Ordinal);
 
     private static bool IsMore(long? wanted, long? own) => own is not null && (wanted is null || wanted > own);

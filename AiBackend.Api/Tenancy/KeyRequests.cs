@@ -41,8 +41,11 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
         KeyRecord wanted = null!;
         refusal ??= KeyRules.CheckNew(request, tenantId, caller.KeyId, clock.GetUtcNow(), out wanted);
         refusal ??= KeyBounds.Check(caller, wanted);
+        var expiresAt = refusal is null ? wanted.ExpiresAt : null;
+        refusal ??= KeyBounds.BoundLife(caller, request.ExpiresInDays is not null, ref expiresAt);
         if (refusal is null)
         {
+            wanted = wanted with { ExpiresAt = expiresAt };
             var key = ApiKey.Create(live: request.Test != true);
             var made = await keys.AddAsync(key, wanted, context.RequestAborted);
             if (made is not null)
@@ -51,9 +54,7 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
                 return;
             }
 
-            refusal = ProblemTypes.TooManyKeys.With(
-                $"The tenant has {KeyAdministration.MaxKeys} keys, which is as many as it may. Revoke those that nobody uses."
-            );
+            refusal = TooMany;
         }
 
         await context.RefuseAsync(refusal);
@@ -86,6 +87,7 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
         DateTimeOffset? expiresAt = null;
         refusal ??= KeyRules.CheckRoll(request, clock.GetUtcNow(), out overlap, out expiresAt);
         refusal ??= KeyBounds.Check(caller, old!);
+        refusal ??= KeyBounds.BoundLife(caller, request.ExpiresInDays is not null, ref expiresAt);
         if (refusal is null)
         {
             var key = ApiKey.Create(live: request.Test != true);
@@ -96,7 +98,12 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
                 return;
             }
 
-            refusal = Ended(old);
+            // Nothing is wrong with a key that could still be rolled: then there was no room for another.
+            refusal =
+                (await keys.ListAsync(old.TenantId, old.Id, context.RequestAborted)) is [{ RevokedAt: null, ReplacedBy: null } still]
+                && !(still.ExpiresAt <= clock.GetUtcNow())
+                    ? TooMany
+                    : Ended(old);
         }
 
         await context.RefuseAsync(refusal);
@@ -131,6 +138,11 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
             found
         );
     }
+
+    private static Refusal TooMany { get; } =
+        ProblemTypes.TooManyKeys.With(
+            $"The tenant has {KeyAdministration.MaxKeys} keys, which is as many as it may. Revoke those that nobody uses."
+        );
 
     private static Refusal Ended(KeyRecord key) =>
         ProblemTypes.KeyEnded.With(

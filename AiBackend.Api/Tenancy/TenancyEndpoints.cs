@@ -97,7 +97,7 @@ internal static class TenancyEndpoints
             .Describe(
                 "AddKey",
                 "Make an API key",
-                "The answer has the key in `value`, this once. A key gives nothing that it does not have: scopes, models, networks, priority and limits of the new one are within those of yours.",
+                "The answer has the key in `value`, this once. A key gives nothing that it does not have: scopes, models, networks, priority, limits and life of the new one are within those of yours.",
                 [Owner],
                 [.. ProblemTypes.OfBody, ProblemTypes.BeyondOwnKey, ProblemTypes.TooManyKeys]
             )
@@ -133,7 +133,13 @@ internal static class TenancyEndpoints
                 "Replace an API key",
                 "Makes one that may do the same, and lets the old one end after an overlap, a day by default.",
                 KeyPath,
-                [.. ProblemTypes.OfBody, ProblemTypes.BeyondOwnKey, ProblemTypes.KeyNotFound, ProblemTypes.KeyEnded]
+                [
+                    .. ProblemTypes.OfBody,
+                    ProblemTypes.BeyondOwnKey,
+                    ProblemTypes.KeyNotFound,
+                    ProblemTypes.KeyEnded,
+                    ProblemTypes.TooManyKeys,
+                ]
             )
             .Answers<NewKey>(StatusCodes.Status201Created, "The new key, with its secret.")
             .Takes<RollKeyRequest>(optional: true);

@@ -36,7 +36,7 @@ internal sealed class SetupRequests(SetupToken setup, UserStore users, Callers c
         {
             attempts.CountSignIn(context.Connection.RemoteIpAddress, "setup");
             refusal = ProblemTypes.SignInFailed.With(
-                "The token is not the one in the server's log, or an hour old, or there is a user already. Restart a server for another token."
+                "The token is not the one in the server's log, or an hour old, or there is an administrator already. Restart a server for another token."
             );
         }
 
@@ -61,13 +61,15 @@ internal sealed class SetupRequests(SetupToken setup, UserStore users, Callers c
                 Activity.Current?.TraceId.ToHexString(),
                 context.Connection.RemoteIpAddress?.ToString()
             );
-            if (await users.AddAsync(user, request.Password!, null, onlyFirst: true, context.RequestAborted) is { } made)
+            if (await users.AddAsync(user, request.Password!, null, firstFrom: UserRole.Admin, context.RequestAborted) is { } made)
             {
                 await JsonAnswer.WriteAsync(context, StatusCodes.Status201Created, UserRequests.Show(made), WireJson.Default.User);
                 return;
             }
 
-            refusal = ProblemTypes.SignInFailed.With("There is a user already. Sign in, or have an administrator make you one.");
+            refusal = ProblemTypes.SignInFailed.With(
+                "There is an administrator already, or a user of that address. Sign in, or use another address."
+            );
         }
 
         await context.RefuseAsync(refusal);

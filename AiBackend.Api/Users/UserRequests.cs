@@ -41,7 +41,9 @@ internal sealed class UserRequests(UserStore users, TimeProvider clock)
             refusal = RefuseKey(caller);
         }
 
-        var made = refusal is null ? await users.AddAsync(user, request.Password!, caller.KeyId, onlyFirst, context.RequestAborted) : null;
+        var made = refusal is null
+            ? await users.AddAsync(user, request.Password!, caller.KeyId, onlyFirst ? UserRole.Viewer : null, context.RequestAborted)
+            : null;
         await AnswerAsync(context, StatusCodes.Status201Created, refusal ?? (made is null ? Taken(user.Email) : null), made);
     }
 

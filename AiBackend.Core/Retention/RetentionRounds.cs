@@ -11,6 +11,7 @@ public sealed class RetentionRounds(
     JobPartitions partitions,
     CompactLogs compact,
     PruneDeadLetters pruneDeadLetters,
+    PruneRemains pruneRemains,
     RetentionMetrics metrics,
     IOptions<RetentionOptions> options,
     ILogger<RetentionRounds> logger
@@ -41,7 +42,10 @@ public sealed class RetentionRounds(
     /// <returns>When the next round should follow.</returns>
     public async Task<TimeSpan> PartitionAsync(CancellationToken cancellationToken)
     {
-        var next = await TryAsync("add partitions", AddAsync, cancellationToken);
+        var next = Earlier(
+            await TryAsync("add partitions", AddAsync, cancellationToken),
+            await TryAsync("forget what is left of sessions, keys and jobs", pruneRemains.RunAsync, cancellationToken)
+        );
         if (options.Value.Jobs == TimeSpan.Zero)
         {
             return next;

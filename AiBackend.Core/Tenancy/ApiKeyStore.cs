@@ -27,7 +27,7 @@ public sealed class ApiKeyStore(
     private const string FindSql = """
         SELECT k.hash, k.tenant_id, k.scopes, t.tier, k.highest_priority, t.organisation_id, k.allowed_models, k.allowed_networks,
                k.requests_per_minute, k.tokens_per_minute, k.max_queued,
-               k.last_used_at IS NULL OR k.last_used_at < now() - interval '5 minutes'
+               k.last_used_at IS NULL OR k.last_used_at < now() - interval '5 minutes', k.expires_at
           FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
          WHERE k.key_id = @key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND t.disabled_at IS NULL
         """;
@@ -133,6 +133,7 @@ public sealed class ApiKeyStore(
             AllowedModels = row.IsDBNull(6) ? null : row.GetFieldValue<string[]>(6),
             AllowedNetworks = row.IsDBNull(7) ? null : [.. row.GetFieldValue<string[]>(7).Select(text => IPNetwork.Parse(text))],
             Limits = row.ReadLimits(8),
+            ExpiresAt = row.Moment(12),
         };
     }
 

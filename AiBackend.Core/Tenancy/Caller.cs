@@ -29,6 +29,9 @@ public sealed record Caller(Guid TenantId, string KeyId, IReadOnlyList<string> S
     /// <summary>How much it may ask for.</summary>
     public KeyLimits Limits { get; init; } = KeyLimits.None;
 
+    /// <summary>When the key ends; null is never, and for who signed in: a session ends, a user's rights do not.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
     /// <summary>Whether a request may come from there.</summary>
     public bool MayComeFrom(IPAddress? address) =>
         AllowedNetworks is not { } networks

@@ -47,6 +47,8 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
             UPDATE api_keys SET replaced_by = @key_id, expires_at = least(expires_at, now() + @overlap)
              WHERE key_id = @old_id AND tenant_id = @tenant_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
                AND replaced_by IS NULL
+               AND (SELECT count(*) FROM api_keys WHERE tenant_id = @tenant_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))
+                   < @most + CASE WHEN @overlap > interval '0' THEN 0 ELSE 1 END
             RETURNING *
         )
         INSERT INTO api_keys (key_id, tenant_id, name, hash, scopes, highest_priority, allowed_models, allowed_networks, requests_per_minute,
@@ -110,7 +112,7 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
     /// <param name="expiresAt">When the new one expires; null is never.</param>
     /// <param name="createdBy">Who asks.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Null when the tenant has no such key that could be rolled.</returns>
+    /// <returns>Null when the tenant has no such key that could be rolled, or as many as it may.</returns>
     public async Task<KeyRecord?> RollAsync(
         Guid tenantId,
         string oldId,
@@ -127,6 +129,7 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
         command.Parameters.AddWithValue("key_id", key.Id);
         command.Parameters.AddWithValue("hash", keys.HashOf(key));
         command.Parameters.AddWithValue("overlap", overlap);
+        command.Parameters.AddWithValue("most", MaxKeys);
         AddMade(command.Parameters, createdBy, expiresAt);
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }

@@ -8,7 +8,7 @@ namespace AiBackend.Core.Tenancy;
 /// <summary>Why a job's key no longer lets it run.</summary>
 public enum KeyRefusal
 {
-    /// <summary>It was revoked after it had submitted the job. One that expired, or was rolled, has done nothing wrong.</summary>
+    /// <summary>It was revoked after it had submitted the job, or while servers still accepted it. One that expired, or was rolled, has done nothing wrong.</summary>
     Revoked,
 
     /// <summary>It may ask for this model no more.</summary>
@@ -33,6 +33,9 @@ internal sealed class KeyGrants([FromKeyedServices(DatabaseRegistration.AllTenan
 
     // With the wait of a claim's own, within the 5 s in which a revocation counts everywhere.
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(4);
+
+    // For as long a server may let a key in that was revoked meanwhile. What is submitted later is a replay, and somebody else's wish.
+    private static readonly TimeSpan AcceptedStill = TimeSpan.FromSeconds(5);
 
     private const string Sql = "SELECT revoked_at, allowed_models FROM api_keys WHERE key_id = @key_id";
 
@@ -65,7 +68,7 @@ internal sealed class KeyGrants([FromKeyedServices(DatabaseRegistration.AllTenan
         }
 
         return known is null ? null
-            : known.RevokedAt > submittedAt ? KeyRefusal.Revoked
+            : known.RevokedAt + AcceptedStill > submittedAt ? KeyRefusal.Revoked
             : ModelList.Has(known.AllowedModels, model) ? null
             : KeyRefusal.Model;
     }

@@ -9,7 +9,11 @@ internal static partial class TenancyLog
     public static partial void DevelopmentKeyCreated(this ILogger logger, string path);
 
     // The one secret that is told here, on purpose: whoever reads this log runs the installation, and it is good for an hour.
-    [LoggerMessage(1601, LogLevel.Warning, "There is no user yet. Open /setup of the site within an hour and give this token: {Token}")]
+    [LoggerMessage(
+        1601,
+        LogLevel.Warning,
+        "There is no administrator yet. Open /setup of the site within an hour and give this token: {Token}"
+    )]
     public static partial void SetupTokenMade(this ILogger logger, string token);
 
     [LoggerMessage(

@@ -12,6 +12,30 @@ namespace AiBackend.Tests.OpenAiApi;
 /// <summary>Responses whose callers wait for them, and those that go on from others.</summary>
 public sealed class FollowedResponseTests(QuicklyBeatingApi api) : IClassFixture<QuicklyBeatingApi>
 {
+    [Fact]
+    public async Task A_repeat_is_answered_as_then_also_when_the_response_it_went_on_from_was_deleted_since()
+    {
+        using var first = await PostAsync("""{"model":"default","background":true,"input":"Hello"}""");
+        var previous = (await ReadAsync(first)).GetProperty("id").GetString()!;
+        using var running = await (await api.WorkerAsync()).ClaimAsync(JobIdOf(first));
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("Hi.")));
+        var next = Encoding.UTF8.GetBytes(
+            $$"""{"model":"default","background":true,"previous_response_id":"{{previous}}","input":"And then?"}"""
+        );
+        (string, string) key = ("Idempotency-Key", $"repeat-{Guid.CreateVersion7():N}");
+        using var then = await api.Http.CallAsync("/v1/responses", next, TestRun.Cancel, key);
+        (await api.Http.DeleteAsync($"/v1/responses/{previous}", TestRun.Cancel)).EnsureSuccessStatusCode();
+
+        using var repeat = await api.Http.CallAsync("/v1/responses", next, TestRun.Cancel, key);
+        using var anew = await api.Http.CallAsync("/v1/responses", next, TestRun.Cancel);
+        using var anewWithKey = await api.Http.CallAsync("/v1/responses", next, TestRun.Cancel, (key.Item1, key.Item2 + "x"));
+
+        Assert.True(then.IsSuccessStatusCode && repeat.IsSuccessStatusCode, await repeat.Content.ReadAsStringAsync(TestRun.Cancel));
+        Assert.Equal(JobIdOf(then), JobIdOf(repeat));
+        await ReadErrorAsync(anew, HttpStatusCode.BadRequest);
+        await ReadErrorAsync(anewWithKey, HttpStatusCode.BadRequest);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Retention;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Chaos;
 using AiBackend.Tests.DeadLetters;
 using AiBackend.Tests.Fixtures;
@@ -85,11 +86,45 @@ public sealed class RetentionRoundsTests(PostgresServer postgres, RedisServer re
         );
     }
 
+    [Fact]
+    public async Task What_is_left_of_sessions_keys_and_jobs_that_are_over_is_forgotten_and_what_is_in_use_stays()
+    {
+        var kept = await Core.SubmitAsync();
+        await Core.ExecuteAsync(
+            $$"""
+            INSERT INTO users (id, organisation_id, email, name, role, password)
+            VALUES ('{{ApiKeyStore.DefaultTenant}}', '{{ApiKeyStore.DefaultTenant}}', 'a@b.example', 'a', 0, '-');
+            INSERT INTO sessions (hash, user_id, tenant_id, created_at)
+            SELECT h::bytea, '{{ApiKeyStore.DefaultTenant}}', '{{ApiKeyStore.DefaultTenant}}', at
+              FROM (VALUES ('old', now() - interval '26 hours'), ('new', now())) v (h, at);
+            INSERT INTO api_keys (key_id, tenant_id, name, hash, scopes, expires_at)
+            SELECT k, '{{ApiKeyStore.DefaultTenant}}', k, '-', '{}', until FROM (VALUES ('used', NULL), ('over', now())) v (k, until);
+            INSERT INTO key_windows SELECT k, 0, '{{ApiKeyStore.DefaultTenant}}', now() - interval '2 hours', 1 FROM unnest(ARRAY['used', 'over', 'gone']) k;
+            INSERT INTO deleted_details SELECT j, '{{ApiKeyStore.DefaultTenant}}', now() - interval '2 hours'
+              FROM unnest(ARRAY['{{kept}}', '{{Guid.CreateVersion7()}}']::uuid[]) j;
+            """,
+            Guid.Empty
+        );
+
+        await Rounds().PartitionAsync(TestRun.Cancel);
+
+        Assert.Equal(
+            $"new used {kept}",
+            await Core.ScalarAsync<string>(
+                """
+                SELECT (SELECT string_agg(convert_from(hash, 'UTF8'), ',') FROM sessions) || ' ' || (SELECT string_agg(key_id, ',') FROM key_windows)
+                       || ' ' || (SELECT string_agg(job_id::text, ',') FROM deleted_details)
+                """
+            )
+        );
+    }
+
     private RetentionRounds Rounds() =>
         new(
             new JobPartitions(Core.Database),
             new CompactLogs(Core.Database),
             new PruneDeadLetters(Core.Database),
+            new PruneRemains(Core.Database),
             new RetentionMetrics(Core.Get<IMeterFactory>()),
             Options.Create(new RetentionOptions { Jobs = TimeSpan.FromDays(2) }),
             LoggerFactory.Create(logging => logging.AddProvider(_log)).CreateLogger<RetentionRounds>()

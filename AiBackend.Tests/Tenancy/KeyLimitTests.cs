@@ -17,7 +17,7 @@ public sealed class KeyLimitTests(ApiServer api) : IClassFixture<ApiServer>
     public async Task D_13_two_servers_together_let_in_no_more_than_the_limit_in_any_minute()
     {
         var caller = new Caller(ApiKeyStore.DefaultTenant, "shared", [], "standard", null) { Limits = new KeyLimits(Limit, null, null) };
-        var servers = Enumerable.Range(0, 2).Select(_ => new KeyAllowances(api.Db.Source, TimeProvider.System)).ToList();
+        var servers = Enumerable.Range(0, 2).Select(_ => new KeyAllowances(api.Db.Source, api.Db.Source, TimeProvider.System)).ToList();
         var before = await MinuteAsync();
 
         var answers = await Task.WhenAll(

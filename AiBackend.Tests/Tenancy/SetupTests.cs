@@ -47,6 +47,46 @@ public sealed class SetupTests(PostgresServer postgres)
         Assert.Equal(HttpStatusCode.Created, signedIn.Status);
     }
 
+    [Fact]
+    public async Task D_2_who_is_first_in_another_organisation_or_only_looks_leaves_the_installation_to_be_set_up()
+    {
+        await using var api = new ApiServer(postgres);
+        await api.InitializeAsync();
+        using var anybody = api.Client(null);
+        using var tenant = api.Client(await api.AddTenantAsync());
+        await using var apart = api.Db.Source.CreateCommand(
+            """
+            INSERT INTO organisations (id, slug, name) SELECT id, 'apart', 'Apart' FROM tenants WHERE slug <> 'default';
+            UPDATE tenants SET organisation_id = id
+            """
+        );
+        await apart.ExecuteNonQueryAsync(TestRun.Cancel);
+        var token = await api.Get<SetupToken>().MakeAsync(TestRun.Cancel);
+
+        var stranger = await SendAsync(tenant, HttpMethod.Post, "/api/v1/users", UserOf("their@apart.example", "admin"));
+        var viewer = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/users", UserOf("viewer@our.example", "viewer"));
+        var needed = await SendAsync(anybody, HttpMethod.Get, "/api/v1/setup");
+        var made = await SetUpAsync(anybody, token!, 1);
+        var again = await SetUpAsync(anybody, token!, 2);
+
+        Assert.Equal((HttpStatusCode.Created, HttpStatusCode.Created), (stranger.Status, viewer.Status));
+        Assert.True(needed.Body.GetProperty("needed").GetBoolean());
+        Assert.Equal("admin", made.Body.GetProperty("role").GetString());
+        Assert.Equal("default", made.Body.GetProperty("organisation").GetString());
+        Assert.Equal(HttpStatusCode.Unauthorized, again.Status);
+        Assert.False((await SendAsync(anybody, HttpMethod.Get, "/api/v1/setup")).Body.GetProperty("needed").GetBoolean());
+    }
+
+    private static string UserOf(string email, string role) =>
+        JsonSerializer.Serialize(
+            new
+            {
+                email,
+                role,
+                password = "a long password",
+            }
+        );
+
     private static Task<(HttpStatusCode Status, JsonElement Body)> SetUpAsync(HttpClient client, string token, int turn) =>
         SendAsync(
             client,

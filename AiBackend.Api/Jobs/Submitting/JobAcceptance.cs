@@ -42,10 +42,15 @@ internal sealed class JobAcceptance(
 
     /// <param name="context">The request, whose answer is told what is left of the key's limits.</param>
     /// <param name="draft">What it asks for.</param>
-    public async Task<Acceptance> AcceptAsync(HttpContext context, JobDraft draft)
+    /// <param name="refusal">Why it would be refused if it were new; null when nothing is known yet.</param>
+    public async Task<Acceptance> AcceptAsync(HttpContext context, JobDraft draft, Refusal? refusal = null)
     {
         SubmitOutcome? outcome;
-        (var refusal, draft) = await RefuseNowAsync(context, draft);
+        if (refusal is null)
+        {
+            (refusal, draft) = await RefuseNowAsync(context, draft);
+        }
+
         if (refusal is not null)
         {
             // What was fine when the request first came is still answered as then, even if it would be refused today.

@@ -31,11 +31,14 @@ internal sealed class AttachedCalls(
     // Says that the job was accepted; nothing ends with it.
     private const int FirstEvent = 1;
 
+    /// <param name="context">The request.</param>
+    /// <param name="draft">What it asks for.</param>
+    /// <param name="refusal">Why it would be refused if it were new; null when nothing is known yet.</param>
     /// <returns>Why there is no job, or the job.</returns>
-    public async Task<(Refusal? Refusal, AcceptedCall Call)> AcceptAsync(HttpContext context, JobDraft draft)
+    public async Task<(Refusal? Refusal, AcceptedCall Call)> AcceptAsync(HttpContext context, JobDraft draft, Refusal? refusal = null)
     {
         AcceptedCall call;
-        switch (await acceptance.AcceptAsync(context, draft))
+        switch (await acceptance.AcceptAsync(context, draft, refusal))
         {
             case Acceptance.New(var committed, var createdAt):
                 call = new AcceptedCall(AcceptedJob.Of(committed, createdAt), FirstEvent, draft.IdempotencyKey is not null);
@@ -46,10 +49,7 @@ internal sealed class AttachedCalls(
                 var job = await jobs.FindAsync(draft.TenantId, jobId, context.RequestAborted);
                 if (head is null || job is null)
                 {
-                    return (
-                        ProblemTypes.JobNotFound.With($"Job {jobId} of this Idempotency-Key was deleted. Use a new key for a new request."),
-                        null!
-                    );
+                    return (AcceptedJob.Deleted(jobId), null!);
                 }
 
                 call = new AcceptedCall(job, head.Value.LastSeq, MayComeBack: true);

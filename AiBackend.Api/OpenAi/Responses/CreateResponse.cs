@@ -44,13 +44,15 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
         var (call, details, _) = response;
         var caller = context.User.GetCaller();
         var (refusal, chat) = await previous.CompleteAsync(caller.TenantId, response, context.RequestAborted);
+        // A repeat is answered as then, also when what it went on from was deleted since.
+        var isNew = refusal is null || key is null;
         JobDraft draft = null!;
-        if (refusal is null && rules.TryDraft(call.Job, chat, caller, key, out draft) is { } ofChat)
+        if ((refusal is null || !isNew) && rules.TryDraft(call.Job, chat, caller, key, out draft) is { } ofChat)
         {
-            refusal = ResponsePaths.Restore(ofChat, response, chat);
+            return refusal ?? ResponsePaths.Restore(ofChat, response, chat);
         }
 
-        if (refusal is not null)
+        if (refusal is not null && isNew)
         {
             return refusal;
         }
@@ -60,7 +62,7 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
             Fingerprint = FingerprintOf(draft, details),
             Details = JsonSerializer.Serialize(details, OpenAiJson.Default.ResponseDetails),
         };
-        (refusal, var accepted) = await calls.AcceptAsync(context, draft);
+        (refusal, var accepted) = await calls.AcceptAsync(context, draft, refusal);
         if (refusal is not null)
         {
             return refusal;

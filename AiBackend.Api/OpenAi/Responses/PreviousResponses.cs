@@ -21,6 +21,13 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
         Guid tenantId,
         string? id,
         CancellationToken cancellationToken
+    ) =>
+        await FindKeptAsync(tenantId, id, cancellationToken) is { IsDeleted: false } found ? (found.Job, found.Details, found.Input) : null;
+
+    private async Task<(Job Job, ResponseDetails Details, string Input, bool IsDeleted)?> FindKeptAsync(
+        Guid tenantId,
+        string? id,
+        CancellationToken cancellationToken
     )
     {
         if (
@@ -33,7 +40,7 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
         }
 
         var details = JsonSerializer.Deserialize(kept.Json, OpenAiJson.Default.ResponseDetails)!;
-        return details.Store ? (job, details, kept.Input) : null;
+        return details.Store ? (job, details, kept.Input, kept.IsDeleted) : null;
     }
 
     public static Refusal Unknown(string id) =>
@@ -43,7 +50,7 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
         );
 
     /// <summary>Puts what came before, and the instructions, in front of the messages of a request.</summary>
-    /// <returns>Why it cannot go on from there, or the chat.</returns>
+    /// <returns>Why it cannot go on from there, or null; and the chat, also with a response that was deleted: repeats are told apart by it.</returns>
     public async Task<(Refusal? Refusal, ChatInput Chat)> CompleteAsync(
         Guid tenantId,
         TranslatedResponse response,
@@ -52,12 +59,16 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
     {
         var chat = response.Call.Chat;
         IReadOnlyList<ChatMessageInput> before = [];
+        Refusal? gone = null;
         if (response.Details.PreviousResponseId is { } id)
         {
-            if (await FindAsync(tenantId, id, cancellationToken) is not var (job, details, input))
+            var unknown = ProblemTypes.InvalidValue.At("previous_response_id", $"There is no response {Quoted.Of(id)} to go on from.");
+            if (await FindKeptAsync(tenantId, id, cancellationToken) is not var (job, details, input, isDeleted))
             {
-                return (ProblemTypes.InvalidValue.At("previous_response_id", $"There is no response {Quoted.Of(id)} to go on from."), chat);
+                return (unknown, chat);
             }
+
+            gone = isDeleted ? unknown : null;
 
             if (job.Output is not { } output || job.Status is not (JobStatuses.Completed or JobStatuses.PartiallyCompleted))
             {
@@ -77,7 +88,7 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
             ? [new ChatMessageInput { Role = "system", Content = text }]
             : [];
         chat = chat with { Messages = [.. instructions, .. before, .. chat.Messages!] };
-        return (before.Count > 0 ? RefuseSize(chat) : null, chat);
+        return (gone ?? (before.Count > 0 ? RefuseSize(chat) : null), chat);
     }
 
     private static Refusal? RefuseSize(ChatInput chat)

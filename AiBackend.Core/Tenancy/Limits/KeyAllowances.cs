@@ -12,26 +12,36 @@ namespace AiBackend.Core.Tenancy.Limits;
 /// did not use (a twentieth at most) is lost to the others until the minute is over. What waits is counted as <see cref="KeyQueue"/>
 /// says: several servers may pass it by what the others let in within a second.
 /// </remarks>
-public sealed class KeyAllowances([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, TimeProvider clock)
+public sealed class KeyAllowances(
+    [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database,
+    NpgsqlDataSource ordinary,
+    TimeProvider clock
+) : IDisposable
 {
     private const int MaxKnown = 10_000;
+
+    // A count may have to look at all that waits of a tenant: not where keys are looked up, and never many at once.
+    private const int CountsAtOnce = 2;
     private static readonly TimeSpan FullPause = TimeSpan.FromSeconds(5);
 
     private const string TakeSql = "SELECT * FROM take_key_allowance(@tenant_id, @key_id, @kind, @wanted, @least, @limit)";
 
-    // Three arms, because each has an index of its own.
+    // Three arms, because each has an index of its own. More than the limit need not be counted.
     private const string CountSql = """
         SELECT count(*) FROM (
-            SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status = 1 AND pool = 'default'
-            UNION ALL
-            SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status = 1 AND pool <> 'default'
-            UNION ALL
-            SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status IN (0, 5)) j
-          JOIN job_payloads p ON p.job_id = j.id AND p.key_id = @key_id
+            SELECT 1 FROM (
+                SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status = 1 AND pool = 'default'
+                UNION ALL
+                SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status = 1 AND pool <> 'default'
+                UNION ALL
+                SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status IN (0, 5)) j
+              JOIN job_payloads p ON p.job_id = j.id AND p.key_id = @key_id
+             LIMIT @most) waiting
         """;
 
     private readonly ConcurrentDictionary<(string KeyId, KeyLimitKind Kind), Allowance> _allowances = new();
     private readonly ConcurrentDictionary<string, KeyQueue> _queues = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _counting = new(CountsAtOnce);
 
     /// <summary>Asks for leave to submit work, and takes it when there is.</summary>
     /// <param name="caller">Whose key.</param>
@@ -106,7 +116,7 @@ public sealed class KeyAllowances([FromKeyedServices(DatabaseRegistration.AllTen
             _queues.Clear();
         }
 
-        return _queues.GetOrAdd(caller.KeyId, keyId => new KeyQueue(() => CountAsync(caller.TenantId, keyId), clock));
+        return _queues.GetOrAdd(caller.KeyId, keyId => new KeyQueue(most => CountAsync(caller.TenantId, keyId, most), clock));
     }
 
     private async Task<(long Granted, long LeftOver, TimeSpan EndsIn)> TakeAsync(
@@ -129,11 +139,24 @@ public sealed class KeyAllowances([FromKeyedServices(DatabaseRegistration.AllTen
         return (await command.ReadAllAsync(row => (row.GetInt64(0), row.GetInt64(1), row.GetTimeSpan(2)), CancellationToken.None))[0];
     }
 
-    private async Task<long> CountAsync(Guid tenantId, string keyId)
+    private async Task<long> CountAsync(Guid tenantId, string keyId, long most)
     {
-        await using var command = database.CreateCommand(CountSql);
-        command.Parameters.AddWithValue("tenant_id", tenantId);
-        command.Parameters.AddWithValue("key_id", keyId);
-        return (long)(await command.ExecuteScalarAsync(CancellationToken.None))!;
+        // None here too: others wait for the same count.
+        await _counting.WaitAsync(CancellationToken.None);
+        try
+        {
+            await using var command = ordinary.CreateCommandFor(tenantId, CountSql);
+            command.Parameters.AddWithValue("tenant_id", tenantId);
+            command.Parameters.AddWithValue("key_id", keyId);
+            command.Parameters.AddWithValue("most", most);
+            return (long)(await command.ExecuteScalarAsync(CancellationToken.None))!;
+        }
+        finally
+        {
+            _counting.Release();
+        }
     }
+
+    /// <inheritdoc />
+    public void Dispose() => _counting.Dispose();
 }

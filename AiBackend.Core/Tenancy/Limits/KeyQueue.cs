@@ -3,7 +3,7 @@ using AiBackend.Core.Database;
 namespace AiBackend.Core.Tenancy.Limits;
 
 /// <summary>How many jobs of one key wait: counted in Postgres at most once a second, plus what this server has let in since that count began.</summary>
-internal sealed class KeyQueue(Func<Task<long>> count, TimeProvider clock)
+internal sealed class KeyQueue(Func<long, Task<long>> count, TimeProvider clock)
 {
     // As the limits of the whole queue are counted: never for more than a twentieth of the time.
     private const int ShareOfTime = 20;
@@ -26,7 +26,7 @@ internal sealed class KeyQueue(Func<Task<long>> count, TimeProvider clock)
             if (_counting.IsCompleted && clock.GetTimestamp() >= _nextAt)
             {
                 _sinceNext = 0;
-                _counting = CountAsync();
+                _counting = CountAsync(most);
             }
 
             (counting, isFirst) = (_counting, _counted is null);
@@ -50,13 +50,13 @@ internal sealed class KeyQueue(Func<Task<long>> count, TimeProvider clock)
         }
     }
 
-    private async Task CountAsync()
+    private async Task CountAsync(long most)
     {
         await Task.Yield();
         var began = clock.GetTimestamp();
         try
         {
-            var counted = await count();
+            var counted = await count(most);
             lock (_gate)
             {
                 (_counted, _since) = (counted, _sinceNext);

@@ -8,7 +8,7 @@ using Npgsql;
 
 namespace AiBackend.Core.Tenancy.Users;
 
-/// <summary>Who may make the first administrator: whoever reads this installation's log. Made while there is no user.</summary>
+/// <summary>Who may make the first administrator: whoever reads this installation's log. Made while there is none.</summary>
 /// <remarks>Good for an hour; a server that starts later makes another in its place. In Development the development key does instead.</remarks>
 public sealed class SetupToken(
     [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database,
@@ -18,25 +18,29 @@ public sealed class SetupToken(
 {
     private const string Prefix = "aibt_";
 
-    private const string MakeSql = """
-        INSERT INTO setup_token (hash) SELECT @hash WHERE NOT EXISTS (SELECT 1 FROM users)
+    // Of the installation: users of other organisations, and those who only look, cannot run it.
+    private const string NoAdministrator =
+        "NOT EXISTS (SELECT 1 FROM users WHERE organisation_id = '00000000-0000-7000-8000-000000000001' AND role = 3)";
+
+    private const string MakeSql = $"""
+        INSERT INTO setup_token (hash) SELECT @hash WHERE {NoAdministrator}
         ON CONFLICT (one) DO UPDATE SET hash = excluded.hash, made_at = now()
         """;
 
-    private const string NeededSql = "SELECT NOT EXISTS (SELECT 1 FROM users)";
+    private const string NeededSql = $"SELECT {NoAdministrator}";
 
-    private const string CheckSql = """
-        SELECT EXISTS (SELECT 1 FROM setup_token WHERE hash = @hash AND made_at > now() - interval '1 hour') AND NOT EXISTS (SELECT 1 FROM users)
+    private const string CheckSql = $"""
+        SELECT EXISTS (SELECT 1 FROM setup_token WHERE hash = @hash AND made_at > now() - interval '1 hour') AND {NoAdministrator}
         """;
 
-    /// <summary>Whether there is no user yet.</summary>
+    /// <summary>Whether the installation has no administrator yet.</summary>
     public async Task<bool> IsNeededAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(NeededSql);
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    /// <summary>Whether it is the token that was told, while there is no user.</summary>
+    /// <summary>Whether it is the token that was told, while there is no administrator.</summary>
     public async Task<bool> IsRightAsync(string token, CancellationToken cancellationToken)
     {
         if (!SecretText.IsWhole(token, Prefix))
@@ -49,8 +53,8 @@ public sealed class SetupToken(
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    /// <summary>Makes a token in place of the one before, unless there is a user.</summary>
-    /// <returns>Null when there is a user.</returns>
+    /// <summary>Makes a token in place of the one before, unless there is an administrator.</summary>
+    /// <returns>Null when there is one.</returns>
     public async Task<string?> MakeAsync(CancellationToken cancellationToken)
     {
         var token = SecretText.Create(Prefix);

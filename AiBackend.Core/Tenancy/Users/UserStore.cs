@@ -54,11 +54,11 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
         WITH u AS (
             INSERT INTO users (id, organisation_id, email, name, role, password, created_by)
             SELECT @id, @organisation_id, @email, @name, @role, @password, @created_by
-             WHERE NOT @first OR NOT EXISTS (SELECT 1 FROM users WHERE organisation_id = @organisation_id)
+             WHERE @first_from IS NULL OR NOT EXISTS (SELECT 1 FROM users WHERE organisation_id = @organisation_id AND role >= @first_from)
             ON CONFLICT (email) DO NOTHING
             RETURNING *
         ), used AS (
-            DELETE FROM setup_token WHERE EXISTS (SELECT 1 FROM u)
+            DELETE FROM setup_token WHERE EXISTS (SELECT 1 FROM u WHERE role = 3 AND organisation_id = '00000000-0000-7000-8000-000000000001')
         )
         SELECT {Columns} FROM u JOIN organisations o ON o.id = u.organisation_id
         """;
@@ -88,19 +88,19 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
     /// <param name="user">Who.</param>
     /// <param name="password">The password.</param>
     /// <param name="createdBy">Who asks; null when it is the first.</param>
-    /// <param name="onlyFirst">Only while the organisation has nobody.</param>
+    /// <param name="firstFrom">Only while the organisation has nobody of this role or a higher one; null is in any case.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Null when the address is taken, or there is somebody already.</returns>
     public async Task<UserRecord?> AddAsync(
         UserRecord user,
         string password,
         string? createdBy,
-        bool onlyFirst,
+        UserRole? firstFrom,
         CancellationToken cancellationToken
     )
     {
         await using var batch = database.CreateAudited(AddSql, out var command);
-        if (onlyFirst)
+        if (firstFrom is not null)
         {
             // In a statement of its own, so that the next one sees whoever was first.
             batch.BatchCommands.Insert(batch.BatchCommands.Count - 1, new NpgsqlBatchCommand(OneAtATimeSql));
@@ -110,7 +110,7 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
         command.Parameters.AddWithValue("organisation_id", user.OrganisationId);
         command.Parameters.AddWithValue("email", user.Email);
         command.Parameters.AddWithValue("created_by", NpgsqlDbType.Text, (object?)createdBy ?? DBNull.Value);
-        command.Parameters.AddWithValue("first", onlyFirst);
+        command.Parameters.AddWithValue("first_from", NpgsqlDbType.Smallint, firstFrom is { } least ? (short)least : DBNull.Value);
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
