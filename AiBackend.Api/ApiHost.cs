@@ -10,6 +10,7 @@ using AiBackend.Api.OpenAi;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
+using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Routing;
 using AiBackend.Api.Tenancy;
@@ -114,6 +115,7 @@ internal static class ApiHost
         builder.AddOpenAiEndpoints();
         builder.AddWebhookRequests();
         builder.AddInboundWebhooks();
+        builder.AddPrivacyRequests();
         builder.AddApiDocument();
     }
 
@@ -133,6 +135,7 @@ internal static class ApiHost
         app.MapOpenAi();
         app.MapWebhooks();
         app.MapInboundWebhooks();
+        app.MapPrivacy();
         app.MapProblemPages();
         app.MapApiDocument();
     }

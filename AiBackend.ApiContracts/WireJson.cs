@@ -86,6 +86,8 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(TenantList))]
 [JsonSerializable(typeof(CreateTenantRequest))]
 [JsonSerializable(typeof(ChangeTenantRequest))]
+[JsonSerializable(typeof(DeleteTenantRequest))]
+[JsonSerializable(typeof(TenantDeletion))]
 [JsonSerializable(typeof(Organisation))]
 [JsonSerializable(typeof(OrganisationList))]
 [JsonSerializable(typeof(CreateOrganisationRequest))]

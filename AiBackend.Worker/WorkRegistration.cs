@@ -1,5 +1,6 @@
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Operations;
+using AiBackend.Core.Privacy;
 using AiBackend.Core.Retention;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Maintenance;
@@ -22,6 +23,7 @@ internal static class WorkRegistration
         builder.AddDeadLetterMaintenance();
         builder.AddQueueGauges();
         builder.AddRetention();
+        builder.AddPrivacyMaintenance();
         builder.AddMaintenance();
         builder.AddQuarantineProcesses(args);
         builder.AddPresence();

@@ -18,6 +18,8 @@ internal static class ProblemTypes
     public static readonly ProblemType BadCursor = new("bad-cursor", 400, "The cursor is not one of this list");
     public static readonly ProblemType BadAfter = new("bad-after", 400, "The event number to resume from is not usable");
 
+    public static readonly ProblemType ReasonNeeded = new("reason-needed", 400, "A reason is needed to look at another tenant's data");
+
     public static readonly ProblemType UnknownQueryParameter = new(
         "unknown-query-parameter",
         400,
@@ -106,6 +108,7 @@ internal static class ProblemTypes
         BadCursor,
         BadAfter,
         UnknownQueryParameter,
+        ReasonNeeded,
         MalformedIdempotencyKey,
         MalformedRequest,
         Unauthorized,

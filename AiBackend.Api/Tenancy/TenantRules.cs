@@ -4,13 +4,18 @@ using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Tenancy;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Retention;
 using AiBackend.Core.Tenancy;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Tenancy;
 
 /// <summary>What an organisation or a tenant may be.</summary>
-internal sealed partial class TenantRules(QueueTiers tiers)
+internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOptions> retention)
 {
+    // Where the installation keeps everything.
+    private const int MostDays = 3_650;
+
     private const int MostName = 100;
     private const long MostQueued = 100_000_000;
 
@@ -86,6 +91,8 @@ internal sealed partial class TenantRules(QueueTiers tiers)
     {
         errors.CheckText("name", change.Name, MostName);
         errors.CheckRange("max_queued", change.MaxQueued, 0, MostQueued);
+        var mostDays = retention.Value.Jobs == TimeSpan.Zero ? MostDays : (int)retention.Value.Jobs.TotalDays;
+        errors.CheckRange("content_days", change.ContentDays, 0, mostDays);
         if (change.Tier is { } tier && !tiers.Knows(tier))
         {
             errors.Add("tier", $"is {Quoted.Of(tier)}; it must be one of {string.Join(", ", tiers.Names)}.");
@@ -100,6 +107,12 @@ internal sealed partial class TenantRules(QueueTiers tiers)
                 null => tenant.MaxQueued,
                 0 => null,
                 var most => most,
+            },
+            ContentDays = change.ContentDays switch
+            {
+                null => tenant.ContentDays,
+                0 => null,
+                var days => days,
             },
         };
     }

@@ -146,9 +146,16 @@ internal sealed class SessionRequests(
 
     private async Task AnswerAsync(HttpContext context, Caller caller)
     {
-        var tenant = (await tenants.ListAsync(caller.OrganisationId, null, context.RequestAborted)).First(each =>
+        var tenant = (await tenants.ListAsync(caller.OrganisationId, null, context.RequestAborted)).FirstOrDefault(each =>
             each.Id == caller.TenantId
         );
+        if (tenant is null)
+        {
+            // Deleted a moment ago, with this session.
+            await context.RefuseAsync(MisplacedKey.None);
+            return;
+        }
+
         var user = caller.UserId is { } id ? (await users.ListAsync(null, id, context.RequestAborted)).SingleOrDefault() : null;
         var info = new SessionInfo(
             caller.KeyId,

@@ -21,6 +21,9 @@ public sealed record Tenant
     /// <summary>How many of its jobs may wait; null is the installation's number.</summary>
     public long? MaxQueued { get; init; }
 
+    /// <summary>After how many days an ended job is deleted; null is the installation's time.</summary>
+    public int? ContentDays { get; init; }
+
     /// <summary>When it was made.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 
@@ -62,6 +65,9 @@ public sealed record ChangeTenantRequest
 
     /// <summary>For operators: how many of its jobs may wait; 0 is the installation's number.</summary>
     public long? MaxQueued { get; init; }
+
+    /// <summary>After how many days an ended job is deleted, up to the installation's time; 0 is that.</summary>
+    public int? ContentDays { get; init; }
 
     /// <summary>Whether none of its keys is accepted. What was submitted is still done.</summary>
     public bool? Disabled { get; init; }

@@ -9,7 +9,7 @@ namespace AiBackend.Core.Tenancy;
 public sealed class TenantAdministration(NpgsqlDataSource database)
 {
     private const string Columns = """
-        t.id, t.slug, coalesce(t.name, t.slug), o.slug, t.organisation_id, t.tier, t.max_queued, t.created_at, t.disabled_at
+        t.id, t.slug, coalesce(t.name, t.slug), o.slug, t.organisation_id, t.tier, t.max_queued, t.created_at, t.disabled_at, t.content_days
         """;
 
     private const string AddSql = $"""
@@ -27,8 +27,9 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
         WITH t AS (
             UPDATE tenants SET name = coalesce(@name, name), tier = coalesce(@tier, tier),
                    max_queued = CASE WHEN @limits THEN @max_queued ELSE max_queued END,
+                   content_days = CASE WHEN @keeps THEN @content_days ELSE content_days END,
                    disabled_at = CASE WHEN @disabled IS NULL THEN disabled_at WHEN @disabled THEN coalesce(disabled_at, now()) END
-             WHERE id = @id AND (@disabled IS NOT TRUE OR id <> '00000000-0000-7000-8000-000000000001')
+             WHERE id = @id AND deletion_at IS NULL AND (@disabled IS NOT TRUE OR id <> '00000000-0000-7000-8000-000000000001')
             RETURNING *
         )
         SELECT {Columns} FROM t JOIN organisations o ON o.id = t.organisation_id
@@ -36,7 +37,7 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
 
     private const string ListSql = $"""
         SELECT {Columns} FROM tenants t JOIN organisations o ON o.id = t.organisation_id
-         WHERE (@organisation_id IS NULL OR t.organisation_id = @organisation_id) AND (@slug IS NULL OR t.slug = @slug)
+         WHERE (@organisation_id IS NULL OR t.organisation_id = @organisation_id) AND (@slug IS NULL OR t.slug = @slug) AND t.deletion_at IS NULL
          ORDER BY o.slug, t.slug LIMIT 10000
         """;
 
@@ -46,7 +47,7 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
         """;
 
     private const string ListOrganisationsSql = """
-        SELECT o.id, o.slug, o.name, o.created_at, (SELECT count(*) FROM tenants t WHERE t.organisation_id = o.id)
+        SELECT o.id, o.slug, o.name, o.created_at, (SELECT count(*) FROM tenants t WHERE t.organisation_id = o.id AND t.deletion_at IS NULL)
           FROM organisations o
          WHERE (@id IS NULL OR o.id = @id) AND (@slug IS NULL OR o.slug = @slug)
          ORDER BY o.slug LIMIT 10000
@@ -62,8 +63,8 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
         return (await batch.ReadAllAsync(ReadTenant, cancellationToken)).SingleOrDefault();
     }
 
-    /// <summary>Sets what differs of name, tier, what may wait, and whether it is disabled.</summary>
-    /// <returns>Null when there is no such tenant, or it may not be disabled.</returns>
+    /// <summary>Sets what differs of name, tier, what may wait, how long jobs are kept, and whether it is disabled.</summary>
+    /// <returns>Null when there is no such tenant, it is being deleted, or it may not be disabled.</returns>
     public async Task<TenantRecord?> ChangeAsync(TenantRecord was, TenantRecord wanted, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateAudited(ChangeSql, out var command);
@@ -74,6 +75,8 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
         parameters.AddWithValue("tier", NpgsqlDbType.Text, wanted.Tier == was.Tier ? DBNull.Value : wanted.Tier);
         parameters.AddWithValue("limits", wanted.MaxQueued != was.MaxQueued);
         parameters.AddWithValue("max_queued", NpgsqlDbType.Bigint, (object?)wanted.MaxQueued ?? DBNull.Value);
+        parameters.AddWithValue("keeps", wanted.ContentDays != was.ContentDays);
+        parameters.AddWithValue("content_days", NpgsqlDbType.Integer, (object?)wanted.ContentDays ?? DBNull.Value);
         parameters.AddWithValue("disabled", NpgsqlDbType.Boolean, (object?)disabled ?? DBNull.Value);
         return (await batch.ReadAllAsync(ReadTenant, cancellationToken)).SingleOrDefault();
     }
@@ -133,5 +136,6 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
             MaxQueued = row.IsDBNull(6) ? null : row.GetInt64(6),
             CreatedAt = row.GetFieldValue<DateTimeOffset>(7),
             DisabledAt = row.Moment(8),
+            ContentDays = row.IsDBNull(9) ? null : row.GetInt32(9),
         };
 }

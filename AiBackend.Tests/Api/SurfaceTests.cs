@@ -148,7 +148,7 @@ public sealed class SurfaceTests(ApiServer api) : IClassFixture<ApiServer>
 
     [Theory]
     [InlineData("PUT", "/api/v1/jobs", "GET, POST")]
-    [InlineData("DELETE", "/api/v1/jobs/00000000-0000-0000-0000-000000000000", "GET")]
+    [InlineData("PUT", "/api/v1/jobs/00000000-0000-0000-0000-000000000000", "DELETE, GET")]
     [InlineData("GET", "/api/v1/jobs/00000000-0000-0000-0000-000000000000/cancel", "POST")]
     [InlineData("OPTIONS", "/api/v1/jobs", "GET, POST")]
     [InlineData("TRACE", "/api/v1/jobs", "GET, POST")]

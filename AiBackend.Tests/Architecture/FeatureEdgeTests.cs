@@ -44,6 +44,8 @@ public sealed partial class FeatureEdgeTests
         ["Events"] = [.. Ground, "Jobs", "Queue"],
         // What became of jobs that failed for good, and new jobs made of them, which belong to a pool.
         ["DeadLetters"] = [.. Ground, "Alerts", "Jobs", "Queue", "Webhooks"],
+        // What a tenant keeps, takes along and has deleted: the schema knows its tables, and running jobs are cancelled first.
+        ["Privacy"] = ["Audit", "Database", "Jobs"],
         // Age is decided by the schema's own functions; of jobs it knows what their events mean, and what was done about dead ones ages too.
         ["Retention"] = ["Database", "Telemetry", "Jobs", "DeadLetters"],
         // Reads of everything, for people.

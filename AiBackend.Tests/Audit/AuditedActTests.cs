@@ -55,6 +55,8 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         ["DiscardDeadLetters"] = ("bulk_action", test => test.PostAsync("/dead-letters/discard", """{"filter":{"model":"none"}}""")),
         ["CancelBulkAction"] = ("bulk_action", test => test.CancelBulkAsync()),
         ["AcknowledgeAlert"] = ("alert", test => test.AcknowledgeAsync()),
+        ["DeleteJob"] = ("job", test => test.DeleteJobAsync()),
+        ["DeleteTenant"] = ("tenant", test => test.DeleteTenantAsync()),
         ["AddTenant"] = ("tenant", test => test.PostAsync("/tenants", """{"slug":"audited-1","organisation":"default"}""")),
         ["ChangeTenant"] = ("tenant", test => test.ChangeTenantAsync()),
         ["AddOrganisation"] = ("organisation", test => test.PostAsync("/organisations", """{"slug":"audited"}""")),
@@ -103,7 +105,12 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
                             ? $"usr_{id:N}"
                             : ""
                         : actor,
-                    operation == "AddTenant" ? "audited-1" : "default",
+                    operation switch
+                    {
+                        "AddTenant" => "audited-1",
+                        "DeleteTenant" => "audited-3",
+                        _ => "default",
+                    },
                     "127.0.0.1"
                 ),
                 (
@@ -200,6 +207,15 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         await PostAsync("/tenants", """{"slug":"audited-2","organisation":"default"}""");
         var (status, answer) = await SendAsync(HttpMethod.Patch, "/tenants/default", """{"name":"Ours"}""");
         return (status, answer);
+    }
+
+    private async Task<(HttpStatusCode, JsonElement)> DeleteJobAsync() =>
+        await SendAsync(HttpMethod.Delete, $"/jobs/{await DieAsync()}", null);
+
+    private async Task<(HttpStatusCode, JsonElement)> DeleteTenantAsync()
+    {
+        await PostAsync("/tenants", """{"slug":"audited-3","organisation":"default"}""");
+        return await PostAsync("/tenants/audited-3/deletion", """{"confirm":"audited-3","reason":"over"}""");
     }
 
     private static string Person(string name) => $$"""{"email":"{{name}}@audit.example","role":"viewer","password":"canary password"}""";

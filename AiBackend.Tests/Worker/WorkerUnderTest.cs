@@ -5,6 +5,7 @@ using AiBackend.Core.Controls;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
+using AiBackend.Core.Privacy;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Retention;
 using AiBackend.Core.Routing;
@@ -60,6 +61,7 @@ public static class WorkerUnderTest
                 builder.AddSharedAnswers();
                 builder.AddQueueGauges();
                 builder.AddRetention();
+                builder.AddPrivacyMaintenance();
                 builder.AddMaintenance();
                 builder.AddPresence();
                 builder.AddJobExecution();

@@ -14,6 +14,7 @@ internal static class MaintenanceRegistration
             .AddSingleton<DispatchRounds>()
             .AddSingleton<MoneyRounds>()
             .AddSingleton<WebhookRounds>()
+            .AddSingleton<PrivacyRounds>()
             .AddSingleton<ForgetRefusedKeys>()
             .AddSingleton<PruneRounds>()
             .AddSingleton<QuarantineKeeper>();

@@ -1,0 +1,10 @@
+using Microsoft.Extensions.Logging;
+
+namespace AiBackend.Core.Privacy;
+
+/// <summary>Log events 3300-3399 (docs/operations.md).</summary>
+internal static partial class PrivacyLog
+{
+    [LoggerMessage(3300, LogLevel.Information, "Tenant {Slug} is deleted; the proof is in tenant_deletions and the audit log")]
+    public static partial void TenantDeleted(this ILogger logger, string slug);
+}

@@ -1,0 +1,21 @@
+using AiBackend.Core.Privacy;
+
+namespace AiBackend.Worker.Maintenance;
+
+/// <summary>The leader's rounds for what tenants keep and have deleted.</summary>
+internal sealed class PrivacyRounds(DeleteTenants delete, ExpireContent expire, ILogger<PrivacyRounds> logger)
+{
+    private static readonly TimeSpan ExpireInterval = TimeSpan.FromMinutes(15);
+
+    public Task<TimeSpan> DeleteAsync(CancellationToken cancellationToken) => delete.RunAsync(cancellationToken);
+
+    public async Task<TimeSpan> ExpireAsync(CancellationToken cancellationToken)
+    {
+        if (await expire.RunAsync(cancellationToken) is > 0 and var count)
+        {
+            logger.ContentExpired(count);
+        }
+
+        return ExpireInterval;
+    }
+}
