@@ -1,4 +1,6 @@
 using System.Globalization;
+using AiBackend.Api.Auth;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -7,9 +9,14 @@ namespace AiBackend.Api.OpenApi;
 /// <summary>Writes what <see cref="DescribedOperation"/> says into the document.</summary>
 internal sealed class DescribeOperation : IOpenApiOperationTransformer
 {
-    public Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    public async Task TransformAsync(
+        OpenApiOperation operation,
+        OpenApiOperationTransformerContext context,
+        CancellationToken cancellationToken
+    )
     {
         var described = context.Description.ActionDescriptor.EndpointMetadata.OfType<DescribedOperation>().Single();
+        operation.Description += Access(context.Description.ActionDescriptor.EndpointMetadata);
         operation.Parameters = [.. JobParameter(context, described), .. described.Parameters.Select(Parameter)];
         foreach (var (status, response) in operation.Responses ?? [])
         {
@@ -31,6 +38,7 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
 
         if (described.Body is { } body)
         {
+            await AddBodyAsync(context, body, cancellationToken);
             operation.RequestBody = new OpenApiRequestBody
             {
                 Required = !described.BodyIsOptional,
@@ -41,14 +49,51 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
             };
         }
 
+        operation.Responses ??= [];
+        foreach (var (status, meaning) in described.Successes)
+        {
+            // Those without a body have no type from which the framework would know them.
+            operation.Responses.TryAdd(status.ToString(CultureInfo.InvariantCulture), new OpenApiResponse { Description = meaning });
+        }
+
         var sorted = new OpenApiResponses();
-        foreach (var (status, response) in (operation.Responses ?? []).OrderBy(response => response.Key, StringComparer.Ordinal))
+        foreach (var (status, response) in operation.Responses.OrderBy(response => response.Key, StringComparer.Ordinal))
         {
             sorted.Add(status, response);
         }
 
         operation.Responses = sorted;
-        return Task.CompletedTask;
+    }
+
+    /// <summary>The framework knows the types of answers; those of bodies it is told of here.</summary>
+    private static async Task AddBodyAsync(OpenApiOperationTransformerContext context, Type body, CancellationToken cancellationToken)
+    {
+        var document = context.Document!;
+        if (document.Components?.Schemas?.ContainsKey(body.Name) != true)
+        {
+            var schema = await context.GetOrCreateSchemaAsync(body, null, cancellationToken);
+            schema.AdditionalPropertiesAllowed = false;
+            document.AddComponent(body.Name, schema);
+        }
+    }
+
+    /// <summary>Who may do it.</summary>
+    private static string Access(IList<object> metadata)
+    {
+        if (metadata.OfType<IAllowAnonymous>().Any())
+        {
+            return " Needs no key.";
+        }
+
+        var policies = metadata
+            .OfType<IAuthorizeData>()
+            .Select(data => data.Policy)
+            .OfType<string>()
+            .Distinct(StringComparer.Ordinal)
+            .ToList();
+        var scopes = policies.Where(Policies.Scopes.Contains).Select(scope => $"`{scope}`").ToList();
+        return (scopes.Count == 0 ? " Any key may." : $" Needs the scope {string.Join(" and ", scopes)}.")
+            + (policies.Contains(Policies.Operators) ? " Only for keys of the operators' tenant." : "");
     }
 
     /// <summary>Most addresses name a job; the others describe what they name.</summary>

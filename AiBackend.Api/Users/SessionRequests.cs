@@ -24,6 +24,7 @@ internal sealed class SessionRequests(
 {
     // Hashing a password takes a processor for a tenth of a second: guesses may not have all of them.
     private const int HashingAtOnce = 2;
+    private const int MostTenants = 100;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim _hashing = new(HashingAtOnce);
@@ -146,9 +147,8 @@ internal sealed class SessionRequests(
 
     private async Task AnswerAsync(HttpContext context, Caller caller)
     {
-        var tenant = (await tenants.ListAsync(caller.OrganisationId, null, context.RequestAborted)).FirstOrDefault(each =>
-            each.Id == caller.TenantId
-        );
+        var all = await tenants.ListAsync(caller.OrganisationId, null, context.RequestAborted);
+        var tenant = all.FirstOrDefault(each => each.Id == caller.TenantId);
         if (tenant is null)
         {
             // Deleted a moment ago, with this session.
@@ -164,7 +164,12 @@ internal sealed class SessionRequests(
             tenant.Organisation,
             caller.Scopes,
             caller.IsOperator()
-        );
+        )
+        {
+            Tenants = user is null
+                ? []
+                : [.. all.Where(each => each.DisabledAt is null).Take(MostTenants).Select(each => new SessionTenant(each.Slug, each.Name))],
+        };
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, info, WireJson.Default.SessionInfo);
     }
 }

@@ -113,7 +113,16 @@ public sealed record SessionInfo(
     string Organisation,
     IReadOnlyList<string> Scopes,
     bool IsOperator
-);
+)
+{
+    /// <summary>The tenants that a user may work in, by slug, at most 100; empty for a key, which has the one.</summary>
+    public IReadOnlyList<SessionTenant> Tenants { get; init; } = [];
+}
+
+/// <summary>A tenant that a user may work in.</summary>
+/// <param name="Slug">Its name in addresses.</param>
+/// <param name="Name">Its name for people.</param>
+public sealed record SessionTenant(string Slug, string Name);
 
 /// <summary>Another project to work in.</summary>
 public sealed record ChangeSessionRequest

@@ -21,6 +21,8 @@ public sealed partial class PublishedTextTests
         "registry.npmjs.org",
         "json.schemastore.org",
         "schemas.microsoft.com",
+        // Nobody's: examples name it.
+        "hooks.example.com",
         "opencollective.com",
         "tidelift.com",
         "www.patreon.com",

@@ -14,6 +14,9 @@ public static class TestRun
                 : 30
         );
 
+    /// <summary>Whether papers that are written by a program are to be written instead of compared.</summary>
+    public static bool RewritesPapers { get; } = Variable("AIBACKEND_REWRITE") is { Length: > 0 };
+
     // Null: nowhere.
     private static string? VerdictFolder { get; } = Variable("AIBACKEND_VERDICTS");
 

@@ -178,27 +178,6 @@ public sealed class DotNetSdkTests(StackFixture fixture)
         Assert.Equal(AiBackend.Core.Jobs.JobStatus.Cancelled, status);
     }
 
-    [Fact]
-    public async Task The_example_in_the_documentation_works_as_it_stands()
-    {
-        var output = await Example.RunAsync(_stack, "docs/api.md", "chat");
-
-        Assert.Contains("\"object\":\"chat.completion\"", output, StringComparison.Ordinal);
-        Assert.Contains("simulated answer", output, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task The_example_of_a_response_in_the_background_works_as_it_stands()
-    {
-        var output = await Example.RunAsync(_stack, "docs/api.md", "responses");
-
-        var events = output.Split('\n').Where(line => line.StartsWith("event: ", StringComparison.Ordinal)).ToList();
-        Assert.Equal("event: response.created", events[0]);
-        // Of the whole answer, and of its rest.
-        Assert.Equal(2, events.Count(line => line == "event: response.completed"));
-        Assert.Single(events, line => line == "event: response.created");
-    }
-
     private OpenAIClient Client(string? key = null) =>
         new(
             new ApiKeyCredential(key ?? _stack.Key),

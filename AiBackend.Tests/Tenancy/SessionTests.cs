@@ -191,6 +191,10 @@ public sealed class SessionTests(ApiServer api) : IClassFixture<ApiServer>
 
         Assert.Equal("corp-1", first.Body.GetProperty("tenant").GetString());
         Assert.Equal("corp-2", moved.Body.GetProperty("tenant").GetString());
+        Assert.Equal(
+            ["corp-1", "corp-2"],
+            moved.Body.GetProperty("tenants").EnumerateArray().Select(tenant => tenant.GetProperty("slug").GetString())
+        );
         Assert.Equal("tenant_not_found", foreign.Body.GetProperty("code").GetString());
         Assert.Equal("missing_scope", pause.Body.GetProperty("code").GetString());
         Assert.DoesNotContain("@example.com", people, StringComparison.Ordinal);

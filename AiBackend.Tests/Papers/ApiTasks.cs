@@ -1,0 +1,73 @@
+using System.Text;
+using AiBackend.Tests.Architecture;
+
+namespace AiBackend.Tests.Papers;
+
+/// <summary>Something that people do with the API, shown in every language.</summary>
+/// <param name="Name">Of its files in docs/examples.</param>
+/// <param name="Title">What it is.</param>
+/// <param name="About">What to know first.</param>
+internal sealed record ApiTask(string Name, string Title, string About)
+{
+    public const string Folder = "docs/examples";
+
+    /// <summary>Extension of the file, and what readers call the language.</summary>
+    public static IReadOnlyList<(string Extension, string Fence, string Language)> Languages { get; } =
+    [("sh", "sh", "curl"), ("cs", "csharp", "C#"), ("mjs", "js", "JavaScript"), ("py", "python", "Python")];
+
+    public string File(string extension) => $"{Folder}/{Name}.{extension}";
+}
+
+/// <summary>The part of docs/api.md with an example of each task: the files that the tests run, as they are.</summary>
+internal static class ApiTasks
+{
+    public static IReadOnlyList<ApiTask> All { get; } =
+    [
+        new("wait", "Submit and wait", "One call for what takes seconds. What takes longer goes on as a job, and is asked for again."),
+        new(
+            "stream",
+            "Submit and watch, and go on where you were",
+            "The text while it is written; a connection that breaks costs nothing."
+        ),
+        new("retry", "Repeat without fear", "With an `Idempotency-Key` a repeat finds the job of the first call."),
+        new("list", "Find jobs", "All [filters](#lists) may be combined."),
+        new("cancel", "Cancel", "Also what runs already."),
+        new("chat", "OpenAI's SDK: a chat completion", "Only address and key are others; [what is supported](#openai-compatible-api)."),
+        new(
+            "background",
+            "OpenAI's SDK: a response in the background",
+            "Goes on whoever leaves, and is read from any [number](#responses) on."
+        ),
+        new("keys", "Make, roll and revoke a key", "[What a key may be bound to](#tenants-and-keys)."),
+        new("money", "Set a budget and read what was spent", "[More about money](#money)."),
+        new(
+            "webhook",
+            "Be told by a webhook",
+            "Make one with curl; the programs receive what it sends and check the signature, with its secret in `WEBHOOK_SECRET`. [How it tries again](#webhooks)."
+        ),
+    ];
+
+    public static string Write()
+    {
+        var text = new StringBuilder();
+        foreach (var task in All)
+        {
+            text.Append($"### {task.Title}\n\n{task.About}\n");
+            foreach (var (extension, fence, language) in ApiTask.Languages)
+            {
+                if (!File.Exists(Repository.Full(task.File(extension))))
+                {
+                    continue;
+                }
+
+                var code = $"```{fence}\n{Repository.Read(task.File(extension)).TrimEnd()}\n```";
+                // The first is there to be read, the others open where they are wanted.
+                text.Append(extension == "sh" ? $"\n{code}\n" : $"\n<details><summary>{language}</summary>\n\n{code}\n\n</details>\n");
+            }
+
+            text.Append('\n');
+        }
+
+        return text.ToString();
+    }
+}
