@@ -2,6 +2,7 @@ using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
 using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.OpenApi;
+using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
@@ -71,7 +72,9 @@ internal static class DeadLettersEndpoints
                 "GetJobInput",
                 "Read what a job was asked to do",
                 "Its `input` as it was accepted, for whoever wants to change it before a replay.",
-                null,
+                JobOwner.Described,
+                ProblemTypes.InvalidValue,
+                ProblemTypes.ReasonNeeded,
                 ProblemTypes.JobNotFound
             )
             .Answers<ChatInput>(StatusCodes.Status200OK, "The input.");

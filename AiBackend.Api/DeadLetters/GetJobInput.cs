@@ -1,6 +1,6 @@
 using System.Text;
-using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs;
+using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.DeadLetters;
@@ -8,17 +8,24 @@ using AiBackend.Core.DeadLetters;
 namespace AiBackend.Api.DeadLetters;
 
 /// <summary><c>GET /api/v1/jobs/{id}/input</c>: what the job was asked to do.</summary>
-internal sealed class GetJobInput(ReplayJob jobs)
+internal sealed class GetJobInput(ReplayJob jobs, JobOwner owner)
 {
     public async Task HandleAsync(HttpContext context)
     {
-        if (QueryParameters.CheckNames(context.Request) is { } unknown)
+        if (QueryParameters.CheckNames(context.Request, JobOwner.Parameters) is { } unknown)
         {
             await context.RefuseAsync(unknown);
             return;
         }
 
-        if (context.JobId() is not { } id || await jobs.FindInputAsync(context.GetTenantId(), id, context.RequestAborted) is not { } input)
+        var (refusal, tenantId) = await owner.ReadAsync(context);
+        if (refusal is not null)
+        {
+            await context.RefuseAsync(refusal);
+            return;
+        }
+
+        if (context.JobId() is not { } id || await jobs.FindInputAsync(tenantId, id, context.RequestAborted) is not { } input)
         {
             await context.RefuseUnknownJobAsync();
             return;

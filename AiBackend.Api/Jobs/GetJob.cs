@@ -1,5 +1,5 @@
-using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
@@ -10,13 +10,14 @@ using AiBackend.Core.Queue.Outlook;
 namespace AiBackend.Api.Jobs;
 
 /// <summary><c>GET /api/v1/jobs/{id}</c>, at once or as soon as the job has ended.</summary>
-internal sealed class GetJob(JobReads jobs, LineOutlook outlook, JobWait wait)
+internal sealed class GetJob(JobReads jobs, LineOutlook outlook, JobWait wait, JobOwner owner)
 {
+    private static readonly string[] Names = ["wait", .. JobOwner.Parameters];
     private static readonly int LongestWait = (int)Preferences.LongestWait.TotalSeconds;
 
     public async Task HandleAsync(HttpContext context)
     {
-        if (QueryParameters.CheckNames(context.Request, "wait") is { } unknown)
+        if (QueryParameters.CheckNames(context.Request, Names) is { } unknown)
         {
             await context.RefuseAsync(unknown);
             return;
@@ -28,7 +29,14 @@ internal sealed class GetJob(JobReads jobs, LineOutlook outlook, JobWait wait)
             return;
         }
 
-        var job = await FindAsync(context, seconds);
+        var (refusal, tenantId) = await owner.ReadAsync(context);
+        if (refusal is not null)
+        {
+            await context.RefuseAsync(refusal);
+            return;
+        }
+
+        var job = await FindAsync(context, tenantId, seconds);
         await (
             job is null
                 ? context.RefuseUnknownJobAsync()
@@ -36,14 +44,13 @@ internal sealed class GetJob(JobReads jobs, LineOutlook outlook, JobWait wait)
         );
     }
 
-    private async Task<Job?> FindAsync(HttpContext context, int seconds)
+    private async Task<Job?> FindAsync(HttpContext context, Guid tenantId, int seconds)
     {
         if (context.JobId() is not { } id)
         {
             return null;
         }
 
-        var tenantId = context.GetTenantId();
         if (seconds > 0 && await jobs.FindHeadAsync(tenantId, id, context.RequestAborted) is { } head && !head.Status.IsTerminal())
         {
             var patience = TimeSpan.FromSeconds(seconds);

@@ -1,4 +1,4 @@
-using AiBackend.Api.Auth;
+using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
@@ -8,17 +8,24 @@ using AiBackend.Core.Money;
 namespace AiBackend.Api.Jobs;
 
 /// <summary><c>GET /api/v1/jobs/{id}/trace</c>: what happened to a job, when, and what it cost.</summary>
-internal sealed class GetJobTrace(JobTraces traces, LedgerReads ledger)
+internal sealed class GetJobTrace(JobTraces traces, LedgerReads ledger, JobOwner owner)
 {
     public async Task HandleAsync(HttpContext context)
     {
-        if (QueryParameters.CheckNames(context.Request) is { } unknown)
+        if (QueryParameters.CheckNames(context.Request, JobOwner.Parameters) is { } unknown)
         {
             await context.RefuseAsync(unknown);
+            return;
         }
-        else if (context.JobId() is { } id && await traces.FindAsync(context.GetTenantId(), id, context.RequestAborted) is { } trace)
+
+        var (refusal, tenantId) = await owner.ReadAsync(context);
+        if (refusal is not null)
         {
-            var calls = await ledger.OfAsync(context.GetTenantId(), id, context.RequestAborted);
+            await context.RefuseAsync(refusal);
+        }
+        else if (context.JobId() is { } id && await traces.FindAsync(tenantId, id, context.RequestAborted) is { } trace)
+        {
+            var calls = await ledger.OfAsync(tenantId, id, context.RequestAborted);
             await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, trace with { Ledger = calls }, WireJson.Default.JobTrace);
         }
         else

@@ -1,4 +1,5 @@
 using System.Globalization;
+using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Jobs;
@@ -14,7 +15,17 @@ internal sealed record JobListQuery(JobFilter Filter, string Marks)
     private const int MaxLimit = 200;
     private const int MaxFeatureLength = 64;
 
-    private static readonly string[] Names = ["status", "type", "feature", "created_after", "created_before", "limit", "cursor"];
+    private static readonly string[] Names =
+    [
+        "status",
+        "type",
+        "feature",
+        "created_after",
+        "created_before",
+        "limit",
+        "cursor",
+        .. JobOwner.Parameters,
+    ];
 
     /// <returns>Why the query is refused, or null; then <paramref name="query"/> is set.</returns>
     public static Refusal? TryRead(HttpRequest request, out JobListQuery query)

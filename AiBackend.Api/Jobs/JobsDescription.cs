@@ -1,4 +1,5 @@
 using AiBackend.Api.OpenApi;
+using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
 using static AiBackend.Api.OpenApi.DescribedParameter;
@@ -68,7 +69,9 @@ internal static class JobsDescription
                     Query("created_before", "Only jobs accepted before this time."),
                     QueryNumber("limit", "Jobs on a page, 1 to 200. Default 50."),
                     Query("cursor", "The `next_cursor` of the page before, with the same filters."),
+                    .. JobOwner.Described,
                 ],
+                ProblemTypes.ReasonNeeded,
                 ProblemTypes.InvalidValue,
                 ProblemTypes.UnknownType,
                 ProblemTypes.BadCursor
@@ -81,7 +84,8 @@ internal static class JobsDescription
                 "GetJob",
                 "Read a job",
                 "With `wait`, answers as soon as the job has ended or the time is up, whichever comes first.",
-                [QueryNumber("wait", "Seconds to wait for the job to end, 0 to 60. Default 0.")],
+                [QueryNumber("wait", "Seconds to wait for the job to end, 0 to 60. Default 0."), .. JobOwner.Described],
+                ProblemTypes.ReasonNeeded,
                 ProblemTypes.InvalidValue,
                 ProblemTypes.JobNotFound
             )
@@ -115,7 +119,9 @@ internal static class JobsDescription
                 "GetJobTrace",
                 "Read what happened to a job",
                 "Attempts with provider, model version, times, tokens, cost and error, and every time span in which the job waited.",
-                null,
+                JobOwner.Described,
+                ProblemTypes.InvalidValue,
+                ProblemTypes.ReasonNeeded,
                 ProblemTypes.JobNotFound
             )
             .Answers<JobTrace>(StatusCodes.Status200OK, "The trace.");

@@ -18,7 +18,7 @@ internal static class PrivacyEndpoints
     {
         builder.AddPrivacy();
         builder.AddRetentionTimes();
-        builder.Services.AddSingleton<OperatorLook>().AddSingleton<TenantOfAddress>();
+        builder.Services.AddSingleton<OperatorLook>().AddSingleton<JobOwner>().AddSingleton<TenantOfAddress>();
         builder.Services.AddSingleton<DeleteJobRequest>().AddSingleton<ExportTenant>().AddSingleton<TenantDeletionRequests>();
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using AiBackend.Api.Audit;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
@@ -19,6 +20,7 @@ internal static class ProblemAnswer
             context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         }
 
+        ForeignObjects.Note(context, refusal);
         if (OpenAiAddress.Is(context.Request))
         {
             return OpenAiErrors.SendAsync(context, refusal);

@@ -13,5 +13,7 @@ public static class AuditRegistration
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<AuditLog>().AddSingleton<RefusedActs>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RefusedActs>());
+        builder.Services.AddSingleton<ForeignAttempts>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<ForeignAttempts>());
     }
 }

@@ -159,7 +159,7 @@ public sealed class JobReadingTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("/api/v1/jobs/00000000-0000-0000-0000-000000000000?wiat=1", "GET", "\"wiat\"")]
     [InlineData("/api/v1/jobs/00000000-0000-0000-0000-000000000000?Wait=1", "GET", "\"Wait\"")]
     [InlineData("/api/v1/jobs/00000000-0000-0000-0000-000000000000/events?before=1", "GET", "after")]
-    [InlineData("/api/v1/jobs/00000000-0000-0000-0000-000000000000/trace?x=1", "GET", "takes none")]
+    [InlineData("/api/v1/jobs/00000000-0000-0000-0000-000000000000/trace?x=1", "GET", "tenant, reason")]
     [InlineData("/api/v1/jobs/00000000-0000-0000-0000-000000000000/cancel?force=1", "POST", "\"force\"")]
     [InlineData("/api/v1/jobs?staus=queued", "GET", "status, type, feature")]
     [InlineData("/api/v1/jobs?q=text", "GET", "\"q\"")]

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
@@ -53,6 +54,12 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
 
         if (found is not { } head)
         {
+            var context = Context.GetHttpContext()!;
+            if (AuditedRequests.ActorOf(context) is { } actor)
+            {
+                ForeignObjects.Note(context, actor with { Action = "watch" }, "job", jobId ?? "");
+            }
+
             throw new HubException($"job_not_found: There is no job {Quoted.Of(jobId ?? "")}.");
         }
 

@@ -1,0 +1,85 @@
+using System.Net;
+using System.Text.Json;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.Fixtures;
+using static AiBackend.Tests.Tenancy.KeyApiTests;
+
+namespace AiBackend.Tests.Privacy;
+
+/// <summary>Who looks at what is another tenant's: operators with a reason, and everybody else in vain, and both are written down.</summary>
+public sealed class ForeignLookTests(ApiServer api) : IClassFixture<ApiServer>
+{
+    [Theory]
+    [InlineData("/api/v1/jobs/{0}", "get_job")]
+    [InlineData("/api/v1/jobs/{0}/trace", "get_job_trace")]
+    [InlineData("/api/v1/jobs/{0}/input", "get_job_input")]
+    [InlineData("/api/v1/jobs", "list_jobs")]
+    public async Task A_69_an_operator_sees_a_tenants_content_with_a_reason_only_and_the_tenant_reads_who_and_why(
+        string path,
+        string action
+    )
+    {
+        var (tenant, slug, job) = await TenantAsync();
+        var address = string.Format(null, path, job);
+
+        var without = await SendAsync(api.Http, HttpMethod.Get, $"{address}?tenant={slug}");
+        var blank = await SendAsync(api.Http, HttpMethod.Get, $"{address}?tenant={slug}&reason=+");
+        var before = await AuditAsync(tenant, action);
+        var shown = await SendAsync(api.Http, HttpMethod.Get, $"{address}?tenant={slug}&reason=Ticket+7");
+        var other = await SendAsync(tenant, HttpMethod.Get, $"{address}?tenant=default&reason=Ticket+7");
+        var own = await SendAsync(tenant, HttpMethod.Get, address);
+
+        Assert.All(new[] { without, blank }, refused => Assert.Equal("reason_needed", refused.Body.GetProperty("code").GetString()));
+        Assert.Empty(before);
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK, HttpStatusCode.Forbidden), (shown.Status, own.Status, other.Status));
+        Assert.Contains(action == "get_job_input" ? "Hello" : job.ToString(), shown.Body.ToString(), StringComparison.Ordinal);
+        var row = Assert.Single(await AuditAsync(tenant, action));
+        Assert.Equal(
+            (ApiKey.TryParse(api.Key)!.Id, "Ticket 7"),
+            (row.GetProperty("actor").GetString(), row.GetProperty("after").GetProperty("reason").GetString())
+        );
+    }
+
+    [Fact]
+    public async Task A_1_who_asks_for_what_another_tenant_has_is_written_down_for_operators_alone_and_once()
+    {
+        var (stranger, slug, _) = await TenantAsync();
+        var job = (await api.SubmitAsync()).Id;
+        var key = (await SendAsync(api.Http, HttpMethod.Post, "/api/v1/keys", """{"name":"k","scopes":["jobs:read"]}""")).Body;
+        var unknown = Guid.CreateVersion7();
+
+        foreach (var id in new[] { job, job, unknown })
+        {
+            await SendAsync(stranger, HttpMethod.Get, $"/api/v1/jobs/{id}");
+            await SendAsync(stranger, HttpMethod.Post, $"/api/v1/jobs/{id}/cancel");
+        }
+
+        await SendAsync(stranger, HttpMethod.Delete, $"/api/v1/keys/{key.GetProperty("id").GetString()}");
+        await SendAsync(stranger, HttpMethod.Get, $"/v1/responses/resp_{(await api.SubmitAsync()).Id:N}");
+
+        var rows = await Eventually.GetAsync(
+            async _ =>
+                (await AuditAsync(api.Http, "cross_tenant_attempt")).Where(row => row.GetProperty("object").GetString() != "").ToList(),
+            found => found.Count >= 3,
+            "three attempts are written down"
+        );
+        Assert.Equal(3, rows.Count);
+        Assert.Contains(rows, row => row.GetProperty("object").GetString() == job.ToString());
+        Assert.DoesNotContain(rows, row => row.GetProperty("object").GetString() == unknown.ToString());
+        Assert.All(rows, row => Assert.Equal(ApiKeyStore.DefaultTenant, row.GetProperty("after").GetProperty("owner").GetGuid()));
+        Assert.Empty(await AuditAsync(stranger, "cross_tenant_attempt"));
+        Assert.NotEqual("default", slug);
+    }
+
+    private async Task<(HttpClient Client, string Slug, Guid Job)> TenantAsync()
+    {
+        var client = api.Client(await api.AddTenantAsync());
+        var slug = (await SendAsync(client, HttpMethod.Get, "/api/v1/sessions/current")).Body.GetProperty("tenant").GetString()!;
+        using var submitted = await ApiServer.PostAsync(client, System.Text.Encoding.UTF8.GetBytes(ApiServer.Chat));
+        return (client, slug, (await ApiServer.ReadJobAsync(submitted)).Id);
+    }
+
+    private static async Task<List<JsonElement>> AuditAsync(HttpClient client, string action) =>
+        [.. (await SendAsync(client, HttpMethod.Get, $"/api/v1/audit?action={action}")).Body.GetProperty("data").EnumerateArray()];
+}
