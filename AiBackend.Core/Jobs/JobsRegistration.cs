@@ -15,12 +15,12 @@ public static class JobsRegistration
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<JobMetrics>();
         builder.Services.TryAddSingleton<IJobStore, PostgresJobStore>();
+        builder.Services.TryAddSingleton<CancelJob>();
         builder
             .Services.AddSingleton<JobIds>()
             .AddSingleton<JobSubmission>()
             .AddSingleton<JobReads>()
             .AddSingleton<JobTraces>()
-            .AddSingleton<CancelJob>()
             .AddSingleton<AnswerWait>()
             .AddSingleton<WaitReads>();
     }
@@ -31,6 +31,7 @@ public static class JobsRegistration
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<JobMetrics>();
         builder.Services.TryAddSingleton<IJobStore, PostgresJobStore>();
+        builder.Services.TryAddSingleton<CancelJob>();
         builder
             .Services.AddSingleton<ClaimJobs>()
             .AddSingleton<LeasedWrites>()
