@@ -30,14 +30,21 @@ public sealed class RescueJobs(IJobStore store, IJobSignals signals, JobMetrics 
             }
 
             after = ids[^1];
-            var events = await TransientRetry.RunAsync(token => store.RescueAsync(ids, token), cancellationToken);
-            signals.Committed(events);
-            // Those that must run alone are among them; their claim refuses them.
-            var queued = events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId).ToList();
-            signals.Queued(queued);
-            rescued += events.Count / 2;
-            metrics.Rescued(events.Count / 2);
+            rescued += await RunAsync(ids, cancellationToken);
         }
+    }
+
+    /// <summary>Only these, of which the leases that have expired.</summary>
+    /// <returns>How many jobs were rescued.</returns>
+    public async Task<int> RunAsync(Guid[] ids, CancellationToken cancellationToken)
+    {
+        var events = await TransientRetry.RunAsync(token => store.RescueAsync(ids, token), cancellationToken);
+        signals.Committed(events);
+        // Those that must run alone are among them; their claim refuses them.
+        var queued = events.Where(record => record.Kind == JobEventKind.State).Select(record => record.JobId).ToList();
+        signals.Queued(queued);
+        metrics.Rescued(events.Count / 2);
+        return events.Count / 2;
     }
 }
 

@@ -30,6 +30,25 @@ public sealed class LeadershipTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
+    public async Task A_leader_that_is_gone_is_succeeded_at_once_whatever_its_term()
+    {
+        var gone = Guid.CreateVersion7();
+        await Core.ExecuteAsync(
+            "INSERT INTO leadership (role, holder, until) VALUES ('maintenance', @id, now() + interval '1 hour')",
+            gone
+        );
+        var leadership = NewLeadership();
+        await using var successor = new Candidacy(leadership);
+        await _clock.WaitForTimersAsync(1, TestRun.Cancel);
+        Assert.False(successor.Leads);
+
+        await leadership.SucceedAsync(gone, TestRun.Cancel);
+
+        // Time stands still.
+        await successor.UntilLeadingAsync(_clock, TimeSpan.Zero);
+    }
+
+    [Fact]
     public async Task A_leader_renews_its_term_and_nobody_else_leads_meanwhile()
     {
         await using var first = Candidate();

@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using AiBackend.Core.Database;
 using AiBackend.Worker.Execution;
 using Npgsql;
@@ -31,6 +32,10 @@ internal sealed class Leadership(
 
     private const string ResignSql = "DELETE FROM leadership WHERE role = 'maintenance' AND holder = @holder";
 
+    private readonly Channel<bool> _vacancies = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
+
     private long _inTouchSince;
     private long _lastTouch;
 
@@ -40,12 +45,11 @@ internal sealed class Leadership(
     /// <summary>Runs <paramref name="lead"/> whenever this process is the leader; its token fires when that ends.</summary>
     public async Task RunAsync(Func<CancellationToken, Task> lead, CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(RenewalInterval, clock);
         CancellationTokenSource? term = null;
         var work = Task.CompletedTask;
         try
         {
-            do
+            while (true)
             {
                 var leads = await HoldAsync(stoppingToken);
                 if (leads && term is null)
@@ -58,7 +62,9 @@ internal sealed class Leadership(
                     await EndAsync(term, work);
                     term = null;
                 }
-            } while (await timer.WaitForNextTickAsync(stoppingToken));
+
+                await WaitAsync(stoppingToken);
+            }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -69,6 +75,21 @@ internal sealed class Leadership(
         {
             await EndAsync(term, work);
             await ResignAsync();
+        }
+    }
+
+    /// <summary>Until it is time to ask again, or somebody ended the term of another.</summary>
+    private async Task WaitAsync(CancellationToken stoppingToken)
+    {
+        using var timeUp = new CancellationTokenSource(RenewalInterval, clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, stoppingToken);
+        try
+        {
+            await _vacancies.Reader.ReadAsync(both.Token);
+        }
+        catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
+        {
+            // Time to ask.
         }
     }
 
@@ -113,12 +134,20 @@ internal sealed class Leadership(
         _lastTouch = now;
     }
 
-    /// <summary>Ends the term of a leader that resigns or is gone; of anybody else there is none.</summary>
-    public async Task EndAsync(Guid holder, CancellationToken cancellationToken)
+    /// <summary>Ends the term of a leader that is gone, and asks for it at once; who did not lead has none.</summary>
+    public async Task SucceedAsync(Guid gone, CancellationToken cancellationToken)
+    {
+        if (await EndTermAsync(gone, cancellationToken))
+        {
+            _vacancies.Writer.TryWrite(true);
+        }
+    }
+
+    private async Task<bool> EndTermAsync(Guid holder, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(ResignSql);
         command.Parameters.AddWithValue("holder", holder);
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
     }
 
     private async Task ResignAsync()
@@ -126,7 +155,7 @@ internal sealed class Leadership(
         try
         {
             // None: the process is ending; the command time-out bounds it.
-            await EndAsync(identity.Id, CancellationToken.None);
+            await EndTermAsync(identity.Id, CancellationToken.None);
         }
         catch (Exception failure) when (StorageFailures.MayCome(failure))
         {

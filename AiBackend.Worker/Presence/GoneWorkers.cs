@@ -6,11 +6,12 @@ using Npgsql;
 
 namespace AiBackend.Worker.Presence;
 
-/// <summary>Ends the leases of workers whose process has ended, so that their jobs go on within seconds instead of after a lease.</summary>
+/// <summary>Rescues the jobs of workers whose process has ended, a second after it did instead of after a lease.</summary>
 /// <remarks>Every worker looks, because the one that is gone may be the leader. All of it is guarded, so that several may find the same.</remarks>
 internal sealed class GoneWorkers(
     NpgsqlDataSource database,
     ReleaseLeases releaseLeases,
+    RescueJobs rescue,
     Leadership leadership,
     IStorageWatch storage,
     WorkerIdentity identity,
@@ -19,9 +20,9 @@ internal sealed class GoneWorkers(
 ) : BackgroundService
 {
     /// <summary>For how long a worker must be without its lock: longer than a living one needs to take it again.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(750);
 
-    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(250);
 
     private const string LookSql = $"""
         WITH held AS (
@@ -66,10 +67,11 @@ internal sealed class GoneWorkers(
             var looks = await ReadAsync(cancellationToken);
             foreach (var gone in _absences.Note(looks, clock.GetElapsedTime(0)))
             {
-                await leadership.EndAsync(gone, cancellationToken);
-                if (await releaseLeases.RunAsync(gone, cancellationToken) is > 0 and var jobs)
+                await leadership.SucceedAsync(gone, cancellationToken);
+                if (await releaseLeases.RunAsync(gone, cancellationToken) is { Length: > 0 } jobs)
                 {
-                    logger.WorkerGone(gone, jobs);
+                    logger.WorkerGone(gone, jobs.Length);
+                    await rescue.RunAsync(jobs, cancellationToken);
                 }
             }
         }

@@ -125,7 +125,7 @@ internal sealed class QuarantineKeeper(
             // None: this must be told also while this process stops; the command time-out bounds it.
             var released = await releaseLeases.RunAsync(workerId, CancellationToken.None);
             await store.RecordStopAsync(workerId, CancellationToken.None);
-            logger.QuarantineDied(process.Id, process.ExitCode, released);
+            logger.QuarantineDied(process.Id, process.ExitCode, released.Length);
         }
         catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
