@@ -1,5 +1,6 @@
 using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Controls;
 using AiBackend.Api.DeadLetters;
 using AiBackend.Api.DeadLetters.Alerts;
@@ -72,6 +73,7 @@ internal static class ApiHost
         app.UseStorageGate();
         app.UseAuthentication();
         app.UseAuthorization();
+        app.Use(app.Services.GetRequiredService<TenantLimits>().InvokeAsync);
         app.UseAuditActor();
         app.MapDefaultEndpoints();
         app.MapEndpoints();

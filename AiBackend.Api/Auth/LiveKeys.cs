@@ -16,6 +16,15 @@ internal sealed class LiveKeys(
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
 
+    /// <summary>How many streams of the request's key are open here.</summary>
+    public int CountOf(HttpRequest request)
+    {
+        lock (_gate)
+        {
+            return ApiKeyHandler.KeyOf(request) is { } key && _entries.TryGetValue(key, out var entry) ? entry.Count : 0;
+        }
+    }
+
     /// <summary>Begins to ask about the key of a request; dispose to stop.</summary>
     public Registration Watch(HttpRequest request)
     {

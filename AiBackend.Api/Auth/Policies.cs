@@ -60,6 +60,12 @@ internal static class Policies
             .BindConfiguration(AttemptOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
+        builder
+            .Services.AddOptions<TenantLimitOptions>()
+            .BindConfiguration(AttemptOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.AddSingleton<TenantLimits>();
         builder.Services.AddSingleton<Callers>().AddSingleton<AttemptLimits>().AddSingleton<KeyRateLimits>();
         builder.Services.AddSingleton<LiveKeys>().AddHostedService(services => services.GetRequiredService<LiveKeys>());
 

@@ -106,6 +106,7 @@ internal static class JobsDescription
                     Header("Last-Event-ID", "The same, as event sources send it when they reconnect."),
                 ],
                 ProblemTypes.BadAfter,
+                ProblemTypes.KeyLimitReached,
                 ProblemTypes.JobNotFound
             )
             .Answers<JobEventPage>(StatusCodes.Status200OK, "The events: a stream, or a page when JSON is asked for.")

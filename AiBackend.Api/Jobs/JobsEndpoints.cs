@@ -1,4 +1,5 @@
 using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Jobs.Submitting;
 using Microsoft.AspNetCore.Http.Connections;
@@ -36,12 +37,15 @@ internal static class JobsEndpoints
         write.MapPost("", services.GetRequiredService<SubmitJob>().HandleAsync).DescribeSubmit();
         read.MapGet("", services.GetRequiredService<ListJobs>().HandleAsync).DescribeList();
         read.MapGet("/{id}", services.GetRequiredService<GetJob>().HandleAsync).DescribeGet();
-        read.MapGet("/{id}/events", services.GetRequiredService<StreamJobEvents>().HandleAsync).DescribeEvents();
+        read.MapGet("/{id}/events", services.GetRequiredService<StreamJobEvents>().HandleAsync)
+            .WithMetadata(new BeginsStream())
+            .DescribeEvents();
         read.MapGet("/{id}/trace", services.GetRequiredService<GetJobTrace>().HandleAsync).DescribeTrace();
         write.MapPost("/{id}/cancel", services.GetRequiredService<CancelJobRequest>().HandleAsync).DescribeCancel();
 
         // Keys travel in headers only, and the third transport cannot send any.
         app.MapHub<JobsHub>("/hubs/jobs", hub => hub.Transports = HttpTransportType.WebSockets | HttpTransportType.LongPolling)
-            .RequireAuthorization(Policies.ReadJobs);
+            .RequireAuthorization(Policies.ReadJobs)
+            .WithMetadata(new BeginsStream());
     }
 }

@@ -1,4 +1,5 @@
 using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.OpenAi.Calls;
 using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
@@ -38,7 +39,7 @@ internal static class OpenAiEndpoints
         write.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync);
 
         write.MapPost("/responses", services.GetRequiredService<CreateResponse>().HandleAsync);
-        read.MapGet("/responses/{id}", services.GetRequiredService<ReadResponse>().GetAsync);
+        read.MapGet("/responses/{id}", services.GetRequiredService<ReadResponse>().GetAsync).WithMetadata(new BeginsStream());
         read.MapGet("/responses/{id}/input_items", services.GetRequiredService<ReadResponse>().ItemsAsync);
         write.MapPost("/responses/{id}/cancel", services.GetRequiredService<ChangeResponse>().CancelAsync);
         write.MapDelete("/responses/{id}", services.GetRequiredService<ChangeResponse>().DeleteAsync);

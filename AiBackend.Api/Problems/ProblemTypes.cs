@@ -77,6 +77,7 @@ internal static class ProblemTypes
 
     public static readonly ProblemType TenantQueueFull = new("tenant-queue-full", 429, "Too many jobs of this tenant wait");
     public static readonly ProblemType KeyLimitReached = new("key-limit-reached", 429, "The API key has used up a limit");
+    public static readonly ProblemType TenantLimitReached = new("tenant-limit-reached", 429, "The tenant has used up a limit");
     public static readonly ProblemType TooManyAttempts = new("too-many-attempts", 429, "Too many requests failed");
     public static readonly ProblemType InternalError = new("internal-error", 500, "Something went wrong on our side");
     public static readonly ProblemType ProviderDown = new("provider-down", 503, "No provider can begin before the deadline");
@@ -154,6 +155,7 @@ internal static class ProblemTypes
         IdempotencyKeyReused,
         TenantQueueFull,
         KeyLimitReached,
+        TenantLimitReached,
         TooManyAttempts,
         InternalError,
         Overloaded,

@@ -18,6 +18,12 @@ public sealed class TenancyOptions
     /// </summary>
     public string? KeyPepper { get; set; }
 
+    /// <summary>
+    /// What a new tenant may spend in a day, in US dollars, until somebody changes its budget. Default 5; in Development 0, which makes
+    /// no budget, because models without a price are not asked where a budget holds.
+    /// </summary>
+    public decimal? NewTenantUsdPerDay { get; set; }
+
     /// <summary>The pepper as bytes.</summary>
     internal byte[] PepperBytes => Encoding.UTF8.GetBytes(KeyPepper!);
 }
@@ -38,6 +44,11 @@ internal sealed class TenancyOptionsValidator(bool isDevelopment) : IValidateOpt
             ),
             TenancyOptions.DevelopmentPepper when !isDevelopment => ValidateOptionsResult.Fail(
                 "Tenancy:KeyPepper is the one of Development, which everybody knows. Set Tenancy__KeyPepper to a random secret."
+            ),
+            _ when options.NewTenantUsdPerDay is < 0 or > 1_000_000 => ValidateOptionsResult.Fail(
+                FormattableString.Invariant(
+                    $"Tenancy:NewTenantUsdPerDay is {options.NewTenantUsdPerDay}, but must be from 0 to 1000000. Use 0 for no budget."
+                )
             ),
             _ => ValidateOptionsResult.Success,
         };

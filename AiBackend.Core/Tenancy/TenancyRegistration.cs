@@ -21,6 +21,8 @@ public static class TenancyRegistration
             builder.Services.PostConfigure<TenancyOptions>(options => options.KeyPepper ??= TenancyOptions.DevelopmentPepper);
         }
 
+        builder.Services.PostConfigure<TenancyOptions>(options => options.NewTenantUsdPerDay ??= isDevelopment ? 0 : 5);
+
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ApiKeyStore>().AddSingleton<TenantNames>().AddSingleton<DevelopmentKey>();
     }

@@ -1,25 +1,30 @@
 using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Tenancy;
 
 /// <summary>Makes, shows and changes organisations and their projects, which the rest of the code calls tenants.</summary>
-public sealed class TenantAdministration(NpgsqlDataSource database)
+public sealed class TenantAdministration(NpgsqlDataSource database, IOptions<TenancyOptions> options)
 {
     private const string Columns = """
         t.id, t.slug, coalesce(t.name, t.slug), o.slug, t.organisation_id, t.tier, t.max_queued, t.created_at, t.disabled_at, t.content_days
         """;
 
-    private const string AddSql = $"""
+    // With a budget of its own from the first moment on.
+    private const string AddSql = $$"""
         WITH t AS (
             INSERT INTO tenants (id, slug, name, tier, max_queued, organisation_id)
             VALUES (@id, @slug, @name, @tier, @max_queued, @organisation_id)
             ON CONFLICT (slug) DO NOTHING
             RETURNING *
+        ), budget AS (
+            INSERT INTO budgets (id, tenant_id, scope, subject, path, period, limit_usd, hard, thresholds, window_at, set_by)
+            SELECT @budget_id, id, 1, '', 'tenant:' || id, 2, @usd, true, '{80,100}', budget_window(2::smallint, now()), 'default' FROM t WHERE @usd > 0
         )
-        SELECT {Columns} FROM t JOIN organisations o ON o.id = t.organisation_id
+        SELECT {{Columns}} FROM t JOIN organisations o ON o.id = t.organisation_id
         """;
 
     // Only what is asked for: whatever was read before may be another by now. The operators' own tenant cannot be disabled: nobody could enable it again.
@@ -56,8 +61,10 @@ public sealed class TenantAdministration(NpgsqlDataSource database)
     /// <returns>Null when there is a tenant of this slug.</returns>
     public async Task<TenantRecord?> AddAsync(TenantRecord wanted, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateAudited(AddSql, out var command);
+        await using var batch = database.CreateAuditedFor([wanted.Id], AddSql, out var command);
         AddValues(command.Parameters, wanted);
+        command.Parameters.AddWithValue("budget_id", Guid.CreateVersion7());
+        command.Parameters.AddWithValue("usd", options.Value.NewTenantUsdPerDay ?? 0);
         command.Parameters.AddWithValue("slug", wanted.Slug);
         command.Parameters.AddWithValue("organisation_id", wanted.OrganisationId);
         return (await batch.ReadAllAsync(ReadTenant, cancellationToken)).SingleOrDefault();

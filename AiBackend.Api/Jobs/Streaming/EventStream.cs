@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
+using AiBackend.Api.Problems;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs.Streaming;
@@ -10,11 +12,15 @@ namespace AiBackend.Api.Jobs.Streaming;
 internal sealed class EventStream(
     JobEventTail tail,
     LiveKeys keys,
+    TenantLimits limits,
     IOptions<StreamingOptions> options,
     IHostApplicationLifetime lifetime,
     TimeProvider clock
 )
 {
+    /// <returns>Why the caller may have no other stream for now, or null.</returns>
+    public Refusal? Refuse(HttpContext context) => limits.RefuseStream(context.User.GetCaller().KeyId, keys.CountOf(context.Request));
+
     /// <summary>Sends every event after <paramref name="after"/> as <paramref name="view"/> shows it; returns after <c>final</c>, when the reader leaves or the server stops.</summary>
     public async Task<StreamEnd> SendAsync(HttpResponse response, Guid jobId, int after, EventView view)
     {

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
@@ -12,7 +13,7 @@ namespace AiBackend.Api.Jobs.Streaming;
 
 /// <summary><c>/hubs/jobs</c>: the same numbered events over SignalR.</summary>
 [Authorize(Policies.ReadJobs)]
-internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, IStorageWatch storage) : Hub
+internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, TenantLimits limits, IStorageWatch storage) : Hub
 {
     private Guid TenantId => Context.User!.GetCaller().TenantId;
 
@@ -23,7 +24,13 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, I
     public async IAsyncEnumerable<JobEvent> Watch(string? jobId, int after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var id = await FindAsync(jobId, after, cancellationToken);
-        using var key = keys.Watch(Context.GetHttpContext()!.Request);
+        var request = Context.GetHttpContext()!.Request;
+        if (limits.RefuseStream(Context.User!.GetCaller().KeyId, keys.CountOf(request)) is { } full)
+        {
+            throw new HubException($"{full.Type.Code}: {full.Detail}");
+        }
+
+        using var key = keys.Watch(request);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, key.Revoked);
         await foreach (var record in tail.FollowAsync(TenantId, id, after, stop.Token))
         {

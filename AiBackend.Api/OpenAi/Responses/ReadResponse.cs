@@ -40,6 +40,10 @@ internal sealed class ReadResponse(PreviousResponses responses, JobReads jobs, E
         {
             await ResponseAnswer.SendAsync(context, job, details);
         }
+        else if (stream.Refuse(context) is { } full)
+        {
+            await context.RefuseAsync(full);
+        }
         else
         {
             var head = await jobs.FindHeadAsync(context.GetTenantId(), job.Id, context.RequestAborted);

@@ -1,0 +1,157 @@
+using System.Collections.Concurrent;
+using System.ComponentModel.DataAnnotations;
+using System.Runtime.CompilerServices;
+using AiBackend.Api.OpenAi.Wire;
+using AiBackend.Api.Problems;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.Extensions.Options;
+using static System.FormattableString;
+
+namespace AiBackend.Api.Auth.Limits;
+
+/// <summary>How much of a server one tenant may have, by what it asks for. Section <c>Limits</c>; changes need a restart.</summary>
+internal sealed class TenantLimitOptions
+{
+    /// <summary>Requests that submit or change work, in a minute at each server. Default 1 000 000; keys and queues have limits of their own.</summary>
+    [Range(1, 100_000_000)]
+    public int TenantSubmitsPerMinute { get; set; } = 1_000_000;
+
+    /// <summary>Requests that read. Default 600 000.</summary>
+    [Range(1, 100_000_000)]
+    public int TenantReadsPerMinute { get; set; } = 600_000;
+
+    /// <summary>Acts of administration. Default 6 000.</summary>
+    [Range(1, 100_000_000)]
+    public int TenantAdminPerMinute { get; set; } = 6_000;
+
+    /// <summary>Streams that begin. Default 60 000.</summary>
+    [Range(1, 100_000_000)]
+    public int TenantStreamsPerMinute { get; set; } = 60_000;
+
+    /// <summary>Streams of one key that are open at each server. Default 10 000.</summary>
+    [Range(1, 1_000_000)]
+    public int OpenStreamsPerKey { get; set; } = 10_000;
+}
+
+/// <summary>What a request asks for. Named as in headers and problems.</summary>
+internal enum EndpointClass
+{
+    Read,
+    Submit,
+    Admin,
+    Stream,
+}
+
+/// <summary>Marks an endpoint whose answer may be a stream.</summary>
+internal sealed record BeginsStream;
+
+/// <summary>Counts requests of tenants by class and minute, in this process' memory: no tenant takes a server for itself.</summary>
+internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimeProvider clock)
+{
+    private const int MaxKnown = 100_000;
+    private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan StreamPause = TimeSpan.FromSeconds(10);
+
+    private readonly ConcurrentDictionary<(Guid Tenant, EndpointClass Class), Count> _counts = new();
+    private readonly ConditionalWeakTable<Endpoint, object> _classes = [];
+
+    /// <summary>Comes after the caller is known.</summary>
+    public Task InvokeAsync(HttpContext context, RequestDelegate next) =>
+        context.User.Identity is CallerIdentity { Caller.TenantId: var tenantId }
+        && context.GetEndpoint() is { } endpoint
+        && Refuse(context.Response, tenantId, ClassOf(endpoint)) is { } refusal
+            ? context.RefuseAsync(refusal)
+            : next(context);
+
+    /// <returns>Why a key may have no other stream for now, or null.</returns>
+    public Refusal? RefuseStream(string keyId, int open) =>
+        open < options.Value.OpenStreamsPerKey
+            ? null
+            : ProblemTypes.KeyLimitReached.With(
+                Invariant(
+                    $"The key {keyId} has used up its limit open_streams, which is {options.Value.OpenStreamsPerKey}. Close some, or read pages with Accept: application/json."
+                )
+            ) with
+            {
+                RetryAfter = StreamPause,
+            };
+
+    private Refusal? Refuse(HttpResponse response, Guid tenantId, EndpointClass asked)
+    {
+        if (_counts.Count >= MaxKnown)
+        {
+            // Nothing is known of the others for a minute, which lets in more than asked for and keeps memory bounded.
+            _counts.Clear();
+        }
+
+        var count = _counts.GetOrAdd((tenantId, asked), static (_, now) => new Count(now), clock.GetTimestamp());
+        var age = clock.GetElapsedTime(count.At);
+        if (age >= Window)
+        {
+            count.Begin(clock.GetTimestamp());
+            age = TimeSpan.Zero;
+        }
+
+        var most = MostOf(asked);
+        if (count.Add() <= most)
+        {
+            return null;
+        }
+
+        var wait = Window - age > Shortest ? Window - age : Shortest;
+        var name = $"tenant-{Name(asked)}";
+        if (!OpenAiAddress.Is(response.HttpContext.Request))
+        {
+            response.Headers["RateLimit-Policy"] = Invariant($"\"{name}\";q={most};w=60");
+            response.Headers["RateLimit"] = Invariant($"\"{name}\";r=0;t={Math.Ceiling(wait.TotalSeconds)}");
+        }
+
+        return ProblemTypes.TenantLimitReached.With(
+            Invariant($"Your tenant has used up its limit {name} of this server, which is {most} requests a minute. Ask less often.")
+        ) with
+        {
+            RetryAfter = wait,
+        };
+    }
+
+    private EndpointClass ClassOf(Endpoint endpoint) => (EndpointClass)_classes.GetValue(endpoint, static each => Classify(each));
+
+    internal static object Classify(Endpoint endpoint)
+    {
+        var policy = endpoint.Metadata.GetMetadata<IAuthorizeData>()?.Policy ?? "";
+        return endpoint.Metadata.GetMetadata<BeginsStream>() is not null ? EndpointClass.Stream
+            : endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods is ["GET"] ? EndpointClass.Read
+            : policy == Policies.WriteJobs ? EndpointClass.Submit
+            : EndpointClass.Admin;
+    }
+
+    private int MostOf(EndpointClass asked) =>
+        asked switch
+        {
+            EndpointClass.Submit => options.Value.TenantSubmitsPerMinute,
+            EndpointClass.Admin => options.Value.TenantAdminPerMinute,
+            EndpointClass.Stream => options.Value.TenantStreamsPerMinute,
+            _ => options.Value.TenantReadsPerMinute,
+        };
+
+    private static string Name(EndpointClass asked) =>
+        asked switch
+        {
+            EndpointClass.Submit => "submit",
+            EndpointClass.Admin => "admin",
+            EndpointClass.Stream => "stream",
+            _ => "read",
+        };
+
+    private sealed class Count(long at)
+    {
+        private int _value;
+
+        public long At { get; private set; } = at;
+
+        public int Add() => Interlocked.Increment(ref _value);
+
+        public void Begin(long now) => (At, _value) = (now, 0);
+    }
+}
