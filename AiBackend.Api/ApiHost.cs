@@ -96,7 +96,10 @@ internal static class ApiHost
         builder.AddOperationsReads();
         builder.AddLimitReads();
         builder.AddRouting();
+        builder.AddDirectCalls();
+        builder.AddHeldCalls();
         builder.AddProviders();
+        builder.AddKeyReports();
         builder.AddControls();
         builder.AddQueueCaps();
         builder.AddWebhookEndpoints();

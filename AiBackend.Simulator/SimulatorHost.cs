@@ -3,6 +3,7 @@ using AiBackend.Simulator.Admin;
 using AiBackend.Simulator.Behaviours;
 using AiBackend.Simulator.Calls;
 using AiBackend.Simulator.Chat;
+using AiBackend.Simulator.Embeddings;
 using AiBackend.Simulator.Streaming;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
@@ -35,7 +36,8 @@ internal static class SimulatorHost
             .AddSingleton<CallLog>()
             .AddSingleton<Pacer>()
             .AddSingleton<ChatAnswerer>()
-            .AddSingleton<ChatCompletions>();
+            .AddSingleton<ChatCompletions>()
+            .AddSingleton<SimEmbeddings>();
 
         var app = builder.Build();
         app.MapDefaultEndpoints();

@@ -3,9 +3,11 @@ using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.OpenAi.Calls;
 using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
+using AiBackend.Api.OpenAi.Embeddings;
 using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Repeats;
 
 namespace AiBackend.Api.OpenAi;
 
@@ -21,6 +23,7 @@ internal static class OpenAiEndpoints
             .ValidateOnStart();
         builder.Services.AddSingleton<AttachedCallers>().AddSingleton<LeftCalls>().AddSingleton<AttachedCalls>();
         builder.Services.AddSingleton<ModelRequests>().AddSingleton<ChatCompletions>();
+        builder.Services.AddSingleton<KeptAnswers>().AddSingleton<RepeatedRequests>().AddSingleton<CreateEmbedding>();
         builder.Services.AddSingleton<DoorDetailsStore>().AddSingleton<PreviousResponses>();
         builder.Services.AddSingleton<CreateResponse>().AddSingleton<ReadResponse>().AddSingleton<ChangeResponse>();
     }
@@ -37,6 +40,7 @@ internal static class OpenAiEndpoints
         any.MapGet("/models", services.GetRequiredService<ModelRequests>().ListAsync);
         any.MapGet("/models/{**model}", services.GetRequiredService<ModelRequests>().GetAsync);
         write.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync);
+        write.MapPost("/embeddings", services.GetRequiredService<CreateEmbedding>().HandleAsync);
 
         write.MapPost("/responses", services.GetRequiredService<CreateResponse>().HandleAsync);
         read.MapGet("/responses/{id}", services.GetRequiredService<ReadResponse>().GetAsync).WithMetadata(new BeginsStream());

@@ -65,6 +65,8 @@ internal static class ProblemTypes
     public static readonly ProblemType SlugTaken = new("slug-taken", 409, "The name is taken");
     public static readonly ProblemType NoWebhookSecret = new("no-webhook-secret", 409, "There is no secret to sign with");
     public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
+    public static readonly ProblemType RequestInProgress = new("request-in-progress", 409, "The same request is still being answered");
+    public static readonly ProblemType AnswerNotKept = new("answer-not-kept", 409, "The answer was too large to be kept");
     public static readonly ProblemType VersionMismatch = new("version-mismatch", 412, "It was changed meanwhile");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "The body is not sent as JSON");
@@ -78,8 +80,11 @@ internal static class ProblemTypes
     public static readonly ProblemType TenantQueueFull = new("tenant-queue-full", 429, "Too many jobs of this tenant wait");
     public static readonly ProblemType KeyLimitReached = new("key-limit-reached", 429, "The API key has used up a limit");
     public static readonly ProblemType TenantLimitReached = new("tenant-limit-reached", 429, "The tenant has used up a limit");
+    public static readonly ProblemType ProviderBusy = new("provider-busy", 429, "What the provider allows is used up");
+    public static readonly ProblemType BudgetSpent = new("budget-spent", 429, "A budget is spent");
     public static readonly ProblemType TooManyAttempts = new("too-many-attempts", 429, "Too many requests failed");
     public static readonly ProblemType InternalError = new("internal-error", 500, "Something went wrong on our side");
+    public static readonly ProblemType ProviderFailed = new("provider-failed", 502, "The provider failed");
     public static readonly ProblemType ProviderDown = new("provider-down", 503, "No provider can begin before the deadline");
     public static readonly ProblemType Draining = new("draining", 503, "It takes no new jobs for now");
     public static readonly ProblemType QueueFull = new("queue-full", 503, "Too many jobs wait");
@@ -149,6 +154,8 @@ internal static class ProblemTypes
         SlugTaken,
         NoWebhookSecret,
         TooManyWebhooks,
+        RequestInProgress,
+        AnswerNotKept,
         VersionMismatch,
         BodyTooLarge,
         UnsupportedMediaType,
@@ -156,8 +163,11 @@ internal static class ProblemTypes
         TenantQueueFull,
         KeyLimitReached,
         TenantLimitReached,
+        ProviderBusy,
+        BudgetSpent,
         TooManyAttempts,
         InternalError,
+        ProviderFailed,
         Overloaded,
         QueueFull,
         ProviderDown,

@@ -14,4 +14,11 @@ internal static partial class AdmissionLog
         "Booked {Count} provider calls whose worker did not say how they ended: what was sent counts as spent"
     )]
     public static partial void CallsAbandoned(this ILogger logger, long count);
+
+    [LoggerMessage(
+        1902,
+        LogLevel.Warning,
+        "How fast slowed deployments may be asked could not be exchanged with the other processes; trying again soon"
+    )]
+    public static partial void PaceExchangeFailed(this ILogger logger, Exception failure);
 }

@@ -1,6 +1,5 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Providers.Admission;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -31,12 +30,7 @@ internal sealed class CallLedger : IAsyncDisposable
     private readonly SemaphoreSlim _hurry = new(0);
     private volatile bool _isStopping;
 
-    public CallLedger(
-        [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database,
-        IStorageWatch storage,
-        IOptions<AdmissionOptions> options,
-        ILogger<CallLedger> logger
-    )
+    public CallLedger(NpgsqlDataSource database, IStorageWatch storage, IOptions<AdmissionOptions> options, ILogger<CallLedger> logger)
     {
         _statements = new CallStatements(database, options.Value.Window);
         _storage = storage;

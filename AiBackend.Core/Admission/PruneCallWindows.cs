@@ -11,7 +11,9 @@ public sealed class PruneCallWindows(NpgsqlDataSource database)
             DELETE FROM call_windows w WHERE w.slot < (extract(epoch FROM now()) * 1000)::bigint / w.slot_ms - 86400000 / w.slot_ms RETURNING 1
         ), closed AS (
             DELETE FROM open_calls o
-             WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = o.job_id AND j.status::int = 2 AND j.lease_epoch = o.lease_epoch) RETURNING 1
+             WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = o.job_id AND j.status::int = 2 AND j.lease_epoch = o.lease_epoch)
+               AND NOT EXISTS (SELECT 1 FROM provider_calls c WHERE o.lease_epoch = 0 AND c.job_id = o.job_id AND c.lease_epoch = 0 AND c.state::int IN (0, 1))
+            RETURNING 1
         )
         SELECT (SELECT count(*) FROM old) + (SELECT count(*) FROM closed)
         """;

@@ -30,12 +30,18 @@ public static class ControlsRegistration
         builder.Services.AddSingleton<QueueCounts>().AddSingleton<QueueCaps>();
     }
 
-    /// <summary>Adds what keeps calls from held providers: the worker's side. Before <c>AddProviders</c>, after <c>AddAdmission</c>.</summary>
+    /// <summary>Adds what keeps calls of jobs from held providers: the worker's side. Before <c>AddProviders</c>, after <c>AddAdmission</c>.</summary>
     public static void AddHeldProviders(this IHostApplicationBuilder builder)
+    {
+        builder.AddHeldCalls();
+        builder.Services.AddSingleton<ReleaseHeldJobs>();
+    }
+
+    /// <summary>Adds what keeps calls from held providers. Before <c>AddProviders</c>, after whatever counts them.</summary>
+    public static void AddHeldCalls(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<ControlReads>();
-        builder.Services.AddSingleton<ReleaseHeldJobs>();
         builder.Services.AddSingleton<ICallGate>(services => new HeldProvidersGate(
             services.GetRequiredService<CallGate>(),
             services.GetRequiredService<ControlReads>()

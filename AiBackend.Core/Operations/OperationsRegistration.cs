@@ -22,6 +22,9 @@ public static class OperationsRegistration
         builder.Services.TryAddSingleton<RefusedKeyStore>();
     }
 
+    /// <summary>Adds the exchange of refused keys, for a process that asks providers. After <see cref="AddProviderStates"/>.</summary>
+    public static void AddKeyReports(this IHostApplicationBuilder builder) => builder.Services.AddHostedService<KeyReports>();
+
     /// <summary>Adds <see cref="QueueGauges"/> and <see cref="DatabaseGauges"/>: the leading worker's part.</summary>
     public static void AddQueueGauges(this IHostApplicationBuilder builder) =>
         builder.Services.AddSingleton<StatsReads>().AddSingleton<QueueGauges>().AddSingleton<DatabaseGauges>();

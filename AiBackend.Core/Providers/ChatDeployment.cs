@@ -34,6 +34,21 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>What it can do beyond text.</summary>
     public IReadOnlyList<string> Capabilities { get; init; } = [];
 
+    /// <summary>The capability of <see cref="CanEmbed"/>.</summary>
+    public const string Embeds = "embeddings";
+
+    /// <summary>What turns texts into vectors; null where its protocol has none.</summary>
+    internal IEmbeddingGenerator<string, Embedding<float>>? Embedder => Client.GetService<IEmbeddingGenerator<string, Embedding<float>>>();
+
+    /// <summary>Whether it turns texts into vectors: its capabilities say so or, where none are set, the name of its model does.</summary>
+    public bool CanEmbed =>
+        Embedder is not null
+        && (
+            Capabilities.Count > 0
+                ? Capabilities.Contains(Embeds, StringComparer.Ordinal)
+                : Model.Contains("embed", StringComparison.OrdinalIgnoreCase)
+        );
+
     /// <summary>Why it is asked and not the model that most calls of the route go to; null when it is that one.</summary>
     internal string? ChosenFor { get; init; }
 

@@ -177,13 +177,25 @@ internal sealed class EnteredCall(
     /// <summary>Tells the provider what the call is called here, and the call who hears what the provider says of its limits.</summary>
     public ChatOptions Named(ChatOptions options)
     {
-        (options.AdditionalProperties ??= [])[ILimitListener.Key] = this;
+        Name(options.AdditionalProperties ??= []);
+        return options;
+    }
+
+    /// <inheritdoc cref="Named(ChatOptions)"/>
+    public EmbeddingGenerationOptions Named(EmbeddingGenerationOptions options, string model)
+    {
+        options.ModelId = model;
+        Name(options.AdditionalProperties ??= []);
+        return options;
+    }
+
+    private void Name(AdditionalPropertiesDictionary properties)
+    {
+        properties[ILimitListener.Key] = this;
         if (permit.CallId is { } name)
         {
-            options.AdditionalProperties[CallName.Property] = name;
+            properties[CallName.Property] = name;
         }
-
-        return options;
     }
 
     public void NoteText()

@@ -60,6 +60,15 @@ public sealed class ProviderCatalog : IDisposable
     /// <summary>Every name a job may ask for: <see cref="DefaultRoute"/> first, then the other routes, then the models. A simulator serves more, see <see cref="Knows"/>.</summary>
     public IReadOnlyList<string> KnownModels => _now.KnownModels;
 
+    /// <summary>Those of <see cref="KnownModels"/> that turn texts into vectors. A simulator serves more.</summary>
+    public IReadOnlyList<string> EmbeddingModels =>
+        [
+            .. KnownModels
+                .Where(Embeds)
+                .Concat(_options.Any(provider => provider.Simulated) ? ["sim-embed"] : [])
+                .Distinct(StringComparer.Ordinal),
+        ];
+
     /// <summary>Every deployment that has a name of its own, in the configured order of providers.</summary>
     public IReadOnlyCollection<ChatDeployment> Deployments => _now.Deployments;
 
@@ -71,6 +80,9 @@ public sealed class ProviderCatalog : IDisposable
 
     /// <summary>Every deployment that may be asked for <paramref name="model"/>, best first; empty when nobody serves it.</summary>
     public IReadOnlyList<ChatDeployment> Route(string model) => _now.Route(model)?.All ?? [];
+
+    /// <summary>Whether some deployment turns texts into vectors for those who ask for <paramref name="model"/>.</summary>
+    public bool Embeds(string model) => Route(model).Any(deployment => deployment.CanEmbed);
 
     /// <summary>The deployments to ask for <paramref name="model"/> on behalf of a call, best first; empty when nobody serves it.</summary>
     /// <remarks>A route that asks the cheapest first is put in order by <paramref name="prices"/>.</remarks>

@@ -3,6 +3,7 @@ using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Configuration;
+using AiBackend.Core.Providers.Embeddings;
 using AiBackend.Core.Providers.Keys;
 using AiBackend.Core.Providers.Telemetry;
 using Microsoft.Extensions.Configuration;
@@ -66,6 +67,14 @@ public static class ProvidersRegistration
             services.GetRequiredService<ProviderMetrics>(),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<RoutedChat>>()
+        ));
+        builder.Services.AddSingleton(services => new RoutedEmbeddings(
+            services.GetRequiredService<ProviderCatalog>(),
+            services.GetRequiredService<ICallPrices>(),
+            services.GetRequiredService<DeploymentDoor>(),
+            services.GetRequiredService<ProviderMetrics>(),
+            services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILogger<RoutedEmbeddings>>()
         ));
         return builder;
     }

@@ -122,7 +122,7 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
         }
     }
 
-    private static async Task<string> FailAsync(HttpResponse response, SimBehaviour behaviour, CancellationToken cancellationToken)
+    public static async Task<string> FailAsync(HttpResponse response, SimBehaviour behaviour, CancellationToken cancellationToken)
     {
         if (behaviour.RetryAfter is { } wait)
         {

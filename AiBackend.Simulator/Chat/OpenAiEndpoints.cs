@@ -1,4 +1,5 @@
 using AiBackend.Simulator.Behaviours;
+using AiBackend.Simulator.Embeddings;
 
 namespace AiBackend.Simulator.Chat;
 
@@ -10,6 +11,7 @@ internal static class OpenAiEndpoints
         var api = app.MapGroup("/v1");
 
         api.MapPost("/chat/completions", (HttpContext context, ChatCompletions chat) => chat.HandleAsync(context));
+        api.MapPost("/embeddings", (HttpContext context, SimEmbeddings embeddings) => embeddings.HandleAsync(context));
         api.MapGet("/models", ListModels);
     }
 

@@ -48,8 +48,10 @@ public sealed partial class FeatureEdgeTests
         ["Privacy"] = ["Audit", "Database", "Jobs"],
         // Age is decided by the schema's own functions; of jobs it knows what their events mean, and what was done about dead ones ages too.
         ["Retention"] = ["Database", "Telemetry", "Jobs", "DeadLetters"],
-        // Reads of everything, for people.
-        ["Operations"] = [.. Ground, "Events", "Jobs", "Queue"],
+        // Reads of everything, for people; and which keys providers have refused, for all processes that ask them.
+        ["Operations"] = [.. Ground, "Events", "Jobs", "Providers", "Queue"],
+        // Answers to requests that make no job, for those who ask again.
+        ["Repeats"] = ["Database"],
     };
 
     private static string Core { get; } = Repository.Full("AiBackend.Core");

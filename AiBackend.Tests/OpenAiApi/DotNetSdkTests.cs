@@ -5,6 +5,7 @@ using AiBackend.Tests.EndToEnd;
 using AiBackend.Tests.Fixtures;
 using OpenAI;
 using OpenAI.Chat;
+using OpenAI.Embeddings;
 
 namespace AiBackend.Tests.OpenAiApi;
 
@@ -121,6 +122,23 @@ public sealed class DotNetSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task Texts_become_vectors_that_are_close_when_they_share_words()
+    {
+        var client = Client().GetEmbeddingClient("sim-embed");
+
+        OpenAIEmbeddingCollection all = await client.GenerateEmbeddingsAsync(
+            ["the sky is blue", "the sky is grey", "kittens"],
+            new EmbeddingGenerationOptions { Dimensions = 64, EndUserId = "ada" },
+            TestRun.Cancel
+        );
+
+        float Closeness(int one, int other) => all[one].ToFloats().ToArray().Zip(all[other].ToFloats().ToArray(), (a, b) => a * b).Sum();
+        Assert.Equal((3, 64, "sim-embed"), (all.Count, all[0].ToFloats().Length, all.Model));
+        Assert.True(Closeness(0, 1) > Closeness(0, 2));
+        Assert.True(all.Usage.InputTokenCount > 0);
+    }
+
+    [Fact]
     public async Task It_knows_our_errors_as_its_own()
     {
         var stranger = await Assert.ThrowsAsync<ClientResultException>(() =>
@@ -176,6 +194,14 @@ public sealed class DotNetSdkTests(StackFixture fixture)
             TimeSpan.FromSeconds(30)
         );
         Assert.Equal(AiBackend.Core.Jobs.JobStatus.Cancelled, status);
+    }
+
+    [Fact]
+    public async Task The_example_of_embeddings_works_as_it_stands()
+    {
+        var output = await Example.RunAsync(_stack, "docs/api.md", "embeddings");
+
+        Assert.Contains("\"object\":\"embedding\"", output, StringComparison.Ordinal);
     }
 
     private OpenAIClient Client(string? key = null) =>

@@ -90,6 +90,21 @@ public sealed class NodeSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task It_gets_embeddings_and_unpacks_them_itself()
+    {
+        var seen = await RunAsync("embeddings", "sim-embed");
+
+        var usual = seen.GetProperty("usual").EnumerateArray().ToList();
+        Assert.Equal([16, 16], usual.Select(vector => vector.GetArrayLength()));
+        Assert.Equal(
+            usual[1].EnumerateArray().Select(number => number.GetSingle()),
+            seen.GetProperty("numbers").EnumerateArray().Select(number => number.GetSingle())
+        );
+        Assert.True(seen.GetProperty("usage").GetProperty("prompt_tokens").GetInt32() > 0);
+        Assert.Equal(("BadRequestError", "model"), (Text(seen.GetProperty("refused"), "kind"), Text(seen.GetProperty("refused"), "param")));
+    }
+
+    [Fact]
     public async Task It_knows_our_errors_as_its_own()
     {
         var seen = await RunAsync("errors", await _client.TeachWordsAsync(3, 1));

@@ -187,6 +187,16 @@ const scenarios = {
     return { text: JSON.parse(whole.output_text), status: whole.status, call: tools.output[0] };
   },
 
+  embeddings: async () => {
+    const usual = await client.embeddings.create({ model, input: ['one', 'two'], dimensions: 16 });
+    const numbers = await client.embeddings.create({ model, input: 'two', dimensions: 16, encoding_format: 'float' });
+    const refused = await client.embeddings.create({ model: 'sim', input: 'one' }).then(
+      () => null,
+      (failure) => failureOf(failure)
+    );
+    return { usual: usual.data.map((each) => [...each.embedding]), numbers: numbers.data[0].embedding, usage: usual.usage, refused };
+  },
+
   errors: async () => {
     const seen = {};
     const note = async (name, call) => {

@@ -39,18 +39,4 @@ internal static partial class ExecutionLog
 
     [LoggerMessage(2008, LogLevel.Warning, "Which deployments are down could not be told to the Api; trying again in a second")]
     public static partial void CircuitReportFailed(this ILogger logger, Exception failure);
-
-    [LoggerMessage(
-        2009,
-        LogLevel.Warning,
-        "Which keys providers have refused could not be exchanged with the other workers; trying again soon"
-    )]
-    public static partial void KeyReportFailed(this ILogger logger, Exception failure);
-
-    [LoggerMessage(
-        2010,
-        LogLevel.Warning,
-        "How fast slowed deployments may be asked could not be exchanged with the other workers; trying again soon"
-    )]
-    public static partial void PaceExchangeFailed(this ILogger logger, Exception failure);
 }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Admission;
 using AiBackend.Core.Alerts;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
@@ -21,8 +22,8 @@ internal static class ExecutionRegistration
         builder.Services.AddHostedService<CancelWatch>();
         builder.Services.AddHostedService<CircuitReports>();
         builder.Services.AddSingleton<IAlertSource, RefusedKeyAlerts>();
-        builder.Services.AddHostedService<KeyReports>();
-        builder.Services.AddHostedService<PaceExchange>();
+        builder.AddKeyReports();
+        builder.AddPaceExchange();
         builder.Services.AddHostedService<PoolIntake>();
         builder.Services.AddHostedService<JobIntake>();
     }

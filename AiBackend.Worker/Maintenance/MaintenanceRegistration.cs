@@ -1,3 +1,4 @@
+using AiBackend.Core.Repeats;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Quarantine;
 
@@ -16,6 +17,7 @@ internal static class MaintenanceRegistration
             .AddSingleton<WebhookRounds>()
             .AddSingleton<PrivacyRounds>()
             .AddSingleton<ForgetRefusedKeys>()
+            .AddSingleton<KeptAnswers>()
             .AddSingleton<PruneRounds>()
             .AddSingleton<QuarantineKeeper>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuarantineKeeper>());

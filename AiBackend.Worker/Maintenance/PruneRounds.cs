@@ -1,5 +1,6 @@
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Estimates;
+using AiBackend.Core.Repeats;
 using AiBackend.Core.Webhooks;
 using AiBackend.Core.Webhooks.Inbound;
 using AiBackend.Worker.Execution;
@@ -13,7 +14,8 @@ internal sealed class PruneRounds(
     PruneEstimates estimates,
     ForgetRefusedKeys refusedKeys,
     DeliveryStore deliveries,
-    WebhookReceipts receipts
+    WebhookReceipts receipts,
+    KeptAnswers keptAnswers
 )
 {
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -24,5 +26,6 @@ internal sealed class PruneRounds(
         await refusedKeys.RunAsync(cancellationToken);
         await deliveries.PruneAsync(cancellationToken);
         await receipts.PruneAsync(cancellationToken);
+        await keptAnswers.PruneAsync(cancellationToken);
     }
 }

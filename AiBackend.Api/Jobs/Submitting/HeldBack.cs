@@ -27,6 +27,25 @@ internal sealed class HeldBack(ControlReads controls, ProviderCatalog catalog)
         return (refusal, isPaused ? draft with { IsHeld = true } : draft);
     }
 
+    /// <summary>Of a call whose caller waits for it: it cannot wait until what is held is resumed.</summary>
+    /// <returns>Why it is refused now, or null.</returns>
+    public async ValueTask<Refusal?> RefuseCallAsync(Guid tenantId, string model)
+    {
+        var holding = (await controls.LatestAsync()).FirstOrDefault(control =>
+            control.Target.Kind == ControlKind.Tenant
+                ? control.TenantId == tenantId
+                : control.Target == new ControlTarget(ControlKind.Model, model)
+        );
+        return holding is null
+            ? null
+            : ProblemTypes.Draining.With(
+                $"The {holding.Target.Kind.ToWire()} {Quoted.Of(holding.Target.Name)} is held back{(holding.Reason is { } reason ? $" ({reason})" : "")} until an operator resumes it. Send the request again later."
+            ) with
+            {
+                RetryAfter = Pause,
+            };
+    }
+
     private static bool IsAbout(Control control, JobDraft draft) =>
         control.Target.Kind switch
         {

@@ -127,16 +127,22 @@ internal sealed class JobRequestRules(
             return noSecret;
         }
 
-        if (RefuseModel(draft.Model) is null)
+        return await RefuseUnknownAsync(draft.Model, cancellationToken);
+    }
+
+    /// <returns>Why nobody can be asked for this model, also when the catalog is up to date; or null.</returns>
+    public async ValueTask<Refusal?> RefuseUnknownAsync(string model, CancellationToken cancellationToken)
+    {
+        if (RefuseModel(model) is null)
         {
             return null;
         }
 
         // Another node may have taken it up a moment ago.
         return await catalogSource.RefreshAsync(cancellationToken)
-            ? RefuseModel(draft.Model)
+            ? RefuseModel(model)
             : ProblemTypes.StorageUnavailable.With(
-                $"model is {Quoted.Of(draft.Model)}, and the database does not say whether there is such a route. Send it again later."
+                $"model is {Quoted.Of(model)}, and the database does not say whether there is such a route. Send it again later."
             );
     }
 

@@ -14,6 +14,12 @@ internal sealed class OpenAiChatClient(ProviderOptions provider) : WireChatClien
 
     public override void Dispose() => _transport.Dispose();
 
+    /// <summary>Also gives what the provider has for embeddings, over the same connections.</summary>
+    public override object? GetService(Type serviceType, object? serviceKey = null) =>
+        serviceKey is null && serviceType == typeof(IEmbeddingGenerator<string, Embedding<float>>)
+            ? _transport.Embeddings
+            : base.GetService(serviceType, serviceKey);
+
     protected override WireEvent NewEvent() => new ChatChunk();
 
     protected override async Task<WireAnswer> SendAsync(

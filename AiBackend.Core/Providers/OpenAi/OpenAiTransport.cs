@@ -5,10 +5,11 @@ using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Providers.Wire;
 using OpenAI;
 using OpenAI.Chat;
+using OpenAI.Embeddings;
 
 namespace AiBackend.Core.Providers.OpenAi;
 
-/// <summary>The SDK's client for one provider. What it could retry, time out or follow on its own is off, see <see cref="ProviderHttp"/>.</summary>
+/// <summary>The SDK's clients for one provider, over one pool of connections. What it could retry, time out or follow on its own is off, see <see cref="ProviderHttp"/>.</summary>
 internal sealed class OpenAiTransport : IDisposable
 {
     private readonly HttpClient _http;
@@ -16,10 +17,25 @@ internal sealed class OpenAiTransport : IDisposable
     public OpenAiTransport(ProviderOptions provider)
     {
         _http = ProviderHttp.Create(provider);
-        var options = new OpenAIClientOptions
+        var key = new ApiKeyCredential(provider.ApiKey ?? "none");
+        Client = new ChatClient(provider.Model, key, Options(provider, new StreamingTransport(_http)));
+        Embeddings = new OpenAiEmbeddings(
+            provider,
+            new EmbeddingClient(provider.Model, key, Options(provider, new HttpClientPipelineTransport(_http)))
+        );
+    }
+
+    public ChatClient Client { get; }
+
+    public OpenAiEmbeddings Embeddings { get; }
+
+    public void Dispose() => _http.Dispose();
+
+    private static OpenAIClientOptions Options(ProviderOptions provider, PipelineTransport transport) =>
+        new()
         {
             Endpoint = provider.BaseUrl,
-            Transport = new StreamingTransport(_http),
+            Transport = transport,
             RetryPolicy = new ClientRetryPolicy(ProviderCatalog.TriesPerCall - 1),
             NetworkTimeout = Timeout.InfiniteTimeSpan,
             UserAgentApplicationId = "AiBackend",
@@ -28,12 +44,6 @@ internal sealed class OpenAiTransport : IDisposable
             // The span of the call is ours, with names that cover every provider.
             EnableDistributedTracing = false,
         };
-        Client = new ChatClient(provider.Model, new ApiKeyCredential(provider.ApiKey ?? "none"), options);
-    }
-
-    public ChatClient Client { get; }
-
-    public void Dispose() => _http.Dispose();
 
     /// <summary>Asks for an event stream where only the server sees it.</summary>
     /// <remarks>

@@ -74,12 +74,28 @@ internal sealed class ProviderMetrics
     public void FirstText(string provider, string model, TimeSpan time) =>
         _firstText.Record(time.TotalSeconds, Tags(provider, model, null));
 
-    public void Ended(string provider, string model, string? modelVersion, TimeSpan time, UsageDetails? usage, string? error)
+    public void Ended(string provider, string model, string? modelVersion, TimeSpan time, UsageDetails? usage, string? error) =>
+        Ended(Tags(provider, model, modelVersion), time, usage, error);
+
+    /// <summary>The same for a call that is no chat.</summary>
+    public void Ended(
+        string operation,
+        ChatDeployment deployment,
+        string? modelVersion,
+        TimeSpan time,
+        UsageDetails? usage,
+        string? error
+    ) => Ended(Tags(deployment.Provider, deployment.Model, modelVersion, operation), time, usage, error);
+
+    private void Ended(TagList tags, TimeSpan time, UsageDetails? usage, string? error)
     {
-        var tags = Tags(provider, model, modelVersion);
-        if (usage is { InputTokenCount: { } input, OutputTokenCount: { } output })
+        if (usage is { InputTokenCount: { } input })
         {
             _tokens.Record(input, [.. tags, new(Names.TokenType, "input")]);
+        }
+
+        if (usage is { InputTokenCount: not null, OutputTokenCount: { } output })
+        {
             _tokens.Record(output, [.. tags, new(Names.TokenType, "output")]);
         }
 
@@ -145,11 +161,11 @@ internal sealed class ProviderMetrics
             }
         );
 
-    private static TagList Tags(string provider, string model, string? modelVersion)
+    private static TagList Tags(string provider, string model, string? modelVersion, string operation = Names.Chat)
     {
         var tags = new TagList
         {
-            { Names.Operation, Names.Chat },
+            { Names.Operation, operation },
             { Names.Provider, provider },
             { Names.RequestModel, model },
         };

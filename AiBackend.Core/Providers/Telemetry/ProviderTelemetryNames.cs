@@ -8,6 +8,7 @@ internal static class ProviderTelemetryNames
 
     public const string Operation = "gen_ai.operation.name";
     public const string Chat = "chat";
+    public const string Embeddings = "embeddings";
     public const string Provider = "gen_ai.provider.name";
     public const string RequestModel = "gen_ai.request.model";
     public const string RequestMaxTokens = "gen_ai.request.max_tokens";

@@ -91,7 +91,7 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
         yield return Finish(said, said.FinishReason is { } reason ? new ChatFinishReason(reason) : null);
     }
 
-    public object? GetService(Type serviceType, object? serviceKey = null) =>
+    public virtual object? GetService(Type serviceType, object? serviceKey = null) =>
         serviceKey is not null ? null
         : serviceType == typeof(ChatClientMetadata) ? _metadata
         : serviceType.IsInstanceOfType(this) ? this

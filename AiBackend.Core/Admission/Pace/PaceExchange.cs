@@ -1,9 +1,10 @@
-using AiBackend.Core.Admission.Pace;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
-namespace AiBackend.Worker.Execution;
+namespace AiBackend.Core.Admission.Pace;
 
-/// <summary>Tells the other workers which deployments are asked too fast, and learns of theirs, every second.</summary>
+/// <summary>Tells the other processes which deployments are asked too fast, and learns of theirs, every second.</summary>
 internal sealed class PaceExchange(CallPaces paces, IStorageWatch storage, TimeProvider clock, ILogger<PaceExchange> logger)
     : BackgroundService
 {

@@ -1,10 +1,11 @@
 using AiBackend.Core.Database;
-using AiBackend.Core.Operations;
 using AiBackend.Core.Providers.Keys;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
-namespace AiBackend.Worker.Execution;
+namespace AiBackend.Core.Operations;
 
-/// <summary>Tells the other workers which keys a provider has refused, and learns of theirs, and of what was taken back.</summary>
+/// <summary>Tells the other processes which keys a provider has refused, and learns of theirs, and of what was taken back.</summary>
 internal sealed class KeyReports(
     RefusedKeys keys,
     RefusedKeyStore store,
@@ -13,10 +14,10 @@ internal sealed class KeyReports(
     ILogger<KeyReports> logger
 ) : BackgroundService
 {
-    /// <summary>How long another worker may go on with a key, or leave one that was taken back.</summary>
+    /// <summary>How long another process may go on with a key, or leave one that was taken back.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
-    /// <summary>Learns what the others know before this worker takes its first job.</summary>
+    /// <summary>Learns what the others know before this process makes its first call.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         await TryExchangeAsync(cancellationToken);

@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.Problems;
+using AiBackend.Core.Repeats;
+
+namespace AiBackend.Api.OpenAi.Wire;
+
+/// <summary>Answers requests that make no job; with an Idempotency-Key each once, however often it is sent.</summary>
+internal sealed class RepeatedRequests(KeptAnswers kept)
+{
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
+    /// <param name="context">The request.</param>
+    /// <param name="request">Null when it has no key.</param>
+    /// <param name="answer">Makes the answer, or says why there is none.</param>
+    /// <returns>Why it is refused, or null when the answer has been sent.</returns>
+    public async Task<Refusal?> AnswerAsync(
+        HttpContext context,
+        KeptRequest? request,
+        Func<Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> answer
+    )
+    {
+        if (request is null)
+        {
+            var (refused, body) = await answer();
+            return refused ?? await SendAsync(context, body);
+        }
+
+        var key = IdempotencyKey.Sent(request.Key);
+        switch (await kept.BeginAsync(request, context.RequestAborted))
+        {
+            case RepeatState.First:
+                return await HoldAsync(context, request, answer);
+            case RepeatState.OtherRequest:
+                return ProblemTypes.IdempotencyKeyReused.With(
+                    $"The Idempotency-Key {Quoted.Of(key)} was sent before with another body. Use a new key for a new request."
+                );
+            case RepeatState.UnderWay:
+                return ProblemTypes.RequestInProgress.With(
+                    $"The request with the Idempotency-Key {Quoted.Of(key)} is still being answered. Send it again in a moment."
+                ) with
+                {
+                    RetryAfter = Soon,
+                };
+            case RepeatState.Answered(null):
+                return ProblemTypes.AnswerNotKept.With(
+                    $"The request with the Idempotency-Key {Quoted.Of(key)} was answered with more than {KeptAnswers.MostBytes >> 20} MB, which is not kept. Send it with a new key, or in parts."
+                );
+            case RepeatState.Answered(var body):
+                context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
+                return await SendAsync(context, body);
+            default:
+                throw new UnreachableException();
+        }
+    }
+
+    private async Task<Refusal?> HoldAsync(
+        HttpContext context,
+        KeptRequest request,
+        Func<Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> answer
+    )
+    {
+        var isKept = false;
+        try
+        {
+            var (refusal, body) = await answer();
+            if (refusal is not null)
+            {
+                return refusal;
+            }
+
+            // None: its caller may have left, and comes back for exactly this. The command time-out bounds it.
+            await kept.KeepAsync(request, body, CancellationToken.None);
+            isKept = true;
+            return await SendAsync(context, body);
+        }
+        finally
+        {
+            if (!isKept)
+            {
+                await kept.DropAsync(request, CancellationToken.None);
+            }
+        }
+    }
+
+    private static async Task<Refusal?> SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    {
+        context.Response.ContentType = "application/json; charset=utf-8";
+        context.Response.ContentLength = body.Length;
+        await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted);
+        return null;
+    }
+}
