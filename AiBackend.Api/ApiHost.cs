@@ -25,6 +25,7 @@ using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Events;
 using AiBackend.Core.Faults;
+using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Money;
 using AiBackend.Core.Operations;
@@ -103,6 +104,7 @@ internal static class ApiHost
         builder.AddControls();
         builder.AddQueueCaps();
         builder.AddWebhookEndpoints();
+        builder.AddFiles();
     }
 
     private static void AddEndpoints(this IHostApplicationBuilder builder)

@@ -4,6 +4,7 @@ using AiBackend.Api.OpenAi.Calls;
 using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
 using AiBackend.Api.OpenAi.Embeddings;
+using AiBackend.Api.OpenAi.Files;
 using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Core.Jobs;
@@ -24,6 +25,7 @@ internal static class OpenAiEndpoints
         builder.Services.AddSingleton<AttachedCallers>().AddSingleton<LeftCalls>().AddSingleton<AttachedCalls>();
         builder.Services.AddSingleton<ModelRequests>().AddSingleton<ChatCompletions>();
         builder.Services.AddSingleton<KeptAnswers>().AddSingleton<RepeatedRequests>().AddSingleton<CreateEmbedding>();
+        builder.Services.AddSingleton<FileRequests>();
         builder.Services.AddSingleton<DoorDetailsStore>().AddSingleton<PreviousResponses>();
         builder.Services.AddSingleton<CreateResponse>().AddSingleton<ReadResponse>().AddSingleton<ChangeResponse>();
     }
@@ -41,6 +43,12 @@ internal static class OpenAiEndpoints
         any.MapGet("/models/{**model}", services.GetRequiredService<ModelRequests>().GetAsync);
         write.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync);
         write.MapPost("/embeddings", services.GetRequiredService<CreateEmbedding>().HandleAsync);
+
+        write.MapPost("/files", services.GetRequiredService<FileRequests>().UploadAsync);
+        read.MapGet("/files", services.GetRequiredService<FileRequests>().ListAsync);
+        read.MapGet("/files/{id}", services.GetRequiredService<FileRequests>().GetAsync);
+        read.MapGet("/files/{id}/content", services.GetRequiredService<FileRequests>().ContentAsync);
+        write.MapDelete("/files/{id}", services.GetRequiredService<FileRequests>().DeleteAsync);
 
         write.MapPost("/responses", services.GetRequiredService<CreateResponse>().HandleAsync);
         read.MapGet("/responses/{id}", services.GetRequiredService<ReadResponse>().GetAsync).WithMetadata(new BeginsStream());

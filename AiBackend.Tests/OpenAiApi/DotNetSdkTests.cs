@@ -6,6 +6,7 @@ using AiBackend.Tests.Fixtures;
 using OpenAI;
 using OpenAI.Chat;
 using OpenAI.Embeddings;
+using OpenAI.Files;
 
 namespace AiBackend.Tests.OpenAiApi;
 
@@ -119,6 +120,21 @@ public sealed class DotNetSdkTests(StackFixture fixture)
             );
 
         Assert.Equal("simulated", System.Text.Json.JsonElement.Parse(answer.Content[0].Text).GetProperty("city").GetString());
+    }
+
+    [Fact]
+    public async Task A_file_is_uploaded_read_and_deleted()
+    {
+        var client = Client().GetOpenAIFileClient();
+
+        OpenAIFile made = await client.UploadFileAsync(BinaryData.FromString("{\"a\":1}\n"), "a.jsonl", FileUploadPurpose.Batch);
+        BinaryData content = await client.DownloadFileAsync(made.Id, TestRun.Cancel);
+        var all = await client.GetFilesAsync(FilePurpose.Batch, TestRun.Cancel);
+        FileDeletionResult gone = await client.DeleteFileAsync(made.Id, TestRun.Cancel);
+
+        Assert.Equal(("{\"a\":1}\n", "a.jsonl"), (content.ToString(), made.Filename));
+        Assert.Contains(all.Value, each => each.Id == made.Id);
+        Assert.True(gone.Deleted);
     }
 
     [Fact]

@@ -90,6 +90,15 @@ public sealed class NodeSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task It_uploads_lists_reads_and_deletes_a_file()
+    {
+        var seen = await RunAsync("files");
+
+        Assert.Equal(("{\"a\":1}\n", "a.jsonl"), (Text(seen, "content"), Text(seen, "name")));
+        Assert.True(seen.GetProperty("listed").GetBoolean() && seen.GetProperty("deleted").GetBoolean());
+    }
+
+    [Fact]
     public async Task It_gets_embeddings_and_unpacks_them_itself()
     {
         var seen = await RunAsync("embeddings", "sim-embed");

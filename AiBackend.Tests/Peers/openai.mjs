@@ -1,6 +1,6 @@
 // The openai package of npm, unmodified: only address and key are ours. Runs the scenario that is named and prints what came of it
 // as one line of JSON.
-import OpenAI from 'openai';
+import OpenAI, { toFile } from 'openai';
 
 const [baseURL, apiKey, scenario, model] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 2, timeout: 60_000 });
@@ -195,6 +195,18 @@ const scenarios = {
       (failure) => failureOf(failure)
     );
     return { usual: usual.data.map((each) => [...each.embedding]), numbers: numbers.data[0].embedding, usage: usual.usage, refused };
+  },
+
+  files: async () => {
+    const made = await client.files.create({ file: await toFile(Buffer.from('{"a":1}\n'), 'a.jsonl'), purpose: 'batch' });
+    const ids = [];
+    for await (const each of client.files.list({ limit: 1 })) {
+      ids.push(each.id);
+    }
+    const content = await (await client.files.content(made.id)).text();
+    const one = await client.files.retrieve(made.id);
+    const gone = await client.files.delete(made.id);
+    return { id: made.id, listed: ids.includes(made.id), content, name: one.filename, bytes: one.bytes, deleted: gone.deleted };
   },
 
   errors: async () => {

@@ -1,3 +1,4 @@
+using AiBackend.Core.Files;
 using AiBackend.Core.Repeats;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Quarantine;
@@ -9,6 +10,7 @@ internal static class MaintenanceRegistration
     /// <summary>Adds the leader's work.</summary>
     public static void AddMaintenance(this IHostApplicationBuilder builder)
     {
+        builder.AddFiles();
         builder
             .Services.AddSingleton<Leadership>()
             .AddSingleton<DeadLetterRounds>()

@@ -1,3 +1,4 @@
+using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Repeats;
@@ -15,7 +16,8 @@ internal sealed class PruneRounds(
     ForgetRefusedKeys refusedKeys,
     DeliveryStore deliveries,
     WebhookReceipts receipts,
-    KeptAnswers keptAnswers
+    KeptAnswers keptAnswers,
+    FileStore files
 )
 {
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -27,5 +29,6 @@ internal sealed class PruneRounds(
         await deliveries.PruneAsync(cancellationToken);
         await receipts.PruneAsync(cancellationToken);
         await keptAnswers.PruneAsync(cancellationToken);
+        await files.PruneAsync(cancellationToken);
     }
 }

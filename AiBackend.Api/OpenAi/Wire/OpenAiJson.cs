@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
+using AiBackend.Api.OpenAi.Files;
 using AiBackend.Api.OpenAi.Responses;
 
 namespace AiBackend.Api.OpenAi.Wire;
@@ -13,4 +14,7 @@ namespace AiBackend.Api.OpenAi.Wire;
 [JsonSerializable(typeof(ChatCompletionObject))]
 [JsonSerializable(typeof(ChatUsageObject))]
 [JsonSerializable(typeof(ResponseDetails))]
+[JsonSerializable(typeof(FileObject))]
+[JsonSerializable(typeof(FileList))]
+[JsonSerializable(typeof(DeletedFile))]
 internal sealed partial class OpenAiJson : JsonSerializerContext;

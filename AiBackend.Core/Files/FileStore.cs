@@ -1,0 +1,213 @@
+using System.Runtime.CompilerServices;
+using AiBackend.Core.Database;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Files;
+
+/// <summary>Files of tenants, in Postgres, in pieces (0035c_files.sql).</summary>
+public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> options)
+{
+    /// <summary>Length of every piece but the last.</summary>
+    public const int ChunkBytes = 256 * 1024;
+
+    private const string Columns = "id, tenant_id, purpose, name, bytes, created_at, expires_at";
+
+    private const string BeginSql = $"""
+        INSERT INTO files (id, tenant_id, purpose, name, expires_at) VALUES (@id, @tenant_id, @purpose, @name, now() + @kept_for)
+        RETURNING {Columns}
+        """;
+
+    // A repeat after a lost reply finds its piece there and takes no room again.
+    private const string AppendSql = """
+        WITH writing AS (
+            SELECT id FROM files WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NULL FOR UPDATE
+        ), room AS (
+            INSERT INTO file_usage AS u (tenant_id, bytes)
+            SELECT @tenant_id, @length FROM writing WHERE NOT EXISTS (SELECT 1 FROM file_chunks c WHERE c.file_id = @id AND c.n = @n)
+            ON CONFLICT (tenant_id) DO UPDATE SET bytes = u.bytes + excluded.bytes WHERE u.bytes + excluded.bytes <= @most
+            RETURNING 1
+        ), grown AS (
+            UPDATE files f SET bytes = f.bytes + @length FROM room WHERE f.id = @id AND f.tenant_id = @tenant_id RETURNING f.id
+        ), written AS (
+            INSERT INTO file_chunks (file_id, n, tenant_id, content) SELECT id, @n, @tenant_id, @content FROM grown RETURNING 1
+        )
+        SELECT 1 FROM written UNION ALL SELECT 1 FROM file_chunks c WHERE c.file_id = @id AND c.tenant_id = @tenant_id AND c.n = @n
+        """;
+
+    private const string FinishSql = $"""
+        UPDATE files SET ready_at = now(), purpose = @purpose, name = @name, expires_at = created_at + @kept_for
+         WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NULL
+        RETURNING {Columns}
+        """;
+
+    private const string FindSql = $"""
+        SELECT {Columns} FROM files WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NOT NULL AND expires_at > now()
+        """;
+
+    private const string ListSql = $"""
+        SELECT {Columns} FROM files
+         WHERE tenant_id = @tenant_id AND ready_at IS NOT NULL AND expires_at > now() AND (@purpose IS NULL OR purpose = @purpose)
+           AND (@after IS NULL OR CASE WHEN @ascending THEN id > @after ELSE id < @after END)
+         ORDER BY CASE WHEN @ascending THEN id END, CASE WHEN NOT @ascending THEN id END DESC
+         LIMIT @limit
+        """;
+
+    private const string ReadSql = "SELECT content FROM file_chunks WHERE file_id = @id AND tenant_id = @tenant_id AND n = @n";
+
+    private const string DeleteSql = """
+        WITH gone AS (
+            DELETE FROM files WHERE id = @id AND tenant_id = @tenant_id RETURNING bytes
+        ), freed AS (
+            UPDATE file_usage u SET bytes = u.bytes - g.bytes FROM gone g WHERE u.tenant_id = @tenant_id
+        )
+        SELECT 1 FROM gone
+        """;
+
+    // Uploads that nobody finishes any more too.
+    private const string FindOldSql = """
+        SELECT id, tenant_id FROM files WHERE expires_at < now() OR ready_at IS NULL AND created_at < now() - interval '2 days' LIMIT 100
+        """;
+
+    /// <summary>Begins a file that nobody sees until it is finished.</summary>
+    public async Task<StoredFile> BeginAsync(Guid id, Guid tenantId, string purpose, string name, CancellationToken cancellationToken)
+    {
+        await using var command = For(tenantId, id, BeginSql);
+        Describe(command, purpose, name, options.Value.KeptFor);
+        return (await command.ReadAllAsync(Read, cancellationToken)).Single();
+    }
+
+    /// <summary>Writes the next piece of a file that is not finished.</summary>
+    /// <param name="file">Which.</param>
+    /// <param name="n">The number of the piece, from 0.</param>
+    /// <param name="content">The piece; all but the last have <see cref="ChunkBytes"/>.</param>
+    /// <param name="isBounded">Whether it may only take what room the tenant has left.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False when the tenant's files would take more than they may, or the file is gone.</returns>
+    public async Task<bool> AppendAsync(
+        StoredFile file,
+        int n,
+        ReadOnlyMemory<byte> content,
+        bool isBounded,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = For(file.TenantId, file.Id, AppendSql);
+        command.Parameters.AddWithValue("n", n);
+        command.Parameters.AddWithValue("length", (long)content.Length);
+        command.Parameters.AddWithValue("content", NpgsqlDbType.Bytea, content);
+        command.Parameters.AddWithValue("most", isBounded ? options.Value.MaxBytesPerTenant : long.MaxValue);
+        return await command.ExecuteScalarAsync(cancellationToken) is not null;
+    }
+
+    /// <returns>The file, which everybody of the tenant sees now; null when it is gone or was finished before.</returns>
+    public async Task<StoredFile?> FinishAsync(
+        StoredFile file,
+        string purpose,
+        string name,
+        TimeSpan? keptFor,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = For(file.TenantId, file.Id, FinishSql);
+        Describe(command, purpose, name, keptFor ?? options.Value.KeptFor);
+        return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
+    }
+
+    /// <returns>Null when the tenant has no such file.</returns>
+    public async Task<StoredFile?> FindAsync(Guid tenantId, Guid id, CancellationToken cancellationToken)
+    {
+        await using var command = For(tenantId, id, FindSql);
+        return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
+    }
+
+    /// <summary>A page of a tenant's files.</summary>
+    public async Task<IReadOnlyList<StoredFile>> ListAsync(
+        Guid tenantId,
+        string? purpose,
+        FilePage page,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommandFor(tenantId, ListSql);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("purpose", NpgsqlDbType.Text, (object?)purpose ?? DBNull.Value);
+        command.Parameters.AddWithValue("after", NpgsqlDbType.Uuid, (object?)page.After ?? DBNull.Value);
+        command.Parameters.AddWithValue("ascending", page.Ascending);
+        command.Parameters.AddWithValue("limit", page.Limit);
+        return await command.ReadAllAsync(Read, cancellationToken);
+    }
+
+    /// <summary>The pieces of a file in order, from one on.</summary>
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(
+        StoredFile file,
+        int from,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        for (var n = from; (long)n * ChunkBytes < file.Bytes; n++)
+        {
+            await using var command = For(file.TenantId, file.Id, ReadSql);
+            command.Parameters.AddWithValue("n", n);
+            yield return await command.ExecuteScalarAsync(cancellationToken) is byte[] content
+                ? content
+                // Whoever reads has been told how much comes.
+                : throw new IOException($"File {file.Id} was deleted while it was read.");
+        }
+    }
+
+    /// <returns>Whether this call deleted it.</returns>
+    public async Task<bool> DeleteAsync(Guid tenantId, Guid id, CancellationToken cancellationToken)
+    {
+        await using var command = For(tenantId, id, DeleteSql);
+        return await command.ExecuteScalarAsync(cancellationToken) is not null;
+    }
+
+    /// <summary>Deletes what has expired, and uploads that broke off: the leader's part.</summary>
+    public async Task PruneAsync(CancellationToken cancellationToken)
+    {
+        List<(Guid Id, Guid TenantId)> old;
+        do
+        {
+            await using var command = database.CreateCommand(FindOldSql);
+            old = await command.ReadAllAsync(row => (row.GetGuid(0), row.GetGuid(1)), cancellationToken);
+            foreach (var (id, tenantId) in old)
+            {
+                await DeleteAsync(tenantId, id, cancellationToken);
+            }
+        } while (old.Count > 0);
+    }
+
+    private static void Describe(NpgsqlCommand command, string purpose, string name, TimeSpan keptFor)
+    {
+        command.Parameters.AddWithValue("purpose", purpose);
+        command.Parameters.AddWithValue("name", name);
+        command.Parameters.AddWithValue("kept_for", NpgsqlDbType.Interval, keptFor);
+    }
+
+    private NpgsqlCommand For(Guid tenantId, Guid id, string sql)
+    {
+        var command = database.CreateCommandFor(tenantId, sql);
+        command.Parameters.AddWithValue("id", id);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        return command;
+    }
+
+    private static StoredFile Read(NpgsqlDataReader row) =>
+        new(
+            row.GetGuid(0),
+            row.GetGuid(1),
+            row.GetString(2),
+            row.GetString(3),
+            row.GetInt64(4),
+            row.GetFieldValue<DateTimeOffset>(5),
+            row.GetFieldValue<DateTimeOffset>(6)
+        );
+}
+
+/// <summary>Which part of a list.</summary>
+/// <param name="After">The last one of the page before; null begins.</param>
+/// <param name="Ascending">Oldest first.</param>
+/// <param name="Limit">How many.</param>
+public sealed record FilePage(Guid? After, bool Ascending, int Limit);

@@ -1,0 +1,22 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace AiBackend.Core.Files;
+
+/// <summary>How much files may take. Section <c>Files</c>; changes need a restart.</summary>
+public sealed class FilesOptions
+{
+    /// <summary>Configuration section.</summary>
+    public const string SectionName = "Files";
+
+    /// <summary>Largest upload, in bytes. Default 32 MB.</summary>
+    [Range(1024, 512L << 20)]
+    public long MaxBytes { get; set; } = 32 << 20;
+
+    /// <summary>What all files of a tenant may take together, in bytes. Default 1 GB. What batches answer counts and is written all the same.</summary>
+    [Range(1L << 20, 1L << 50)]
+    public long MaxBytesPerTenant { get; set; } = 1L << 30;
+
+    /// <summary>How long a file is kept whose owner does not say. Default 30 days.</summary>
+    [Range(typeof(TimeSpan), "01:00:00", "365.00:00:00")]
+    public TimeSpan KeptFor { get; set; } = TimeSpan.FromDays(30);
+}
