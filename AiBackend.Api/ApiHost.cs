@@ -20,6 +20,7 @@ using AiBackend.Api.Webhooks;
 using AiBackend.Api.Webhooks.Inbound;
 using AiBackend.Core.Admission;
 using AiBackend.Core.Audit;
+using AiBackend.Core.Batches;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
 using AiBackend.Core.DeadLetters;
@@ -105,6 +106,7 @@ internal static class ApiHost
         builder.AddQueueCaps();
         builder.AddWebhookEndpoints();
         builder.AddFiles();
+        builder.AddBatches();
     }
 
     private static void AddEndpoints(this IHostApplicationBuilder builder)

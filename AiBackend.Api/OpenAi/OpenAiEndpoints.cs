@@ -1,5 +1,6 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
+using AiBackend.Api.OpenAi.Batches;
 using AiBackend.Api.OpenAi.Calls;
 using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
@@ -26,6 +27,8 @@ internal static class OpenAiEndpoints
         builder.Services.AddSingleton<ModelRequests>().AddSingleton<ChatCompletions>();
         builder.Services.AddSingleton<KeptAnswers>().AddSingleton<RepeatedRequests>().AddSingleton<CreateEmbedding>();
         builder.Services.AddSingleton<FileRequests>();
+        builder.Services.AddSingleton<BatchRequests>().AddSingleton<ReadBatchFile>().AddSingleton<LineDrafts>().AddSingleton<SubmitLines>();
+        builder.Services.AddSingleton<LineAnswers>().AddSingleton<WriteBatchFiles>().AddHostedService<BatchRounds>();
         builder.Services.AddSingleton<DoorDetailsStore>().AddSingleton<PreviousResponses>();
         builder.Services.AddSingleton<CreateResponse>().AddSingleton<ReadResponse>().AddSingleton<ChangeResponse>();
     }
@@ -49,6 +52,11 @@ internal static class OpenAiEndpoints
         read.MapGet("/files/{id}", services.GetRequiredService<FileRequests>().GetAsync);
         read.MapGet("/files/{id}/content", services.GetRequiredService<FileRequests>().ContentAsync);
         write.MapDelete("/files/{id}", services.GetRequiredService<FileRequests>().DeleteAsync);
+
+        write.MapPost("/batches", services.GetRequiredService<BatchRequests>().CreateAsync);
+        read.MapGet("/batches", services.GetRequiredService<BatchRequests>().ListAsync);
+        read.MapGet("/batches/{id}", services.GetRequiredService<BatchRequests>().GetAsync);
+        write.MapPost("/batches/{id}/cancel", services.GetRequiredService<BatchRequests>().CancelAsync);
 
         write.MapPost("/responses", services.GetRequiredService<CreateResponse>().HandleAsync);
         read.MapGet("/responses/{id}", services.GetRequiredService<ReadResponse>().GetAsync).WithMetadata(new BeginsStream());

@@ -47,6 +47,7 @@ internal static class ProblemTypes
     public static readonly ProblemType KeyNotFound = new("key-not-found", 404, "There is no such API key");
     public static readonly ProblemType TenantNotFound = new("tenant-not-found", 404, "There is no such tenant");
     public static readonly ProblemType WebhookNotFound = new("webhook-not-found", 404, "There is no such webhook");
+    public static readonly ProblemType BatchNotFound = new("batch-not-found", 404, "There is no such batch");
     public static readonly ProblemType FileNotFound = new("file-not-found", 404, "There is no such file");
     public static readonly ProblemType DeliveryNotFound = new("delivery-not-found", 404, "There is no such message");
     public static readonly ProblemType UserNotFound = new("user-not-found", 404, "There is no such user");
@@ -66,6 +67,8 @@ internal static class ProblemTypes
     public static readonly ProblemType SlugTaken = new("slug-taken", 409, "The name is taken");
     public static readonly ProblemType NoWebhookSecret = new("no-webhook-secret", 409, "There is no secret to sign with");
     public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
+    public static readonly ProblemType FileInUse = new("file-in-use", 409, "A batch needs the file");
+    public static readonly ProblemType BatchEnded = new("batch-ended", 409, "The batch has already ended");
     public static readonly ProblemType FilesFull = new("files-full", 409, "The tenant's files take all their room");
     public static readonly ProblemType RequestInProgress = new("request-in-progress", 409, "The same request is still being answered");
     public static readonly ProblemType AnswerNotKept = new("answer-not-kept", 409, "The answer was too large to be kept");
@@ -140,6 +143,7 @@ internal static class ProblemTypes
         UserNotFound,
         WebhookNotFound,
         DeliveryNotFound,
+        BatchNotFound,
         FileNotFound,
         NotFound,
         MethodNotAllowed,
@@ -157,6 +161,8 @@ internal static class ProblemTypes
         SlugTaken,
         NoWebhookSecret,
         TooManyWebhooks,
+        FileInUse,
+        BatchEnded,
         FilesFull,
         RequestInProgress,
         AnswerNotKept,

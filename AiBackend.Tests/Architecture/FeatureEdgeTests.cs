@@ -50,6 +50,8 @@ public sealed partial class FeatureEdgeTests
         ["Retention"] = ["Database", "Telemetry", "Jobs", "DeadLetters"],
         // Reads of everything, for people; and which keys providers have refused, for all processes that ask them.
         ["Operations"] = [.. Ground, "Events", "Jobs", "Providers", "Queue"],
+        // Where requests of a file stand; what a request is, the Api knows.
+        ["Batches"] = ["Database", "Files"],
         // Files of tenants: bytes, whatever they are for.
         ["Files"] = ["Database"],
         // Answers to requests that make no job, for those who ask again.

@@ -138,6 +138,30 @@ public sealed class DotNetSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task A_batch_is_waited_for_by_the_SDK_itself()
+    {
+        var model = await _client.TeachWordsAsync(5, 1);
+        var line =
+            $$"""{"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"{{model}}","messages":[{"role":"user","content":"Go on."}]} }""";
+        var files = Client().GetOpenAIFileClient();
+        OpenAIFile made = await files.UploadFileAsync(BinaryData.FromString(line), "a.jsonl", FileUploadPurpose.Batch);
+        using var body = BinaryContent.Create(
+            BinaryData.FromString($$"""{"input_file_id":"{{made.Id}}","endpoint":"/v1/chat/completions","completion_window":"24h"}""")
+        );
+
+#pragma warning disable OPENAI001 // For evaluation, says the SDK.
+        var operation = await Client().GetBatchClient().CreateBatchAsync(body, waitUntilCompleted: true);
+        var batch = System.Text.Json.JsonElement.Parse(
+            (await operation.GetBatchAsync(new RequestOptions { CancellationToken = TestRun.Cancel })).GetRawResponse().Content
+        );
+#pragma warning restore OPENAI001
+        BinaryData answers = await files.DownloadFileAsync(batch.GetProperty("output_file_id").GetString(), TestRun.Cancel);
+
+        Assert.Equal("completed", batch.GetProperty("status").GetString());
+        Assert.Contains(JobClient.Words(5), answers.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Texts_become_vectors_that_are_close_when_they_share_words()
     {
         var client = Client().GetEmbeddingClient("sim-embed");

@@ -99,6 +99,24 @@ public sealed class NodeSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task It_has_a_batch_answered_and_reads_what_became_of_its_lines()
+    {
+        var model = await _client.TeachWordsAsync(5, 1);
+
+        var seen = await RunAsync("batches", model);
+
+        Assert.Equal(("completed", "nightly"), (Text(seen, "status"), Text(seen, "run")));
+        Assert.Equal("""{"total":3,"completed":2,"failed":1}""", seen.GetProperty("counts").GetRawText());
+        Assert.True(seen.GetProperty("listed").GetBoolean());
+        Assert.Equal(
+            [$"one: {JobClient.Words(5)}", $"two: {JobClient.Words(5)}"],
+            seen.GetProperty("answers").EnumerateArray().Select(each => each.GetString())
+        );
+        Assert.Equal("odd: unsupported_parameter", Assert.Single(seen.GetProperty("errors").EnumerateArray()).GetString());
+        Assert.Equal("batch_ended", Text(seen.GetProperty("cancel"), "code"));
+    }
+
+    [Fact]
     public async Task It_gets_embeddings_and_unpacks_them_itself()
     {
         var seen = await RunAsync("embeddings", "sim-embed");

@@ -209,6 +209,42 @@ const scenarios = {
     return { id: made.id, listed: ids.includes(made.id), content, name: one.filename, bytes: one.bytes, deleted: gone.deleted };
   },
 
+  batches: async () => {
+    const line = (id, body) => JSON.stringify({ custom_id: id, method: 'POST', url: '/v1/chat/completions', body });
+    const lines = [line('one', { model, messages }), line('two', { model, messages }), line('odd', { model, messages, n: 2 })];
+    const file = await client.files.create({ file: await toFile(Buffer.from(lines.join('\n')), 'a.jsonl'), purpose: 'batch' });
+    const made = await client.batches.create({
+      input_file_id: file.id,
+      endpoint: '/v1/chat/completions',
+      completion_window: '24h',
+      metadata: { run: 'nightly' },
+    });
+    let batch = made;
+    while (!['completed', 'failed', 'expired', 'cancelled'].includes(batch.status)) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      batch = await client.batches.retrieve(made.id);
+    }
+    const read = async (id) => (await (await client.files.content(id)).text()).trim().split('\n').map((each) => JSON.parse(each));
+    const answers = await read(batch.output_file_id);
+    const errors = await read(batch.error_file_id);
+    let listed = false;
+    for await (const each of client.batches.list({ limit: 1 })) {
+      listed ||= each.id === made.id;
+    }
+    return {
+      status: batch.status,
+      counts: batch.request_counts,
+      run: batch.metadata.run,
+      listed,
+      answers: answers.map((each) => `${each.custom_id}: ${each.response.body.choices[0].message.content}`),
+      errors: errors.map((each) => `${each.custom_id}: ${each.response.body.error.code}`),
+      cancel: await client.batches.cancel(made.id).then(
+        () => null,
+        (failure) => failureOf(failure)
+      ),
+    };
+  },
+
   errors: async () => {
     const seen = {};
     const note = async (name, call) => {

@@ -1,3 +1,4 @@
+using AiBackend.Core.Batches;
 using AiBackend.Core.Files;
 using AiBackend.Core.Repeats;
 using AiBackend.Worker.Execution;
@@ -11,6 +12,7 @@ internal static class MaintenanceRegistration
     public static void AddMaintenance(this IHostApplicationBuilder builder)
     {
         builder.AddFiles();
+        builder.AddBatches();
         builder
             .Services.AddSingleton<Leadership>()
             .AddSingleton<DeadLetterRounds>()

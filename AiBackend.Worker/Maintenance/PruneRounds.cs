@@ -1,3 +1,4 @@
+using AiBackend.Core.Batches;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue.Estimates;
@@ -17,7 +18,8 @@ internal sealed class PruneRounds(
     DeliveryStore deliveries,
     WebhookReceipts receipts,
     KeptAnswers keptAnswers,
-    FileStore files
+    FileStore files,
+    BatchSteps batches
 )
 {
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -30,5 +32,6 @@ internal sealed class PruneRounds(
         await receipts.PruneAsync(cancellationToken);
         await keptAnswers.PruneAsync(cancellationToken);
         await files.PruneAsync(cancellationToken);
+        await batches.PruneAsync(cancellationToken);
     }
 }

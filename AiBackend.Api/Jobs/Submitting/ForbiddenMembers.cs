@@ -17,8 +17,11 @@ internal static class ForbiddenMembers
         "api_key",
     };
 
+    /// <param name="value">Where to look.</param>
+    /// <param name="path">Its place.</param>
+    /// <param name="known">The place of a member that is called so and means something else; null is none.</param>
     /// <returns>The first one; null when there is none.</returns>
-    public static Refusal? Find(JsonElement value, string path)
+    public static Refusal? Find(JsonElement value, string path, string? known = null)
     {
         switch (value.ValueKind)
         {
@@ -26,12 +29,12 @@ internal static class ForbiddenMembers
                 foreach (var member in value.EnumerateObject())
                 {
                     var place = path.Length == 0 ? member.Name : $"{path}.{member.Name}";
-                    if (Names.Contains(member.Name))
+                    if (Names.Contains(member.Name) && place != known)
                     {
                         return Refuse(place);
                     }
 
-                    if (Find(member.Value, place) is { } inside)
+                    if (Find(member.Value, place, known) is { } inside)
                     {
                         return inside;
                     }
@@ -42,7 +45,7 @@ internal static class ForbiddenMembers
                 var index = 0;
                 foreach (var item in value.EnumerateArray())
                 {
-                    if (Find(item, FormattableString.Invariant($"{path}[{index++}]")) is { } inside)
+                    if (Find(item, FormattableString.Invariant($"{path}[{index++}]"), known) is { } inside)
                     {
                         return inside;
                     }

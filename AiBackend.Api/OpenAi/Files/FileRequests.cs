@@ -4,6 +4,7 @@ using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
+using AiBackend.Core.Batches;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Repeats;
@@ -14,7 +15,13 @@ using Microsoft.Net.Http.Headers;
 namespace AiBackend.Api.OpenAi.Files;
 
 /// <summary><c>/v1/files</c>: uploaded, listed, read and deleted.</summary>
-internal sealed class FileRequests(FileStore store, JobIds ids, RepeatedRequests repeats, IOptions<FilesOptions> options)
+internal sealed class FileRequests(
+    FileStore store,
+    BatchStore batches,
+    JobIds ids,
+    RepeatedRequests repeats,
+    IOptions<FilesOptions> options
+)
 {
     public const string Address = "/v1/files";
 
@@ -86,6 +93,13 @@ internal sealed class FileRequests(FileStore store, JobIds ids, RepeatedRequests
     public async Task DeleteAsync(HttpContext context)
     {
         var (refusal, file) = await FindAsync(context);
+        if (refusal is null && await batches.UsesAsync(file.TenantId, file.Id, context.RequestAborted))
+        {
+            refusal = ProblemTypes.FileInUse.With(
+                $"A batch that has not ended reads {FileIds.Of(file.Id)}. Cancel the batch, or wait for its end."
+            );
+        }
+
         if (refusal is null && !await store.DeleteAsync(file.TenantId, file.Id, context.RequestAborted))
         {
             refusal = Unknown(FileIds.Of(file.Id));

@@ -10,8 +10,11 @@ internal static class StrictJson
 {
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = BodyWalk.MaxDepth * 2, AllowDuplicateProperties = false };
 
+    /// <param name="body">The body.</param>
+    /// <param name="document">What it says, when it is not refused.</param>
+    /// <param name="known">A member that is forbidden elsewhere and has a meaning here; null is none.</param>
     /// <returns>Why the body is refused, or null; then <paramref name="document"/> is an object, to be disposed of before the body.</returns>
-    public static Refusal? TryParse(ReadOnlyMemory<byte> body, out JsonDocument document)
+    public static Refusal? TryParse(ReadOnlyMemory<byte> body, out JsonDocument document, string? known = null)
     {
         document = null!;
         // As a contract it takes anything: the walk finds what is wrong with the JSON itself.
@@ -25,7 +28,7 @@ internal static class StrictJson
         var refusal =
             document.RootElement.ValueKind != JsonValueKind.Object
                 ? ProblemTypes.InvalidValue.With("The body must be a JSON object.")
-                : ForbiddenMembers.Find(document.RootElement, "");
+                : ForbiddenMembers.Find(document.RootElement, "", known);
         if (refusal is not null)
         {
             document.Dispose();

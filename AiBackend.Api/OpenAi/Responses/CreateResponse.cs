@@ -8,6 +8,7 @@ using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Api.OpenAi.Responses;
 
@@ -57,11 +58,7 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
             return refusal;
         }
 
-        draft = draft with
-        {
-            Fingerprint = FingerprintOf(draft, details),
-            Details = JsonSerializer.Serialize(details, OpenAiJson.Default.ResponseDetails),
-        };
+        draft = Kept(draft, details);
         (refusal, var accepted) = await calls.AcceptAsync(context, draft, refusal);
         if (refusal is not null)
         {
@@ -75,6 +72,31 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
         );
         return null;
     }
+
+    /// <summary>The job of a response that nobody waits for.</summary>
+    public async Task<(Refusal? Refusal, JobDraft Draft)> DraftAsync(
+        Caller caller,
+        TranslatedResponse response,
+        string? key,
+        CancellationToken cancellationToken
+    )
+    {
+        var (refusal, chat) = await previous.CompleteAsync(caller.TenantId, response, cancellationToken);
+        JobDraft draft = null!;
+        if (refusal is null && rules.TryDraft(response.Call.Job, chat, caller, key, out draft) is { } ofChat)
+        {
+            refusal = ResponsePaths.Restore(ofChat, response, chat);
+        }
+
+        return refusal is null ? (null, Kept(draft, response.Details)) : (refusal, null!);
+    }
+
+    private static JobDraft Kept(JobDraft draft, ResponseDetails details) =>
+        draft with
+        {
+            Fingerprint = FingerprintOf(draft, details),
+            Details = JsonSerializer.Serialize(details, OpenAiJson.Default.ResponseDetails),
+        };
 
     /// <summary>Whether it is kept and waited for is part of what is asked: what follows from it cannot be had from the job of another request.</summary>
     private static byte[]? FingerprintOf(JobDraft draft, ResponseDetails details) =>

@@ -43,6 +43,12 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
         return details.Store ? (job, details, kept.Input, kept.IsDeleted) : null;
     }
 
+    /// <returns>Of one that may not have been stored; null when it was deleted.</returns>
+    public async Task<ResponseDetails?> DetailsOfAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
+        await store.FindAsync(tenantId, jobId, cancellationToken) is { } kept
+            ? JsonSerializer.Deserialize(kept.Json, OpenAiJson.Default.ResponseDetails)
+            : null;
+
     public static Refusal Unknown(string id) =>
         ProblemTypes.JobNotFound.At(
             "id",

@@ -34,8 +34,15 @@ internal static class OpenAiErrors
 
     public static Task SendAsync(HttpContext context, Refusal refusal)
     {
+        var failure = Of(refusal);
+        return SendAsync(context, failure.Status, failure.Error);
+    }
+
+    /// <summary>Why a request is not done.</summary>
+    public static OpenAiFailure Of(Refusal refusal)
+    {
         var status = StatusOf(refusal.Type);
-        return SendAsync(context, status, new OpenAiError(refusal.Detail, TypeOf(status), ParamOf(refusal), CodeOf(refusal.Type)));
+        return new(status, new(refusal.Detail, TypeOf(status), ParamOf(refusal), CodeOf(refusal.Type)));
     }
 
     public static Task SendAsync(HttpContext context, int status, OpenAiError error) =>

@@ -1,0 +1,105 @@
+using System.Security.Claims;
+using System.Text.Json;
+using AiBackend.Api.Auth;
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.OpenAi.Wire;
+using AiBackend.Api.Problems;
+using AiBackend.Core.Batches;
+using AiBackend.Core.Files;
+using AiBackend.Core.Tenancy;
+
+namespace AiBackend.Api.OpenAi.Batches;
+
+/// <summary>Hands lines over as jobs, some at a time, through the same acceptance as every request.</summary>
+internal sealed class SubmitLines(BatchSteps steps, FileStore files, ApiKeyStore keys, LineDrafts drafts, JobAcceptance acceptance)
+{
+    /// <summary>Jobs of one batch that have not ended: enough to keep workers busy, and few among those who wait.</summary>
+    public const int MostOpen = 200;
+
+    private const int AtOnce = 50;
+
+    private static readonly Refusal NoKey = ProblemTypes.Unauthorized.With(
+        "The API key of the batch is over, so this line was not submitted. Send it again with another one."
+    );
+
+    /// <param name="batch">Which.</param>
+    /// <param name="submitted">Of its lines, those that are jobs and have not ended.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Whether there may be room for more at once.</returns>
+    public async Task<bool> RunAsync(Batch batch, int submitted, CancellationToken cancellationToken)
+    {
+        var lines = await steps.LinesAsync(batch, LineState.Waiting, after: 0, Math.Min(AtOnce, MostOpen - submitted), cancellationToken);
+        if (lines.Count == 0)
+        {
+            return false;
+        }
+
+        var caller = await keys.FindByIdAsync(batch.KeyId, cancellationToken);
+        var file = caller is null ? null : await files.FindAsync(batch.TenantId, batch.InputFileId, cancellationToken);
+        if (caller is null || file is null)
+        {
+            var why = caller is null ? NoKey : Files.FileRequests.Unknown(Files.FileIds.Of(batch.InputFileId));
+            await steps.NoteRefusedAsync(batch, [.. lines.Select(line => Refused(line, why))], cancellationToken);
+            return true;
+        }
+
+        var bodies = new List<ReadOnlyMemory<byte>>(lines.Count);
+        var pieces = new FileParts(files, file);
+        foreach (var line in lines)
+        {
+            bodies.Add(LineShape.BodyOf(await pieces.ReadAsync(line.Start, line.Length, cancellationToken)));
+        }
+
+        var ends = await Task.WhenAll(lines.Select((line, i) => SubmitAsync(batch, line, bodies[i], caller, cancellationToken)));
+        await steps.NoteSubmittedAsync(
+            batch,
+            [.. ends.Where(end => end.JobId is not null).Select(end => (end.Line.Line, end.JobId!.Value))],
+            cancellationToken
+        );
+        await steps.NoteRefusedAsync(
+            batch,
+            [.. ends.Where(end => end.Why is not null).Select(end => Refused(end.Line, end.Why!))],
+            cancellationToken
+        );
+        return ends.All(end => end.JobId is not null || end.Why is not null);
+    }
+
+    /// <returns>Its job, or why there is none; neither when it is to wait.</returns>
+    private async Task<(BatchLine Line, Guid? JobId, Refusal? Why)> SubmitAsync(
+        Batch batch,
+        BatchLine line,
+        ReadOnlyMemory<byte> body,
+        Caller caller,
+        CancellationToken cancellationToken
+    )
+    {
+        var (refusal, draft) = await drafts.ReadAsync(batch, line, body, caller, cancellationToken);
+        if (refusal is not null)
+        {
+            return (line, null, refusal);
+        }
+
+        // Acceptance tells an answer what is left of the key's limits; nobody reads this one.
+        var context = new DefaultHttpContext { User = new ClaimsPrincipal(new CallerIdentity(caller)) };
+        context.Request.Path = BatchRequests.Address;
+        return await acceptance.AcceptAsync(context, draft) switch
+        {
+            Acceptance.New(var accepted, _) => (line, accepted.Id, null),
+            Acceptance.Repeat(var jobId) => (line, jobId, null),
+            // Limits and full queues are for later; the line waits for as long as the window.
+            Acceptance.Refused({ Type.Status: 429 or 503 }) => (line, null, null),
+            Acceptance.Refused(var why) => (line, null, why),
+            var other => throw new System.Diagnostics.UnreachableException($"{other}"),
+        };
+    }
+
+    private static (int Line, int Status, string Error) Refused(BatchLine line, Refusal why)
+    {
+        var failure = OpenAiErrors.Of(why);
+        return (
+            line.Line,
+            failure.Status,
+            JsonSerializer.Serialize(new OpenAiErrorBody(failure.Error), OpenAiJson.Default.OpenAiErrorBody)
+        );
+    }
+}
