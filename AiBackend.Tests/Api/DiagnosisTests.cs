@@ -3,6 +3,7 @@ using System.Text.Json;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts;
+using AiBackend.Tests.Fuzz;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -14,61 +15,16 @@ public sealed class DiagnosisTests
     private const string Good =
         """{"type":"chat","model":"m","max_attempts":3,"deadline":"2030-01-31T12:00:00Z","metadata":{"a":"b"},"input":{"messages":[{"role":"user","content":"Hi ä \u00e4 \ud83d\ude00"}],"temperature":0.5,"max_output_tokens":9}}""";
 
-    private static readonly byte[][] Fragments =
-    [
-        .. (
-            (string[])
-                [
-                    "{",
-                    "}",
-                    "[",
-                    "]",
-                    ",",
-                    ":",
-                    "\"",
-                    "\\",
-                    "null",
-                    "true",
-                    "1e400",
-                    "-0",
-                    "0.5",
-                    "\"type\":",
-                    "\"input\":{}",
-                    "\"a\":\"b\"",
-                    "\\ud800",
-                    "\\u0000",
-                    "//",
-                    "\n",
-                    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
-                    "\uFEFF",
-                    "\"metadata\":{}",
-                    "\"x\":1,",
-                ]
-        ).Select(Encoding.UTF8.GetBytes),
-        [0xFF],
-        [0xC3],
-        [0],
-    ];
-
     [Fact]
     public void A_85_whatever_is_done_to_a_body_the_diagnosis_agrees_with_the_reader()
     {
-        var mutation =
-            from position in Gen.Choose(0, Good.Length)
-            from cut in Gen.Frequency((3, Gen.Constant(0)), (2, Gen.Choose(1, 4)), (1, Gen.Choose(5, 60)))
-            from fragment in Gen.Frequency((3, Gen.Elements(Fragments)), (1, Gen.Constant(Array.Empty<byte>())))
-            select (position, cut, fragment);
-        var bodies = mutation.NonEmptyListOf().Where(list => list.Count <= 4).Select(Mutate);
-
-        Prop.ForAll(bodies.ToArbitrary(), Agrees).Check(Config.QuickThrowOnFailure.WithMaxTest(5_000));
+        Prop.ForAll(Mutations.Of(Good).ToArbitrary(), Agrees).Check(Config.QuickThrowOnFailure.WithMaxTest(5_000));
     }
 
     [Fact]
     public void A_85_the_diagnosis_survives_any_bytes()
     {
-        var bytes = Gen.Choose(0, 255).Select(value => (byte)value).ArrayOf();
-
-        Prop.ForAll(bytes.ToArbitrary(), Agrees).Check(Config.QuickThrowOnFailure.WithMaxTest(2_000));
+        Prop.ForAll(Mutations.Any.ToArbitrary(), Agrees).Check(Config.QuickThrowOnFailure.WithMaxTest(2_000));
     }
 
     private static void Agrees(byte[] body)
@@ -106,17 +62,5 @@ public sealed class DiagnosisTests
         {
             return false;
         }
-    }
-
-    private static byte[] Mutate(IEnumerable<(int Position, int Cut, byte[] Fragment)> mutations)
-    {
-        var body = Encoding.UTF8.GetBytes(Good);
-        foreach (var (position, cut, fragment) in mutations)
-        {
-            var at = Math.Min(position, body.Length);
-            body = [.. body[..at], .. fragment, .. body[Math.Min(at + cut, body.Length)..]];
-        }
-
-        return body;
     }
 }

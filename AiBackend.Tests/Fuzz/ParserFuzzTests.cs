@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using AiBackend.Api.Controls;
+using AiBackend.Api.DeadLetters;
+using AiBackend.Api.Jobs;
+using AiBackend.Api.Jobs.Streaming;
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.OpenAi.Reading;
+using AiBackend.Core.Tenancy;
+using AiBackend.Core.Webhooks;
+using AiBackend.Core.Webhooks.Inbound;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace AiBackend.Tests.Fuzz;
+
+/// <summary>Whatever a caller sends, a parser says what it is or why it is refused: no exception, no hang, no memory without end.</summary>
+/// <remarks>Those of event streams, Markdown and the diagnosis of bodies have tests of their own beside them.</remarks>
+public sealed class ParserFuzzTests
+{
+    // For inputs of some hundred bytes both are a thousand times what they take.
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
+    private const long MostBytes = 64 * 1024 * 1024;
+
+    private static readonly TimeSpan LongRun = TimeSpan.FromMinutes(15);
+
+    private static readonly Caller Somebody = new(Guid.Empty, "k", ["*"], "standard", null);
+    private static readonly WebhookSecret[] Secrets = [WebhookSecret.TryParse("whsec_QWlCYWNrZW5kIHRlc3Qgc2VjcmV0LCAzMiBieXRlcyE=")!];
+    private static readonly DateTimeOffset Now = DateTimeOffset.FromUnixTimeSeconds(1_800_000_000);
+    private static readonly JsonElement Message = JsonDocument.Parse("""{"a":{"b":[1,"x"]},"c":null}""").RootElement;
+
+    private static readonly Dictionary<string, (string[] Good, Action<byte[]> Parse)> Parsers = new(StringComparer.Ordinal)
+    {
+        ["job"] = (
+            [
+                """{"type":"chat","model":"m","priority":"batch","max_attempts":3,"max_cost_usd":0.05,"metadata":{"a":"b"},"input":{"messages":[{"role":"user","content":"Hi ä \ud83d\ude00"}],"tools":[{"name":"f","parameters":{"type":"object"}}]}}""",
+            ],
+            body =>
+            {
+                if (JobRequestJson.TryRead(body, out var request) is null)
+                {
+                    JobInputs.TryRead(AiBackend.Core.Jobs.JobType.Chat, body, request.Input, new(), out _);
+                }
+            }
+        ),
+        ["chat completion"] = (
+            [
+                """{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"t"}]},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"r"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"stream":true,"stream_options":{"include_usage":true},"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}},"max_completion_tokens":5,"metadata":{"a":"b"}}""",
+            ],
+            body => ChatCompletionReader.TryRead(body, out _)
+        ),
+        ["response"] = (
+            [
+                """{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"t"}]},{"type":"function_call_output","call_id":"c","output":"r"}],"background":true,"stream":true,"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}],"text":{"format":{"type":"json_object"}},"previous_response_id":"resp_1","reasoning":{"effort":"low"}}""",
+                """{"model":"m","input":"Hello"}""",
+            ],
+            body => ResponseReader.TryRead(body, out _)
+        ),
+        ["bulk action"] = (
+            ["""{"fingerprint":"abc","ids":["0196f0a0-0000-7000-8000-000000000000"],"rate":5,"canary":2,"dry_run":true}"""],
+            body => BulkRules.TryReadDiscard(body, Somebody, out _, out _)
+        ),
+        ["control"] = (
+            ["""{"queue":"default","tenant":"t","model":"m","reason":"why"}"""],
+            body => ControlRules.TryRead(body, out _, out _)
+        ),
+        ["job list"] = (
+            ["?status=queued&status=-failed&type=chat&feature=f&created_after=2030-01-31T12:00:00Z&limit=5&cursor=abc"],
+            query => JobListQuery.TryRead(Get(query), out _)
+        ),
+        ["dead-letter list"] = (
+            ["?code=poison&model=m&feature=f&limit=5&cursor=abc"],
+            query => DeadLetterQuery.TryRead(Get(query), null, out _)
+        ),
+        ["resume point"] = (["?after=12"], query => ResumePoint.TryRead(Get(query), out _)),
+        ["idempotency key"] = (["order-1", "\"or\\\"der\""], key => IdempotencyKey.TryRead(Text(key), out _)),
+        ["API key"] = (["aib_test_" + new string('a', 36), ApiKey.Create(live: true).ToString()!], key => ApiKey.TryParse(Text(key))),
+        ["webhook signature"] = (
+            ["msg_1|1800000000|v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4= v1a,abc"],
+            headers =>
+            {
+                var parts = Text(headers).Split('|', 3);
+                var (id, time, signatures) = (parts[0], parts.ElementAtOrDefault(1), parts.ElementAtOrDefault(2));
+                if (WebhookSignature.Fault(id, time, signatures, Now) is null)
+                {
+                    Assert.False(WebhookSignature.IsValid(id, time!, signatures!, headers, Secrets));
+                }
+            }
+        ),
+        ["webhook secret"] = (["whsec_QWlCYWNrZW5kIHRlc3Qgc2VjcmV0LCAzMiBieXRlcyE="], secret => WebhookSecret.TryParse(Text(secret))),
+        ["prompt template"] = (
+            ["Summarise {{a.b}} and {{ c }}, {{a.b.1}}"],
+            template =>
+            {
+                if (PromptTemplate.Fault(Text(template)) is null)
+                {
+                    PromptTemplate.Fill(Text(template), Message);
+                }
+            }
+        ),
+    };
+
+    public static TheoryData<string> Names => [.. Parsers.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_85_no_bytes_surprise_a_parser(string parser) => Check(parser, Config.QuickThrowOnFailure.WithMaxTest(1_000));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    [Trait("Category", "Long")]
+    public void A_85_no_bytes_surprise_a_parser_for_long(string parser)
+    {
+        var watch = Stopwatch.StartNew();
+        while (watch.Elapsed < LongRun / Parsers.Count)
+        {
+            Check(parser, Config.QuickThrowOnFailure.WithMaxTest(10_000));
+        }
+    }
+
+    private static void Check(string parser, Config config)
+    {
+        var (good, parse) = Parsers[parser];
+        var inputs = Gen.Frequency((9, Mutations.Of(good)), (1, Mutations.Any));
+        Prop.ForAll(inputs.ToArbitrary(), input => Survives(parse, input)).Check(config);
+    }
+
+    private static void Survives(Action<byte[]> parse, byte[] input)
+    {
+        var shown = Convert.ToBase64String(input);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var watch = Stopwatch.StartNew();
+        try
+        {
+            parse(input);
+        }
+        catch (Exception surprise) when (surprise is not Xunit.Sdk.XunitException)
+        {
+            throw new InvalidOperationException($"Threw on {shown}", surprise);
+        }
+
+        Assert.True(watch.Elapsed < Longest, $"Took {watch.Elapsed} for {shown}");
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < MostBytes, $"Took too much memory for {shown}");
+    }
+
+    private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes);
+
+    private static HttpRequest Get(byte[] query)
+    {
+        var context = new DefaultHttpContext();
+        // Kestrel gives the query as it came, and it begins with a question mark.
+        context.Request.QueryString = new QueryString("?" + Text(query).TrimStart('?'));
+        return context.Request;
+    }
+}
