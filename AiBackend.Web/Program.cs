@@ -2,6 +2,7 @@ using AiBackend.ServiceDefaults;
 using AiBackend.Web.Account;
 using AiBackend.Web.Answers;
 using AiBackend.Web.Api;
+using AiBackend.Web.Costs;
 using AiBackend.Web.Runs;
 using AiBackend.Web.Shell;
 
@@ -17,6 +18,7 @@ var app = builder.Build();
 app.UseShell();
 app.MapDefaultEndpoints();
 app.MapAccount();
+app.MapCostsDownload();
 app.MapPages();
 
 await app.RunAsync();

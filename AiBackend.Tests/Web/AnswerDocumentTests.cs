@@ -107,6 +107,29 @@ public sealed class AnswerDocumentTests
         Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20));
     }
 
+    [Theory]
+    [InlineData("nested list")]
+    [InlineData("emphasis")]
+    [InlineData("links")]
+    public void A_54_text_made_to_burn_the_parser_is_shown_plainly_and_soon(string kind)
+    {
+        var text = kind switch
+        {
+            "nested list" => string.Concat(Enumerable.Range(0, 2_000).Select(depth => new string(' ', 2 * depth) + "- x\n")),
+            "emphasis" => string.Concat(Enumerable.Repeat("*a **b ", 10_000)),
+            _ => string.Concat(Enumerable.Repeat("[a](", 250_000)),
+        };
+        var (fold, document) = (new RunFold(), new AnswerDocument(TimeProvider.System));
+        Append(fold, text);
+        var watch = Stopwatch.StartNew();
+
+        var blocks = document.Update(fold, isComplete: true);
+
+        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        Assert.Contains(blocks, block => block.Plain is { Length: > 0 });
+        Assert.True(blocks.Sum(block => block.Plain?.Length ?? 0) > text.Length / 4);
+    }
+
     [Fact]
     public void A_long_answer_of_ordinary_blocks_stays_rich_to_its_limit()
     {

@@ -78,14 +78,15 @@ public sealed class SignInTests(PostgresServer postgres)
             )
             {
                 using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
-                request.Headers.Add("Origin", "https://evil.example");
                 using var response = await site.Http.SendAsync(request, TestRun.Cancel);
+                using var cross = await CrossAsync(site, path, content);
 
                 // 401 where the page that explains the 400 is for those who are signed in.
                 Assert.True(
                     response.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized,
                     $"{path} answered {response.StatusCode}."
                 );
+                Assert.Equal(HttpStatusCode.Forbidden, cross.StatusCode);
                 Assert.False(
                     response.Headers.TryGetValues("Set-Cookie", out var cookies)
                         && cookies.Any(each => each.StartsWith("aib", StringComparison.Ordinal))
@@ -108,6 +109,18 @@ public sealed class SignInTests(PostgresServer postgres)
     public void A_24_after_signing_in_nobody_is_led_to_another_site(string? wanted, string leads)
     {
         Assert.Equal(leads, LocalAddress.Of(wanted));
+    }
+
+    /// <summary>The same, as a browser sends it for a page of another site.</summary>
+    private static async Task<HttpResponseMessage> CrossAsync(SiteProcess site, string path, HttpContent content)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new ByteArrayContent(await content.ReadAsByteArrayAsync(TestRun.Cancel)),
+        };
+        request.Content.Headers.ContentType = content.Headers.ContentType;
+        request.Headers.Add("Origin", "https://evil.example");
+        return await site.Http.SendAsync(request, TestRun.Cancel);
     }
 
     /// <returns>The page, or where it leads.</returns>

@@ -21,7 +21,12 @@ internal sealed class SiteProcess : IDisposable
 
     public string Output => _process.Output;
 
-    public static async Task<SiteProcess> StartAsync(string environment, Uri? api = null, string? keyFile = null)
+    public static async Task<SiteProcess> StartAsync(
+        string environment,
+        Uri? api = null,
+        string? keyFile = null,
+        bool requireSignIn = false
+    )
     {
         var address = new Uri($"http://127.0.0.1:{FreePort.Next()}");
         var process = await ChildProcess.StartAsync(
@@ -35,6 +40,7 @@ internal sealed class SiteProcess : IDisposable
                 ["ASPNETCORE_URLS"] = address.ToString(),
                 ["services__api__http__0"] = (api ?? new Uri($"http://127.0.0.1:{FreePort.Next()}")).ToString(),
                 ["AIBACKEND_DEV_KEY_FILE"] = keyFile,
+                ["Account__RequireSignIn"] = requireSignIn ? "true" : null,
             }
         );
         var site = new SiteProcess(process, address);

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Money;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.ApiContracts.Routing;
 using AiBackend.Tests.Fixtures;
@@ -34,6 +35,12 @@ internal sealed class StubApi : IAsyncDisposable
 
     /// <summary>What waits, and the limit for which new jobs are refused.</summary>
     public QueueCapacityInfo? Capacity { get; set; }
+
+    /// <summary>What calls cost, whatever is asked for.</summary>
+    public IReadOnlyList<UsageRow> Usage { get; set; } = [];
+
+    /// <summary>How good the told waits were.</summary>
+    public Calibration? Calibration { get; set; }
 
     /// <summary>While true, the Api does not say which providers it has.</summary>
     public bool HidesProviders { get; set; }
@@ -81,12 +88,19 @@ internal sealed class StubApi : IAsyncDisposable
             "/api/v1/providers",
             () => HidesProviders ? Results.Unauthorized() : Json(new ProviderList(Providers), WireJson.Default.ProviderList)
         );
+        // A page of another origin, with these addresses in frames.
+        _app.MapGet(
+            "/framing",
+            (string[] of) => Results.Text(string.Concat(of.Select(address => $"<iframe src=\"{address}\"></iframe>")), "text/html")
+        );
         _app.MapGet("/api/v1/routes", () => Json(new RouteList(Routes), WireJson.Default.RouteList));
         _app.MapGet("/api/v1/deployments", () => Json(new DeploymentList(Deployments), WireJson.Default.DeploymentList));
         _app.MapGet("/api/v1/workers", () => Json(new WorkerList([]), WireJson.Default.WorkerList));
         _app.MapGet("/api/v1/queues", () => Json(new QueueList([], []) { Capacity = Capacity }, WireJson.Default.QueueList));
         _app.MapGet("/api/v1/alerts", () => Json(new ApiContracts.DeadLetters.AlertList([]), WireJson.Default.AlertList));
-        _app.MapGet("/api/v1/stats", () => Json(Idle, WireJson.Default.Stats));
+        _app.MapGet("/api/v1/stats", () => Json(Idle with { Calibration = Calibration }, WireJson.Default.Stats));
+        _app.MapGet("/api/v1/usage", () => Json(new UsageReport(Day, Day, Usage), WireJson.Default.UsageReport));
+        _app.MapGet("/api/v1/budgets", () => Json(new BudgetList([]), WireJson.Default.BudgetList));
         _app.MapGet(
             "/health/ready",
             () => Json(new HealthReport("healthy", new Dictionary<string, string>(StringComparer.Ordinal)), WireJson.Default.HealthReport)
@@ -115,6 +129,8 @@ internal sealed class StubApi : IAsyncDisposable
         Runs = [run, .. Runs];
         return Json(run, WireJson.Default.Job);
     }
+
+    private static DateOnly Day => DateOnly.FromDateTime(Jobs.CreatedAt.UtcDateTime);
 
     private static Stats Idle =>
         new()

@@ -26,6 +26,7 @@ internal static class AccountEndpoints
         app.MapPost("/account/sign-in", SignInAsync).DisableAntiforgery();
         app.MapPost("/account/set-up", SetUpAsync).DisableAntiforgery();
         app.MapPost("/account/sign-out", SignOutAsync).DisableAntiforgery();
+        app.MapPost("/account/project", ChangeProjectAsync).DisableAntiforgery();
     }
 
     private static async Task<IResult> ShowSignInAsync(HttpContext context, SignedIn signedIn, IAntiforgery antiforgery)
@@ -97,6 +98,23 @@ internal static class AccountEndpoints
 
         SiteCookie.Clear(context);
         return Results.LocalRedirect(SignInPath);
+    }
+
+    /// <summary>Goes on in another project, at its first page: what the page before showed may not exist there.</summary>
+    private static async Task<IResult> ChangeProjectAsync(HttpContext context, SignedIn signedIn, IAntiforgery antiforgery)
+    {
+        if (!await IsOursAsync(context, antiforgery))
+        {
+            return Results.BadRequest();
+        }
+
+        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        if (context.Request.Cookies[SiteCookie.NameOf(context.Request)] is { Length: > 0 } token)
+        {
+            await signedIn.MoveAsync(token, form["tenant"].ToString(), context.RequestAborted);
+        }
+
+        return Results.LocalRedirect(LocalAddress.Home);
     }
 
     /// <summary>Whether a page of ours sent the form. Here and not in the middleware, so that no form is read before it.</summary>

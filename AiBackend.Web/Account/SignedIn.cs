@@ -81,6 +81,22 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
         }
     }
 
+    /// <summary>Has a session work in another project; one that may not stays where it is, and the page says where that is.</summary>
+    public async Task MoveAsync(string token, string tenant, CancellationToken cancellationToken)
+    {
+        var body = JsonContent.Create(new ChangeSessionRequest { Tenant = tenant }, ClientJson.Lenient.ChangeSessionRequest);
+        try
+        {
+            (await SendAsync(HttpMethod.Patch, "api/v1/sessions/current", token, body, cancellationToken)).Dispose();
+        }
+        catch (Exception failure) when (IsOutage(failure, cancellationToken))
+        {
+            // It stays where it is.
+        }
+
+        _known.TryRemove(token, out _);
+    }
+
     /// <summary>Ends a session; one that cannot be ended now ends by its age.</summary>
     public async Task EndAsync(string token, CancellationToken cancellationToken)
     {

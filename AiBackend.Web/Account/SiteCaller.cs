@@ -37,6 +37,28 @@ internal sealed class SiteCaller(IServiceProvider services, DevelopmentKey key)
     /// <summary>Whether the reader may do something; who is not signed in at a desk may do everything. The Api decides all the same.</summary>
     public bool May(string scope) => UserToken is null || User!.HasClaim(SiteCookieHandler.ScopeClaim, scope);
 
+    /// <summary>Why the reader may not do something, for who wonders about a button that is switched off; null when it is allowed.</summary>
+    public string? WhyNot(string scope) =>
+        May(scope)
+            ? null
+            : $"Your role is {Role}, which may not do this. An administrator of your organisation can give you the role {Roles.For(scope)}.";
+
+    public string? Role => User?.FindFirst(ClaimTypes.Role)?.Value;
+
+    /// <summary>The user's id; null when nobody signed in.</summary>
+    public string? UserId => User?.FindFirst(ClaimTypes.NameIdentifier)?.Value;
+
+    /// <summary>The project in which the reader works; null when nobody signed in.</summary>
+    public string? Project => User?.FindFirst(SiteCookieHandler.ProjectClaim)?.Value;
+
+    /// <summary>Those in which the reader may work, and what people call them.</summary>
+    public IReadOnlyList<(string Slug, string Name)> Projects =>
+        [
+            .. (User?.FindAll(SiteCookieHandler.ProjectsClaim) ?? [])
+                .Select(claim => claim.Value.Split(' ', 2))
+                .Select(parts => (parts[0], parts[1])),
+        ];
+
     /// <summary>The Api refused it: a new database comes with a new development key in the same file.</summary>
     public void Refused() => key.Forget();
 }

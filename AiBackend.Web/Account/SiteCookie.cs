@@ -39,6 +39,8 @@ internal sealed class SiteCookieHandler(
     public const string SchemeName = "Site";
     public const string TokenClaim = "token";
     public const string ScopeClaim = "scope";
+    public const string ProjectClaim = "project";
+    public const string ProjectsClaim = "projects";
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
@@ -53,8 +55,11 @@ internal sealed class SiteCookieHandler(
         var identity = new ClaimsIdentity(
             [
                 new Claim(ClaimTypes.Name, user.Name),
+                new Claim(ClaimTypes.NameIdentifier, user.Id.ToString()),
                 new Claim(ClaimTypes.Role, user.Role),
                 new Claim(TokenClaim, token),
+                new Claim(ProjectClaim, session.Tenant),
+                .. session.Tenants.Select(tenant => new Claim(ProjectsClaim, $"{tenant.Slug} {tenant.Name}")),
                 .. session.Scopes.Select(scope => new Claim(ScopeClaim, scope)),
             ],
             SchemeName

@@ -44,4 +44,32 @@ internal sealed partial class ApiClient
             ClientJson.Lenient.WebhookDeliveryPage,
             cancellationToken
         );
+
+    public Task<ApiResult<WebhookSourceList>> ListSourcesAsync(CancellationToken cancellationToken) =>
+        GetAsync("api/v1/webhooks/inbound", ClientJson.Lenient.WebhookSourceList, cancellationToken);
+
+    public Task<ApiResult<WebhookSource>> AddSourceAsync(NewWebhookSource wanted, CancellationToken cancellationToken) =>
+        PostAsync(
+            "api/v1/webhooks/inbound",
+            wanted,
+            ClientJson.Lenient.NewWebhookSource,
+            null,
+            ClientJson.Lenient.WebhookSource,
+            cancellationToken
+        );
+
+    public Task<ApiResult<WebhookSource>> EnableSourceAsync(Guid id, bool enabled, CancellationToken cancellationToken) =>
+        PatchAsync(
+            $"api/v1/webhooks/inbound/{id}",
+            new WebhookSourceChange { Enabled = enabled },
+            ClientJson.Lenient.WebhookSourceChange,
+            ClientJson.Lenient.WebhookSource,
+            cancellationToken
+        );
+
+    public Task<ApiResult<WebhookSource>> RotateSourceAsync(Guid id, CancellationToken cancellationToken) =>
+        ActAsync(new(HttpMethod.Post, $"api/v1/webhooks/inbound/{id}/rotate"), ClientJson.Lenient.WebhookSource, cancellationToken);
+
+    public Task<ApiResult<Nothing>> DeleteSourceAsync(Guid id, CancellationToken cancellationToken) =>
+        DeleteAsync($"api/v1/webhooks/inbound/{id}", cancellationToken);
 }

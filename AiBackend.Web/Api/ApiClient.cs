@@ -92,6 +92,18 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller c
     private Task<ApiResult<T>> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Get, path), type, cancellationToken);
 
+    /// <summary>Removes something; the Api answers without a body.</summary>
+    private Task<ApiResult<Nothing>> DeleteAsync(string path, CancellationToken cancellationToken) =>
+        ActAsync(new(HttpMethod.Delete, path), Nothing.Type, cancellationToken);
+
+    private Task<ApiResult<TAnswer>> PatchAsync<TBody, TAnswer>(
+        string path,
+        TBody body,
+        JsonTypeInfo<TBody> bodyType,
+        JsonTypeInfo<TAnswer> answerType,
+        CancellationToken cancellationToken
+    ) => ActAsync(new(HttpMethod.Patch, path) { Content = JsonContent.Create(body, bodyType) }, answerType, cancellationToken);
+
     /// <summary>Sends what somebody pressed a button for.</summary>
     private async Task<ApiResult<T>> ActAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
         await SendAsync(request, type, cancellationToken) switch
@@ -132,6 +144,11 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller c
     )
     {
         var isReadiness = type.Type == typeof(HealthReport) && response.StatusCode is HttpStatusCode.ServiceUnavailable;
+        if (response.StatusCode is HttpStatusCode.NoContent && Nothing.Value is T nothing)
+        {
+            return new ApiResult<T>.Success(nothing);
+        }
+
         if (response.IsSuccessStatusCode || isReadiness)
         {
             var value =

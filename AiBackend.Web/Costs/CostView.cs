@@ -92,6 +92,10 @@ public sealed record CostView
     public string Query(string groups, DateTimeOffset now) =>
         string.Join('&', [$"group_by={groups}", Invariant($"from={now.UtcDateTime.AddDays(1 - Days):yyyy-MM-dd}"), .. Choices]);
 
+    /// <summary>The same for today alone.</summary>
+    public string TodayQuery(DateTimeOffset now) =>
+        string.Join('&', ["group_by=day", Invariant($"from={now.UtcDateTime:yyyy-MM-dd}"), .. Choices]);
+
     private IEnumerable<string> Choices => Only.Select(each => each.Key + "=" + Uri.EscapeDataString(each.Value));
 
     private string? ValueOf(string name) => Only.FirstOrDefault(each => each.Key == name).Value;

@@ -40,7 +40,13 @@ internal static class CostWords
         };
 
     /// <summary>How long it counts.</summary>
-    public static string Window(Budget budget) => budget.Window is "total" ? "in total" : "a " + budget.Window;
+    public static string Window(Budget budget) =>
+        budget.Window switch
+        {
+            "total" => "in total",
+            "hour" => "an hour",
+            var window => "a " + window,
+        };
 
     /// <summary>How near it is to its end: <c>spent</c> (or jobs wait for room), <c>near</c> (a threshold is reached) or <c>well</c>.</summary>
     public static string State(Budget budget) =>

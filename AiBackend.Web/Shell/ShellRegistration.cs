@@ -46,6 +46,7 @@ internal static class ShellRegistration
         }
 
         app.UseSecurityHeaders();
+        app.UseOriginGuard();
         app.UseExceptionHandler("/error", createScopeForErrors: true);
         app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
         app.UseAuthentication();

@@ -26,6 +26,10 @@ internal static class WebhookWords
             _ => "Off",
         };
 
+    /// <summary>What becomes of a message, in as few words as its maker left it.</summary>
+    public static string Becomes(WebhookJobTemplate template) =>
+        (template.Prompt is { Length: > 80 } prompt ? prompt[..79] + "…" : template.Prompt) ?? "";
+
     /// <summary>The look of a message.</summary>
     public static string Look(WebhookDelivery message) =>
         message.State switch

@@ -4,7 +4,8 @@ namespace AiBackend.Web.Webhooks;
 
 /// <summary>What the page of webhooks shows, taken at one moment.</summary>
 /// <param name="Hooks">Newest first.</param>
-public sealed record WebhooksSnapshot(IReadOnlyList<Webhook> Hooks);
+/// <param name="Sources">Those of others, newest first.</param>
+public sealed record WebhooksSnapshot(IReadOnlyList<Webhook> Hooks, IReadOnlyList<WebhookSource> Sources);
 
 /// <summary>What the page of one webhook shows, taken at one moment.</summary>
 /// <param name="Hook">The webhook.</param>

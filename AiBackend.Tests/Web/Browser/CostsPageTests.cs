@@ -76,6 +76,69 @@ public sealed class CostsPageTests(StackFixture stack, BrowserFixture browser) :
         visit.AssertClean();
     }
 
+    [Fact]
+    public async Task A_budget_is_set_changed_and_ended_on_the_page()
+    {
+        var feature = $"form-{Guid.CreateVersion7():N}";
+        await using var visit = await Visit.BeginAsync(browser.Browser, stack.Stack.WebAddress);
+        var page = visit.Page;
+        await visit.OpenAsync("/costs");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Set budget" }).ClickAsync();
+        await Assertions.Expect(page.Locator(".field-error")).ToContainTextAsync("Say how many US dollars");
+        await page.GetByLabel("Of", new() { Exact = true }).SelectOptionAsync("feature");
+        await page.GetByLabel("Which", new() { Exact = true }).FillAsync(feature);
+        await page.GetByLabel("In", new() { Exact = true }).SelectOptionAsync("hour");
+        await page.GetByLabel("At most, US dollars").FillAsync("2.5");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Set budget" }).ClickAsync();
+
+        var bar = page.Locator(".budget", new() { HasText = feature });
+        await Assertions.Expect(bar).ToContainTextAsync("$2.50 an hour");
+        await bar.GetByRole(AriaRole.Button, new() { NameRegex = new("^Change the budget") }).ClickAsync();
+        await bar.GetByLabel("At most, US dollars").FillAsync("7");
+        await bar.GetByLabel("Alerts at, %").FillAsync("50");
+        await bar.GetByRole(AriaRole.Button, new() { Name = "Change budget" }).ClickAsync();
+        await Assertions.Expect(bar).ToContainTextAsync("$7.00 an hour");
+        await Assertions.Expect(bar).ToContainTextAsync("alerts at 50 %");
+        await bar.GetByRole(AriaRole.Button, new() { NameRegex = new("^End the budget") }).ClickAsync();
+        await bar.GetByRole(AriaRole.Button, new() { Name = "End this budget" }).ClickAsync();
+
+        await Assertions.Expect(bar).ToHaveCountAsync(0);
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task A_27_and_a_53_costs_are_downloaded_as_a_file_in_which_no_name_is_a_formula()
+    {
+        const string User = "=HYPERLINK(\"https://evil.example\")";
+        var job = await SendAsync(
+            HttpMethod.Post,
+            "/api/v1/jobs",
+            System.Text.Json.JsonSerializer.Serialize(
+                new
+                {
+                    type = "chat",
+                    model = "sim-instant",
+                    user = User,
+                    input = new { messages = new[] { new { role = "user", content = "Go on." } } },
+                }
+            )
+        );
+        await _jobs.EndAsync(System.Text.Json.JsonDocument.Parse(job).RootElement.GetProperty("id").GetGuid());
+        await using var visit = await Visit.BeginAsync(browser.Browser, stack.Stack.WebAddress);
+        await visit.OpenAsync("/costs?by=user&days=1");
+        await visit.Page.Locator("[data-group^='=HYPERLINK']").WaitForAsync(new() { Timeout = 30_000 });
+
+        var begun = visit.Page.WaitForDownloadAsync();
+        await visit.Page.Locator("[data-csv]").ClickAsync();
+        var file = await begun;
+
+        Assert.StartsWith("costs-by-user-1-days-to-", file.SuggestedFilename, StringComparison.Ordinal);
+        var text = await File.ReadAllTextAsync(await file.PathAsync(), TestRun.Cancel);
+        Assert.StartsWith("\"user\",\"cost_usd\"", text, StringComparison.Ordinal);
+        Assert.Contains("\r\n\"'=HYPERLINK(\"\"https://evil.example\"\")\",", text, StringComparison.Ordinal);
+        visit.AssertClean();
+    }
+
     private async Task<Guid> SubmitAsync(string model, string feature)
     {
         var job = await SendAsync(

@@ -14,7 +14,7 @@ public sealed class HostileAnswerTests(StackFixture stack, BrowserFixture browse
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task U_29_a_hostile_answer_runs_nothing_loads_nothing_and_leaves_the_page_alive(bool whileWritten)
+    public async Task U_29_a_50_a_51_and_a_52_a_hostile_answer_runs_nothing_loads_nothing_and_leaves_the_page_alive(bool whileWritten)
     {
         var jobs = new JobClient(stack.Stack);
         var run = await jobs.SubmitAsync(await stack.Stack.TeachTextAsync(Attack, whileWritten ? 10 : 0));
@@ -33,7 +33,7 @@ public sealed class HostileAnswerTests(StackFixture stack, BrowserFixture browse
             await visit.Page.EvaluateAsync<string[]>(
                 """
                 [...document.querySelectorAll('[data-answer] *')].flatMap(element => [
-                  ...[...element.attributes].filter(each => /^(on|src|id$|srcdoc|formaction)/i.test(each.name)).map(each => each.name),
+                  ...[...element.attributes].filter(each => /^(on|src|id$|name$|srcdoc|formaction)/i.test(each.name)).map(each => each.name),
                   ...(/^(script|iframe|img|svg|style|object|embed|form|input|link|meta|base)$/.test(element.localName) ? [element.localName] : []),
                   ...(element.localName === 'a' && !/^(https:|mailto:)/.test(element.href) ? [element.href] : []),
                   ...(element.localName === 'a' && element.rel !== 'noopener noreferrer nofollow' ? ['rel ' + element.rel] : []),

@@ -32,6 +32,8 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         "/costs",
         "/dead-letters",
         "/webhooks",
+        "/keys",
+        "/users",
         "letters",
         "/nowhere",
     ];

@@ -39,5 +39,35 @@ public sealed class WebhooksPageTests(StackFixture stack, BrowserFixture browser
         visit.AssertClean();
     }
 
+    [Fact]
+    public async Task A_source_of_messages_is_added_turned_off_given_a_new_secret_and_removed()
+    {
+        await using var visit = await BeginAsync();
+        var page = visit.Page;
+        await visit.OpenAsync("/webhooks");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add source", Exact = true }).ClickAsync();
+        await Assertions.Expect(page.Locator(".notice-failed")).ToContainTextAsync("name is empty");
+
+        await page.GetByLabel("Source", new() { Exact = true }).FillAsync("crm of a test");
+        await page.GetByLabel("What the model should do with a message").FillAsync("Summarise {{data.text}}");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add source", Exact = true }).ClickAsync();
+        var secret = page.Locator("[data-source-secret] code").First;
+        await Assertions.Expect(secret).ToHaveAttributeAsync("title", new System.Text.RegularExpressions.Regex("^whsec_"));
+        var first = await secret.GetAttributeAsync("title");
+        var row = page.Locator("[data-source='crm of a test']");
+        await Assertions.Expect(row).ToContainTextAsync("Summarise {{data.text}}");
+        await row.GetByRole(AriaRole.Button, new() { Name = "New secret for crm of a test" }).ClickAsync();
+        await Assertions.Expect(page.Locator("[data-source-secret]")).ToContainTextAsync("for 24 hours more");
+        Assert.NotEqual(first, await secret.GetAttributeAsync("title"));
+        await row.GetByRole(AriaRole.Button, new() { Name = "Turn off crm of a test" }).ClickAsync();
+        await Assertions.Expect(row.Locator(".status")).ToHaveTextAsync("Off");
+        await Assertions.Expect(page.Locator("[data-source-secret]")).ToHaveCountAsync(0);
+        await row.GetByRole(AriaRole.Button, new() { Name = "Remove crm of a test" }).ClickAsync();
+        await page.Locator("[data-review]").GetByRole(AriaRole.Button, new() { Name = "Remove crm of a test" }).ClickAsync();
+
+        await Assertions.Expect(row).ToHaveCountAsync(0);
+        visit.AssertClean();
+    }
+
     private Task<Visit> BeginAsync() => Visit.BeginAsync(browser.Browser, stack.Stack.WebAddress);
 }

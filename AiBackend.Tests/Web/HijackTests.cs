@@ -1,0 +1,149 @@
+using System.Net;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Text;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Web;
+
+/// <summary>Who opens a circuit without a page of ours, and what they send over it.</summary>
+public sealed class HijackTests(SiteAlone alone) : IClassFixture<SiteAlone>
+{
+    private const int Many = 500;
+
+    private static readonly byte[] Handshake = Encoding.ASCII.GetBytes("{\"protocol\":\"blazorpack\",\"version\":1}\u001e");
+
+    private readonly SiteProcess _site = alone.Site;
+
+    [Theory]
+    [InlineData("https://evil.example")]
+    [InlineData("http://127.0.0.1:1")]
+    [InlineData("http://127.0.0.1.evil.example")]
+    [InlineData("null")]
+    public async Task A_21_a_page_of_another_site_opens_no_circuit(string origin)
+    {
+        using var socket = new ClientWebSocket();
+        socket.Options.SetRequestHeader("Origin", origin);
+        socket.Options.CollectHttpResponseDetails = true;
+        using var negotiation = new HttpRequestMessage(HttpMethod.Post, "/_blazor/negotiate?negotiateVersion=1");
+        negotiation.Headers.Add("Origin", origin);
+
+        await Assert.ThrowsAsync<WebSocketException>(() => socket.ConnectAsync(Circuit, TestRun.Cancel));
+        using var negotiated = await _site.Http.SendAsync(negotiation, TestRun.Cancel);
+
+        Assert.Equal((HttpStatusCode.Forbidden, HttpStatusCode.Forbidden), (socket.HttpStatusCode, negotiated.StatusCode));
+    }
+
+    [Fact]
+    public async Task A_21_a_page_of_this_site_does()
+    {
+        using var socket = await OpenAsync();
+
+        Assert.Equal(WebSocketState.Open, socket.State);
+    }
+
+    [Theory]
+    [InlineData("large")]
+    [InlineData("noise")]
+    [InlineData("unknown method")]
+    [InlineData("call without a circuit")]
+    public async Task A_22_what_no_page_sends_ends_its_connection_and_nothing_else(string what)
+    {
+        using var socket = await OpenAsync();
+        using var other = await OpenAsync();
+        var message = what switch
+        {
+            "large" => new byte[10 * 1024 * 1024],
+            "noise" => Framed(RandomNumberGenerator.GetBytes(500)),
+            "unknown method" => Framed([0x95, 0x01, 0x80, 0xC0, .. Text("DeleteEverything"), 0x90]),
+            _ => Framed([
+                0x95,
+                0x01,
+                0x80,
+                0xC0,
+                .. Text("BeginInvokeDotNetFromJS"),
+                0x95,
+                .. Text("1"),
+                .. Text("AiBackend.Web"),
+                .. Text("Nope"),
+                0x00,
+                .. Text("[]"),
+            ]),
+        };
+
+        var isOver = await SendAsync(socket, message);
+
+        // A method that does not exist, without an id to answer to, is passed over.
+        Assert.True(isOver || what is "unknown method", "The connection was left open.");
+        Assert.Equal(WebSocketState.Open, other.State);
+        using var page = await _site.Http.GetAsync("/ask", TestRun.Cancel);
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_22_many_connections_at_once_leave_the_site_well()
+    {
+        var sockets = await Task.WhenAll(Enumerable.Range(0, Many).Select(_ => OpenAsync()));
+
+        using var page = await _site.Http.GetAsync("/ask", TestRun.Cancel);
+
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        Assert.All(sockets, socket => Assert.Equal(WebSocketState.Open, socket.State));
+        foreach (var socket in sockets)
+        {
+            socket.Dispose();
+        }
+    }
+
+    private Uri Circuit => new UriBuilder(_site.Address) { Scheme = "ws", Path = "/_blazor" }.Uri;
+
+    private async Task<ClientWebSocket> OpenAsync()
+    {
+        var socket = new ClientWebSocket();
+        socket.Options.SetRequestHeader("Origin", _site.Address.GetLeftPart(UriPartial.Authority));
+        await socket.ConnectAsync(Circuit, TestRun.Cancel);
+        await socket.SendAsync(Handshake, WebSocketMessageType.Text, endOfMessage: true, TestRun.Cancel);
+        var answer = new byte[16];
+        var read = await socket.ReceiveAsync(answer.AsMemory(), TestRun.Cancel);
+        Assert.Equal("{}\u001e", Encoding.ASCII.GetString(answer, 0, read.Count));
+        return socket;
+    }
+
+    /// <returns>Whether the server ended the connection.</returns>
+    private static async Task<bool> SendAsync(ClientWebSocket socket, byte[] message)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        patience.CancelAfter(TimeSpan.FromSeconds(10));
+        var buffer = new byte[4096];
+        try
+        {
+            await socket.SendAsync(message, WebSocketMessageType.Binary, endOfMessage: true, patience.Token);
+            while (true)
+            {
+                var read = await socket.ReceiveAsync(buffer.AsMemory(), patience.Token);
+                if (read.MessageType is WebSocketMessageType.Close || Says(buffer.AsSpan(0, read.Count), "JS.Error"))
+                {
+                    return true;
+                }
+            }
+        }
+        catch (WebSocketException)
+        {
+            return true;
+        }
+        catch (OperationCanceledException) when (!TestRun.Cancel.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private static bool Says(ReadOnlySpan<byte> message, string word) => message.IndexOf(Encoding.ASCII.GetBytes(word)) >= 0;
+
+    /// <summary>As the protocol wants it: the length in groups of seven bits, then the message.</summary>
+    private static byte[] Framed(byte[] message) =>
+        message.Length < 128
+            ? [(byte)message.Length, .. message]
+            : [(byte)(message.Length | 0x80), (byte)(message.Length >> 7), .. message];
+
+    private static byte[] Text(string text) => [(byte)(0xA0 | text.Length), .. Encoding.ASCII.GetBytes(text)];
+}
