@@ -40,8 +40,14 @@ internal static class BenchCommands
 
     private static readonly Option<int> Streams = new("--streams")
     {
-        Description = "Concurrent streams of llm-live.",
+        Description = "Concurrent streams of llm-live and fanout.",
         DefaultValueFactory = _ => 100,
+    };
+
+    private static readonly Option<int> Readers = new("--readers")
+    {
+        Description = "Readers of each stream of fanout.",
+        DefaultValueFactory = _ => 10,
     };
 
     private static readonly Option<int> Minute = new("--minute")
@@ -66,7 +72,7 @@ internal static class BenchCommands
         var root = new RootCommand(
             "Measures AiBackend. Every workload starts its own stack on loopback, runs for a bounded time beside its floor or baseline, and prints ratios; idle has none."
         );
-        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Minute, Full, Portkey })
+        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Readers, Minute, Full, Portkey })
         {
             option.Recursive = true;
             root.Add(option);
@@ -77,6 +83,9 @@ internal static class BenchCommands
         root.Add(Command("drain", "No-op jobs queued before the worker starts: outcomes recorded per second.", DrainScenario.RunAsync));
         root.Add(Command("llm", "Streamed model calls, 500 at a time, against the same calls without a queue.", LlmScenario.RunAsync));
         root.Add(Command("llm-live", "The same with a reader per job, against an endpoint that streams inline.", LlmLiveScenario.RunAsync));
+        root.Add(
+            Command("fanout", "Many readers of each stream, and beside them 500 that read ten bytes a second.", FanoutScenario.RunAsync)
+        );
         root.Add(Command("idle", "Memory and CPU of the whole stack with nothing to do.", IdleScenario.RunAsync));
         root.Add(
             Command(
@@ -176,6 +185,7 @@ internal static class BenchCommands
                     parsed.GetValue(Minute)
                 )
                 {
+                    Readers = parsed.GetValue(Readers),
                     Full = parsed.GetValue(Full),
                     Portkey = parsed.GetValue(Portkey) is { } gateway ? new Uri(gateway) : null,
                 };
@@ -201,6 +211,9 @@ internal static class BenchCommands
 /// <summary>What the command line asked for.</summary>
 internal sealed record BenchOptions(string? Postgres, string? Redis, TimeSpan Duration, int Jobs, int Streams, int MinuteSeconds)
 {
+    /// <summary>Readers of each stream.</summary>
+    public int Readers { get; init; } = 10;
+
     /// <summary>The whole time of a scenario that has a short form.</summary>
     public bool Full { get; init; }
 

@@ -24,19 +24,25 @@ internal sealed class LiveReaders(HttpClient http, Uri address)
         );
 
     /// <summary>Submits a job and follows its events.</summary>
-    public async Task<LiveRead> ReadJobAsync(string model, CancellationToken cancellationToken)
+    public async Task<LiveRead> ReadJobAsync(string model, CancellationToken cancellationToken) =>
+        await FollowAsync(await SubmitAsync(model, cancellationToken), cancellationToken);
+
+    /// <summary>Submits a job.</summary>
+    public async Task<Job> SubmitAsync(string model, CancellationToken cancellationToken)
     {
-        var read = new LiveRead();
         using var body = new StringContent(Requests.ChatBody(model), Encoding.UTF8, "application/json");
         using var submit = new HttpRequestMessage(HttpMethod.Post, new Uri(address, "/api/v1/jobs")) { Content = body };
         submit.Headers.Add("Idempotency-Key", $"{Guid.CreateVersion7():N}");
         using var accepted = await http.SendAsync(submit, cancellationToken);
         accepted.EnsureSuccessStatusCode();
-        var job = JsonSerializer.Deserialize(await accepted.Content.ReadAsByteArrayAsync(cancellationToken), WireJson.Default.Job)!;
+        return JsonSerializer.Deserialize(await accepted.Content.ReadAsByteArrayAsync(cancellationToken), WireJson.Default.Job)!;
+    }
 
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, job.Links.Events));
-        request.Headers.Accept.ParseAdd("text/event-stream");
-        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+    /// <summary>Follows the events of a job to their end.</summary>
+    public async Task<LiveRead> FollowAsync(Job job, CancellationToken cancellationToken)
+    {
+        var read = new LiveRead();
+        using var response = await OpenAsync(job, cancellationToken);
         await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
         await foreach (
             var item in SseParser.Create(stream, (type, data) => (type, Text: TextOf(type, data))).EnumerateAsync(cancellationToken)
@@ -46,6 +52,42 @@ internal sealed class LiveReaders(HttpClient http, Uri address)
         }
 
         return read;
+    }
+
+    /// <summary>The same without a look at what comes: what it costs the reader is nearly nothing.</summary>
+    /// <returns>How many bytes came.</returns>
+    public async Task<long> DrainAsync(Job job, CancellationToken cancellationToken)
+    {
+        using var response = await OpenAsync(job, cancellationToken);
+        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+        var buffer = new byte[16 * 1024];
+        var all = 0L;
+        while (await stream.ReadAsync(buffer, cancellationToken) is > 0 and var count)
+        {
+            all += count;
+        }
+
+        return all;
+    }
+
+    /// <summary>Reads ten bytes a second for as long as it may.</summary>
+    public async Task CrawlAsync(Job job, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await OpenAsync(job, cancellationToken);
+            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            var buffer = new byte[10];
+            using var second = new PeriodicTimer(TimeSpan.FromSeconds(1));
+            while (await second.WaitForNextTickAsync(cancellationToken) && await stream.ReadAsync(buffer, cancellationToken) > 0)
+            {
+                // As slowly as that.
+            }
+        }
+        catch (Exception end) when (end is OperationCanceledException or IOException or HttpRequestException)
+        {
+            // The run is over, or the Api has cut it off, as it should.
+        }
     }
 
     /// <summary>Asks the endpoint that calls the model inline.</summary>
@@ -64,6 +106,14 @@ internal sealed class LiveReaders(HttpClient http, Uri address)
         }
 
         return read;
+    }
+
+    private async Task<HttpResponseMessage> OpenAsync(Job job, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, job.Links.Events));
+        request.Headers.Accept.ParseAdd("text/event-stream");
+        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        return response.EnsureSuccessStatusCode();
     }
 
     private static string TextOf(string type, ReadOnlySpan<byte> data) =>
