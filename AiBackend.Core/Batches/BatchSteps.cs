@@ -9,7 +9,7 @@ namespace AiBackend.Core.Batches;
 public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource allTenants)
 {
     /// <summary>How long a batch is held before somebody else may go on with it.</summary>
-    public static readonly TimeSpan HeldFor = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan HeldFor = TimeSpan.FromSeconds(10);
 
     private const string Held =
         "b.id = @id AND b.tenant_id = @tenant_id AND b.holder = @holder AND b.held_until > now() AND b.ended_at IS NULL";
