@@ -6,6 +6,7 @@ using AiBackend.Api.DeadLetters;
 using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
+using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Money;
 using AiBackend.Api.OpenAi;
 using AiBackend.Api.OpenAi.Wire;
@@ -72,6 +73,7 @@ internal static class ApiHost
         app.UseOpenAiHeaders();
         app.UseProblems();
         app.UseRouting();
+        app.Use(HubDoor.CheckOriginAsync);
         app.UseStorageGate();
         app.UseAuthentication();
         app.UseAuthorization();

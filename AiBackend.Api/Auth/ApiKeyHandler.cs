@@ -4,6 +4,7 @@ using AiBackend.Api.Audit;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Audit;
+using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tenancy.Users;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
@@ -44,7 +45,19 @@ internal sealed class ApiKeyHandler(
             || await callers.FindAsync(key, CancellationToken.None) is not { } caller
             || !caller.MayComeFrom(Context.Connection.RemoteIpAddress)
             ? AuthenticateResult.NoResult()
-            : AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller)), SchemeName));
+            : AuthenticateResult.Success(TicketOf(caller));
+    }
+
+    /// <summary>A connection that lives on ends with its key.</summary>
+    private static AuthenticationTicket TicketOf(Caller caller)
+    {
+        var ticket = new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller)), SchemeName);
+        if (caller.ExpiresAt is { } end)
+        {
+            ticket.Properties.ExpiresUtc = end;
+        }
+
+        return ticket;
     }
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)

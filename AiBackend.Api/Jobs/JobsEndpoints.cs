@@ -2,7 +2,6 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Jobs.Submitting;
-using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs;
@@ -43,9 +42,6 @@ internal static class JobsEndpoints
         read.MapGet("/{id}/trace", services.GetRequiredService<GetJobTrace>().HandleAsync).DescribeTrace();
         write.MapPost("/{id}/cancel", services.GetRequiredService<CancelJobRequest>().HandleAsync).DescribeCancel();
 
-        // Keys travel in headers only, and the third transport cannot send any.
-        app.MapHub<JobsHub>("/hubs/jobs", hub => hub.Transports = HttpTransportType.WebSockets | HttpTransportType.LongPolling)
-            .RequireAuthorization(Policies.ReadJobs)
-            .WithMetadata(new BeginsStream());
+        app.MapHub<JobsHub>(HubDoor.Address, HubDoor.Configure).RequireAuthorization(Policies.ReadJobs).WithMetadata(new BeginsStream());
     }
 }

@@ -32,6 +32,7 @@ internal static class ProblemTypes
     public static readonly ProblemType SignInFailed = new("sign-in-failed", 401, "Signing in failed");
     public static readonly ProblemType InvalidSignature = new("invalid-signature", 401, "The webhook does not prove who sent it");
     public static readonly ProblemType MissingScope = new("missing-scope", 403, "The API key may not do this");
+    public static readonly ProblemType ForeignOrigin = new("foreign-origin", 403, "A page of another origin may not connect");
     public static readonly ProblemType PriorityTooHigh = new("priority-too-high", 403, "The API key may not ask for this priority");
     public static readonly ProblemType ModelNotAllowed = new("model-not-allowed", 403, "The API key may not ask for this model");
     public static readonly ProblemType BeyondOwnKey = new("beyond-own-key", 403, "The API key would give what it does not have");
@@ -126,6 +127,7 @@ internal static class ProblemTypes
         SignInFailed,
         InvalidSignature,
         MissingScope,
+        ForeignOrigin,
         PriorityTooHigh,
         ModelNotAllowed,
         BeyondOwnKey,

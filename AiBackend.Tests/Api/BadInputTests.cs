@@ -77,7 +77,7 @@ public sealed class BadInputTests(ApiServer api) : IClassFixture<ApiServer>
 
     [Theory]
     [MemberData(nameof(Bodies))]
-    public async Task A_41_a_bad_body_is_refused_with_its_own_problem_that_names_the_value(string body, string slug, string named)
+    public async Task A_41_D_10_a_bad_body_is_refused_with_its_own_problem_that_names_the_value(string body, string slug, string named)
     {
         using var response = await api.PostAsync(body);
 
@@ -122,7 +122,7 @@ public sealed class BadInputTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData(33)]
     [InlineData(1_000)]
     [InlineData(100_000)]
-    public async Task A_41_a_body_that_nests_deeper_than_32_is_refused(int depth)
+    public async Task A_41_D_10_a_body_that_nests_deeper_than_32_is_refused(int depth)
     {
         using var response = await api.PostAsync(
             $$"""{"type":"chat","input":{{new string('[', depth - 1)}}{{new string(']', depth - 1)}}}"""
@@ -177,7 +177,7 @@ public sealed class BadInputTests(ApiServer api) : IClassFixture<ApiServer>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_40_a_body_over_one_mebibyte_is_refused_with_413(bool chunked)
+    public async Task A_40_D_9_a_body_over_one_mebibyte_is_refused_with_413(bool chunked)
     {
         var body = Encoding.UTF8.GetBytes(Chat("\"temperature\":1", new string('x', 1024 * 1024)));
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs") { Content = new ByteArrayContent(body) };

@@ -194,7 +194,7 @@ public sealed class SurfaceTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("/problems/not-found")]
     [InlineData("/health/live")]
     [InlineData("/openapi/v1.json")]
-    public async Task A_72_and_d_23_no_answer_can_be_sniffed_or_says_what_serves_it(string path)
+    public async Task A_72_D_23_no_answer_can_be_sniffed_or_says_what_serves_it(string path)
     {
         using var response = await api.Http.GetAsync(path, TestRun.Cancel);
 

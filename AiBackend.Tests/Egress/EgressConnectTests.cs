@@ -69,7 +69,7 @@ public sealed class EgressConnectTests
 
     /// <summary>The name has one address while it is checked and another one right after.</summary>
     [Fact]
-    public async Task A_32_a_name_that_changes_its_address_is_asked_once_and_connected_to_what_was_checked()
+    public async Task A_32_D_11_a_name_that_changes_its_address_is_asked_once_and_connected_to_what_was_checked()
     {
         await using var target = new TcpTarget();
         var origin = $"http://hook.test:{target.Port}";
@@ -89,7 +89,7 @@ public sealed class EgressConnectTests
     [InlineData(303)]
     [InlineData(307)]
     [InlineData(308)]
-    public async Task A_33_a_redirect_is_an_answer_and_nobody_goes_there(int status)
+    public async Task A_33_D_11_a_redirect_is_an_answer_and_nobody_goes_there(int status)
     {
         await using var inside = new TcpTarget();
         await using var target = new TcpTarget(

@@ -21,6 +21,8 @@ public sealed class CanaryTests(StackFixture fixture)
         await CancelAsync();
         await RunOutOfTimeAsync();
         await BeRefusedAsync();
+        await DieAsync();
+        var webhookSecret = await GiveSecretsAsync();
 
         // Ids are carried as their bytes.
         var inRedis = Encoding.Latin1.GetString(id.ToByteArray(bigEndian: true));
@@ -29,6 +31,7 @@ public sealed class CanaryTests(StackFixture fixture)
         {
             var text = await ReadAsync(file);
             Assert.False(text.Contains(_canary, StringComparison.Ordinal), $"{file} holds what was asked or answered.");
+            Assert.False(text.Contains(webhookSecret, StringComparison.Ordinal), $"{file} holds the secret of a webhook.");
             Assert.False(text.Contains(_stack.Key, StringComparison.Ordinal) && file != _stack.KeyFile, $"{file} holds an API key.");
             control |= text.Contains(inRedis, StringComparison.Ordinal);
             read++;
@@ -81,10 +84,59 @@ public sealed class CanaryTests(StackFixture fixture)
 
     private async Task RunOutOfTimeAsync()
     {
-        var deadline = TimeProvider.System.GetUtcNow().AddSeconds(2).ToString("O");
+        var deadline = TimeProvider.System.GetUtcNow().AddSeconds(10).ToString("O");
         var id = await _client.SubmitAsync(await TeachAsync(new { text = _canary, ttft_ms = 60_000 }), _canary, deadline);
 
         Assert.Equal(JobStatuses.Failed, (await _client.EndAsync(id)).Status);
+    }
+
+    /// <summary>A dead letter, which is listed, read and replayed.</summary>
+    private async Task DieAsync()
+    {
+        var model = await TeachAsync(new { error_rate = 1, error_status = 500 });
+        using var content = new StringContent(
+            $$"""{"type":"chat","model":"{{model}}","max_attempts":1,"input":{"messages":[{"role":"user","content":"{{_canary}}"}] } }""",
+            Encoding.UTF8,
+            "application/json"
+        );
+        using var submitted = await _stack.Api.PostAsync("/api/v1/jobs", content, TestRun.Cancel);
+        var id = (await submitted.Content.ReadFromJsonAsync<System.Text.Json.JsonElement>(TestRun.Cancel)).GetProperty("id").GetGuid();
+
+        Assert.Equal(JobStatuses.Failed, (await _client.EndAsync(id)).Status);
+        await Eventually.TrueAsync(
+            async token => (await _stack.Api.PostAsync($"/api/v1/jobs/{id}/replay", null, token)).IsSuccessStatusCode,
+            "it is replayed",
+            TimeSpan.FromSeconds(30)
+        );
+    }
+
+    /// <summary>A provider's key, which is taken away again, and a webhook.</summary>
+    /// <returns>The webhook's secret.</returns>
+    private async Task<string> GiveSecretsAsync()
+    {
+        using var set = await _stack.Api.PutAsJsonAsync(
+            "/api/v1/credentials",
+            new
+            {
+                provider = "simulator",
+                model = "other",
+                value = $"sk-{_canary}",
+            },
+            TestRun.Cancel
+        );
+        Assert.True(set.IsSuccessStatusCode, await set.Content.ReadAsStringAsync(TestRun.Cancel));
+        using var unset = await _stack.Api.DeleteAsync("/api/v1/credentials?provider=simulator&model=other", TestRun.Cancel);
+        Assert.True(unset.IsSuccessStatusCode, await unset.Content.ReadAsStringAsync(TestRun.Cancel));
+        using var made = await _stack.Api.PostAsJsonAsync(
+            "/api/v1/webhooks",
+            new { url = $"https://hooks.example.com/{_canary}" },
+            TestRun.Cancel
+        );
+        var webhook = await made.Content.ReadFromJsonAsync<System.Text.Json.JsonElement>(TestRun.Cancel);
+        Assert.True(made.IsSuccessStatusCode, webhook.ToString());
+        using var gone = await _stack.Api.DeleteAsync($"/api/v1/webhooks/{webhook.GetProperty("id").GetString()}", TestRun.Cancel);
+        Assert.True(gone.IsSuccessStatusCode);
+        return webhook.GetProperty("secret").GetString()!["whsec_".Length..];
     }
 
     private async Task BeRefusedAsync()

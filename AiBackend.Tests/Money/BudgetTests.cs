@@ -12,7 +12,7 @@ namespace AiBackend.Tests.Money;
 public sealed class BudgetTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
 {
     [Fact]
-    public async Task I_6_of_64_calls_of_ten_cents_at_once_a_dollar_admits_exactly_ten()
+    public async Task I_6_A_45_of_64_calls_of_ten_cents_at_once_a_dollar_admits_exactly_ten()
     {
         var budget = await Core.BudgetAsync(1m);
         var ledgers = Enumerable.Range(0, 4).Select(_ => Core.NewLedger()).ToList();

@@ -46,7 +46,11 @@ public sealed class TelemetryTests
     [InlineData("Production", "true", false)]
     [InlineData("Development", "false", false)]
     [InlineData("Development", "true", true)]
-    public async Task Prompts_and_answers_leave_only_a_developers_process_that_was_asked_to(string environment, string capture, bool leave)
+    public async Task D_16_prompts_and_answers_leave_only_a_developers_process_that_was_asked_to(
+        string environment,
+        string capture,
+        bool leave
+    )
     {
         await using var receiver = await OtlpReceiver.StartAsync();
         var service = $"{environment}-{capture}";
@@ -66,7 +70,7 @@ public sealed class TelemetryTests
     }
 
     [Fact]
-    public async Task An_operator_who_asks_for_content_in_production_is_told_that_none_is_sent()
+    public async Task D_16_an_operator_who_asks_for_content_in_production_is_told_that_none_is_sent()
     {
         await using var receiver = await OtlpReceiver.StartAsync();
         var settings = Settings(receiver, "http/protobuf", "told");

@@ -13,7 +13,7 @@ public sealed class WebhookRotationTests(PostgresServer postgres, RedisServer re
         IClassFixture<RedisServer>
 {
     [Fact]
-    public async Task After_a_rotation_both_secrets_are_believed_for_a_day_and_then_the_new_one_only()
+    public async Task D_12_after_a_rotation_both_secrets_are_believed_for_a_day_and_then_the_new_one_only()
     {
         var heads = new System.Collections.Concurrent.ConcurrentQueue<string>();
         await using var target = Keeping(heads);

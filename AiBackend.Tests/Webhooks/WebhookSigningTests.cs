@@ -6,7 +6,7 @@ namespace AiBackend.Tests.Webhooks;
 public sealed class WebhookSigningTests
 {
     [Fact]
-    public void A_message_is_signed_as_in_the_example_of_the_specification()
+    public void D_12_a_message_is_signed_as_in_the_example_of_the_specification()
     {
         var secret = WebhookSecret.TryParse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
 
@@ -24,7 +24,7 @@ public sealed class WebhookSigningTests
     public void What_is_no_secret_is_not_taken_for_one(string text) => Assert.Null(WebhookSecret.TryParse(text));
 
     [Fact]
-    public void A_message_is_tried_ten_times_in_three_days_and_no_sooner_than_the_receiver_asked()
+    public void D_12_a_message_is_tried_ten_times_in_three_days_and_no_sooner_than_the_receiver_asked()
     {
         var waits = Enumerable.Range(1, 9).Select(tries => DeliverySchedule.After(tries, null, 0)!.Value).ToList();
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts;
+using Microsoft.AspNetCore.SignalR;
 
 namespace AiBackend.Api.Jobs.Streaming;
 
@@ -15,6 +16,7 @@ internal static class StreamingRegistration
             .BindConfiguration(StreamingOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
+        builder.Services.AddSingleton<HubDoor>();
         builder.Services.AddSingleton<JobEventTail>().AddSingleton<EventStream>().AddSingleton<StreamJobEvents>();
 
         // It logs every refusal of a caller as an error; what callers are not to blame for, the hub logs itself.
@@ -25,6 +27,7 @@ internal static class StreamingRegistration
                 hub.MaximumReceiveMessageSize = MaxMessageBytes;
                 // A reader asks for streams and cancels them; it has no reason to run many calls at once.
                 hub.MaximumParallelInvocationsPerClient = 4;
+                hub.AddFilter<HubDoor>();
             })
             .AddJsonProtocol(json =>
                 json.PayloadSerializerOptions.TypeInfoResolver = JsonTypeInfoResolver.Combine(
