@@ -88,11 +88,11 @@ public sealed class PeopleTests(PostgresServer postgres, BrowserFixture browser)
     {
         var page = admin.Page;
         await admin.OpenAsync("/keys");
-        await page.GetByLabel("What for").FillAsync("web shop");
-        await page.GetByText("Bounds").ClickAsync();
+        await page.GetByLabel("Name").FillAsync("web shop");
+        await page.Locator("[data-new-key] summary").ClickAsync();
         await page.GetByLabel("Requests a minute").FillAsync("600");
         await page.GetByLabel("Only these models").FillAsync("default, gpt-4.1*");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Make key" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Create key" }).ClickAsync();
         var value = (await page.Locator("[data-secret] code").GetAttributeAsync("title"))!;
         Assert.Equal(HttpStatusCode.OK, await ReadAsync(api, value));
         var row = page.Locator("[data-key]", new() { HasText = "web shop" });

@@ -49,7 +49,7 @@ public sealed class WebhooksPageTests(StackFixture stack, BrowserFixture browser
         await Assertions.Expect(page.Locator(".notice-failed")).ToContainTextAsync("name is empty");
 
         await page.GetByLabel("Source", new() { Exact = true }).FillAsync("crm of a test");
-        await page.GetByLabel("What the model should do with a message").FillAsync("Summarise {{data.text}}");
+        await page.GetByLabel("Prompt template").FillAsync("Summarise {{data.text}}");
         await page.GetByRole(AriaRole.Button, new() { Name = "Add source", Exact = true }).ClickAsync();
         var secret = page.Locator("[data-source-secret] code").First;
         await Assertions.Expect(secret).ToHaveAttributeAsync("title", new System.Text.RegularExpressions.Regex("^whsec_"));
