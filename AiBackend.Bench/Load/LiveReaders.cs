@@ -71,11 +71,11 @@ internal sealed class LiveReaders(HttpClient http, Uri address)
     }
 
     /// <summary>Reads ten bytes a second for as long as it may.</summary>
-    public async Task CrawlAsync(Job job, CancellationToken cancellationToken)
+    public static async Task CrawlAsync(HttpResponseMessage opened, CancellationToken cancellationToken)
     {
+        using var response = opened;
         try
         {
-            using var response = await OpenAsync(job, cancellationToken);
             await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
             var buffer = new byte[10];
             using var second = new PeriodicTimer(TimeSpan.FromSeconds(1));
@@ -84,7 +84,7 @@ internal sealed class LiveReaders(HttpClient http, Uri address)
                 // As slowly as that.
             }
         }
-        catch (Exception end) when (end is OperationCanceledException or IOException or HttpRequestException)
+        catch (Exception end) when (end is OperationCanceledException or IOException)
         {
             // The run is over, or the Api has cut it off, as it should.
         }
@@ -108,7 +108,8 @@ internal sealed class LiveReaders(HttpClient http, Uri address)
         return read;
     }
 
-    private async Task<HttpResponseMessage> OpenAsync(Job job, CancellationToken cancellationToken)
+    /// <summary>Begins to follow a job; a refusal is an exception.</summary>
+    public async Task<HttpResponseMessage> OpenAsync(Job job, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, job.Links.Events));
         request.Headers.Accept.ParseAdd("text/event-stream");

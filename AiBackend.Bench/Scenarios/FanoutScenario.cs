@@ -54,14 +54,17 @@ internal static class FanoutScenario
         await ReadAsync(readers, options, cancellationToken);
         var alone = await MeasureAsync(stack, readers, options, cancellationToken);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var slow = await CrawlAsync(readers, end.Token);
+        var (slow, crawling) = await CrawlAsync(readers, end.Token);
         var beside = await MeasureAsync(stack, readers, options, cancellationToken);
+        var stayed = slow.Count(each => !each.IsCompleted);
         await end.CancelAsync();
-        await slow;
+        await Task.WhenAll(slow);
         return
         [
             .. Describe("aibackend", alone, options),
             .. Describe("beside 500 slow readers", beside, options),
+            new("beside 500 slow readers", "slow readers that came", "", crawling),
+            new("beside 500 slow readers", "slow readers still there", "", stayed),
             new("goal", "delivery lag p99", "ms", 2000),
             new("goal", "Api memory", "MiB", 1024),
         ];
@@ -105,8 +108,8 @@ internal static class FanoutScenario
             cancellationToken
         );
 
-    /// <returns>A task that ends when the readers have stopped.</returns>
-    private static async Task<Task> CrawlAsync(LiveReaders readers, CancellationToken cancellationToken)
+    /// <returns>Tasks that end when the readers have stopped, and how many readers the Api let in.</returns>
+    private static async Task<(List<Task> Readers, int Opened)> CrawlAsync(LiveReaders readers, CancellationToken cancellationToken)
     {
         var jobs = new List<Job>();
         for (var i = 0; i < SlowStreams; i++)
@@ -114,7 +117,10 @@ internal static class FanoutScenario
             jobs.Add(await readers.SubmitAsync(Model, cancellationToken));
         }
 
-        return Task.WhenAll(Enumerable.Range(0, SlowReaders).Select(i => readers.CrawlAsync(jobs[i % SlowStreams], cancellationToken)));
+        var opened = await Task.WhenAll(
+            Enumerable.Range(0, SlowReaders).Select(i => readers.OpenAsync(jobs[i % SlowStreams], cancellationToken))
+        );
+        return ([.. opened.Select(response => LiveReaders.CrawlAsync(response, cancellationToken))], opened.Length);
     }
 
     /// <param name="Reads">What the readers that look saw.</param>

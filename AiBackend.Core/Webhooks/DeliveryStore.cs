@@ -46,12 +46,12 @@ public sealed class DeliveryStore(NpgsqlDataSource database)
          WHERE state = 0 AND next_at < now() - interval '1 day' AND created_at < now() - @longest
         """;
 
-    // The message of an alert that still holds is what keeps it from being told again.
+    // The message of an alert that holds, or did a moment ago, is what keeps it from being told again.
     private const string PruneSql = """
         WITH old AS (
             DELETE FROM webhook_deliveries d
              WHERE state <> 0 AND ended_at < now() - @keep
-               AND NOT EXISTS (SELECT FROM alerts a WHERE a.id = d.id AND a.resolved_at IS NULL)
+               AND NOT EXISTS (SELECT FROM alerts a WHERE a.id = d.id AND (a.resolved_at IS NULL OR a.resolved_at > now() - interval '2 hours'))
             RETURNING endpoint, id
         )
         DELETE FROM webhook_tries t USING old WHERE t.endpoint = old.endpoint AND t.id = old.id

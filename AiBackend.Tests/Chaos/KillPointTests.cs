@@ -42,7 +42,8 @@ public sealed class KillPointTests(StackFixture fixture) : IDisposable
         await _faults.ReachedAsync(point);
         var repeat = await Eventually.GetAsync(_ => TrySubmitAsync(model, key), answer => answer is not null, "the Api is back");
 
-        Assert.Equal(point == "K4", first is not null);
+        // At K5 the answer is on its way while another task writes to Redis: it may have gone out.
+        Assert.True(point == "K5" || point == "K4" == first is not null);
         Assert.Equal(replayed ?? repeat!.Replayed, repeat!.Replayed);
         Assert.Equal(first?.Id ?? repeat.Id, repeat.Id);
         Assert.Equal(JobStatuses.Completed, (await _client.EndAsync(repeat.Id)).Status);

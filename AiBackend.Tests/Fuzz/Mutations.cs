@@ -45,6 +45,7 @@ internal static class Mutations
                     ".",
                     " ",
                     "v1,",
+                    "&cursor=abc",
                     "99999999999999999999",
                     "\u202E",
                 ]

@@ -53,7 +53,7 @@ public sealed class MalformedStreamTests(SimulatorServer simulator) : IClassFixt
     [InlineData("null_usage")]
     [InlineData("negative_usage")]
     [InlineData("absurd_usage")]
-    public async Task Token_counts_that_cannot_be_true_are_unknown(string malformed)
+    public async Task A_56_token_counts_that_cannot_be_true_are_unknown(string malformed)
     {
         var model = await simulator.ModelAsync(new { malformed });
         using var providers = ProviderHost.For(model, simulator.Address);
@@ -69,7 +69,7 @@ public sealed class MalformedStreamTests(SimulatorServer simulator) : IClassFixt
     [InlineData("text")]
     [InlineData("null")]
     [InlineData("missing")]
-    public async Task A_provider_that_lies_about_usage_is_not_believed(string usage)
+    public async Task A_56_a_provider_that_lies_about_usage_is_not_believed(string usage)
     {
         var model = await simulator.ModelAsync(new { usage, words = 3 });
         using var providers = ProviderHost.For(model, simulator.Address);

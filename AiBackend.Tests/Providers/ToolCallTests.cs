@@ -1,5 +1,6 @@
 using System.Text.Json;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Providers.Wire;
 using AiBackend.Tests.Fixtures;
 using Microsoft.Extensions.AI;
@@ -32,6 +33,31 @@ public sealed class ToolCallTests
         Assert.True(progress.FindLastIndex(each => each is ChatProgress.Text) < progress.FindIndex(each => each is ChatProgress.ToolAsked));
     }
 
+    [Theory]
+    [InlineData("\"weather\"", "\"send_email\"", "a tool that it was not offered")]
+    [InlineData("\"call_2\"", "\"call_1\"", "two calls of tools with one id")]
+    public async Task A_55_calls_of_tools_that_were_not_offered_or_share_an_id_are_the_providers_error(
+        string good,
+        string bad,
+        string fault
+    )
+    {
+        await using var provider = new RawProvider(RawReply.Stream(OpenAiCalls.Replace(good, bad, StringComparison.Ordinal)));
+        using var providers = ProviderHost.OfKind(OpenAi, provider.Address);
+        var progress = new List<ChatProgress>();
+
+        var failure = await Assert.ThrowsAnyAsync<Exception>(async () =>
+        {
+            await foreach (var each in providers.Chat.StreamAsync("default", ProviderHost.Question, Options(), TestRun.Cancel))
+            {
+                progress.Add(each);
+            }
+        });
+
+        Assert.Contains(fault, ProviderFailures.Classify(failure).Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(progress, each => each is ChatProgress.ToolAsked);
+    }
+
     [Fact]
     public async Task A_call_that_was_cut_off_by_the_length_is_no_call()
     {
@@ -41,7 +67,7 @@ public sealed class ToolCallTests
         await using var provider = new RawProvider(RawReply.Stream(cut));
         using var providers = ProviderHost.OfKind(OpenAi, provider.Address);
 
-        var progress = await providers.StreamAsync().ReadAllAsync();
+        var progress = await providers.Chat.StreamAsync("default", ProviderHost.Question, Options(), TestRun.Cancel).ReadAllAsync();
 
         Assert.Equal(["time"], progress.OfType<ChatProgress.ToolAsked>().Select(call => call.Name));
         Assert.Equal("length", progress.OfType<ChatProgress.Finished>().Single().FinishReason);

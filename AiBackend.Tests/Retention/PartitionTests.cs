@@ -15,6 +15,16 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
     // The first partition ends within a week from now: it is old to someone who lives in the week after.
     private static readonly TimeSpan FromNextWeek = -TimeSpan.FromDays(14);
 
+    // In the second partition, whatever day it is.
+    private static DateTimeOffset NextWeek
+    {
+        get
+        {
+            var today = new DateTimeOffset(TimeProvider.System.GetUtcNow().UtcDateTime.Date, TimeSpan.Zero);
+            return today.AddDays(10 - ((int)today.DayOfWeek + 6) % 7);
+        }
+    }
+
     private JobPartitions Partitions => new(Core.Database);
 
     [Fact]
@@ -22,7 +32,7 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
     {
         var failed = await Core.SubmitAsync();
         var waiting = await Core.SubmitAsync();
-        var later = await SubmitAtAsync(TimeProvider.System.GetUtcNow().AddDays(10));
+        var later = await SubmitAtAsync(NextWeek);
         await EndAsync(failed, AttemptEnd.FailedForGood(new("provider_unavailable", "transient", "Away.", true)));
         await EndAsync(waiting, AttemptEnd.AskedForTool(new JobQuestion("{}")));
         Assert.Empty(await DropOldAsync(FromNextWeek));
@@ -166,7 +176,7 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
             var busy = await Assert.ThrowsAsync<PostgresException>(() => DropOldAsync(FromNextWeek));
             Assert.Equal(PostgresErrorCodes.LockNotAvailable, busy.SqlState);
             // Whoever was behind it in the line goes on.
-            await Core.SubmitAsync(CoreHost.Draft() with { Id = JobIds.FirstOf(TimeProvider.System.GetUtcNow().AddDays(10)) });
+            await Core.SubmitAsync(CoreHost.Draft() with { Id = JobIds.FirstOf(NextWeek) });
         }
 
         var both = await Task.WhenAll(

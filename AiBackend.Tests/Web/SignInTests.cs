@@ -1,8 +1,11 @@
 using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Web.Account;
+using AiBackend.Web.Shell;
 using static AiBackend.Tests.Tenancy.KeyApiTests;
 
 namespace AiBackend.Tests.Web;
@@ -95,6 +98,44 @@ public sealed class SignInTests(PostgresServer postgres)
         }
     }
 
+    [Fact]
+    public async Task D_5_a_12_processes_that_share_a_folder_take_each_others_forms_and_others_do_not()
+    {
+        await using var api = new ApiServer(postgres);
+        await api.InitializeAsync();
+        var folder = TestFolder.Create("shared-keys");
+        var certificate = Path.Combine(folder, "certificate.pfx");
+        await File.WriteAllBytesAsync(certificate, NewCertificate("secret"), TestRun.Cancel);
+        (string, string)[] sealedKeys = [("PageKeys__Certificate", certificate), ("PageKeys__CertificatePassword", "secret")];
+        using var one = await SiteProcess.StartAsync("Production", api.Address, pageKeys: folder, variables: sealedKeys);
+        using var another = await SiteProcess.StartAsync("Production", api.Address, pageKeys: folder, variables: sealedKeys);
+        using var stranger = await SiteProcess.StartAsync("Production", api.Address);
+        (string, string)[] form = [("token", api.Key), ("email", "root@example.com"), ("password", Password)];
+
+        var refused = await SendFormAsync(one, "/setup", "/account/set-up", form, sentTo: stranger);
+        var taken = await SendFormAsync(one, "/setup", "/account/set-up", form, sentTo: another);
+
+        Assert.NotEqual(HttpStatusCode.Redirect, refused.Status);
+        Assert.Equal((HttpStatusCode.Redirect, "/sign-in"), (taken.Status, taken.Location));
+        var stored = await File.ReadAllTextAsync(Assert.Single(Directory.GetFiles(folder, "key-*.xml")), TestRun.Cancel);
+        Assert.Contains("EncryptedData", stored, StringComparison.Ordinal);
+        Assert.DoesNotContain("masterKey", stored, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("PageKeys:Folder", "", "PageKeys__Folder is not set")]
+    [InlineData("PageKeys:Certificate", "/nowhere.pfx", "PageKeys__Certificate is '/nowhere.pfx'")]
+    public void A_71_production_refuses_keys_that_end_with_the_process_or_cannot_be_sealed(string name, string value, string fault)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new() { EnvironmentName = "Production" });
+        builder.Configuration["PageKeys:Folder"] = Path.GetTempPath();
+        builder.Configuration[name] = value;
+
+        var refusal = Assert.Throws<InvalidOperationException>(builder.AddPageKeys);
+
+        Assert.Contains(fault, refusal.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("/runs?status=failed", "/runs?status=failed")]
     [InlineData("//evil.example", "/ask")]
@@ -123,6 +164,14 @@ public sealed class SignInTests(PostgresServer postgres)
         return await site.Http.SendAsync(request, TestRun.Cancel);
     }
 
+    private static byte[] NewCertificate(string password)
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=pages", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        using var certificate = request.CreateSelfSigned(TimeProvider.System.GetUtcNow(), TimeProvider.System.GetUtcNow().AddDays(1));
+        return certificate.Export(X509ContentType.Pkcs12, password);
+    }
+
     /// <returns>The page, or where it leads.</returns>
     private static async Task<string> PageAsync(SiteProcess site, string cookie)
     {
@@ -138,7 +187,8 @@ public sealed class SignInTests(PostgresServer postgres)
         string page,
         string action,
         IEnumerable<(string Name, string Value)> fields,
-        string? planted = null
+        string? planted = null,
+        SiteProcess? sentTo = null
     )
     {
         using var shown = await site.Http.GetAsync(page, TestRun.Cancel);
@@ -154,7 +204,7 @@ public sealed class SignInTests(PostgresServer postgres)
             ),
         };
         request.Headers.Add("Cookie", string.Join("; ", planted is null ? cookies : cookies.Append(planted)));
-        using var response = await site.Http.SendAsync(request, TestRun.Cancel);
+        using var response = await (sentTo ?? site).Http.SendAsync(request, TestRun.Cancel);
         var set = response.Headers.TryGetValues("Set-Cookie", out var all)
             ? all.FirstOrDefault(each => each.StartsWith("aib=", StringComparison.Ordinal))
             : null;

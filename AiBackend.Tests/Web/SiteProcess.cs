@@ -7,10 +7,11 @@ namespace AiBackend.Tests.Web;
 internal sealed class SiteProcess : IDisposable
 {
     private readonly ChildProcess _process;
+    private readonly string _keys;
 
-    private SiteProcess(ChildProcess process, Uri address)
+    private SiteProcess(ChildProcess process, string keys, Uri address)
     {
-        _process = process;
+        (_process, _keys) = (process, keys);
         Address = address;
         Http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = address };
     }
@@ -25,25 +26,31 @@ internal sealed class SiteProcess : IDisposable
         string environment,
         Uri? api = null,
         string? keyFile = null,
-        bool requireSignIn = false
+        bool requireSignIn = false,
+        string? pageKeys = null,
+        params IEnumerable<(string Name, string Value)> variables
     )
     {
+        var keys = pageKeys ?? TestFolder.Create("page-keys");
         var address = new Uri($"http://127.0.0.1:{FreePort.Next()}");
-        var process = await ChildProcess.StartAsync(
-            TestRun.Require("dotnet"),
-            [Binary],
-            environment: new Dictionary<string, string?>(StringComparer.Ordinal)
-            {
-                ["ASPNETCORE_ENVIRONMENT"] = environment,
-                ["DOTNET_ENVIRONMENT"] = environment,
-                ["AllowedHosts"] = "127.0.0.1;localhost",
-                ["ASPNETCORE_URLS"] = address.ToString(),
-                ["services__api__http__0"] = (api ?? new Uri($"http://127.0.0.1:{FreePort.Next()}")).ToString(),
-                ["AIBACKEND_DEV_KEY_FILE"] = keyFile,
-                ["Account__RequireSignIn"] = requireSignIn ? "true" : null,
-            }
-        );
-        var site = new SiteProcess(process, address);
+        var all = new Dictionary<string, string?>(StringComparer.Ordinal)
+        {
+            ["ASPNETCORE_ENVIRONMENT"] = environment,
+            ["DOTNET_ENVIRONMENT"] = environment,
+            ["AllowedHosts"] = "127.0.0.1;localhost",
+            ["ASPNETCORE_URLS"] = address.ToString(),
+            ["services__api__http__0"] = (api ?? new Uri($"http://127.0.0.1:{FreePort.Next()}")).ToString(),
+            ["AIBACKEND_DEV_KEY_FILE"] = keyFile,
+            ["PageKeys__Folder"] = keys,
+            ["Account__RequireSignIn"] = requireSignIn ? "true" : null,
+        };
+        foreach (var (name, value) in variables)
+        {
+            all[name] = value;
+        }
+
+        var process = await ChildProcess.StartAsync(TestRun.Require("dotnet"), [Binary], environment: all);
+        var site = new SiteProcess(process, keys, address);
         await Eventually.TrueAsync(
             async cancellationToken => (await site.Http.GetAsync("/health/live", cancellationToken)).IsSuccessStatusCode,
             "the site answers",
@@ -56,6 +63,7 @@ internal sealed class SiteProcess : IDisposable
     {
         Http.Dispose();
         _process.Dispose();
+        TestFolder.Remove(_keys);
     }
 
     /// <summary>Built like the tests themselves, beside them.</summary>

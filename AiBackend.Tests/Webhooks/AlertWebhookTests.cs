@@ -104,7 +104,7 @@ public sealed class AlertWebhookTests(PostgresServer postgres, RedisServer redis
         await Core.Get<DeliveryStore>().PruneAsync(TestRun.Cancel);
         // It still holds, and would be told again.
         Assert.Equal(2, await Core.ScalarAsync<int>("SELECT count(*) FROM webhook_deliveries"));
-        await Core.ExecuteAsync("UPDATE alerts SET resolved_at = now() WHERE id = @id", gone);
+        await Core.ExecuteAsync("UPDATE alerts SET resolved_at = now() - interval '3 hours' WHERE id = @id", gone);
         await Core.Get<DeliveryStore>().PruneAsync(TestRun.Cancel);
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM webhook_deliveries"));
     }

@@ -13,6 +13,7 @@ internal static class ShellRegistration
         GuardAutomaticSignIn(builder);
         builder.RequireHostNames();
         builder.AddProxies();
+        builder.AddPageKeys();
         builder
             .Services.AddRazorComponents()
             .AddInteractiveServerComponents(options =>

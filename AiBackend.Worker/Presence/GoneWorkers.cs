@@ -19,8 +19,8 @@ internal sealed class GoneWorkers(
     ILogger<GoneWorkers> logger
 ) : BackgroundService
 {
-    /// <summary>For how long a worker must be without its lock: longer than a living one needs to take it again.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(750);
+    /// <summary>For how long a worker must be without its lock: longer than a living one needs to find out that Postgres answers again.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(250);
 
@@ -33,7 +33,7 @@ internal sealed class GoneWorkers(
         )
         SELECT id, EXISTS (SELECT FROM held WHERE key = {WorkerPresence.KeySql}), last_seen_at
           FROM workers
-         WHERE stopped_at IS NULL AND last_seen_at > now() - interval '1 minute'
+         WHERE stopped_at IS NULL AND last_seen_at > now() - interval '10 minutes'
         """;
 
     private readonly Absences _absences = new(identity.Id);

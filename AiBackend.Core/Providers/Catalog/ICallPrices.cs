@@ -27,7 +27,7 @@ internal static class CheapestFirst
     /// <summary>To compare prices by, where the caller names no bound.</summary>
     private const int UsualOutput = 512;
 
-    /// <summary>Puts those that would cost less first; who has no price stands behind, and behind all whoever has no room for the call.</summary>
+    /// <summary>Puts those that would cost less first; who has no price stands behind, then whoever has no room for the call, and last who cannot do what it uses.</summary>
     public static async ValueTask<IReadOnlyList<ChatDeployment>> OrderAsync(
         this ICallPrices prices,
         IReadOnlyList<ChatDeployment> targets,
@@ -45,7 +45,8 @@ internal static class CheapestFirst
         return
         [
             .. priced
-                .OrderBy(target => target.Deployment.Holds(needs) ? 0 : 1)
+                .OrderBy(target => target.Deployment.Can(needs) ? 0 : 1)
+                .ThenBy(target => target.Deployment.Holds(needs) ? 0 : 1)
                 .ThenBy(target => target.Cost ?? decimal.MaxValue)
                 .Select(target => target.Deployment),
         ];

@@ -63,6 +63,26 @@ internal sealed class ToolCallParts
                 ),
         ];
 
+    /// <summary>What makes calls none that a caller may get: it would run what it never offered, or answer two calls at once.</summary>
+    public static string? FaultOf(IEnumerable<AIContent> calls, ChatOptions? options)
+    {
+        var ids = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var call in calls.OfType<FunctionCallContent>())
+        {
+            if (options?.Tools?.Any(tool => string.Equals(tool.Name, call.Name, StringComparison.Ordinal)) != true)
+            {
+                return "a call of a tool that it was not offered";
+            }
+
+            if (!ids.Add(call.CallId))
+            {
+                return "two calls of tools with one id";
+            }
+        }
+
+        return null;
+    }
+
     private static bool IsJson(string text)
     {
         try

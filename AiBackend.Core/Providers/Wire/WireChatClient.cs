@@ -85,6 +85,11 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
 
         if (said.ToolCalls.ToContents(isCut: said.FinishReason is "length" or "content_filter") is { Count: > 0 } calls)
         {
+            if (ToolCallParts.FaultOf(calls, options) is { } fault)
+            {
+                throw new ProviderProtocolException(provider.Name, fault);
+            }
+
             yield return new ChatResponseUpdate(ChatRole.Assistant, calls) { ModelId = said.ModelVersion };
         }
 
