@@ -154,7 +154,7 @@ public sealed class PaceTests(PostgresServer postgres, RedisServer redis, Simula
         await Eventually.TrueAsync(
             async token => (await CallsSinceAsync(model, TimeSpan.FromSeconds(2))).Count >= 2 * PerSecond * 0.9,
             "it is asked at full speed again",
-            TimeSpan.FromSeconds(30)
+            TimeSpan.FromSeconds(90)
         );
         await Task.Delay(TimeSpan.FromSeconds(6), TestRun.Cancel);
         await done.CancelAsync();

@@ -7,7 +7,7 @@ api.DefaultRequestHeaders.Authorization = new("Bearer", Environment.GetEnvironme
 // The key names what is wanted, such as an order's summary: whoever sends it again, however often, gets the same job.
 async Task<string?> SubmitAsync()
 {
-    for (var patience = TimeSpan.FromSeconds(1); ; patience *= 2)
+    for (var patience = TimeSpan.FromSeconds(1); patience < TimeSpan.FromMinutes(1); patience *= 2)
     {
         try
         {
@@ -21,13 +21,15 @@ async Task<string?> SubmitAsync()
                 return (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("id").GetString();
             }
         }
-        catch (HttpRequestException cut) when (cut.StatusCode is null && patience < TimeSpan.FromMinutes(1))
+        catch (HttpRequestException cut) when (cut.StatusCode is null)
         {
             // Nobody knows whether it arrived; with the key it does not matter.
         }
 
         await Task.Delay(patience);
     }
+
+    throw new TimeoutException("No answer for a minute.");
 }
 
 Console.WriteLine(await SubmitAsync());

@@ -1,6 +1,7 @@
 import json
 import os
 import time
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -20,7 +21,7 @@ def submit():
         except HTTPError as refusal:
             if refusal.code != 429 and refusal.code < 500:
                 raise
-        except OSError:
+        except (OSError, HTTPException):
             pass  # Nobody knows whether it arrived; with the key it does not matter.
         time.sleep(seconds)
     raise TimeoutError("No answer for a minute.")

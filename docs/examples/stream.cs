@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
 using System.Text.Json;
@@ -32,7 +33,7 @@ while (!ended)
             (last, ended) = (item.EventId!, item.EventType == "final");
         }
     }
-    catch (Exception cut) when (cut is HttpRequestException or IOException)
+    catch (Exception cut) when (cut is IOException or HttpRequestException { StatusCode: null or HttpStatusCode.TooManyRequests or >= (HttpStatusCode)500 })
     {
         await Task.Delay(1000); // Then go on behind the last event that was seen.
     }

@@ -13,6 +13,14 @@ const alive = setInterval(() => {}, 1000); // A program with nothing else to do 
 events.addEventListener('delta', (event) => (text += JSON.parse(event.data).text));
 events.addEventListener('snapshot', (event) => (text = JSON.parse(event.data).text));
 events.addEventListener('reset', () => (text = '')); // The answer begins anew.
+events.addEventListener('error', ({ code, message }) => {
+  if (code >= 400 && code < 500 && code !== 429) {
+    clearInterval(alive); // It will not come, however often it is asked for.
+    events.close();
+    console.error(message);
+    process.exitCode = 1;
+  }
+});
 events.addEventListener('final', () => {
   events.close();
   clearInterval(alive);

@@ -2,6 +2,7 @@ import json
 import os
 import time
 from http.client import HTTPException
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 jobs = f"{os.environ['AIBACKEND_URL']}/api/v1/jobs"
@@ -29,6 +30,10 @@ while not ended:
                     elif event["event"] == "reset":
                         text = ""  # The answer begins anew.
                 event = {}
+    except HTTPError as refusal:
+        if refusal.code != 429 and refusal.code < 500:
+            raise
+        time.sleep(1)
     except (OSError, HTTPException):
         time.sleep(1)  # Then go on behind the last event that was seen.
 
