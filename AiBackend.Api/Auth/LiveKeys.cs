@@ -25,6 +25,12 @@ internal sealed class LiveKeys(
         }
     }
 
+    /// <summary>Whether the key of a request still counts, and for the same tenant, for whoever was let in long ago.</summary>
+    public async ValueTask<bool> CountsAsync(HttpRequest request, Guid tenantId, CancellationToken cancellationToken) =>
+        ApiKeyHandler.KeyOf(request) is { } key
+        && await callers.FindAsync(key, cancellationToken) is { } caller
+        && caller.TenantId == tenantId;
+
     /// <summary>Begins to ask about the key of a request; dispose to stop.</summary>
     public Registration Watch(HttpRequest request)
     {

@@ -32,6 +32,14 @@ internal sealed class OperatorLook(AuditLog audit)
             return null;
         }
 
+        // Every key of the operators' own programs may read jobs: theirs.
+        if (!context.User.GetCaller().Has(Policies.WriteOperations))
+        {
+            return ProblemTypes.MissingScope.With(
+                $"Looking at what is another tenant's takes the scope {Policies.WriteOperations}. Use a key, or sign in as a user, that has it."
+            );
+        }
+
         if (string.IsNullOrWhiteSpace(reason) || reason.Length > LongestReason)
         {
             return ProblemTypes.ReasonNeeded.At(

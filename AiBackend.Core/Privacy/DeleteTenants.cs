@@ -27,7 +27,7 @@ public sealed class DeleteTenants(NpgsqlDataSource database, CancelJob cancel, I
 
     private const string NextSql = """
         SELECT id, tenant_id, slug, extract(epoch FROM requested_at + @grace - now())::double precision FROM tenant_deletions
-         WHERE finished_at IS NULL ORDER BY requested_at LIMIT 20
+         WHERE finished_at IS NULL ORDER BY requested_at LIMIT 200
         """;
 
     private const string OpenSql = """
@@ -46,11 +46,25 @@ public sealed class DeleteTenants(NpgsqlDataSource database, CancelJob cancel, I
         var next = Idle;
         foreach (var (id, tenantId, slug, wait) in open)
         {
-            var pause = wait > TimeSpan.Zero ? wait : await CarryOnAsync(id, tenantId, slug, cancellationToken);
+            var pause = wait > TimeSpan.Zero ? wait : await TryCarryOnAsync(id, tenantId, slug, cancellationToken);
             next = pause < next ? pause : next;
         }
 
         return next;
+    }
+
+    /// <summary>One that takes too long, or finds what it did not expect, does not hold up the others.</summary>
+    private async Task<TimeSpan> TryCarryOnAsync(Guid id, Guid tenantId, string slug, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await CarryOnAsync(id, tenantId, slug, cancellationToken);
+        }
+        catch (PostgresException failure)
+        {
+            logger.TenantNotDeleted(failure, slug);
+            return Idle;
+        }
     }
 
     private async Task<TimeSpan> CarryOnAsync(Guid id, Guid tenantId, string slug, CancellationToken cancellationToken)

@@ -7,4 +7,7 @@ internal static partial class PrivacyLog
 {
     [LoggerMessage(3300, LogLevel.Information, "Tenant {Slug} is deleted; the proof is in tenant_deletions and the audit log")]
     public static partial void TenantDeleted(this ILogger logger, string slug);
+
+    [LoggerMessage(3301, LogLevel.Error, "A piece of the deletion of tenant {Slug} failed; it is tried again, and others go on")]
+    public static partial void TenantNotDeleted(this ILogger logger, Exception exception, string slug);
 }

@@ -20,11 +20,17 @@ public sealed class TenantExport([FromKeyedServices(DatabaseRegistration.AllTena
 {
     private const int PageRows = 100;
 
+    // Of tables with bytes, such as files and kept answers, whose rows may have megabytes and are four times that as text here.
+    private const int PageLargeRows = 4;
+
     // With their inputs, outputs and events, which may have megabytes each.
     private const int PageJobs = 5;
 
     private const string TablesSql = """
-        SELECT name, by_job FROM tenant_tables() WHERE name NOT IN ('jobs', 'sessions', 'key_windows') UNION ALL SELECT 'audit_log', false
+        SELECT name, by_job,
+               EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(name) AND atttypid = 'bytea'::regtype AND NOT attisdropped)
+          FROM tenant_tables() WHERE name NOT IN ('jobs', 'sessions', 'key_windows')
+         UNION ALL SELECT 'audit_log', false, false
         """;
 
     private const string PageSql = "SELECT place::text, content::text FROM tenant_page(@table, @tenant_id, @jobs, @after, @limit)";
@@ -33,10 +39,13 @@ public sealed class TenantExport([FromKeyedServices(DatabaseRegistration.AllTena
     public async IAsyncEnumerable<ExportedRow> ReadAsync(Guid tenantId, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(TablesSql);
-        var tables = await command.ReadAllAsync(row => (Name: row.GetString(0), ByJob: row.GetBoolean(1)), cancellationToken);
-        foreach (var (table, _) in tables.Where(table => !table.ByJob))
+        var tables = await command.ReadAllAsync(
+            row => (Name: row.GetString(0), ByJob: row.GetBoolean(1), Rows: row.GetBoolean(2) ? PageLargeRows : PageRows),
+            cancellationToken
+        );
+        foreach (var (table, _, most) in tables.Where(table => !table.ByJob))
         {
-            await foreach (var page in PagesAsync(table, tenantId, null, PageRows, cancellationToken))
+            await foreach (var page in PagesAsync(table, tenantId, null, most, cancellationToken))
             {
                 foreach (var (_, json) in page)
                 {
@@ -53,9 +62,9 @@ public sealed class TenantExport([FromKeyedServices(DatabaseRegistration.AllTena
             }
 
             Guid[] ids = [.. page.Select(job => Guid.Parse(job.Place[2..^2]))];
-            foreach (var (table, _) in tables.Where(table => table.ByJob))
+            foreach (var (table, _, most) in tables.Where(table => table.ByJob))
             {
-                await foreach (var rows in PagesAsync(table, tenantId, ids, PageRows, cancellationToken))
+                await foreach (var rows in PagesAsync(table, tenantId, ids, most, cancellationToken))
                 {
                     foreach (var (_, json) in rows)
                     {

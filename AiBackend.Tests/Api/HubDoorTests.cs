@@ -93,6 +93,43 @@ public sealed class HubDoorTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.True(await IsClosedAsync(socket, TimeSpan.FromSeconds(30)));
     }
 
+    [Fact]
+    public async Task D_6_A_14_a_connection_whose_key_was_revoked_reads_nothing_more()
+    {
+        var key = await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "jobs:read");
+        using var submit = await api.PostAsync(ApiServer.Chat);
+        var job = submit.Headers.Location!.ToString().Split('/')[^1];
+        using var socket = await ConnectAsync(key);
+        await ReadAsync(socket);
+        await using var revoke = api.Db.Source.CreateCommand("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1");
+        revoke.Parameters.AddWithValue(ApiKey.TryParse(key)!.Id);
+        await revoke.ExecuteNonQueryAsync(TestRun.Cancel);
+        using var client = api.Client(key);
+        await Eventually.TrueAsync(
+            async token => (await client.GetAsync("/api/v1/jobs", token)).StatusCode == System.Net.HttpStatusCode.Unauthorized,
+            "the key counts no more",
+            TimeSpan.FromSeconds(15)
+        );
+
+        var watch = $$"""{"type":4,"invocationId":"1","target":"Watch","arguments":["{{job}}",0]}""" + '\u001e';
+        await socket.SendAsync(Encoding.UTF8.GetBytes(watch), WebSocketMessageType.Text, true, TestRun.Cancel);
+
+        var told = new StringBuilder();
+        try
+        {
+            while (socket.State == WebSocketState.Open)
+            {
+                told.Append(await ReadAsync(socket));
+            }
+        }
+        catch (WebSocketException)
+        {
+            // Cut off.
+        }
+
+        Assert.DoesNotContain("\"type\":2", told.ToString(), StringComparison.Ordinal);
+    }
+
     private async Task<ClientWebSocket> ConnectAsync(string key, string? origin = null)
     {
         var socket = new ClientWebSocket();

@@ -42,6 +42,18 @@ public sealed class ForeignLookTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task A_69_a_key_of_the_operators_that_may_only_read_its_own_jobs_sees_nobody_elses()
+    {
+        var (_, slug, job) = await TenantAsync();
+        var made = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/keys", """{"name":"reader","scopes":["jobs:read"]}""");
+        using var reader = api.Client(made.Body.GetProperty("value").GetString());
+
+        var refused = await SendAsync(reader, HttpMethod.Get, $"/api/v1/jobs/{job}?tenant={slug}&reason=Ticket+7");
+
+        Assert.Equal((HttpStatusCode.Forbidden, "missing_scope"), (refused.Status, refused.Body.GetProperty("code").GetString()));
+    }
+
+    [Fact]
     public async Task A_1_who_asks_for_what_another_tenant_has_is_written_down_for_operators_alone_and_once()
     {
         var (stranger, slug, _) = await TenantAsync();

@@ -38,7 +38,8 @@ internal static class OriginGuard
         {
             "" => false,
             // Forms of our own pages come so, since these tell nobody where they are; their antiforgery token says whose they are.
-            "null" => isCircuit,
+            // And so a page that is closed says goodbye to its circuit.
+            "null" => isCircuit && request.Headers["Sec-Fetch-Site"].ToString() is not "same-origin",
             var origin => !(Uri.TryCreate(origin, UriKind.Absolute, out var from) && IsHost(from, request.Host)),
         };
     }

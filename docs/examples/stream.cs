@@ -33,7 +33,8 @@ while (!ended)
             (last, ended) = (item.EventId!, item.EventType == "final");
         }
     }
-    catch (Exception cut) when (cut is IOException or HttpRequestException { StatusCode: null or HttpStatusCode.TooManyRequests or >= (HttpStatusCode)500 })
+    catch (Exception cut)
+        when (cut is IOException or HttpRequestException { StatusCode: null or HttpStatusCode.TooManyRequests or >= (HttpStatusCode)500 })
     {
         await Task.Delay(1000); // Then go on behind the last event that was seen.
     }

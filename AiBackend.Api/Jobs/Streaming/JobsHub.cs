@@ -31,6 +31,8 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, T
         }
 
         using var key = keys.Watch(request);
+        // The connection too, which would outlive the key.
+        await using var end = key.Revoked.Register(Context.Abort);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, key.Revoked);
         await foreach (var record in tail.FollowAsync(TenantId, id, after, stop.Token))
         {
@@ -47,9 +49,16 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, T
             throw new HubException("storage_unavailable: The database cannot be reached at the moment. Try again.");
         }
 
+        var isId = Guid.TryParseExact(jobId, "D", out var id);
         try
         {
-            if (Guid.TryParseExact(jobId, "D", out var id))
+            if (!await keys.CountsAsync(Context.GetHttpContext()!.Request, TenantId, cancellationToken))
+            {
+                Context.Abort();
+                throw new HubException("unauthorized: The key counts no more. Connect again with another.");
+            }
+
+            if (isId)
             {
                 found = await jobs.FindHeadAsync(TenantId, id, cancellationToken);
             }
@@ -62,9 +71,9 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, T
         if (found is not { } head)
         {
             var context = Context.GetHttpContext()!;
-            if (AuditedRequests.ActorOf(context) is { } actor)
+            if (isId && AuditedRequests.ActorOf(context) is { } actor)
             {
-                ForeignObjects.Note(context, actor with { Action = "watch" }, "job", jobId ?? "");
+                ForeignObjects.Note(context, actor with { Action = "watch" }, "job", jobId!);
             }
 
             throw new HubException($"job_not_found: There is no job {Quoted.Of(jobId ?? "")}.");

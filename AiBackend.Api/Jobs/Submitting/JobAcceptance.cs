@@ -32,6 +32,7 @@ internal sealed class JobAcceptance(
     DownRoute downRoute,
     HeldBack heldBack,
     FullQueue fullQueue,
+    LiveKeys keys,
     KeyRateLimits limits,
     TimeProvider clock
 )
@@ -88,6 +89,18 @@ internal sealed class JobAcceptance(
     /// <summary>What depends on the moment.</summary>
     private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(HttpContext context, JobDraft draft)
     {
+        // The key was looked at when the request began, and its body may have taken an hour.
+        if (
+            ApiKeyHandler.KeyOf(context.Request) is not null
+            && !await keys.CountsAsync(context.Request, draft.TenantId, context.RequestAborted)
+        )
+        {
+            return (
+                ProblemTypes.Unauthorized.With("The key ended while the request was sent. Nothing was accepted; send it with another key."),
+                draft
+            );
+        }
+
         var refusal =
             await rules.RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted) ?? await downRoute.RefuseAsync(draft);
         if (refusal is null)
