@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.ServerSentEvents;
 using System.Text;
 using System.Text.Json;
@@ -108,13 +109,22 @@ internal sealed class LiveReaders(HttpClient http, Uri address)
         return read;
     }
 
-    /// <summary>Begins to follow a job; a refusal is an exception.</summary>
+    /// <summary>Begins to follow a job; where it is told to come again it does, and another refusal is an exception.</summary>
     public async Task<HttpResponseMessage> OpenAsync(Job job, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, job.Links.Events));
-        request.Headers.Accept.ParseAdd("text/event-stream");
-        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
-        return response.EnsureSuccessStatusCode();
+        while (true)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, job.Links.Events));
+            request.Headers.Accept.ParseAdd("text/event-stream");
+            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            if (response.StatusCode is not HttpStatusCode.ServiceUnavailable || response.Headers.RetryAfter?.Delta is not { } pause)
+            {
+                return response.EnsureSuccessStatusCode();
+            }
+
+            response.Dispose();
+            await Task.Delay(pause, TimeProvider.System, cancellationToken);
+        }
     }
 
     private static string TextOf(string type, ReadOnlySpan<byte> data) =>

@@ -65,11 +65,14 @@ public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(Dat
         """;
 
     // By the job's own word; one that its deadline ended is too late.
+    // A job that was deleted has ended too, and nothing is left to tell of it.
     private const string CollectSql = """
         UPDATE batch_lines l
            SET state = CASE WHEN j.status IN (6, 7) THEN 2 WHEN j.status = 9 THEN 5 WHEN j.error_code = 'deadline_exceeded' THEN 4 ELSE 3 END
-          FROM jobs j
-         WHERE l.batch_id = @id AND l.tenant_id = @tenant_id AND l.state = 1 AND j.id = l.job_id AND j.tenant_id = @tenant_id AND j.status::int >= 6
+          FROM batch_lines open
+          LEFT JOIN jobs j ON j.id = open.job_id AND j.tenant_id = @tenant_id
+         WHERE open.batch_id = @id AND open.tenant_id = @tenant_id AND open.state = 1 AND (j.id IS NULL OR j.status::int >= 6)
+           AND l.batch_id = open.batch_id AND l.line = open.line AND l.state = 1
         """;
 
     private const string ExpireSql = $"""

@@ -20,6 +20,10 @@ public sealed class PresenceTests(PostgresServer postgres, RedisServer redis, Si
          WHERE l.locktype = 'advisory' AND l.granted AND w.stopped_at IS NULL
         """;
 
+    private static readonly string LostSql = FormattableString.Invariant(
+        $"SELECT count(*) FROM job_attempts WHERE job_id = @id AND outcome = {AttemptOutcome.Lost:D}"
+    );
+
     private const string EndSessionSql = """
         SELECT pg_terminate_backend(l.pid)
           FROM pg_locks l JOIN workers w ON (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('worker/' || w.id, 0)
@@ -31,7 +35,7 @@ public sealed class PresenceTests(PostgresServer postgres, RedisServer redis, Si
     [Fact]
     public async Task The_job_of_a_killed_worker_is_free_at_once_however_long_its_lease_is()
     {
-        var model = await simulator.ModelAsync(new { words = 200, interval_ms = 50 });
+        var model = await simulator.ModelAsync(new { words = 10_000, interval_ms = 50 });
         using var leader = await StartAsync(model);
         var kept = await Core.SubmitAsync();
         await UntilAsync(kept, JobStatus.Processing);
@@ -39,11 +43,21 @@ public sealed class PresenceTests(PostgresServer postgres, RedisServer redis, Si
         var job = await Core.SubmitAsync();
         await UntilAsync(job, JobStatus.Processing);
         await UntilHeldAsync(2);
+        // Long enough for the others to have looked: all have renewed their leases since.
+        var since = await Core.ScalarAsync<DateTime>("SELECT max(last_seen_at) FROM workers");
+        await Eventually.TrueAsync(
+            async _ => await Core.ScalarAsync<DateTime>("SELECT min(last_seen_at) FROM workers") > since,
+            "both have renewed",
+            TimeSpan.FromSeconds(30)
+        );
 
         await killed.KillGroupAsync();
 
-        // Nobody has a slot for it, but it is free.
-        await UntilAsync(job, JobStatus.Queued);
+        await Eventually.TrueAsync(
+            async _ => await Core.ScalarAsync<long>(LostSql, job) == 1,
+            "the job is taken from the dead worker",
+            TimeSpan.FromSeconds(60)
+        );
         Assert.Equal(JobStatus.Processing, await Core.StatusAsync(kept));
     }
 

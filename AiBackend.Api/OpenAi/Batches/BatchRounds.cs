@@ -65,7 +65,7 @@ internal sealed class BatchRounds(
         {
             return await StepAsync(batch, cancellationToken);
         }
-        catch (Exception failure) when (!cancellationToken.IsCancellationRequested && !StorageFailures.MayCome(failure))
+        catch (Exception failure) when (!cancellationToken.IsCancellationRequested && StorageFailures.Of(failure) is null)
         {
             // Safe to go on: the others are not held up, and this one is tried again until its window is over.
             logger.BatchStepFailed(failure, batch.Id);

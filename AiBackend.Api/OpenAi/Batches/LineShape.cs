@@ -72,8 +72,12 @@ internal static class LineShape
             }
         }
 
-        return customId.Length is 0 or > LongestId
-                ? Fault("invalid_custom_id", "custom_id", Invariant($"custom_id must be a text of 1 to {LongestId} characters."))
+        return customId.Length is 0 or > LongestId || customId.Contains('\0', StringComparison.Ordinal)
+                ? Fault(
+                    "invalid_custom_id",
+                    "custom_id",
+                    Invariant($"custom_id must be a text of 1 to {LongestId} characters without U+0000.")
+                )
             : method != "POST" ? Fault("invalid_method", "method", "method must be POST.")
             : url != endpoint
                 ? Fault(

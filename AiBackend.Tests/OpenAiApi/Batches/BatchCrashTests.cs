@@ -17,7 +17,7 @@ public sealed class BatchCrashTests(StackFixture fixture)
     [Fact]
     public async Task F_1_a_batch_whose_Api_is_killed_while_it_hands_over_lines_loses_none_and_asks_no_provider_twice()
     {
-        var model = await _client.TeachWordsAsync(3, 1, firstMs: 1);
+        var model = await _client.TeachWordsAsync(3, 1, firstMs: 200);
         var id = await CreateAsync(model);
         await Eventually.TrueAsync(async _ => await CountAsync(model) >= 50, "lines are jobs", TimeSpan.FromSeconds(60));
 

@@ -16,6 +16,11 @@ public sealed partial class BatchTests(ApiServer api) : IClassFixture<ApiServer>
     [Theory]
     [InlineData("{\"custom_id\":\"1\",\"method\":\"GET\",\"url\":\"/v1/chat/completions\",\"body\":{}}", "invalid_method", 1)]
     [InlineData("OK1\n{\"custom_id\":\"2\"\nOK3", "invalid_json_line", 2)]
+    [InlineData(
+        "OK1\n{\"custom_id\":\"a\\u0000\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{}}",
+        "invalid_custom_id",
+        2
+    )]
     [InlineData("OK1\nOK2\nOK1", "duplicate_custom_id", 3)]
     [InlineData("OK1\n{\"custom_id\":\"2\",\"method\":\"POST\",\"url\":\"/v1/responses\",\"body\":{}}", "mismatched_url", 2)]
     [InlineData("OK1\n\nOK3", "invalid_json_line", 2)]
@@ -99,6 +104,21 @@ public sealed partial class BatchTests(ApiServer api) : IClassFixture<ApiServer>
             ("forbidden_member", "unsupported_parameter", "model_not_found"),
             (errors["forbidden"], errors["stream"], errors["unknown"])
         );
+    }
+
+    [Fact]
+    public async Task A_line_whose_job_was_deleted_is_an_error_and_the_batch_ends()
+    {
+        var http = await TenantAsync();
+        var id = await CreateAsync(http, Line("gone"));
+        await using var delete = api.Db.Source.CreateCommand("DELETE FROM jobs WHERE id = $1");
+        delete.Parameters.Add(new() { Value = Assert.Single(await JobsAsync(id, 1)) });
+
+        await delete.ExecuteNonQueryAsync(TestRun.Cancel);
+
+        var batch = await UntilAsync(http, id, "completed");
+        Assert.Equal("""{"total":1,"completed":0,"failed":1}""", batch.GetProperty("request_counts").GetRawText());
+        Assert.Equal("gone", Text(Assert.Single(await LinesAsync(http, batch, "error_file_id")), "custom_id"));
     }
 
     [Fact]
