@@ -3,6 +3,7 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Jobs;
+using Microsoft.AspNetCore.Authorization;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
@@ -89,9 +90,10 @@ internal sealed class JobAcceptance(
     /// <summary>What depends on the moment.</summary>
     private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(HttpContext context, JobDraft draft)
     {
-        // The key was looked at when the request began, and its body may have taken an hour.
+        // The key was looked at when the request began, and its body may have taken an hour. Who sends a signed message has none that counts.
         if (
-            ApiKeyHandler.KeyOf(context.Request) is not null
+            context.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is null
+            && ApiKeyHandler.KeyOf(context.Request) is not null
             && !await keys.CountsAsync(context.Request, draft.TenantId, context.RequestAborted)
         )
         {
