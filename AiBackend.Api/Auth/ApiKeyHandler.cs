@@ -45,13 +45,13 @@ internal sealed class ApiKeyHandler(
             || await callers.FindAsync(key, CancellationToken.None) is not { } caller
             || !caller.MayComeFrom(Context.Connection.RemoteIpAddress)
             ? AuthenticateResult.NoResult()
-            : AuthenticateResult.Success(TicketOf(caller));
+            : AuthenticateResult.Success(TicketOf(caller, key));
     }
 
     /// <summary>A connection that lives on ends with its key.</summary>
-    private static AuthenticationTicket TicketOf(Caller caller)
+    private static AuthenticationTicket TicketOf(Caller caller, string key)
     {
-        var ticket = new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller)), SchemeName);
+        var ticket = new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller, key)), SchemeName);
         if (caller.ExpiresAt is { } end)
         {
             ticket.Properties.ExpiresUtc = end;

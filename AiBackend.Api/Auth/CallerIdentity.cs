@@ -3,10 +3,15 @@ using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Api.Auth;
 
-/// <summary>The identity of a request that carries a valid key.</summary>
-internal sealed class CallerIdentity(Caller caller) : ClaimsIdentity(ApiKeyHandler.SchemeName)
+/// <summary>The identity of a request that a valid key stands behind.</summary>
+/// <param name="caller">Whom it stands for.</param>
+/// <param name="key">The key or token that it carries; null for work on behalf of a key that is not there.</param>
+internal sealed class CallerIdentity(Caller caller, string? key = null) : ClaimsIdentity(ApiKeyHandler.SchemeName)
 {
     public Caller Caller { get; } = caller;
+
+    /// <summary>What can be asked about again when the request has lasted.</summary>
+    public string? Key { get; } = key;
 }
 
 /// <summary>Who asks.</summary>

@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Core.Database;
 using Microsoft.Extensions.Options;
@@ -25,11 +26,10 @@ internal sealed class LiveKeys(
         }
     }
 
-    /// <summary>Whether the key of a request still counts, and for the same tenant, for whoever was let in long ago.</summary>
-    public async ValueTask<bool> CountsAsync(HttpRequest request, Guid tenantId, CancellationToken cancellationToken) =>
-        ApiKeyHandler.KeyOf(request) is { } key
-        && await callers.FindAsync(key, cancellationToken) is { } caller
-        && caller.TenantId == tenantId;
+    /// <summary>Whether whoever was let in would be let in again, for the same tenant; of work without a key others decide that.</summary>
+    public async ValueTask<bool> CountsAsync(ClaimsPrincipal user, CancellationToken cancellationToken) =>
+        user.Identity is not CallerIdentity { Key: { } key, Caller.TenantId: var tenantId }
+        || (await callers.FindAsync(key, cancellationToken) is { } caller && caller.TenantId == tenantId);
 
     /// <summary>Begins to ask about the key of a request; dispose to stop.</summary>
     public Registration Watch(HttpRequest request)

@@ -16,7 +16,7 @@ internal sealed class JobOwner(TenantOf owner, OperatorLook look)
     public static readonly DescribedParameter[] Described =
     [
         Query(TenantOf.Parameter, "For operators: another tenant, by its name. Default the key's own."),
-        Query(OperatorLook.Parameter, "With `tenant`: why you look. The tenant reads it in its audit log."),
+        OperatorLook.Described,
     ];
 
     /// <param name="context">The request.</param>

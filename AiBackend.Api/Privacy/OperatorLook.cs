@@ -1,9 +1,11 @@
 using System.Text.Json.Nodes;
 using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
+using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Audit;
+using static AiBackend.Api.OpenApi.DescribedParameter;
 
 namespace AiBackend.Api.Privacy;
 
@@ -11,6 +13,12 @@ namespace AiBackend.Api.Privacy;
 internal sealed class OperatorLook(AuditLog audit)
 {
     public const string Parameter = "reason";
+
+    /// <summary>The same for the OpenAPI document.</summary>
+    public static readonly DescribedParameter Described = Query(
+        Parameter,
+        $"For operators, of another tenant, which takes the scope `{Policies.WriteOperations}`: why you look. The tenant reads it in its audit log."
+    );
 
     private const int LongestReason = 500;
 

@@ -71,7 +71,7 @@ internal static class PrivacyEndpoints
                 "ExportTenant",
                 "Take a tenant's data along",
                 "All that is stored of it, a row a line (NDJSON): jobs with input, output and events, the audit log, keys without their secrets, and the rest. The last line has `end`.",
-                [Slug, Query(OperatorLook.Parameter, "For operators, of another tenant: why. The tenant reads it in its audit log.")],
+                [Slug, OperatorLook.Described],
                 ProblemTypes.InvalidValue,
                 ProblemTypes.ReasonNeeded,
                 ProblemTypes.TenantNotFound,

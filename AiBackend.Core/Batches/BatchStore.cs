@@ -1,5 +1,4 @@
 using AiBackend.Core.Database;
-using AiBackend.Core.Files;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -59,7 +58,7 @@ public sealed class BatchStore(NpgsqlDataSource database)
     }
 
     /// <summary>A page of a tenant's batches, newest first.</summary>
-    public async Task<IReadOnlyList<Batch>> ListAsync(Guid tenantId, FilePage page, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Batch>> ListAsync(Guid tenantId, ListPage page, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommandFor(tenantId, ListSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);

@@ -126,7 +126,7 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
     public async Task<IReadOnlyList<StoredFile>> ListAsync(
         Guid tenantId,
         string? purpose,
-        FilePage page,
+        ListPage page,
         CancellationToken cancellationToken
     )
     {
@@ -205,9 +205,3 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
             row.GetFieldValue<DateTimeOffset>(6)
         );
 }
-
-/// <summary>Which part of a list.</summary>
-/// <param name="After">The last one of the page before; null begins.</param>
-/// <param name="Ascending">Oldest first.</param>
-/// <param name="Limit">How many.</param>
-public sealed record FilePage(Guid? After, bool Ascending, int Limit);

@@ -34,9 +34,6 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>What it can do beyond text.</summary>
     public IReadOnlyList<string> Capabilities { get; init; } = [];
 
-    /// <summary>The capability of <see cref="CanEmbed"/>.</summary>
-    public const string Embeds = "embeddings";
-
     /// <summary>What turns texts into vectors; null where its protocol has none.</summary>
     internal IEmbeddingGenerator<string, Embedding<float>>? Embedder => Client.GetService<IEmbeddingGenerator<string, Embedding<float>>>();
 
@@ -45,7 +42,7 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
         Embedder is not null
         && (
             Capabilities.Count > 0
-                ? Capabilities.Contains(Embeds, StringComparer.Ordinal)
+                ? Capabilities.Contains(ModelCapabilities.Embeddings, StringComparer.Ordinal)
                 : Model.Contains("embed", StringComparison.OrdinalIgnoreCase)
         );
 

@@ -1,3 +1,5 @@
+using AiBackend.ServiceDefaults.Hosting;
+
 namespace AiBackend.Web.Shell;
 
 /// <summary>
@@ -40,12 +42,7 @@ internal static class OriginGuard
             // Forms of our own pages come so, since these tell nobody where they are; their antiforgery token says whose they are.
             // And so a page that is closed says goodbye to its circuit.
             "null" => isCircuit && request.Headers["Sec-Fetch-Site"].ToString() is not "same-origin",
-            var origin => !(Uri.TryCreate(origin, UriKind.Absolute, out var from) && IsHost(from, request.Host)),
+            var origin => !request.IsOwn(origin),
         };
     }
-
-    // Not the scheme: whatever ends TLS in front of this need not be known here.
-    private static bool IsHost(Uri origin, HostString host) =>
-        string.Equals(origin.IdnHost, host.Host.Trim('[', ']'), StringComparison.OrdinalIgnoreCase)
-        && (host.Port is { } port ? port == origin.Port : origin.IsDefaultPort);
 }

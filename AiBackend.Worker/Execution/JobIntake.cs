@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
@@ -34,9 +33,7 @@ internal sealed class JobIntake(
     private static readonly TimeSpan PollWithoutRedis = TimeSpan.FromMilliseconds(250);
 
     // Holds at most one nudge: new work or a free slot, whichever, means "look again".
-    private readonly Channel<bool> _nudges = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
-    );
+    private readonly Nudges _nudges = new(clock);
 
     private int _failures;
     private long _lastLookAt;
@@ -50,7 +47,7 @@ internal sealed class JobIntake(
             return;
         }
 
-        await redis.SubscribeAsync(queue.WakeChannel, _ => Nudge());
+        await redis.SubscribeAsync(queue.WakeChannel, _ => _nudges.Give());
         while (!stoppingToken.IsCancellationRequested)
         {
             try
@@ -60,7 +57,7 @@ internal sealed class JobIntake(
                 _failures = 0;
                 if (!more)
                 {
-                    await WaitForNudgeAsync(stoppingToken);
+                    await _nudges.WaitAsync(redis.IsConnected ? options.Value.PollInterval : PollWithoutRedis, stoppingToken);
                 }
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -190,7 +187,7 @@ internal sealed class JobIntake(
         {
             // The slot is free now; the acknowledgement must not hold it while Redis is slow.
             slots.Release();
-            Nudge();
+            _nudges.Give();
         }
 
         if (recorded)
@@ -222,22 +219,6 @@ internal sealed class JobIntake(
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
     }
 
-    private void Nudge() => _nudges.Writer.TryWrite(true);
-
-    private async Task WaitForNudgeAsync(CancellationToken stoppingToken)
-    {
-        using var timeUp = new CancellationTokenSource(redis.IsConnected ? options.Value.PollInterval : PollWithoutRedis, clock);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, stoppingToken);
-        try
-        {
-            await _nudges.Reader.ReadAsync(both.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // Time to look without being told, or to stop; the loop decides.
-        }
-    }
-
     private async Task DrainAsync()
     {
         logger.Draining(slots.Taken, drain.GracePeriod.TotalSeconds);
@@ -245,7 +226,7 @@ internal sealed class JobIntake(
         while (slots.Taken > 0)
         {
             // None: ends when the last attempt has ended or given its job back, which GraceOver and the host's time-out bound.
-            await _nudges.Reader.ReadAsync(CancellationToken.None);
+            await _nudges.WaitAsync(Timeout.InfiniteTimeSpan, CancellationToken.None);
         }
 
         try

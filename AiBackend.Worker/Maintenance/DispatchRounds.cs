@@ -1,6 +1,6 @@
-using System.Threading.Channels;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
+using AiBackend.Worker.Execution;
 
 namespace AiBackend.Worker.Maintenance;
 
@@ -14,19 +14,17 @@ internal sealed class DispatchRounds(DispatchBacklog dispatch, IReadyQueue queue
     // Jobs end together: a look for each of them alone would cost more than it gains.
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(2);
 
-    private readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
-    );
+    private readonly Nudges _room = new(clock);
 
     private long _lastSweep;
     private bool _busy;
 
-    public Task SubscribeAsync() => redis.SubscribeAsync(queue.RoomChannel, _ => _wakes.Writer.TryWrite(true));
+    public Task SubscribeAsync() => redis.SubscribeAsync(queue.RoomChannel, _ => _room.Give());
 
     /// <returns>How long not to look again, whatever happens.</returns>
     public async Task<TimeSpan> RunAsync(CancellationToken cancellationToken)
     {
-        await WaitAsync(cancellationToken);
+        await _room.WaitAsync(_busy ? BusyInterval - ShortestPause : IdleInterval, cancellationToken);
         var sweep = clock.GetElapsedTime(_lastSweep) >= SweepInterval;
         if (!sweep && !await queue.HasBacklogAsync())
         {
@@ -39,19 +37,5 @@ internal sealed class DispatchRounds(DispatchBacklog dispatch, IReadyQueue queue
         // A round that reads the heads of very many tenants takes its time, and Postgres has other things to do.
         var pause = clock.GetElapsedTime(begin);
         return pause > ShortestPause ? pause : ShortestPause;
-    }
-
-    private async Task WaitAsync(CancellationToken cancellationToken)
-    {
-        using var timeUp = new CancellationTokenSource(_busy ? BusyInterval - ShortestPause : IdleInterval, clock);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
-        try
-        {
-            await _wakes.Reader.ReadAsync(both.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // Time to look without being told, or to stop; the round decides.
-        }
     }
 }

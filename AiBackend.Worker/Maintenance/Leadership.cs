@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using AiBackend.Core.Database;
 using AiBackend.Worker.Execution;
 using Npgsql;
@@ -32,9 +31,7 @@ internal sealed class Leadership(
 
     private const string ResignSql = "DELETE FROM leadership WHERE role = 'maintenance' AND holder = @holder";
 
-    private readonly Channel<bool> _vacancies = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
-    );
+    private readonly Nudges _vacancies = new(clock);
 
     private long _inTouchSince;
     private long _lastTouch;
@@ -49,7 +46,7 @@ internal sealed class Leadership(
         var work = Task.CompletedTask;
         try
         {
-            while (true)
+            while (!stoppingToken.IsCancellationRequested)
             {
                 var leads = await HoldAsync(stoppingToken);
                 if (leads && term is null)
@@ -63,7 +60,7 @@ internal sealed class Leadership(
                     term = null;
                 }
 
-                await WaitAsync(stoppingToken);
+                await _vacancies.WaitAsync(RenewalInterval, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -75,21 +72,6 @@ internal sealed class Leadership(
         {
             await EndAsync(term, work);
             await ResignAsync();
-        }
-    }
-
-    /// <summary>Until it is time to ask again, or somebody ended the term of another.</summary>
-    private async Task WaitAsync(CancellationToken stoppingToken)
-    {
-        using var timeUp = new CancellationTokenSource(RenewalInterval, clock);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, stoppingToken);
-        try
-        {
-            await _vacancies.Reader.ReadAsync(both.Token);
-        }
-        catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
-        {
-            // Time to ask.
         }
     }
 
@@ -139,7 +121,7 @@ internal sealed class Leadership(
     {
         if (await EndTermAsync(gone, cancellationToken))
         {
-            _vacancies.Writer.TryWrite(true);
+            _vacancies.Give();
         }
     }
 

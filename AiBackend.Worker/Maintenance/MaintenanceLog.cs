@@ -12,9 +12,9 @@ internal static partial class MaintenanceLog
     [LoggerMessage(2102, LogLevel.Warning, "Rescued {Count} jobs whose worker was lost")]
     public static partial void JobsRescued(this ILogger logger, int count);
 
-    [LoggerMessage(2104, LogLevel.Information, "Deleted {Count} jobs of tenants that keep theirs for a shorter time")]
-    public static partial void ContentExpired(this ILogger logger, long count);
-
     [LoggerMessage(2103, LogLevel.Warning, "A round of maintenance failed; the next one follows")]
     public static partial void MaintenanceFailed(this ILogger logger, Exception failure);
+
+    [LoggerMessage(2104, LogLevel.Information, "Deleted {Count} jobs of tenants that keep theirs for a shorter time")]
+    public static partial void ContentExpired(this ILogger logger, long count);
 }

@@ -16,7 +16,7 @@ internal sealed class Absences(Guid self)
     {
         if (!looks.Any(look => look.WorkerId == self && look.IsPresent))
         {
-            _present.Clear();
+            Forget();
             return [];
         }
 
@@ -40,6 +40,9 @@ internal sealed class Absences(Guid self)
 
         return gone;
     }
+
+    /// <summary>What was seen before says nothing any more.</summary>
+    public void Forget() => _present.Clear();
 
     private void NoteAbsent(WorkerLook look, Sighting sighting, TimeSpan now, List<Guid> gone)
     {

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace AiBackend.Worker.Presence;
 
-/// <summary>Rescues the jobs of workers whose process has ended, a second after it did instead of after a lease.</summary>
+/// <summary>Rescues the jobs of workers whose process has ended, some two seconds after it did instead of after a lease.</summary>
 /// <remarks>Every worker looks, because the one that is gone may be the leader. All of it is guarded, so that several may find the same.</remarks>
 internal sealed class GoneWorkers(
     NpgsqlDataSource database,
@@ -58,7 +58,7 @@ internal sealed class GoneWorkers(
     {
         if (storage.IsAway)
         {
-            _absences.Note([], TimeSpan.Zero);
+            _absences.Forget();
             return;
         }
 
@@ -78,7 +78,7 @@ internal sealed class GoneWorkers(
         catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
             // Safe to go on: leases run out by themselves.
-            _absences.Note([], TimeSpan.Zero);
+            _absences.Forget();
             storage.Report(failure);
         }
     }

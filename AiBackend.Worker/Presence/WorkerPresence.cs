@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace AiBackend.Worker.Presence;
 
-/// <summary>Holds a lock of a session in Postgres for as long as this process lives, so that the others see within a second that it ended.</summary>
+/// <summary>Holds a lock of a session in Postgres for as long as this process lives, so that the others see soon that it ended.</summary>
 /// <remarks>
 /// The kernel closes the connections of a process that dies, and Postgres then gives up the locks of its sessions. A frozen process, a cut
 /// network and a machine that loses its power keep theirs: for those there are leases (docs/adr/0004).

@@ -79,22 +79,9 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
 
     private Refusal? Refuse(HttpResponse response, Guid tenantId, EndpointClass asked)
     {
-        if (_counts.Count >= MaxKnown)
-        {
-            // Nothing is known of the others for a minute, which lets in more than asked for and keeps memory bounded.
-            _counts.Clear();
-        }
-
-        var count = _counts.GetOrAdd((tenantId, asked), static (_, now) => new Count(now), clock.GetTimestamp());
-        var age = clock.GetElapsedTime(count.At);
-        if (age >= Window)
-        {
-            count.Begin(clock.GetTimestamp());
-            age = TimeSpan.Zero;
-        }
-
+        var (taken, age) = CountOf(tenantId, asked).Add(clock);
         var most = MostOf(asked);
-        if (count.Add() <= most)
+        if (taken <= most)
         {
             return null;
         }
@@ -113,6 +100,22 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
         {
             RetryAfter = wait,
         };
+    }
+
+    private Count CountOf(Guid tenantId, EndpointClass asked)
+    {
+        if (_counts.TryGetValue((tenantId, asked), out var count))
+        {
+            return count;
+        }
+
+        if (_counts.Count >= MaxKnown)
+        {
+            // Nothing is known of the others for a minute, which lets in more than asked for and keeps memory bounded.
+            _counts.Clear();
+        }
+
+        return _counts.GetOrAdd((tenantId, asked), static _ => new Count());
     }
 
     private EndpointClass ClassOf(Endpoint endpoint) => (EndpointClass)_classes.GetValue(endpoint, static each => Classify(each));
@@ -144,14 +147,25 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
             _ => "read",
         };
 
-    private sealed class Count(long at)
+    private sealed class Count
     {
+        private readonly Lock _gate = new();
+        private long? _began;
         private int _value;
 
-        public long At { get; private set; } = at;
+        /// <returns>Which request of its window this is, and how old the window.</returns>
+        public (int Value, TimeSpan Age) Add(TimeProvider clock)
+        {
+            lock (_gate)
+            {
+                var now = clock.GetTimestamp();
+                if (_began is not { } began || clock.GetElapsedTime(began, now) >= Window)
+                {
+                    (_began, _value) = (began = now, 0);
+                }
 
-        public int Add() => Interlocked.Increment(ref _value);
-
-        public void Begin(long now) => (At, _value) = (now, 0);
+                return (++_value, clock.GetElapsedTime(began, now));
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Problems;
+using AiBackend.ServiceDefaults.Hosting;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
 
@@ -30,7 +31,7 @@ internal sealed class HubDoor : IHubFilter
     public static Task CheckOriginAsync(HttpContext context, RequestDelegate next) =>
         context.Request.Path.StartsWithSegments(Address, StringComparison.OrdinalIgnoreCase)
         && context.Request.Headers.Origin is { Count: > 0 } origin
-        && !IsOwn(origin.ToString(), context.Request)
+        && !context.Request.IsOwn(origin.ToString())
             ? context.RefuseAsync(
                 ProblemTypes.ForeignOrigin.With(
                     $"The request comes from a page of {Quoted.Of(origin.ToString())}, and only pages of this address may connect. Connect from a server, or leave the header Origin out."
@@ -70,8 +71,4 @@ internal sealed class HubDoor : IHubFilter
             _open.TryRemove(KeyValuePair.Create(keyId, left));
         }
     }
-
-    private static bool IsOwn(string origin, HttpRequest request) =>
-        Uri.TryCreate(origin, UriKind.Absolute, out var page)
-        && string.Equals(page.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase);
 }

@@ -52,7 +52,7 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, T
         var isId = Guid.TryParseExact(jobId, "D", out var id);
         try
         {
-            if (!await keys.CountsAsync(Context.GetHttpContext()!.Request, TenantId, cancellationToken))
+            if (!await keys.CountsAsync(Context.User!, cancellationToken))
             {
                 Context.Abort();
                 throw new HubException("unauthorized: The key counts no more. Connect again with another.");

@@ -3,7 +3,6 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Jobs;
-using Microsoft.AspNetCore.Authorization;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
@@ -90,12 +89,8 @@ internal sealed class JobAcceptance(
     /// <summary>What depends on the moment.</summary>
     private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(HttpContext context, JobDraft draft)
     {
-        // The key was looked at when the request began, and its body may have taken an hour. Who sends a signed message has none that counts.
-        if (
-            context.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is null
-            && ApiKeyHandler.KeyOf(context.Request) is not null
-            && !await keys.CountsAsync(context.Request, draft.TenantId, context.RequestAborted)
-        )
+        // The key was looked at when the request began, and its body may have taken an hour.
+        if (!await keys.CountsAsync(context.User, context.RequestAborted))
         {
             return (
                 ProblemTypes.Unauthorized.With("The key ended while the request was sent. Nothing was accepted; send it with another key."),

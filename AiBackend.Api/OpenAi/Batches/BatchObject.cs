@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using AiBackend.Api.OpenAi.Files;
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Core.Batches;
 
 namespace AiBackend.Api.OpenAi.Batches;

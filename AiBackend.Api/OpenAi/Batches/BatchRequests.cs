@@ -7,6 +7,7 @@ using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Batches;
+using AiBackend.Core.Database;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Repeats;
@@ -50,7 +51,7 @@ internal sealed class BatchRequests(BatchStore batches, FileStore files, JobIds 
 
     public async Task ListAsync(HttpContext context)
     {
-        FilePage page = null!;
+        ListPage page = null!;
         var refusal =
             QueryParameters.CheckNames(context.Request, "limit", "after")
             ?? OpenAiPage.TryRead(context.Request, MostListed, UsuallyListed, BatchIds.Parse, out page);

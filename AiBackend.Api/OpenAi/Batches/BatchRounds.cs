@@ -67,7 +67,7 @@ internal sealed class BatchRounds(
         }
         catch (Exception failure) when (!cancellationToken.IsCancellationRequested && StorageFailures.Of(failure) is null)
         {
-            // Safe to go on: the others are not held up, and this one is tried again until its window is over.
+            // Safe to go on: it is tried again in the next round, and so are the others.
             logger.BatchStepFailed(failure, batch.Id);
             return false;
         }

@@ -6,6 +6,7 @@ using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Embeddings;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Repeats;
@@ -91,7 +92,7 @@ internal sealed class CreateEmbedding(
         var remedy =
             able.Count > 0
                 ? $"Ask for one that does: {string.Join(", ", able)}."
-                : Invariant($"None that is configured does; an operator gives a deployment the capability {ChatDeployment.Embeds}.");
+                : Invariant($"None that is configured does; an operator gives a deployment the capability {ModelCapabilities.Embeddings}.");
         return ProblemTypes.InvalidValue.At("model", $"model is {Quoted.Of(model)}, which makes no embeddings. {remedy}");
     }
 

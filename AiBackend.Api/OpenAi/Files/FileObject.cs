@@ -1,3 +1,4 @@
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Core.Files;
 
 namespace AiBackend.Api.OpenAi.Files;
@@ -48,13 +49,4 @@ internal static class FileIds
 
     /// <returns>Null when the text is no such name.</returns>
     public static Guid? Parse(string? text) => PrefixedIds.Parse(text, Prefix);
-}
-
-/// <summary>Ids of ours behind a word that says what they name.</summary>
-internal static class PrefixedIds
-{
-    public static Guid? Parse(string? text, string prefix) =>
-        text is not null && text.StartsWith(prefix, StringComparison.Ordinal) && Guid.TryParseExact(text[prefix.Length..], "N", out var id)
-            ? id
-            : null;
 }

@@ -5,6 +5,7 @@ using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Batches;
+using AiBackend.Core.Database;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Repeats;
@@ -176,7 +177,7 @@ internal sealed class FileRequests(
             : (Unknown(id), null!);
     }
 
-    private static Refusal? ReadPage(HttpRequest request, out string? purpose, out FilePage page)
+    private static Refusal? ReadPage(HttpRequest request, out string? purpose, out ListPage page)
     {
         page = null!;
         purpose = null;

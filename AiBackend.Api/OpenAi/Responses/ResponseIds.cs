@@ -1,3 +1,5 @@
+using AiBackend.Api.OpenAi.Wire;
+
 namespace AiBackend.Api.OpenAi.Responses;
 
 /// <summary>Names of responses and what is in them: a response is a job, so all of them are made of its id.</summary>
@@ -14,8 +16,5 @@ internal static class ResponseIds
     public static string Input(Guid jobId, int index) => FormattableString.Invariant($"item_{jobId:N}_{index}");
 
     /// <returns>Null when the text is no such name.</returns>
-    public static Guid? JobOf(string? id) =>
-        id is not null && id.StartsWith(Prefix, StringComparison.Ordinal) && Guid.TryParseExact(id[Prefix.Length..], "N", out var job)
-            ? job
-            : null;
+    public static Guid? JobOf(string? id) => PrefixedIds.Parse(id, Prefix);
 }

@@ -1,13 +1,13 @@
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
-using AiBackend.Core.Files;
+using AiBackend.Core.Database;
 
 namespace AiBackend.Api.OpenAi.Wire;
 
 /// <summary>Which part of a list is asked for, in OpenAI's parameters: newest first unless it is said otherwise.</summary>
 internal static class OpenAiPage
 {
-    public static Refusal? TryRead(HttpRequest request, int most, int usual, Func<string?, Guid?> parse, out FilePage page)
+    public static Refusal? TryRead(HttpRequest request, int most, int usual, Func<string?, Guid?> parse, out ListPage page)
     {
         page = null!;
         string? after = null;
@@ -19,7 +19,7 @@ internal static class OpenAiPage
             ?? Check("after", after, after is null || parse(after) is not null, "the id of the last one of the page before");
         if (refusal is null)
         {
-            page = new FilePage(parse(after), request.Query["order"] == "asc", limit);
+            page = new ListPage(parse(after), request.Query["order"] == "asc", limit);
         }
 
         return refusal;

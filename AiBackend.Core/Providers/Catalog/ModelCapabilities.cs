@@ -11,6 +11,9 @@ public static class ModelCapabilities
     /// <summary>Answers in JSON, with or without a schema.</summary>
     public const string Json = "json";
 
+    /// <summary>Turning texts into vectors.</summary>
+    public const string Embeddings = "embeddings";
+
     /// <summary>What a call with these options uses.</summary>
     internal static IReadOnlyList<string> Of(ChatOptions? options) =>
         (options?.Tools is { Count: > 0 }, options?.ResponseFormat is ChatResponseFormatJson) switch
