@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.Core.Controls.Caps;
 using AiBackend.Tests.Fixtures;
@@ -76,6 +77,22 @@ public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
 
         Assert.Equal(job.Id, (await _api.SubmitAsync(ApiServer.Chat, ("Idempotency-Key", "k"))).Id);
+    }
+
+    [Fact]
+    public async Task A_full_queue_uses_up_nothing_of_what_a_key_may_ask_for()
+    {
+        await UntilCountedAsync();
+        await Task.WhenAll(Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(_api.Http)));
+        var few = JsonElement.Parse("""{"limits":{"requests_per_minute":2},"name":"few","scopes":["jobs:write"]}""");
+        using var made = await _api.Http.PostAsJsonAsync("/api/v1/keys", few, TestRun.Cancel);
+        var key = JsonElement.Parse(await made.Content.ReadAsStringAsync(TestRun.Cancel)).GetProperty("value").GetString();
+
+        for (var i = 0; i < 4; i++)
+        {
+            using var refused = await ApiServer.PostAsync(_api.Client(key), System.Text.Encoding.UTF8.GetBytes(ApiServer.Chat));
+            Assert.Equal("tenant_queue_full", (await ApiServer.ReadProblemAsync(refused)).Code);
+        }
     }
 
     [Fact]

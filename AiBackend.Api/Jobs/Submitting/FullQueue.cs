@@ -7,10 +7,15 @@ namespace AiBackend.Api.Jobs.Submitting;
 /// <summary>Refuses at once what would be one job too many, so that nothing is accepted that nobody can do in time.</summary>
 internal sealed class FullQueue(QueueCaps caps, SubmissionMetrics metrics)
 {
+    /// <returns>Why a job would be refused now; null when there is room.</returns>
+    public Refusal? RefuseIfFull(Guid tenantId) => Explained(caps.Check(tenantId));
+
     /// <returns>Why the job is refused now; null when there is room, which is taken.</returns>
-    public Refusal? Refuse(Guid tenantId)
+    public Refusal? Refuse(Guid tenantId) => Explained(caps.TryEnter(tenantId));
+
+    private Refusal? Explained(CapReached? full)
     {
-        if (caps.TryEnter(tenantId) is not { } reached)
+        if (full is not { } reached)
         {
             return null;
         }

@@ -105,8 +105,8 @@ internal sealed class JobAcceptance(
             (refusal, draft) = await heldBack.CheckAsync(draft);
         }
 
-        // Last, because these take room.
-        refusal ??= await limits.TakeAsync(context, draft.ExpectedTokens);
+        // Last, because these take room; and what the key may is not used up by a queue that was full.
+        refusal ??= fullQueue.RefuseIfFull(draft.TenantId) ?? await limits.TakeAsync(context, draft.ExpectedTokens);
         return (refusal ?? fullQueue.Refuse(draft.TenantId), draft);
     }
 }

@@ -36,16 +36,31 @@ public sealed class QueueCaps(
     {
         lock (_gate)
         {
-            CountIfDue();
-            if (LoadOf(tenantId) is { } load && load.Check(options.Value) is { } reached)
+            if (Check(tenantId) is { } reached)
             {
-                // Whoever was refused together must not come back together.
-                return reached with { RetryAfter = reached.RetryAfter * (1 + (random.NextDouble() / 2)) };
+                return reached;
             }
 
             _since.Add(tenantId);
             _sinceNext?.Add(tenantId);
             return null;
+        }
+    }
+
+    /// <summary>Asks whether there is room for one job, and takes none.</summary>
+    /// <returns>Why there is none; null when there is.</returns>
+    public CapReached? Check(Guid tenantId)
+    {
+        lock (_gate)
+        {
+            CountIfDue();
+            return LoadOf(tenantId) is { } load && load.Check(options.Value) is { } reached
+                // Whoever was refused together must not come back together.
+                ? reached with
+                {
+                    RetryAfter = reached.RetryAfter * (1 + (random.NextDouble() / 2)),
+                }
+                : null;
         }
     }
 
