@@ -84,6 +84,7 @@ internal static class ProblemTypes
     );
 
     public static readonly ProblemType TenantQueueFull = new("tenant-queue-full", 429, "Too many jobs of this tenant wait");
+    public static readonly ProblemType TooManyBatches = new("too-many-batches", 429, "Too many batches of this tenant have not ended");
     public static readonly ProblemType KeyLimitReached = new("key-limit-reached", 429, "The API key has used up a limit");
     public static readonly ProblemType TenantLimitReached = new("tenant-limit-reached", 429, "The tenant has used up a limit");
     public static readonly ProblemType ProviderBusy = new("provider-busy", 429, "What the provider allows is used up");
@@ -173,6 +174,7 @@ internal static class ProblemTypes
         UnsupportedMediaType,
         IdempotencyKeyReused,
         TenantQueueFull,
+        TooManyBatches,
         KeyLimitReached,
         TenantLimitReached,
         ProviderBusy,

@@ -32,7 +32,11 @@ internal static partial class QueryParameters
     {
         var values = request.Query[name];
         value = values.Count == 0 ? null : values[0];
-        return values.Count > 1 ? ProblemTypes.InvalidValue.At(name, $"{name} is given {values.Count} times; give it once.") : null;
+        return values.Count > 1 ? ProblemTypes.InvalidValue.At(name, $"{name} is given {values.Count} times; give it once.")
+            // No text of ours has it, and Postgres takes none that does.
+            : value?.Contains('\0', StringComparison.Ordinal) == true
+                ? ProblemTypes.InvalidValue.At(name, $"{name} has the character U+0000; send it without.")
+            : null;
     }
 
     /// <returns>Why a whole number is refused, or null; then <paramref name="value"/> is set.</returns>

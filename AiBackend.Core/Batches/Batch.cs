@@ -107,11 +107,37 @@ public sealed record Batch
     /// <summary>When it was over.</summary>
     public DateTimeOffset? EndedAt { get; init; }
 
+    /// <summary>Lines that are jobs which have not ended.</summary>
+    public int Submitted { get; init; }
+
     /// <summary>Lines that were answered.</summary>
     public int Answered { get; init; }
 
     /// <summary>Lines that ended otherwise.</summary>
     public int Missed { get; init; }
+
+    /// <summary>Lines that are no jobs yet.</summary>
+    public int Waiting => Lines - Submitted - Answered - Missed;
+}
+
+/// <summary>What became of a wish for a batch.</summary>
+public abstract record BatchAddition
+{
+    private BatchAddition() { }
+
+    /// <summary>Somebody begins with it within a second.</summary>
+    /// <param name="Batch">As it is stored.</param>
+    public sealed record Made(Batch Batch) : BatchAddition;
+
+    /// <summary>There is no such file for batches.</summary>
+    public sealed record NoFile : BatchAddition;
+
+    /// <summary>The tenant has as many that have not ended as it may.</summary>
+    /// <param name="Open">How many.</param>
+    public sealed record TooMany(int Open) : BatchAddition;
+
+    /// <summary>Its tenant is being deleted.</summary>
+    public sealed record NoTenant : BatchAddition;
 }
 
 /// <summary>A request of a batch.</summary>

@@ -11,13 +11,18 @@ public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(Dat
     /// <summary>How long a batch is held before somebody else may go on with it.</summary>
     public static readonly TimeSpan HeldFor = TimeSpan.FromSeconds(10);
 
+    /// <summary>Stands for the number of a line in the key that its job is submitted under.</summary>
+    public const string AnyLine = "#";
+
     private const string Held =
         "b.id = @id AND b.tenant_id = @tenant_id AND b.holder = @holder AND b.held_until > now() AND b.ended_at IS NULL";
 
     private const string ClaimSql = $"""
         UPDATE batches b SET holder = @holder, held_until = now() + @held_for
-         WHERE b.id IN (SELECT id FROM batches WHERE ended_at IS NULL AND (holder IS NULL OR holder = @holder OR held_until < now())
-                         ORDER BY held_until NULLS FIRST, id LIMIT @limit FOR UPDATE SKIP LOCKED)
+         WHERE b.id IN (SELECT o.id FROM batches o
+                         WHERE o.ended_at IS NULL AND (o.holder IS NULL OR o.holder = @holder OR o.held_until < now())
+                           AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = o.tenant_id AND t.deletion_at IS NOT NULL)
+                         ORDER BY o.held_until NULLS FIRST, o.id LIMIT @limit FOR UPDATE OF o SKIP LOCKED)
         RETURNING {BatchStore.Columns}
         """;
 
@@ -57,9 +62,14 @@ public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(Dat
            AND EXISTS (SELECT 1 FROM batches b WHERE {Held})
         """;
 
+    // Of a line that is given up there may be a job all the same: whoever handed it over died before it could note that. It is found by its key,
+    // and what becomes of the job is what becomes of the line.
     private const string RefusedSql = $"""
-        UPDATE batch_lines l SET state = 3, status_code = i.status_code, error = i.error
+        UPDATE batch_lines l
+           SET state = CASE WHEN k.job_id IS NULL THEN 3 ELSE 1 END, job_id = k.job_id,
+               status_code = CASE WHEN k.job_id IS NULL THEN i.status_code END, error = CASE WHEN k.job_id IS NULL THEN i.error END
           FROM unnest(@line, @status_code, @error) AS i (line, status_code, error)
+          LEFT JOIN idempotency_keys k ON k.tenant_id = @tenant_id AND k.route = 'jobs' AND k.key = replace(@key, '#', i.line::text)
          WHERE l.batch_id = @id AND l.tenant_id = @tenant_id AND l.line = i.line AND l.state::int = 0
            AND EXISTS (SELECT 1 FROM batches b WHERE {Held})
         """;
@@ -75,21 +85,24 @@ public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(Dat
            AND l.batch_id = open.batch_id AND l.line = open.line AND l.state = 1
         """;
 
-    private const string ExpireSql = $"""
-        UPDATE batch_lines SET state = 4
-         WHERE batch_id = @id AND tenant_id = @tenant_id AND state = 0
-           AND EXISTS (SELECT 1 FROM batches b WHERE {Held} AND b.window_ends_at < now())
-        """;
-
-    private const string LeaveSql = $"""
-        UPDATE batch_lines SET state = 5
-         WHERE batch_id = @id AND tenant_id = @tenant_id AND state = 0
-           AND EXISTS (SELECT 1 FROM batches b WHERE {Held} AND b.cancelling_at IS NOT NULL)
+    private const string GiveUpSql = $"""
+        WITH held AS (
+            SELECT b.cancelling_at IS NOT NULL AS is_cancelled FROM batches b
+             WHERE {Held} AND (b.cancelling_at IS NOT NULL OR b.window_ends_at < now())
+        ), given_up AS (
+            SELECT w.line, k.job_id, h.is_cancelled
+              FROM held h
+              JOIN batch_lines w ON w.batch_id = @id AND w.tenant_id = @tenant_id AND w.state = 0
+              LEFT JOIN idempotency_keys k ON k.tenant_id = @tenant_id AND k.route = 'jobs' AND k.key = replace(@key, '#', w.line::text)
+        )
+        UPDATE batch_lines l
+           SET state = CASE WHEN g.job_id IS NOT NULL THEN 1 WHEN g.is_cancelled THEN 5 ELSE 4 END, job_id = g.job_id
+          FROM given_up g
+         WHERE l.batch_id = @id AND l.tenant_id = @tenant_id AND l.line = g.line AND l.state::int = 0
         """;
 
     private const string OpenSql = """
-        SELECT count(*) FILTER (WHERE state = 0)::int, count(*) FILTER (WHERE state = 1)::int FROM batch_lines
-         WHERE batch_id = @id AND tenant_id = @tenant_id AND state IN (0, 1)
+        SELECT b.lines - b.submitted - b.answered - b.missed, b.submitted FROM batches b WHERE b.id = @id AND b.tenant_id = @tenant_id
         """;
 
     private const string FinalizeSql = $"""
@@ -106,9 +119,6 @@ public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(Dat
                output_file_id = @output, error_file_id = @error, ended_at = now()
          WHERE {Held} AND b.status::int = 2
         """;
-
-    // As long as jobs and files are kept by default: what they were is no secret, and what they say is gone with those.
-    private const string PruneSql = "DELETE FROM batches WHERE ended_at < now() - interval '30 days'";
 
     private readonly Guid _holder = Guid.CreateVersion7();
 
@@ -203,13 +213,19 @@ public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(Dat
     }
 
     /// <summary>Notes why lines became no jobs.</summary>
+    /// <param name="batch">Which.</param>
+    /// <param name="key">What the job of <see cref="AnyLine"/> is submitted under.</param>
+    /// <param name="lines">Which lines, and why.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public async Task NoteRefusedAsync(
         Batch batch,
+        string key,
         IReadOnlyList<(int Line, int Status, string Error)> lines,
         CancellationToken cancellationToken
     )
     {
         await using var command = For(batch, RefusedSql);
+        command.Parameters.AddWithValue("key", key);
         command.Parameters.AddColumn("line", NpgsqlDbType.Integer, lines, line => line.Line);
         command.Parameters.AddColumn("status_code", NpgsqlDbType.Smallint, lines, line => (short)line.Status);
         command.Parameters.AddColumn("error", NpgsqlDbType.Text, lines, line => line.Error);
@@ -219,16 +235,22 @@ public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(Dat
     /// <summary>Notes how jobs of lines have ended, and what is left of lines that wait, and of jobs.</summary>
     public async Task<(int Waiting, int Submitted)> CollectAsync(Batch batch, CancellationToken cancellationToken)
     {
-        await RunAsync(batch, CollectSql, cancellationToken);
+        await using (var collect = For(batch, CollectSql))
+        {
+            await collect.ExecuteNonQueryAsync(cancellationToken);
+        }
+
         await using var open = For(batch, OpenSql);
-        return (await open.ReadAllAsync(row => (row.GetInt32(0), row.GetInt32(1)), cancellationToken)).Single();
+        return (await open.ReadAllAsync(row => (row.GetInt32(0), row.GetInt32(1)), cancellationToken)).SingleOrDefault();
     }
 
-    /// <summary>When the window is over, lines that wait become no jobs any more.</summary>
-    public Task ExpireAsync(Batch batch, CancellationToken cancellationToken) => RunAsync(batch, ExpireSql, cancellationToken);
-
-    /// <summary>Of a batch whose end was asked for, lines that wait become no jobs any more.</summary>
-    public Task LeaveAsync(Batch batch, CancellationToken cancellationToken) => RunAsync(batch, LeaveSql, cancellationToken);
+    /// <summary>When the window is over, or the batch's end was asked for, lines that wait become no jobs any more.</summary>
+    public async Task GiveUpAsync(Batch batch, string key, CancellationToken cancellationToken)
+    {
+        await using var command = For(batch, GiveUpSql);
+        command.Parameters.AddWithValue("key", key);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
 
     /// <summary>Every line has ended: notes where the files are written, so that whoever goes on finds what is half done.</summary>
     public Task<bool> FinalizeAsync(Batch batch, Guid output, Guid error, CancellationToken cancellationToken) =>
@@ -238,25 +260,12 @@ public sealed class BatchSteps(NpgsqlDataSource database, [FromKeyedServices(Dat
     public Task<bool> EndAsync(Batch batch, Guid? output, Guid? error, CancellationToken cancellationToken) =>
         WithFilesAsync(batch, EndSql, output, error, cancellationToken);
 
-    /// <summary>Forgets batches that ended longer ago.</summary>
-    public async Task PruneAsync(CancellationToken cancellationToken)
-    {
-        await using var command = allTenants.CreateCommand(PruneSql);
-        await command.ExecuteNonQueryAsync(cancellationToken);
-    }
-
     private async Task<bool> WithFilesAsync(Batch batch, string sql, Guid? output, Guid? error, CancellationToken cancellationToken)
     {
         await using var command = For(batch, sql);
         command.Parameters.AddWithValue("output", NpgsqlDbType.Uuid, (object?)output ?? DBNull.Value);
         command.Parameters.AddWithValue("error", NpgsqlDbType.Uuid, (object?)error ?? DBNull.Value);
         return await command.ExecuteNonQueryAsync(cancellationToken) > 0;
-    }
-
-    private async Task RunAsync(Batch batch, string sql, CancellationToken cancellationToken)
-    {
-        await using var command = For(batch, sql);
-        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     private NpgsqlCommand For(Batch batch, string sql)

@@ -6,7 +6,14 @@ namespace AiBackend.Core.Batches;
 /// <summary>Registers batches.</summary>
 public static class BatchesRegistration
 {
-    /// <summary>Adds <see cref="BatchStore"/> and <see cref="BatchSteps"/>.</summary>
-    public static void AddBatches(this IHostApplicationBuilder builder) =>
-        builder.Services.AddSingleton<BatchStore>().AddSingleton<BatchSteps>();
+    /// <summary>Adds <see cref="BatchStore"/>, <see cref="BatchSteps"/> and <see cref="PruneBatches"/>.</summary>
+    public static void AddBatches(this IHostApplicationBuilder builder)
+    {
+        builder
+            .Services.AddOptions<BatchesOptions>()
+            .BindConfiguration(BatchesOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.AddSingleton<BatchStore>().AddSingleton<BatchSteps>().AddSingleton<PruneBatches>();
+    }
 }

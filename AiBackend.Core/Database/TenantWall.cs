@@ -30,6 +30,20 @@ public static class TenantWall
         return command;
     }
 
+    /// <summary>Begins a transaction for rows of one tenant: its statements need not say it again.</summary>
+    public static async Task<NpgsqlTransaction> BeginForAsync(
+        this NpgsqlConnection connection,
+        Guid tenantId,
+        CancellationToken cancellationToken
+    )
+    {
+        var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var act = new NpgsqlCommand(Act, connection);
+        act.Parameters.AddTenants([tenantId]);
+        await act.ExecuteNonQueryAsync(cancellationToken);
+        return transaction;
+    }
+
     /// <summary>The statement behind the one that says who acts; add <see cref="AddTenants"/>.</summary>
     internal static string ActingFor(string sql) => $"{Act};\n{sql}";
 

@@ -15,7 +15,8 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
     private const string Columns = "id, tenant_id, purpose, name, bytes, created_at, expires_at";
 
     private const string BeginSql = $"""
-        INSERT INTO files (id, tenant_id, purpose, name, expires_at) VALUES (@id, @tenant_id, @purpose, @name, now() + @kept_for)
+        INSERT INTO files (id, tenant_id, purpose, name, expires_at)
+        SELECT @id, @tenant_id, @purpose, @name, now() + @kept_for FROM tenants t WHERE t.id = @tenant_id AND t.deletion_at IS NULL
         RETURNING {Columns}
         """;
 
@@ -43,7 +44,8 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         """;
 
     private const string FindSql = $"""
-        SELECT {Columns} FROM files WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NOT NULL AND expires_at > now()
+        SELECT {Columns} FROM files
+         WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NOT NULL AND (@even_expired OR expires_at > now())
         """;
 
     private const string ListSql = $"""
@@ -56,26 +58,37 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
 
     private const string ReadSql = "SELECT content FROM file_chunks WHERE file_id = @id AND tenant_id = @tenant_id AND n = @n";
 
+    // What a batch reads stays until the batch has ended. The first two statements take the locks of whoever writes the file or makes a batch of
+    // it (BatchStore), in the order of those, so that the third one sees what they did.
     private const string DeleteSql = """
+        UPDATE files SET bytes = bytes WHERE id = @id AND tenant_id = @tenant_id AND (ready_at IS NULL OR NOT @only_unfinished);
+        UPDATE file_usage SET bytes = bytes WHERE tenant_id = @tenant_id;
         WITH gone AS (
-            DELETE FROM files WHERE id = @id AND tenant_id = @tenant_id RETURNING bytes
+            DELETE FROM files f
+             WHERE f.id = @id AND f.tenant_id = @tenant_id AND (f.ready_at IS NULL OR NOT @only_unfinished)
+               AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = f.tenant_id AND b.input_file_id = f.id AND b.ended_at IS NULL)
+            RETURNING f.bytes
         ), freed AS (
             UPDATE file_usage u SET bytes = u.bytes - g.bytes FROM gone g WHERE u.tenant_id = @tenant_id
         )
-        SELECT 1 FROM gone
+        SELECT EXISTS (SELECT 1 FROM gone) FROM files WHERE id = @id AND tenant_id = @tenant_id
         """;
 
     // Uploads that nobody finishes any more too.
     private const string FindOldSql = """
-        SELECT id, tenant_id FROM files WHERE expires_at < now() OR ready_at IS NULL AND created_at < now() - interval '2 days' LIMIT 100
+        SELECT id, tenant_id FROM files f
+         WHERE (expires_at < now() OR ready_at IS NULL AND created_at < now() - interval '2 days')
+           AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = f.tenant_id AND b.input_file_id = f.id AND b.ended_at IS NULL)
+         LIMIT 100
         """;
 
     /// <summary>Begins a file that nobody sees until it is finished.</summary>
-    public async Task<StoredFile> BeginAsync(Guid id, Guid tenantId, string purpose, string name, CancellationToken cancellationToken)
+    /// <returns>Null when its tenant is being deleted.</returns>
+    public async Task<StoredFile?> BeginAsync(Guid id, Guid tenantId, string purpose, string name, CancellationToken cancellationToken)
     {
         await using var command = For(tenantId, id, BeginSql);
         Describe(command, purpose, name, options.Value.KeptFor);
-        return (await command.ReadAllAsync(Read, cancellationToken)).Single();
+        return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
     /// <summary>Writes the next piece of a file that is not finished.</summary>
@@ -115,10 +128,30 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
+    /// <summary>The same within a transaction that acts for the file's tenant.</summary>
+    public async Task<StoredFile?> FinishAsync(
+        NpgsqlConnection transaction,
+        StoredFile file,
+        string purpose,
+        string name,
+        TimeSpan? keptFor
+    )
+    {
+        await using var command = new NpgsqlCommand(FinishSql, transaction);
+        AddKey(command, file.TenantId, file.Id);
+        Describe(command, purpose, name, keptFor ?? options.Value.KeptFor);
+        return (await command.ReadAllAsync(Read, CancellationToken.None)).SingleOrDefault();
+    }
+
+    /// <param name="tenantId">Whose.</param>
+    /// <param name="id">Which.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="evenExpired">For a batch, which keeps it until its end.</param>
     /// <returns>Null when the tenant has no such file.</returns>
-    public async Task<StoredFile?> FindAsync(Guid tenantId, Guid id, CancellationToken cancellationToken)
+    public async Task<StoredFile?> FindAsync(Guid tenantId, Guid id, CancellationToken cancellationToken, bool evenExpired = false)
     {
         await using var command = For(tenantId, id, FindSql);
+        command.Parameters.AddWithValue("even_expired", evenExpired);
         return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
@@ -157,12 +190,13 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         }
     }
 
-    /// <returns>Whether this call deleted it.</returns>
-    public async Task<bool> DeleteAsync(Guid tenantId, Guid id, CancellationToken cancellationToken)
-    {
-        await using var command = For(tenantId, id, DeleteSql);
-        return await command.ExecuteScalarAsync(cancellationToken) is not null;
-    }
+    /// <summary>Deletes a file, unless a batch still reads it.</summary>
+    public Task<FileDeletion> DeleteAsync(Guid tenantId, Guid id, CancellationToken cancellationToken) =>
+        DeleteAsync(tenantId, id, onlyUnfinished: false, cancellationToken);
+
+    /// <summary>Deletes what was written of a file, unless it was finished after all.</summary>
+    public Task AbandonAsync(StoredFile file, CancellationToken cancellationToken) =>
+        DeleteAsync(file.TenantId, file.Id, onlyUnfinished: true, cancellationToken);
 
     /// <summary>Deletes what has expired, and uploads that broke off: the leader's part.</summary>
     public async Task PruneAsync(CancellationToken cancellationToken)
@@ -179,6 +213,18 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         } while (old.Count > 0);
     }
 
+    private async Task<FileDeletion> DeleteAsync(Guid tenantId, Guid id, bool onlyUnfinished, CancellationToken cancellationToken)
+    {
+        await using var command = For(tenantId, id, DeleteSql);
+        command.Parameters.AddWithValue("only_unfinished", onlyUnfinished);
+        return await command.ExecuteScalarAsync(cancellationToken) switch
+        {
+            null => FileDeletion.NotThere,
+            true => FileDeletion.Deleted,
+            _ => FileDeletion.Needed,
+        };
+    }
+
     private static void Describe(NpgsqlCommand command, string purpose, string name, TimeSpan keptFor)
     {
         command.Parameters.AddWithValue("purpose", purpose);
@@ -189,9 +235,14 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
     private NpgsqlCommand For(Guid tenantId, Guid id, string sql)
     {
         var command = database.CreateCommandFor(tenantId, sql);
+        AddKey(command, tenantId, id);
+        return command;
+    }
+
+    private static void AddKey(NpgsqlCommand command, Guid tenantId, Guid id)
+    {
         command.Parameters.AddWithValue("id", id);
         command.Parameters.AddWithValue("tenant_id", tenantId);
-        return command;
     }
 
     private static StoredFile Read(NpgsqlDataReader row) =>

@@ -17,3 +17,16 @@ public sealed record StoredFile(
     DateTimeOffset CreatedAt,
     DateTimeOffset ExpiresAt
 );
+
+/// <summary>What became of a wish to delete a file.</summary>
+public enum FileDeletion
+{
+    /// <summary>There is none.</summary>
+    NotThere,
+
+    /// <summary>It is gone.</summary>
+    Deleted,
+
+    /// <summary>A batch that has not ended reads it.</summary>
+    Needed,
+}

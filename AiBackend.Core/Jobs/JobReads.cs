@@ -48,7 +48,7 @@ public sealed class JobReads(
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
     // The place in line is the place in the line of its pool, whoever's jobs are ahead.
-    private static readonly string OneSql = $"""
+    private static readonly string WholeSql = $"""
         SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
                p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
@@ -67,8 +67,11 @@ public sealed class JobReads(
           LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache
                                FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
-         WHERE j.id = @id AND j.tenant_id = @tenant_id
         """;
+
+    private static readonly string OneSql = $"{WholeSql} WHERE j.id = @id AND j.tenant_id = @tenant_id";
+
+    private static readonly string SeveralSql = $"{WholeSql} WHERE j.id = ANY (@ids) AND j.tenant_id = @tenant_id";
 
     private static readonly string ListSql = $"""
         SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
@@ -120,6 +123,17 @@ public sealed class JobReads(
         await using var one = await OpenAsync(ActingOneSql, tenantId, jobId, cancellationToken);
         await using var reader = await one.Command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? JobRow.Read(reader, _shapes) : null;
+    }
+
+    /// <returns>Those that the tenant has, with their outputs, in no order. Few at a time: an output may be large.</returns>
+    public async Task<IReadOnlyList<Job>> FindAsync(Guid tenantId, IReadOnlyList<Guid> jobIds, CancellationToken cancellationToken)
+    {
+#pragma warning disable CA2100 // Built from constants of this feature.
+        await using var command = database.CreateCommandFor(tenantId, SeveralSql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("ids", jobIds.ToArray());
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        return await command.ReadAllAsync(row => JobRow.Read(row, _shapes), cancellationToken);
     }
 
     /// <returns>Jobs without their output, newest first.</returns>

@@ -15,7 +15,8 @@ public sealed class KeptAnswers(NpgsqlDataSource database)
     public static readonly TimeSpan Abandoned = TimeSpan.FromMinutes(12);
 
     private const string BeginSql = """
-        INSERT INTO kept_answers AS k (tenant_id, key, fingerprint, holder) VALUES (@tenant_id, @key, @fingerprint, @holder)
+        INSERT INTO kept_answers AS k (tenant_id, key, fingerprint, holder)
+        SELECT @tenant_id, @key, @fingerprint, @holder FROM tenants t WHERE t.id = @tenant_id AND t.deletion_at IS NULL
         ON CONFLICT (tenant_id, key) DO UPDATE
            SET fingerprint = excluded.fingerprint, holder = excluded.holder, begun_at = now(), answered_at = NULL, body = NULL,
                expires_at = excluded.expires_at
@@ -73,9 +74,42 @@ public sealed class KeptAnswers(NpgsqlDataSource database)
     public async Task KeepAsync(KeptRequest request, ReadOnlyMemory<byte> answer, CancellationToken cancellationToken)
     {
         await using var command = For(request, KeepSql);
-        command.Parameters.AddWithValue("holder", request.Holder);
-        command.Parameters.AddWithValue("body", NpgsqlDbType.Bytea, answer.Length <= MostBytes ? answer : DBNull.Value);
+        AddAnswer(command, request, answer);
         await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Makes something together with the answer that is kept of it: both are there or neither, whatever dies in between.</summary>
+    /// <param name="tenantId">Whose it is.</param>
+    /// <param name="request">Null when it has no key: nothing is kept.</param>
+    /// <param name="make">Runs its statements on the connection it is given; null when it made nothing.</param>
+    /// <returns>The answer; null when nothing was made, or somebody else makes it by now.</returns>
+    public async Task<ReadOnlyMemory<byte>?> MakeAsync(
+        Guid tenantId,
+        KeptRequest? request,
+        Func<NpgsqlConnection, Task<ReadOnlyMemory<byte>?>> make
+    )
+    {
+        // None: its caller may leave, and comes back for exactly this. The command time-outs bound it.
+        await using var connection = await database.OpenConnectionAsync(CancellationToken.None);
+        await using var transaction = await connection.BeginForAsync(tenantId, CancellationToken.None);
+        if (await make(connection) is not { } answer)
+        {
+            return null;
+        }
+
+        if (request is not null)
+        {
+            await using var keep = new NpgsqlCommand(KeepSql, connection);
+            AddRequest(keep, request);
+            AddAnswer(keep, request, answer);
+            if (await keep.ExecuteNonQueryAsync(CancellationToken.None) == 0)
+            {
+                return null;
+            }
+        }
+
+        await transaction.CommitAsync(CancellationToken.None);
+        return answer;
     }
 
     /// <summary>There was no answer: the same request may be made again.</summary>
@@ -100,9 +134,20 @@ public sealed class KeptAnswers(NpgsqlDataSource database)
     private NpgsqlCommand For(KeptRequest request, string sql)
     {
         var command = database.CreateCommandFor(request.TenantId, sql);
+        AddRequest(command, request);
+        return command;
+    }
+
+    private static void AddRequest(NpgsqlCommand command, KeptRequest request)
+    {
         command.Parameters.AddWithValue("tenant_id", request.TenantId);
         command.Parameters.AddWithValue("key", request.Key);
-        return command;
+    }
+
+    private static void AddAnswer(NpgsqlCommand command, KeptRequest request, ReadOnlyMemory<byte> answer)
+    {
+        command.Parameters.AddWithValue("holder", request.Holder);
+        command.Parameters.AddWithValue("body", NpgsqlDbType.Bytea, answer.Length <= MostBytes ? answer : DBNull.Value);
     }
 }
 

@@ -19,7 +19,7 @@ internal sealed class PruneRounds(
     WebhookReceipts receipts,
     KeptAnswers keptAnswers,
     FileStore files,
-    BatchSteps batches
+    PruneBatches batches
 )
 {
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -32,6 +32,6 @@ internal sealed class PruneRounds(
         await receipts.PruneAsync(cancellationToken);
         await keptAnswers.PruneAsync(cancellationToken);
         await files.PruneAsync(cancellationToken);
-        await batches.PruneAsync(cancellationToken);
+        await batches.RunAsync(cancellationToken);
     }
 }

@@ -8,14 +8,16 @@ using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Batches;
 using AiBackend.Core.Database;
-using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Repeats;
+using AiBackend.Core.Tenancy;
+using Npgsql;
+using static System.FormattableString;
 
 namespace AiBackend.Api.OpenAi.Batches;
 
 /// <summary><c>/v1/batches</c>: made, listed, read and cancelled. <see cref="BatchRounds"/> does them.</summary>
-internal sealed class BatchRequests(BatchStore batches, FileStore files, JobIds ids, RepeatedRequests repeats)
+internal sealed class BatchRequests(BatchStore batches, JobIds ids, RepeatedRequests repeats)
 {
     public const string Address = "/v1/batches";
 
@@ -30,10 +32,10 @@ internal sealed class BatchRequests(BatchStore batches, FileStore files, JobIds 
         {
             using var body = await RequestBody.ReadAsync(context.Request);
             refusal = BatchReader.TryRead(body.Bytes, out var call);
-            refusal ??= await repeats.AnswerAsync(
+            refusal ??= await repeats.MakeAsync(
                 context,
                 key is null ? null : new KeptRequest(context.GetTenantId(), IdempotencyKey.At(Address, key)!, call.Fingerprint),
-                () => AddAsync(context, call)
+                transaction => AddAsync(context.User.GetCaller(), call, transaction)
             );
         }
 
@@ -86,9 +88,8 @@ internal sealed class BatchRequests(BatchStore batches, FileStore files, JobIds 
         await (refusal is not null ? context.RefuseAsync(refusal) : ResponseAnswer.SendAsync(context, BatchObject.Of(batch)));
     }
 
-    private async Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)> AddAsync(HttpContext context, BatchCall call)
+    private async Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)> AddAsync(Caller caller, BatchCall call, NpgsqlConnection transaction)
     {
-        var caller = context.User.GetCaller();
         if (caller.UserId is not null)
         {
             return (
@@ -99,18 +100,9 @@ internal sealed class BatchRequests(BatchStore batches, FileStore files, JobIds 
             );
         }
 
-        if (
-            FileIds.Parse(call.InputFileId) is not { } fileId
-            || await files.FindAsync(caller.TenantId, fileId, context.RequestAborted) is not { Purpose: ReceiveFile.Purpose }
-        )
+        if (FileIds.Parse(call.InputFileId) is not { } fileId)
         {
-            return (
-                ProblemTypes.InvalidValue.At(
-                    "input_file_id",
-                    $"input_file_id is {Quoted.Of(call.InputFileId)}; there is no such file with the purpose {ReceiveFile.Purpose}."
-                ),
-                default
-            );
+            return (NoFile(call), default);
         }
 
         var batch = new Batch
@@ -122,10 +114,27 @@ internal sealed class BatchRequests(BatchStore batches, FileStore files, JobIds 
             InputFileId = fileId,
             Metadata = call.Metadata,
         };
-        await batches.AddAsync(batch, Window, context.RequestAborted);
-        var made = await batches.FindAsync(caller.TenantId, batch.Id, context.RequestAborted);
-        return (null, Encoding.UTF8.GetBytes(BatchObject.Of(made!).ToJsonString()));
+        return await batches.AddAsync(transaction, batch, ReceiveFile.Purpose, Window) switch
+        {
+            BatchAddition.Made(var made) => (null, Encoding.UTF8.GetBytes(BatchObject.Of(made).ToJsonString())),
+            BatchAddition.NoFile => (NoFile(call), default),
+            BatchAddition.TooMany(var open) => (
+                ProblemTypes.TooManyBatches.With(
+                    Invariant(
+                        $"{open} batches of this tenant have not ended, and no more may (Batches__MaxOpenPerTenant). Wait until one ends, cancel one, or send larger ones."
+                    )
+                ),
+                default
+            ),
+            _ => (OpenAiErrors.Deleted, default),
+        };
     }
+
+    private static Refusal NoFile(BatchCall call) =>
+        ProblemTypes.InvalidValue.At(
+            "input_file_id",
+            $"input_file_id is {Quoted.Of(call.InputFileId)}; there is no such file with the purpose {ReceiveFile.Purpose}."
+        );
 
     private async Task<(Refusal? Refusal, Batch Batch)> FindAsync(HttpContext context)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using AiBackend.Core.Batches;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
@@ -17,12 +18,24 @@ internal sealed class BatchRounds(
 ) : BackgroundService
 {
     private const int MostAtOnce = 16;
+
+    /// <summary>Batches whose files are written at the same time; each holds a page of answers in memory.</summary>
+    private const int MostWritten = 4;
     private const int CancelledAtOnce = 200;
     private static readonly TimeSpan BusyInterval = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan WaitingInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
 
+    // Beside the rounds: it may take minutes, and others go on meanwhile.
+    private readonly ConcurrentDictionary<Guid, Task> _written = new();
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await RepeatAsync(stoppingToken);
+        await Task.WhenAll(_written.Values);
+    }
+
+    private async Task RepeatAsync(CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -84,32 +97,65 @@ internal sealed class BatchRounds(
 
         if (batch.Status == BatchStatus.Finalizing)
         {
-            await write.RunAsync(batch, cancellationToken);
-            return false;
+            return Write(batch, cancellationToken);
         }
 
+        await steps.GiveUpAsync(batch, LineDrafts.KeyOf(batch, BatchSteps.AnyLine), cancellationToken);
         if (batch.Status == BatchStatus.Cancelling)
         {
             await CancelAsync(batch, cancellationToken);
-        }
-        else
-        {
-            await steps.ExpireAsync(batch, cancellationToken);
         }
 
         var (waiting, submitted) = await steps.CollectAsync(batch, cancellationToken);
         if (waiting + submitted == 0)
         {
-            await write.RunAsync(batch, cancellationToken);
-            return false;
+            return Write(batch, cancellationToken);
         }
 
         return waiting > 0 && submitted < SubmitLines.MostOpen && await submit.RunAsync(batch, submitted, cancellationToken);
     }
 
+    /// <summary>Begins to write its files, unless that is under way or enough others are written.</summary>
+    private bool Write(Batch batch, CancellationToken cancellationToken)
+    {
+        if (_written.Count < MostWritten && !_written.ContainsKey(batch.Id))
+        {
+            // Noted before it may end.
+            var begin = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _written[batch.Id] = WriteAsync(batch, begin.Task, cancellationToken);
+            begin.SetResult();
+        }
+
+        return false;
+    }
+
+    private async Task WriteAsync(Batch batch, Task begin, CancellationToken cancellationToken)
+    {
+        await begin;
+        try
+        {
+            await write.RunAsync(batch, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Whoever follows begins anew.
+        }
+        catch (Exception failure)
+        {
+            // Safe to go on: the batch stays as it is, and the next round begins anew.
+            if (!storage.Report(failure))
+            {
+                logger.BatchStepFailed(failure, batch.Id);
+            }
+        }
+        finally
+        {
+            _written.TryRemove(batch.Id, out _);
+        }
+    }
+
     private async Task CancelAsync(Batch batch, CancellationToken cancellationToken)
     {
-        await steps.LeaveAsync(batch, cancellationToken);
         foreach (var line in await steps.LinesAsync(batch, LineState.Submitted, after: 0, CancelledAtOnce, cancellationToken))
         {
             await cancel.RunAsync(batch.TenantId, line.JobId!.Value, cancellationToken);

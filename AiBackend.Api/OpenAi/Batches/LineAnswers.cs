@@ -13,7 +13,25 @@ namespace AiBackend.Api.OpenAi.Batches;
 /// <summary>What became of a line, as its endpoint would have answered.</summary>
 internal sealed class LineAnswers(JobReads jobs, PreviousResponses responses)
 {
-    public async Task<(bool IsAnswer, JsonObject Said)> OfAsync(Batch batch, BatchLine line, CancellationToken cancellationToken)
+    /// <summary>Of some lines, in their order.</summary>
+    public async Task<IReadOnlyList<(bool IsAnswer, JsonObject Said)>> OfAsync(
+        Batch batch,
+        IReadOnlyList<BatchLine> lines,
+        CancellationToken cancellationToken
+    )
+    {
+        var ids = lines.Where(line => line.JobId is not null).Select(line => line.JobId!.Value).ToList();
+        var found = (await jobs.FindAsync(batch.TenantId, ids, cancellationToken)).ToDictionary(job => job.Id);
+        var said = new List<(bool, JsonObject)>(lines.Count);
+        foreach (var line in lines)
+        {
+            said.Add(await OfAsync(batch, line, line.JobId is { } id ? found.GetValueOrDefault(id) : null, cancellationToken));
+        }
+
+        return said;
+    }
+
+    private async Task<(bool IsAnswer, JsonObject Said)> OfAsync(Batch batch, BatchLine line, Job? job, CancellationToken cancellationToken)
     {
         var said = new JsonObject
         {
@@ -35,7 +53,7 @@ internal sealed class LineAnswers(JobReads jobs, PreviousResponses responses)
                 return (false, said);
         }
 
-        if (line.JobId is not { } jobId || await jobs.FindAsync(batch.TenantId, jobId, cancellationToken) is not { } job)
+        if (job is null)
         {
             said["error"] = Error("job_not_found", "The job of this line was deleted.");
             return (false, said);
@@ -43,14 +61,14 @@ internal sealed class LineAnswers(JobReads jobs, PreviousResponses responses)
 
         if (line.State == LineState.Answered)
         {
-            said["response"] = Response(StatusCodes.Status200OK, $"req_{jobId:N}", await BodyAsync(batch, job, cancellationToken));
+            said["response"] = Response(StatusCodes.Status200OK, $"req_{job.Id:N}", await BodyAsync(batch, job, cancellationToken));
             return (true, said);
         }
 
         var failure = OpenAiErrors.Of(job);
         said["response"] = Response(
             failure.Status,
-            $"req_{jobId:N}",
+            $"req_{job.Id:N}",
             JsonSerializer.SerializeToNode(new OpenAiErrorBody(failure.Error), OpenAiJson.Default.OpenAiErrorBody)
         );
         return (false, said);

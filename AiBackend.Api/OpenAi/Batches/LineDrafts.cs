@@ -1,3 +1,4 @@
+using System.Globalization;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Chat;
 using AiBackend.Api.OpenAi.Reading;
@@ -25,8 +26,7 @@ internal sealed class LineDrafts(JobRequestRules rules, CreateResponse responses
         CancellationToken cancellationToken
     )
     {
-        // Of one line there is one job, whoever submits it how often.
-        var key = IdempotencyKey.At(BatchRequests.Address, FormattableString.Invariant($"{batch.Id:N}:{line.Line}"));
+        var key = KeyOf(batch, line.Line.ToString(CultureInfo.InvariantCulture));
         if (batch.Endpoint == CreateResponse.Address)
         {
             var refused = ResponseReader.TryRead(body, out var response) ?? Refuse(response.Call) ?? RefuseBackground(response);
@@ -42,6 +42,9 @@ internal sealed class LineDrafts(JobRequestRules rules, CreateResponse responses
             ?? rules.TryDraft(Batched(call, batch).Job, call.Chat, caller, key, out draft);
         return (refusal, draft);
     }
+
+    /// <summary>Of one line there is one job, whoever submits it how often.</summary>
+    public static string KeyOf(Batch batch, string line) => IdempotencyKey.At(BatchRequests.Address, $"{batch.Id:N}:{line}")!;
 
     private static TranslatedCall Batched(TranslatedCall call, Batch batch) =>
         call with

@@ -18,7 +18,7 @@ internal sealed class ReadBatchFile(BatchSteps steps, FileStore files)
 
     public async Task RunAsync(Batch batch, CancellationToken cancellationToken)
     {
-        if (await files.FindAsync(batch.TenantId, batch.InputFileId, cancellationToken) is not { } file)
+        if (await files.FindAsync(batch.TenantId, batch.InputFileId, cancellationToken, evenExpired: true) is not { } file)
         {
             await FailAsync(batch, [new("file_not_found", "The input file is gone.")], cancellationToken);
             return;

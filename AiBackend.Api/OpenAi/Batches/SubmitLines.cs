@@ -18,6 +18,9 @@ internal sealed class SubmitLines(BatchSteps steps, FileStore files, ApiKeyStore
 
     private const int AtOnce = 50;
 
+    /// <summary>Of a file, in memory for one batch at once, unless one line alone is larger.</summary>
+    private const int BytesAtOnce = 4 << 20;
+
     private static readonly Refusal NoKey = ProblemTypes.Unauthorized.With(
         "The API key of the batch is over, so this line was not submitted. Send it again with another one."
     );
@@ -28,18 +31,20 @@ internal sealed class SubmitLines(BatchSteps steps, FileStore files, ApiKeyStore
     /// <returns>Whether there may be room for more at once.</returns>
     public async Task<bool> RunAsync(Batch batch, int submitted, CancellationToken cancellationToken)
     {
-        var lines = await steps.LinesAsync(batch, LineState.Waiting, after: 0, Math.Min(AtOnce, MostOpen - submitted), cancellationToken);
+        var lines = Fitting(
+            await steps.LinesAsync(batch, LineState.Waiting, after: 0, Math.Min(AtOnce, MostOpen - submitted), cancellationToken)
+        );
         if (lines.Count == 0)
         {
             return false;
         }
 
         var caller = await keys.FindByIdAsync(batch.KeyId, cancellationToken);
-        var file = caller is null ? null : await files.FindAsync(batch.TenantId, batch.InputFileId, cancellationToken);
+        var file = caller is null ? null : await files.FindAsync(batch.TenantId, batch.InputFileId, cancellationToken, evenExpired: true);
         if (caller is null || file is null)
         {
             var why = caller is null ? NoKey : Files.FileRequests.Unknown(Files.FileIds.Of(batch.InputFileId));
-            await steps.NoteRefusedAsync(batch, [.. lines.Select(line => Refused(line, why))], cancellationToken);
+            await NoteRefusedAsync(batch, [.. lines.Select(line => Refused(line, why))], cancellationToken);
             return true;
         }
 
@@ -56,13 +61,25 @@ internal sealed class SubmitLines(BatchSteps steps, FileStore files, ApiKeyStore
             [.. ends.Where(end => end.JobId is not null).Select(end => (end.Line.Line, end.JobId!.Value))],
             cancellationToken
         );
-        await steps.NoteRefusedAsync(
+        await NoteRefusedAsync(
             batch,
             [.. ends.Where(end => end.Why is not null).Select(end => Refused(end.Line, end.Why!))],
             cancellationToken
         );
         return ends.All(end => end.JobId is not null || end.Why is not null);
     }
+
+    private static List<BatchLine> Fitting(IReadOnlyList<BatchLine> lines)
+    {
+        var bytes = 0;
+        return [.. lines.TakeWhile((line, i) => (bytes += line.Length) <= BytesAtOnce || i == 0)];
+    }
+
+    private Task NoteRefusedAsync(
+        Batch batch,
+        IReadOnlyList<(int Line, int Status, string Error)> lines,
+        CancellationToken cancellationToken
+    ) => steps.NoteRefusedAsync(batch, LineDrafts.KeyOf(batch, BatchSteps.AnyLine), lines, cancellationToken);
 
     /// <returns>Its job, or why there is none; neither when it is to wait.</returns>
     private async Task<(BatchLine Line, Guid? JobId, Refusal? Why)> SubmitAsync(

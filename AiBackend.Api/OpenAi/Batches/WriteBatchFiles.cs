@@ -13,7 +13,7 @@ internal sealed class WriteBatchFiles(BatchSteps steps, FileStore files, LineAns
 {
     public const string Purpose = "batch_output";
 
-    private const int LinesAtOnce = 100;
+    private const int LinesAtOnce = 50;
     private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public async Task RunAsync(Batch batch, CancellationToken cancellationToken)
@@ -28,6 +28,12 @@ internal sealed class WriteBatchFiles(BatchSteps steps, FileStore files, LineAns
         await DeleteAsync(batch, batch.ErrorFileId, cancellationToken);
         using var answered = await BeginAsync(batch, output, "output", cancellationToken);
         using var missed = await BeginAsync(batch, error, "error", cancellationToken);
+        if (answered is null || missed is null)
+        {
+            // Its tenant is being deleted, and the batch with it.
+            return;
+        }
+
         for (var after = 0; ; )
         {
             // Whoever took over begins anew, and deletes what is written here.
@@ -42,9 +48,8 @@ internal sealed class WriteBatchFiles(BatchSteps steps, FileStore files, LineAns
                 break;
             }
 
-            foreach (var line in lines)
+            foreach (var (isAnswer, said) in await answers.OfAsync(batch, lines, cancellationToken))
             {
-                var (isAnswer, said) = await answers.OfAsync(batch, line, cancellationToken);
                 await (isAnswer ? answered : missed).WriteAsync(
                     Encoding.UTF8.GetBytes(said.ToJsonString(Readable) + "\n"),
                     cancellationToken
@@ -62,9 +67,11 @@ internal sealed class WriteBatchFiles(BatchSteps steps, FileStore files, LineAns
         );
     }
 
-    private async Task<FileWriter> BeginAsync(Batch batch, Guid id, string what, CancellationToken cancellationToken) =>
-        // Answers that were paid for are kept, whatever room the tenant's uploads have left.
-        new(files, await files.BeginAsync(id, batch.TenantId, Purpose, NameOf(batch, what), cancellationToken), isBounded: false);
+    private async Task<FileWriter?> BeginAsync(Batch batch, Guid id, string what, CancellationToken cancellationToken) =>
+        await files.BeginAsync(id, batch.TenantId, Purpose, NameOf(batch, what), cancellationToken) is { } file
+            // Answers that were paid for are kept, whatever room the tenant's uploads have left.
+            ? new FileWriter(files, file, isBounded: false)
+            : null;
 
     /// <returns>The id of a file with something in it; else null, and the file is gone.</returns>
     private async Task<Guid?> EndAsync(FileWriter writer, Batch batch, string what, CancellationToken cancellationToken)

@@ -4,7 +4,6 @@ using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
-using AiBackend.Core.Batches;
 using AiBackend.Core.Database;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
@@ -12,17 +11,12 @@ using AiBackend.Core.Repeats;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 using Microsoft.Net.Http.Headers;
+using Npgsql;
 
 namespace AiBackend.Api.OpenAi.Files;
 
 /// <summary><c>/v1/files</c>: uploaded, listed, read and deleted.</summary>
-internal sealed class FileRequests(
-    FileStore store,
-    BatchStore batches,
-    JobIds ids,
-    RepeatedRequests repeats,
-    IOptions<FilesOptions> options
-)
+internal sealed class FileRequests(FileStore store, JobIds ids, RepeatedRequests repeats, IOptions<FilesOptions> options)
 {
     public const string Address = "/v1/files";
 
@@ -94,17 +88,14 @@ internal sealed class FileRequests(
     public async Task DeleteAsync(HttpContext context)
     {
         var (refusal, file) = await FindAsync(context);
-        if (refusal is null && await batches.UsesAsync(file.TenantId, file.Id, context.RequestAborted))
+        refusal ??= await store.DeleteAsync(file.TenantId, file.Id, context.RequestAborted) switch
         {
-            refusal = ProblemTypes.FileInUse.With(
+            FileDeletion.Deleted => null,
+            FileDeletion.Needed => ProblemTypes.FileInUse.With(
                 $"A batch that has not ended reads {FileIds.Of(file.Id)}. Cancel the batch, or wait for its end."
-            );
-        }
-
-        if (refusal is null && !await store.DeleteAsync(file.TenantId, file.Id, context.RequestAborted))
-        {
-            refusal = Unknown(FileIds.Of(file.Id));
-        }
+            ),
+            _ => Unknown(FileIds.Of(file.Id)),
+        };
 
         await (
             refusal is not null
@@ -129,40 +120,36 @@ internal sealed class FileRequests(
         var most = options.Value.MaxBytes;
         context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = most + FormBytes;
         var tenantId = context.GetTenantId();
-        var file = await store.BeginAsync(ids.Next(), tenantId, ReceiveFile.Purpose, "", context.RequestAborted);
-        var isFinished = false;
+        if (await store.BeginAsync(ids.Next(), tenantId, ReceiveFile.Purpose, "", context.RequestAborted) is not { } file)
+        {
+            return OpenAiErrors.Deleted;
+        }
+
         try
         {
             var upload = new ReceiveFile(store, file, most);
             return await upload.ReadAsync(context.Request, context.RequestAborted)
-                ?? await repeats.AnswerAsync(
+                ?? await repeats.MakeAsync(
                     context,
                     key is null ? null : new KeptRequest(tenantId, IdempotencyKey.At(Address, key)!, upload.Fingerprint),
-                    async () =>
-                    {
-                        var finished = await store.FinishAsync(
-                            file,
-                            ReceiveFile.Purpose,
-                            upload.Name,
-                            upload.KeptFor,
-                            context.RequestAborted
-                        );
-                        isFinished = finished is not null;
-                        return finished is null
-                            ? (Unknown(FileIds.Of(file.Id)), default)
-                            : (null, JsonSerializer.SerializeToUtf8Bytes(FileObject.Of(finished), OpenAiJson.Default.FileObject));
-                    }
+                    transaction => FinishAsync(transaction, file, upload)
                 );
         }
         finally
         {
-            if (!isFinished)
-            {
-                // None: its caller may have left, which is why. The command time-out bounds it, and the leader finds what is left.
-                await store.DeleteAsync(tenantId, file.Id, CancellationToken.None);
-            }
+            // Unless it was finished. None: its caller may have left, which is why. The command time-out bounds it, and the leader finds what is left.
+            await store.AbandonAsync(file, CancellationToken.None);
         }
     }
+
+    private async Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)> FinishAsync(
+        NpgsqlConnection transaction,
+        StoredFile file,
+        ReceiveFile upload
+    ) =>
+        await store.FinishAsync(transaction, file, ReceiveFile.Purpose, upload.Name, upload.KeptFor) is { } finished
+            ? (null, JsonSerializer.SerializeToUtf8Bytes(FileObject.Of(finished), OpenAiJson.Default.FileObject))
+            : (Unknown(FileIds.Of(file.Id)), default);
 
     private async Task<(Refusal? Refusal, StoredFile File)> FindAsync(HttpContext context)
     {

@@ -180,7 +180,8 @@ internal sealed class ReceiveFile(FileStore store, StoredFile file, long mostByt
         return name switch
         {
             "" or "." or ".." => "file.jsonl",
-            { Length: > LongestName } => name[..LongestName],
+            // Never half of a character that takes two.
+            { Length: > LongestName } => name[..(char.IsHighSurrogate(name[LongestName - 1]) ? LongestName - 1 : LongestName)],
             _ => name,
         };
     }

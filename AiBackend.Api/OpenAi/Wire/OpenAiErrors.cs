@@ -32,6 +32,11 @@ internal static class OpenAiErrors
         "This server stops. Send the request again; with its Idempotency-Key, if it had one, it finds its answer."
     );
 
+    /// <summary>Said while a key still counts here whose tenant is being deleted.</summary>
+    public static readonly Refusal Deleted = ProblemTypes.Unauthorized.With(
+        "The tenant of this key is being deleted. Nothing was accepted."
+    );
+
     public static Task SendAsync(HttpContext context, Refusal refusal)
     {
         var failure = Of(refusal);

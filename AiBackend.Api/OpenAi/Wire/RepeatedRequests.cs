@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Repeats;
+using Npgsql;
 
 namespace AiBackend.Api.OpenAi.Wire;
 
@@ -26,25 +28,19 @@ internal sealed class RepeatedRequests(KeptAnswers kept)
             return refused ?? await SendAsync(context, body);
         }
 
-        var key = IdempotencyKey.Sent(request.Key);
         switch (await kept.BeginAsync(request, context.RequestAborted))
         {
             case RepeatState.First:
                 return await HoldAsync(context, request, answer);
             case RepeatState.OtherRequest:
                 return ProblemTypes.IdempotencyKeyReused.With(
-                    $"The Idempotency-Key {Quoted.Of(key)} was sent before with another body. Use a new key for a new request."
+                    $"The Idempotency-Key {SentIn(request)} was sent before with another body. Use a new key for a new request."
                 );
             case RepeatState.UnderWay:
-                return ProblemTypes.RequestInProgress.With(
-                    $"The request with the Idempotency-Key {Quoted.Of(key)} is still being answered. Send it again in a moment."
-                ) with
-                {
-                    RetryAfter = Soon,
-                };
+                return InProgress(request);
             case RepeatState.Answered(null):
                 return ProblemTypes.AnswerNotKept.With(
-                    $"The request with the Idempotency-Key {Quoted.Of(key)} was answered with more than {KeptAnswers.MostBytes >> 20} MB, which is not kept. Send it with a new key, or in parts."
+                    $"The request with the Idempotency-Key {SentIn(request)} was answered with more than {KeptAnswers.MostBytes >> 20} MB, which is not kept. Send it with a new key, or in parts."
                 );
             case RepeatState.Answered(var body):
                 context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
@@ -53,6 +49,44 @@ internal sealed class RepeatedRequests(KeptAnswers kept)
                 throw new UnreachableException();
         }
     }
+
+    /// <summary>The same for what is made in Postgres: it and the answer that is kept of it are there together, or neither.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="request">Null when it has no key.</param>
+    /// <param name="make">Makes it on the connection of a transaction that acts for the caller's tenant, or says why it does not.</param>
+    public Task<Refusal?> MakeAsync(
+        HttpContext context,
+        KeptRequest? request,
+        Func<NpgsqlConnection, Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> make
+    ) =>
+        AnswerAsync(
+            context,
+            request,
+            async () =>
+            {
+                Refusal? refusal = null;
+                var made = await kept.MakeAsync(
+                    context.GetTenantId(),
+                    request,
+                    async transaction =>
+                    {
+                        (refusal, var body) = await make(transaction);
+                        return refusal is null ? (ReadOnlyMemory<byte>?)body : null;
+                    }
+                );
+                return made is { } answer ? (null, answer) : (refusal ?? InProgress(request!), default);
+            }
+        );
+
+    private static string SentIn(KeptRequest request) => Quoted.Of(IdempotencyKey.Sent(request.Key));
+
+    private static Refusal InProgress(KeptRequest request) =>
+        ProblemTypes.RequestInProgress.With(
+            $"The request with the Idempotency-Key {SentIn(request)} is still being answered. Send it again in a moment."
+        ) with
+        {
+            RetryAfter = Soon,
+        };
 
     private async Task<Refusal?> HoldAsync(
         HttpContext context,

@@ -17,12 +17,15 @@ public sealed class BatchCrashTests(StackFixture fixture)
     [Fact]
     public async Task F_1_a_batch_whose_Api_is_killed_while_it_hands_over_lines_loses_none_and_asks_no_provider_twice()
     {
-        var model = await _client.TeachWordsAsync(3, 1, firstMs: 200);
+        var model = await _client.TeachWordsAsync(3, 1, firstMs: 1);
+        // None of its jobs ends before the kill, so no more lines than may be open are handed over.
+        Assert.True(await HoldAsync("pause", model), "the model is paused");
         var id = await CreateAsync(model);
         await Eventually.TrueAsync(async _ => await CountAsync(model) >= 50, "lines are jobs", TimeSpan.FromSeconds(60));
 
         _stack.Processes.Kill("api");
         var atKill = await CountAsync(model);
+        await Eventually.TrueAsync(_ => HoldAsync("resume", model), "the model is resumed", TimeSpan.FromSeconds(60));
 
         var batch = await Eventually.GetAsync(
             async token => JsonElement.Parse(await _stack.Api.GetStringAsync($"/v1/batches/{id}", token)),
@@ -67,6 +70,16 @@ public sealed class BatchCrashTests(StackFixture fixture)
             TestRun.Cancel
         );
         return Text(await OpenAiClientOf.ReadAsync(made), "id")!;
+    }
+
+    private async Task<bool> HoldAsync(string act, string model)
+    {
+        using var response = await _stack.Api.PostAsJsonAsync(
+            $"/api/v1/queues/{act}",
+            new Dictionary<string, string> { ["kind"] = "model", ["name"] = model },
+            TestRun.Cancel
+        );
+        return response.IsSuccessStatusCode;
     }
 
     private async Task<long> CountAsync(string model)

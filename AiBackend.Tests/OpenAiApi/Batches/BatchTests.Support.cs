@@ -112,3 +112,9 @@ public sealed partial class BatchTests
 
     private static string? Text(JsonElement value, string member) => value.GetProperty(member).GetString();
 }
+
+/// <summary>Who waits for a lock waits for long: tests hold some.</summary>
+public sealed class BatchApi(PostgresServer postgres) : Api.ApiServer(postgres)
+{
+    protected override IEnumerable<(string Name, string Value)> Settings => [("Database:LockTimeout", "00:00:25")];
+}

@@ -2,14 +2,13 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using AiBackend.Core.Jobs;
-using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 using static AiBackend.Tests.OpenAiApi.OpenAiClientOf;
 
 namespace AiBackend.Tests.OpenAiApi.Batches;
 
 /// <summary>Batches: lines of a file become jobs, each once, and files say what became of them.</summary>
-public sealed partial class BatchTests(ApiServer api) : IClassFixture<ApiServer>
+public sealed partial class BatchTests(BatchApi api) : IClassFixture<BatchApi>
 {
     private const string Chat = """{"model":"default","messages":[{"role":"user","content":"Hi"}]}""";
 

@@ -67,7 +67,7 @@ public sealed class FileTests(FileApi api) : IClassFixture<FileApi>
         Assert.False(rest.GetProperty("has_more").GetBoolean());
         Assert.Equal(ids, Ids(oldest));
         Assert.Empty(Ids(none));
-        foreach (var query in (string[])["limit=0", "order=up", "after=x", "page=2"])
+        foreach (var query in (string[])["limit=0", "order=up", "after=x", "page=2", "purpose=%00"])
         {
             Assert.Equal(HttpStatusCode.BadRequest, (await http.GetAsync($"/v1/files?{query}", TestRun.Cancel)).StatusCode);
         }
@@ -99,6 +99,14 @@ public sealed class FileTests(FileApi api) : IClassFixture<FileApi>
 
         Assert.Equal(kept, Text(made, "filename"));
         Assert.Equal("application/octet-stream", read.Content.Headers.ContentType!.ToString());
+    }
+
+    [Fact]
+    public async Task A_60_a_name_that_is_too_long_is_cut_between_characters()
+    {
+        var made = await ReadAsync(await UploadAsync(await TenantAsync(), Encoding.UTF8.GetBytes(Line), new string('a', 254) + "😀.jsonl"));
+
+        Assert.Equal(new string('a', 254), Text(made, "filename"));
     }
 
     public static TheoryData<byte[]> Others =>
