@@ -9,7 +9,8 @@ public sealed class CredentialSeal
     private readonly SecretSeal _seal;
 
     /// <summary>Derives the key from the secret.</summary>
-    public CredentialSeal(IOptions<RoutingOptions> options) => _seal = new(options.Value.CredentialSecret, "provider credentials"u8);
+    public CredentialSeal(IOptions<RoutingOptions> options) =>
+        _seal = new(options.Value.CredentialSecret, "provider credentials", options.Value.Installation);
 
     /// <summary>Whether there is a secret to encrypt with.</summary>
     public bool IsPossible => _seal.IsPossible;

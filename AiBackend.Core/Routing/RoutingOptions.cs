@@ -21,6 +21,9 @@ public sealed class RoutingOptions
     )]
     public string? CredentialSecret { get; set; }
 
+    /// <summary>The name of the installation, <c>Installation__Name</c>: what was sealed under another one does not open.</summary>
+    public string? Installation { get; internal set; }
+
     /// <summary>Between two looks for changes. Default 1 s.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "00:01:00")]
     public TimeSpan RefreshEvery { get; set; } = TimeSpan.FromSeconds(1);

@@ -1,4 +1,5 @@
 using AiBackend.Core.Providers.Catalog;
+using AiBackend.Core.Secrets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -15,6 +16,9 @@ public static class RoutingRegistration
             .BindConfiguration(RoutingOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
+        builder.Services.PostConfigure<RoutingOptions>(options =>
+            options.Installation = builder.Configuration[SecretSeal.InstallationSetting]
+        );
         if (builder.Environment.IsDevelopment())
         {
             builder.Services.PostConfigure<RoutingOptions>(options => options.CredentialSecret ??= RoutingOptions.DevelopmentSecret);

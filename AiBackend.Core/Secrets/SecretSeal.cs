@@ -7,6 +7,9 @@ namespace AiBackend.Core.Secrets;
 /// <remarks>So a copy of the database gives nothing away, and a row moved to another owner opens nothing.</remarks>
 internal sealed class SecretSeal
 {
+    /// <summary>Configuration: the name of this installation, which a copy of its database elsewhere does not have.</summary>
+    public const string InstallationSetting = "Installation:Name";
+
     private const int NonceLength = 12;
     private const int TagLength = 16;
 
@@ -14,10 +17,16 @@ internal sealed class SecretSeal
 
     /// <param name="secret">What the key is derived from; null seals nothing.</param>
     /// <param name="purpose">What is sealed: the same secret gives each purpose its own key.</param>
-    public SecretSeal(string? secret, ReadOnlySpan<byte> purpose) =>
+    /// <param name="installation">Where: the same secret under another name opens nothing of it. Null is no name.</param>
+    public SecretSeal(string? secret, string purpose, string? installation) =>
         _key = secret is null
             ? null
-            : HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(secret), 32, info: purpose.ToArray());
+            : HKDF.DeriveKey(
+                HashAlgorithmName.SHA256,
+                Encoding.UTF8.GetBytes(secret),
+                32,
+                info: Encoding.UTF8.GetBytes(string.IsNullOrEmpty(installation) ? purpose : $"{purpose}\0{installation}")
+            );
 
     /// <summary>Whether there is a secret to encrypt with.</summary>
     public bool IsPossible => _key is not null;

@@ -17,4 +17,7 @@ public sealed class WebhookOptions
     /// </summary>
     [MinLength(32, ErrorMessage = "Webhooks:SealSecret is shorter than 32 characters. Set Webhooks__SealSecret to a longer random secret.")]
     public string? SealSecret { get; set; }
+
+    /// <summary>The name of the installation, <c>Installation__Name</c>: what was sealed under another one does not open.</summary>
+    public string? Installation { get; internal set; }
 }

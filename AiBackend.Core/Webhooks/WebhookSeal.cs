@@ -9,7 +9,8 @@ public sealed class WebhookSeal
     private readonly SecretSeal _seal;
 
     /// <summary>Derives the key from the secret.</summary>
-    public WebhookSeal(IOptions<WebhookOptions> options) => _seal = new(options.Value.SealSecret, "webhook secrets"u8);
+    public WebhookSeal(IOptions<WebhookOptions> options) =>
+        _seal = new(options.Value.SealSecret, "webhook secrets", options.Value.Installation);
 
     /// <summary>Whether there is a secret to encrypt with.</summary>
     public bool IsPossible => _seal.IsPossible;

@@ -1,4 +1,5 @@
 using AiBackend.Core.Egress;
+using AiBackend.Core.Secrets;
 using AiBackend.Core.Webhooks.Inbound;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -44,8 +45,10 @@ public static class WebhooksRegistration
             .ValidateOnStart();
         var isDevelopment = builder.Environment.IsDevelopment();
         builder.Services.PostConfigure<WebhookOptions>(options =>
-            options.SealSecret ??= builder.Configuration[OtherSecret] ?? (isDevelopment ? WebhookOptions.DevelopmentSecret : null)
-        );
+        {
+            options.SealSecret ??= builder.Configuration[OtherSecret] ?? (isDevelopment ? WebhookOptions.DevelopmentSecret : null);
+            options.Installation = builder.Configuration[SecretSeal.InstallationSetting];
+        });
         builder.Services.TryAddSingleton<WebhookSeal>();
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using AiBackend.Core.Routing;
+using AiBackend.Core.Webhooks;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Routing;
@@ -44,6 +45,36 @@ public sealed class CredentialSealTests
         }
 
         Assert.Null(Seal.Open("p", "m", box[..10]));
+    }
+
+    [Fact]
+    public void A_79_a_copy_of_the_database_under_another_name_opens_neither_keys_nor_secrets_though_it_has_the_same_secret()
+    {
+        var (production, copy, unnamed) = (Host("production"), Host("staging"), Host(null));
+        var owner = Guid.CreateVersion7();
+        var key = production.GetRequiredService<CredentialSeal>().Seal("p", "m", Key);
+        var secret = production.GetRequiredService<WebhookSeal>().Seal(owner, WebhookSecret.Create());
+
+        Assert.Equal(Key, Host("production").GetRequiredService<CredentialSeal>().Open("p", "m", key));
+        Assert.NotNull(Host("production").GetRequiredService<WebhookSeal>().Open(owner, secret));
+        Assert.All(
+            new[] { copy, unnamed },
+            elsewhere =>
+            {
+                Assert.Null(elsewhere.GetRequiredService<CredentialSeal>().Open("p", "m", key));
+                Assert.Null(elsewhere.GetRequiredService<WebhookSeal>().Open(owner, secret));
+            }
+        );
+    }
+
+    private static ServiceProvider Host(string? installation)
+    {
+        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new() { EnvironmentName = "Production" });
+        builder.Configuration["Routing:CredentialSecret"] = "a secret of this test that has enough letters";
+        builder.Configuration["Installation:Name"] = installation;
+        builder.AddRouting();
+        builder.AddWebhookEndpoints();
+        return builder.Services.BuildServiceProvider();
     }
 
     private static CredentialSeal With(string? secret) => new(Options.Create(new RoutingOptions { CredentialSecret = secret }));

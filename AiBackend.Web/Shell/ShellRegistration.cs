@@ -23,6 +23,12 @@ internal static class ShellRegistration
                 options.DetailedErrors = builder.Environment.IsDevelopment();
             })
             .AddHubOptions(options => options.MaximumReceiveMessageSize = MaxMessageBytes);
+        builder
+            .Services.AddOptions<CircuitOptions>()
+            .BindConfiguration(CircuitOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        builder.Services.AddSingleton<CircuitLimits>();
         builder.Services.AddAntiforgery(options => options.SuppressXFrameOptionsHeader = true);
         builder.Services.AddRadzenComponents();
         builder.Services.AddScoped<Browser>();
@@ -52,6 +58,7 @@ internal static class ShellRegistration
         app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
         app.UseAuthentication();
         app.UseSignInGate();
+        app.Use(app.Services.GetRequiredService<CircuitLimits>().InvokeAsync);
         app.UseAntiforgery();
     }
 
