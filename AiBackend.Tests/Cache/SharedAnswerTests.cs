@@ -61,7 +61,7 @@ public sealed class SharedAnswerTests(PostgresServer postgres, RedisServer redis
     }
 
     [Fact]
-    public async Task Another_tenant_never_gets_the_answer()
+    public async Task A_5_another_tenant_never_gets_the_answer()
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var model = await simulator.ModelAsync(new { words = 3 });

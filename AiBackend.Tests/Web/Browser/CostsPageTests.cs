@@ -89,10 +89,12 @@ public sealed class CostsPageTests(StackFixture stack, BrowserFixture browser) :
         await page.GetByLabel("Which", new() { Exact = true }).FillAsync(feature);
         await page.GetByLabel("In", new() { Exact = true }).SelectOptionAsync("hour");
         await page.GetByLabel("At most, US dollars").FillAsync("2.5");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Set budget" }).ClickAsync();
+        // Twice in a row sets one.
+        await page.GetByRole(AriaRole.Button, new() { Name = "Set budget" }).DblClickAsync();
 
         var bar = page.Locator(".budget", new() { HasText = feature });
         await Assertions.Expect(bar).ToContainTextAsync("$2.50 an hour");
+        await Assertions.Expect(page.Locator(".notice-failed, .field-error")).ToHaveCountAsync(0);
         await bar.GetByRole(AriaRole.Button, new() { NameRegex = new("^Change the budget") }).ClickAsync();
         await bar.GetByLabel("At most, US dollars").FillAsync("7");
         await bar.GetByLabel("Alerts at, %").FillAsync("50");
