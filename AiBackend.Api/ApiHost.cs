@@ -76,6 +76,7 @@ internal static class ApiHost
         app.Use(HubDoor.CheckOriginAsync);
         app.UseStorageGate();
         app.UseAuthentication();
+        app.Use(MeantTenant.CheckAsync);
         app.UseAuthorization();
         app.Use(app.Services.GetRequiredService<TenantLimits>().InvokeAsync);
         app.UseAuditActor();

@@ -42,7 +42,7 @@ internal sealed class ApiKeyHandler(
         return
             KeyOf(Request) is not { } key
             || (attempts.IsOver(Context.Connection.RemoteIpAddress) && !callers.IsKnown(key))
-            || await callers.FindAsync(key, CancellationToken.None) is not { } caller
+            || await callers.FindAsync(key, MeantTenant.Of(Request), CancellationToken.None) is not { } caller
             || !caller.MayComeFrom(Context.Connection.RemoteIpAddress)
             ? AuthenticateResult.NoResult()
             : AuthenticateResult.Success(TicketOf(caller, key));

@@ -16,5 +16,14 @@ internal sealed class Callers(ApiKeyStore keys, SessionStore sessions)
     public ValueTask<Caller?> FindAsync(string text, CancellationToken cancellationToken) =>
         IsSession(text) ? sessions.FindCallerAsync(text, cancellationToken) : keys.FindCallerAsync(text, cancellationToken);
 
+    /// <summary>The same for a request that names its tenant: what was known a moment ago does not decide against it.</summary>
+    public async ValueTask<Caller?> FindAsync(string text, string? tenant, CancellationToken cancellationToken)
+    {
+        var caller = await FindAsync(text, cancellationToken);
+        return tenant is null || caller?.UserId is null || caller.Tenant == tenant
+            ? caller
+            : await sessions.FindNowAsync(text, cancellationToken);
+    }
+
     private static bool IsSession(string text) => text.StartsWith(SessionStore.Prefix, StringComparison.Ordinal);
 }

@@ -1,11 +1,10 @@
-using System.Security.Claims;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Core.Database;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Auth;
 
-/// <summary>Asks again about the keys of open streams, which outlive the check at their begin.</summary>
+/// <summary>Asks again about keys whose requests last: those with a slow body, open streams and connections.</summary>
 internal sealed class LiveKeys(
     Callers callers,
     IStorageWatch storage,
@@ -15,35 +14,34 @@ internal sealed class LiveKeys(
 ) : BackgroundService
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
-
-    /// <summary>How many streams of the request's key are open here.</summary>
-    public int CountOf(HttpRequest request)
-    {
-        lock (_gate)
-        {
-            return ApiKeyHandler.KeyOf(request) is { } key && _entries.TryGetValue(key, out var entry) ? entry.Count : 0;
-        }
-    }
+    private readonly Dictionary<string, HashSet<Registration>> _open = new(StringComparer.Ordinal);
 
     /// <summary>Whether whoever was let in would be let in again, for the same tenant; of work without a key others decide that.</summary>
-    public async ValueTask<bool> CountsAsync(ClaimsPrincipal user, CancellationToken cancellationToken) =>
-        user.Identity is not CallerIdentity { Key: { } key, Caller.TenantId: var tenantId }
-        || (await callers.FindAsync(key, cancellationToken) is { } caller && caller.TenantId == tenantId);
+    public async ValueTask<bool> CountsAsync(HttpContext context, CancellationToken cancellationToken) =>
+        Admittance.Of(context) is not { } admittance || admittance.Holds(await callers.FindAsync(admittance.Key, cancellationToken));
 
-    /// <summary>Begins to ask about the key of a request; dispose to stop.</summary>
-    public Registration Watch(HttpRequest request)
+    /// <summary>Begins to ask about the key of a request, unless it has as many streams open here as it may; dispose to stop.</summary>
+    /// <param name="context">The request, or the connection.</param>
+    /// <param name="most">How many it may have.</param>
+    /// <returns>Null when it has as many.</returns>
+    public Registration? TryWatch(HttpContext context, int most)
     {
-        var key = ApiKeyHandler.KeyOf(request) ?? throw new InvalidOperationException("The request carries no key.");
+        var admittance = Admittance.Of(context) ?? throw new InvalidOperationException("The request carries no key.");
         lock (_gate)
         {
-            if (!_entries.TryGetValue(key, out var entry))
+            if (!_open.TryGetValue(admittance.Key, out var open))
             {
-                _entries[key] = entry = new Entry();
+                _open[admittance.Key] = open = [];
             }
 
-            entry.Count++;
-            return new Registration(this, key, entry);
+            if (open.Count >= most)
+            {
+                return null;
+            }
+
+            var registration = new Registration(this, admittance);
+            open.Add(registration);
+            return registration;
         }
     }
 
@@ -52,20 +50,21 @@ internal sealed class LiveKeys(
         using var timer = new PeriodicTimer(options.Value.KeyCheck, clock);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            foreach (var (key, entry) in Snapshot())
+            foreach (var (key, open) in Snapshot())
             {
-                await CheckAsync(key, entry, stoppingToken);
+                await CheckAsync(key, open, stoppingToken);
             }
         }
     }
 
-    private async Task CheckAsync(string key, Entry entry, CancellationToken cancellationToken)
+    private async Task CheckAsync(string key, IReadOnlyList<Registration> open, CancellationToken cancellationToken)
     {
         try
         {
-            if (await callers.FindAsync(key, cancellationToken) is null)
+            var now = await callers.FindAsync(key, cancellationToken);
+            foreach (var registration in open.Where(each => !each.Admittance.Holds(now)))
             {
-                await entry.Revoked.CancelAsync();
+                await registration.EndAsync();
             }
         }
         catch (Exception outage) when (StorageFailures.MayCome(outage))
@@ -78,39 +77,39 @@ internal sealed class LiveKeys(
         }
     }
 
-    private List<KeyValuePair<string, Entry>> Snapshot()
+    private List<(string Key, IReadOnlyList<Registration> Open)> Snapshot()
     {
         lock (_gate)
         {
-            return [.. _entries];
+            return [.. _open.Select(each => (each.Key, (IReadOnlyList<Registration>)[.. each.Value]))];
         }
     }
 
-    private void Release(string key, Entry entry)
+    private void Release(Registration registration)
     {
         lock (_gate)
         {
-            // A source that was cancelled may still be held by others of the same key, so it is left to the collector.
-            if (--entry.Count == 0)
+            var key = registration.Admittance.Key;
+            if (_open.TryGetValue(key, out var open) && open.Remove(registration) && open.Count == 0)
             {
-                _entries.Remove(key);
+                _open.Remove(key);
             }
         }
     }
 
-    /// <summary>Whether a key still counts.</summary>
-    public sealed class Registration(LiveKeys owner, string key, Entry entry) : IDisposable
+    /// <summary>Whether a key still counts for what it began.</summary>
+    public sealed class Registration(LiveKeys owner, Admittance admittance) : IDisposable
     {
-        /// <summary>Fires soon after the key was revoked or has expired.</summary>
-        public CancellationToken Revoked => entry.Revoked.Token;
+        // Left to the collector: it may be cancelled while its holder lets go of it.
+        private readonly CancellationTokenSource _revoked = new();
 
-        public void Dispose() => owner.Release(key, entry);
-    }
+        public Admittance Admittance => admittance;
 
-    public sealed class Entry
-    {
-        public CancellationTokenSource Revoked { get; } = new();
+        /// <summary>Fires soon after the key was revoked, has expired or may do this no more.</summary>
+        public CancellationToken Revoked => _revoked.Token;
 
-        public int Count { get; set; }
+        public Task EndAsync() => _revoked.CancelAsync();
+
+        public void Dispose() => owner.Release(this);
     }
 }

@@ -75,10 +75,7 @@ internal static class Policies
         authorization.SetDefaultPolicy(anyKey).SetFallbackPolicy(anyKey).AddPolicy(AnyKey, anyKey);
         authorization.AddPolicy(
             Operators,
-            policy =>
-                policy
-                    .RequireAuthenticatedUser()
-                    .RequireAssertion(context => context.User.Identity is CallerIdentity { Caller: { } caller } && caller.IsOperator())
+            policy => policy.RequireAuthenticatedUser().RequireAssertion(context => Allows(context, Operators))
         );
         foreach (var scope in Scopes)
         {
@@ -86,8 +83,17 @@ internal static class Policies
         }
     }
 
-    private static bool Allows(AuthorizationHandlerContext context, string scope) =>
-        context.User.Identity is CallerIdentity { Caller: { } caller } && caller.Has(scope);
+    private static bool Allows(AuthorizationHandlerContext context, string policy) =>
+        context.User.Identity is CallerIdentity { Caller: { } caller } && caller.Meets(policy);
+
+    /// <summary>Whether a caller meets one of these policies; null is what endpoints have that name none.</summary>
+    public static bool Meets(this Caller caller, string? policy) =>
+        policy switch
+        {
+            null or AnyKey => true,
+            Operators => caller.IsOperator(),
+            var scope => caller.Has(scope),
+        };
 
     /// <summary>Whether a caller acts for who runs the installation.</summary>
     public static bool IsOperator(this Caller caller) => caller.TenantId == ApiKeyStore.DefaultTenant;

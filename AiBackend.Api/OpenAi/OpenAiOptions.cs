@@ -7,7 +7,7 @@ internal sealed class OpenAiOptions
 {
     public const string SectionName = "OpenAi";
 
-    /// <summary>Longest that a call without a stream waits for its job. Default 30 min, beyond any client's own patience.</summary>
+    /// <summary>Longest that a call without a stream waits for its job, or for its embeddings. Default 30 min, beyond any client's own patience.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "1.00:00:00")]
     public TimeSpan LongestWait { get; set; } = TimeSpan.FromMinutes(30);
 }

@@ -54,6 +54,7 @@ internal static class DescribingEndpoints
         ProblemTypes.UnknownQueryParameter,
         ProblemTypes.Unauthorized,
         ProblemTypes.MissingScope,
+        ProblemTypes.OtherTenant,
         ProblemTypes.TenantLimitReached,
         ProblemTypes.InternalError,
         ProblemTypes.StorageUnavailable,

@@ -29,6 +29,10 @@ internal sealed class ExceptionProblems(IStorageWatch storage, ILogger<Exception
                 return ProblemTypes.RequestTimeout.With(
                     "The body arrived too slowly and was given up. Send it again on a faster connection."
                 );
+            case BadHttpRequestException { StatusCode: StatusCodes.Status401Unauthorized }:
+                return ProblemTypes.Unauthorized.With(
+                    "The key ended, or lost what the request needs, while the request was sent. Nothing was done; send it with another key."
+                );
             case BadHttpRequestException malformed:
                 return ProblemTypes.MalformedRequest.With("The request broke the rules of HTTP and was not read to its end.") with
                 {

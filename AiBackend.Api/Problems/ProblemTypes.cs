@@ -63,6 +63,7 @@ internal static class ProblemTypes
     public static readonly ProblemType BudgetExists = new("budget-exists", 409, "There is such a budget already");
     public static readonly ProblemType DeploymentInUse = new("deployment-in-use", 409, "A route needs the deployment");
     public static readonly ProblemType NoCredentialSecret = new("no-credential-secret", 409, "Provider keys cannot be stored here");
+    public static readonly ProblemType OtherTenant = new("other-tenant", 409, "The request is meant for another tenant");
     public static readonly ProblemType KeyEnded = new("key-ended", 409, "The API key is over");
     public static readonly ProblemType TooManyKeys = new("too-many-keys", 409, "The tenant has too many API keys");
     public static readonly ProblemType SlugTaken = new("slug-taken", 409, "The name is taken");
@@ -159,6 +160,7 @@ internal static class ProblemTypes
         BudgetExists,
         DeploymentInUse,
         NoCredentialSecret,
+        OtherTenant,
         KeyEnded,
         TooManyKeys,
         SlugTaken,

@@ -63,7 +63,14 @@ internal sealed class SessionRequests(
             return;
         }
 
-        await AnswerAsync(context, context.User.GetCaller());
+        var caller = context.User.GetCaller();
+        if (caller.UserId is not null)
+        {
+            // Where a session works is asked to know it for sure: pages say it, and what they send says it too.
+            caller = await sessions.FindNowAsync(ApiKeyHandler.KeyOf(context.Request)!, context.RequestAborted);
+        }
+
+        await (caller is null ? context.RefuseAsync(MisplacedKey.None) : AnswerAsync(context, caller));
     }
 
     public async Task PatchAsync(HttpContext context)

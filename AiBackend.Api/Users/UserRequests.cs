@@ -67,7 +67,8 @@ internal sealed class UserRequests(UserStore users, TimeProvider clock)
             ?? (caller.UserId is null && !caller.IsOperator() ? RefuseKey(caller) : null)
             ?? CheckRole(caller, user!)
             ?? CheckRole(caller, changed);
-        var now = refusal is null ? await users.ChangeAsync(user!, changed, request.Password, context.RequestAborted) : null;
+        var token = caller.UserId is null ? null : ApiKeyHandler.KeyOf(context.Request);
+        var now = refusal is null ? await users.ChangeAsync(user!, changed, request.Password, token, context.RequestAborted) : null;
         await AnswerAsync(context, StatusCodes.Status200OK, refusal, now);
     }
 

@@ -1,9 +1,13 @@
 using System.Buffers;
+using AiBackend.Api.Auth;
 
 namespace AiBackend.Api.Wire;
 
 /// <summary>A request's whole body in one piece of pooled memory; dispose to give it back.</summary>
-/// <remarks>How large it may be is Kestrel's limit, which ends the read with a <see cref="BadHttpRequestException"/>.</remarks>
+/// <remarks>
+/// How large it may be is Kestrel's limit, which ends the read with a <see cref="BadHttpRequestException"/>; so does a key that ended meanwhile,
+/// since a body may take an hour.
+/// </remarks>
 internal readonly struct RequestBody : IDisposable
 {
     private readonly byte[] _rented;
@@ -45,6 +49,7 @@ internal readonly struct RequestBody : IDisposable
                 request.BodyReader.AdvanceTo(read.Buffer.End);
                 if (read.IsCompleted)
                 {
+                    await KeyAfterBody.CheckAsync(request.HttpContext);
                     return new RequestBody(rented, length);
                 }
             }

@@ -5,14 +5,11 @@ using NpgsqlTypes;
 namespace AiBackend.Core.Repeats;
 
 /// <summary>Answers to requests with an Idempotency-Key that make no job (0035b_kept_answers.sql).</summary>
-/// <remarks>Whoever begins is its holder; one that died in the middle is followed by the next repeat after <see cref="Abandoned"/>.</remarks>
+/// <remarks>Whoever begins is its holder; one that died in the middle is followed by the next repeat when no such request can be under way any more.</remarks>
 public sealed class KeptAnswers(NpgsqlDataSource database)
 {
     /// <summary>Largest answer that is kept.</summary>
     public const int MostBytes = 4 << 20;
-
-    /// <summary>Longer than any such request takes.</summary>
-    public static readonly TimeSpan Abandoned = TimeSpan.FromMinutes(12);
 
     private const string BeginSql = """
         INSERT INTO kept_answers AS k (tenant_id, key, fingerprint, holder)
@@ -45,13 +42,16 @@ public sealed class KeptAnswers(NpgsqlDataSource database)
         """;
 
     /// <summary>Begins a request, unless it came before.</summary>
-    public async Task<RepeatState> BeginAsync(KeptRequest request, CancellationToken cancellationToken)
+    /// <param name="request">The request.</param>
+    /// <param name="abandonedAfter">Longer than any such request takes: whose holder is older has died.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<RepeatState> BeginAsync(KeptRequest request, TimeSpan abandonedAfter, CancellationToken cancellationToken)
     {
         await using (var begin = For(request, BeginSql))
         {
             begin.Parameters.AddWithValue("fingerprint", request.Fingerprint);
             begin.Parameters.AddWithValue("holder", request.Holder);
-            begin.Parameters.AddWithValue("abandoned", NpgsqlDbType.Interval, Abandoned);
+            begin.Parameters.AddWithValue("abandoned", NpgsqlDbType.Interval, abandonedAfter);
             if (await begin.ExecuteScalarAsync(cancellationToken) is not null)
             {
                 return new RepeatState.First();

@@ -14,6 +14,9 @@ public sealed record Caller(Guid TenantId, string KeyId, IReadOnlyList<string> S
     /// <summary>The organisation that the tenant belongs to.</summary>
     public Guid OrganisationId { get; init; }
 
+    /// <summary>Slug of the tenant.</summary>
+    public string Tenant { get; init; } = "";
+
     /// <summary>Who signed in; null for a key.</summary>
     public Guid? UserId { get; init; }
 

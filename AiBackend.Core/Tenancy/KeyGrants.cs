@@ -34,8 +34,9 @@ internal sealed class KeyGrants([FromKeyedServices(DatabaseRegistration.AllTenan
     // With the wait of a claim's own, within the 5 s in which a revocation counts everywhere.
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(4);
 
-    // For as long a server may let a key in that was revoked meanwhile. What is submitted later is a replay, and somebody else's wish.
-    private static readonly TimeSpan AcceptedStill = TimeSpan.FromSeconds(5);
+    // Let in at the last moment, a job waits for the commit before its own, and each is a statement of up to 5 s. What is submitted later is
+    // a replay, and somebody else's wish.
+    private static readonly TimeSpan AcceptedStill = ApiKeyStore.LongestTrust + TimeSpan.FromSeconds(10);
 
     private const string Sql = "SELECT revoked_at, allowed_models FROM api_keys WHERE key_id = @key_id";
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using AiBackend.Api.OpenAi.Calls;
+using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Core.Jobs;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
@@ -34,6 +35,31 @@ public sealed class FollowedResponseTests(QuicklyBeatingApi api) : IClassFixture
         Assert.Equal(JobIdOf(then), JobIdOf(repeat));
         await ReadErrorAsync(anew, HttpStatusCode.BadRequest);
         await ReadErrorAsync(anewWithKey, HttpStatusCode.BadRequest);
+    }
+
+    [Fact]
+    public async Task A_47_a_conversation_grows_to_its_ceiling_and_no_further_and_the_refusal_says_what_to_do()
+    {
+        var (said, before, turns) = (new string('x', 900_000), "null", 0);
+        while (true)
+        {
+            using var turn = await PostAsync(
+                $$"""{"model":"default","background":true,"previous_response_id":{{before}},"input":"{{said}}"}"""
+            );
+            if (!turn.IsSuccessStatusCode)
+            {
+                var error = await ReadErrorAsync(turn, HttpStatusCode.BadRequest);
+                Assert.Contains("Begin anew without it", error.GetProperty("message").GetString(), StringComparison.Ordinal);
+                break;
+            }
+
+            turns++;
+            before = (await ReadAsync(turn)).GetProperty("id").GetRawText();
+            using var running = await (await api.WorkerAsync()).ClaimAsync(JobIdOf(turn));
+            Assert.True(await running.EndAsync(AttemptEnd.Succeeded("Go on.")));
+        }
+
+        Assert.Equal(PreviousResponses.MostInput / said.Length, turns);
     }
 
     [Theory]

@@ -13,7 +13,7 @@ public sealed class KeyAtClaimTests(PostgresServer postgres, RedisServer redis, 
 {
     [Theory]
     [InlineData("revoked_at = now()", "failed", "key_revoked")]
-    [InlineData("revoked_at = (SELECT min(created_at) FROM jobs) - interval '4.5 s'", "failed", "key_revoked")]
+    [InlineData("revoked_at = (SELECT min(created_at) FROM jobs) - interval '14 s'", "failed", "key_revoked")]
     [InlineData("revoked_at = (SELECT min(created_at) FROM jobs) - interval '1 minute'", "completed", null)]
     [InlineData("allowed_models = '{other}'", "failed", "model_not_allowed")]
     [InlineData("expires_at = now()", "completed", null)]

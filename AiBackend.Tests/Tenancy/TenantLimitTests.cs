@@ -69,6 +69,29 @@ public sealed class TenantLimitTests(PostgresServer postgres)
         );
     }
 
+    [Fact]
+    public async Task A_44_streams_of_posts_count_too_and_those_at_the_same_time_make_no_more_jobs_than_there_is_room_for()
+    {
+        await using var api = new LimitedServer(postgres, "1000", submits: "1000");
+        await api.InitializeAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => StreamAsync(api, i % 2 == 0)));
+
+        Assert.Equal(
+            (2, 6),
+            (
+                answers.Count(answer => answer.StatusCode == HttpStatusCode.OK),
+                answers.Count(answer => answer.StatusCode == HttpStatusCode.TooManyRequests)
+            )
+        );
+        await using var count = api.Db.Source.CreateCommand("SELECT count(*) FROM jobs");
+        Assert.Equal(2L, await count.ExecuteScalarAsync(TestRun.Cancel));
+        foreach (var answer in answers)
+        {
+            answer.Dispose();
+        }
+    }
+
     [Theory]
     [InlineData("5", 1)]
     [InlineData("0", 0)]
@@ -141,6 +164,21 @@ public sealed class TenantLimitTests(PostgresServer postgres)
     private static Task<HttpResponseMessage> OpenAsync(ApiServer api, string path) =>
         api.Http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, TestRun.Cancel);
 
+    private static async Task<HttpResponseMessage> StreamAsync(ApiServer api, bool isChat)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, isChat ? "/v1/chat/completions" : "/v1/responses")
+        {
+            Content = new StringContent(
+                isChat
+                    ? """{"model":"default","stream":true,"messages":[{"role":"user","content":"Hi"}]}"""
+                    : """{"model":"default","stream":true,"input":"Hi"}""",
+                System.Text.Encoding.UTF8,
+                "application/json"
+            ),
+        };
+        return await api.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestRun.Cancel);
+    }
+
     private static async Task<Guid> TenantOfAsync(ApiServer api, HttpClient client)
     {
         await using var command = api.Db.Source.CreateCommand("SELECT tenant_id FROM api_keys WHERE key_id = $1");
@@ -148,12 +186,12 @@ public sealed class TenantLimitTests(PostgresServer postgres)
         return (Guid)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
     }
 
-    private sealed class LimitedServer(PostgresServer postgres, string streams = "4") : ApiServer(postgres)
+    private sealed class LimitedServer(PostgresServer postgres, string streams = "4", string submits = "4") : ApiServer(postgres)
     {
         protected override IEnumerable<(string Name, string Value)> Settings =>
             [
                 ("Limits:TenantReadsPerMinute", "4"),
-                ("Limits:TenantSubmitsPerMinute", "4"),
+                ("Limits:TenantSubmitsPerMinute", submits),
                 ("Limits:TenantAdminPerMinute", "4"),
                 ("Limits:TenantStreamsPerMinute", streams),
                 ("Limits:OpenStreamsPerKey", "2"),

@@ -47,6 +47,29 @@ public sealed class InboundWebhookTests(ApiServer api) : InboundWebhooks(api), I
         Assert.Equal(1, await CountAsync(source.Id));
     }
 
+    [Fact]
+    public async Task A_29_a_signed_message_is_taken_whatever_becomes_of_a_key_that_its_sender_carries_along()
+    {
+        var source = await AddAsync();
+        var foreign = await _api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "jobs:read");
+        using var client = SlowContent.Client(_api.Address, foreign);
+        using var slow = SlowContent.OfJson(Body);
+        using var request = new HttpRequestMessage(HttpMethod.Post, source.Path) { Content = slow };
+        foreach (var (name, values) in Sign(source.Secret!, "carried", new string(' ', 8192) + Body))
+        {
+            request.Headers.TryAddWithoutValidation(name, values);
+        }
+
+        var delivered = client.SendAsync(request, TestRun.Cancel);
+        await slow.IsHeld;
+        await Tenancy.SlowBodyTests.RevokeAsync(_api, foreign);
+        slow.Release();
+
+        using var answer = await delivered;
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        Assert.Equal(1, await CountAsync(source.Id));
+    }
+
     [Theory]
     [InlineData("signature")]
     [InlineData("other version")]

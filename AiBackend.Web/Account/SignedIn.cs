@@ -14,6 +14,7 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(4);
 
     private readonly ConcurrentDictionary<string, (SessionInfo Info, long At)> _known = new(StringComparer.Ordinal);
+    private long _changes;
 
     /// <returns>Whose session it is; null when it is over or the Api does not say.</returns>
     public async Task<SessionInfo?> FindAsync(string token, CancellationToken cancellationToken)
@@ -22,6 +23,8 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
         {
             return known.Info;
         }
+
+        var (asked, changes) = (clock.GetTimestamp(), Volatile.Read(ref _changes));
 
         try
         {
@@ -38,7 +41,13 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
                 _known.Clear();
             }
 
-            _known[token] = (info!, clock.GetTimestamp());
+            _known[token] = (info!, asked);
+            if (Volatile.Read(ref _changes) != changes)
+            {
+                // Perhaps this one was moved or ended while the Api was asked.
+                _known.TryRemove(token, out _);
+            }
+
             return info;
         }
         catch (Exception failure) when (IsOutage(failure, cancellationToken))
@@ -94,13 +103,12 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
             // It stays where it is.
         }
 
-        _known.TryRemove(token, out _);
+        Forget(token);
     }
 
     /// <summary>Ends a session; one that cannot be ended now ends by its age.</summary>
     public async Task EndAsync(string token, CancellationToken cancellationToken)
     {
-        _known.TryRemove(token, out _);
         try
         {
             (await SendAsync(HttpMethod.Delete, "api/v1/sessions/current", token, null, cancellationToken)).Dispose();
@@ -109,6 +117,15 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
         {
             // The browser forgets it all the same.
         }
+
+        Forget(token);
+    }
+
+    private void Forget(string token)
+    {
+        // In this order: whoever asked before the change and keeps the answer after this sees that there was one.
+        Interlocked.Increment(ref _changes);
+        _known.TryRemove(token, out _);
     }
 
     private async Task<(T? Answer, string? Failure)> AskAsync<T>(

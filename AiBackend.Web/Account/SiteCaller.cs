@@ -1,4 +1,6 @@
+using System.Net.Http.Headers;
 using System.Security.Claims;
+using AiBackend.ApiContracts.Tenancy;
 using AiBackend.Web.Api;
 using Microsoft.AspNetCore.Components.Authorization;
 
@@ -50,6 +52,16 @@ internal sealed class SiteCaller(IServiceProvider services, DevelopmentKey key)
 
     /// <summary>The project in which the reader works; null when nobody signed in.</summary>
     public string? Project => User?.FindFirst(SiteCookieHandler.ProjectClaim)?.Value;
+
+    /// <summary>Says who asks, and in which project: another tab may have moved the session, and what this page shows is of the one before.</summary>
+    public void Sign(HttpRequestMessage request)
+    {
+        request.Headers.Authorization = Token is { } token ? new AuthenticationHeaderValue("Bearer", token) : null;
+        if (Project is { } project)
+        {
+            request.Headers.Add(RequestHeaders.Tenant, project);
+        }
+    }
 
     /// <summary>Those in which the reader may work, and what people call them.</summary>
     public IReadOnlyList<(string Slug, string Name)> Projects =>

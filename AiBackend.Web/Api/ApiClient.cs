@@ -116,7 +116,7 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller c
     {
         using var message = request;
         message.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
-        message.Headers.Authorization = caller.Token is { } token ? new AuthenticationHeaderValue("Bearer", token) : null;
+        caller.Sign(message);
         try
         {
             using var response = await clients.CreateClient(Name).SendAsync(message, cancellationToken);

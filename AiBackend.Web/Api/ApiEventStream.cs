@@ -66,7 +66,7 @@ internal sealed class ApiEventStream(IHttpClientFactory clients, SiteCaller call
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, Invariant($"{JobLinks.Of(id).Events[1..]}?after={after}"));
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/event-stream"));
-        request.Headers.Authorization = caller.Token is { } token ? new AuthenticationHeaderValue("Bearer", token) : null;
+        caller.Sign(request);
         try
         {
             var response = await clients.CreateClient(Name).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either);

@@ -42,6 +42,21 @@ public sealed record ApiFailure(HttpStatusCode? Status, string Code, string Titl
             null
         );
 
+    /// <summary>The Api's code for a request of one project by a session that works in another.</summary>
+    private const string OtherTenant = "other_tenant";
+
+    /// <summary>Whether the page is of a project in which its reader does not work any more.</summary>
+    public bool IsOfOtherProject => Code is OtherTenant;
+
+    public static ApiFailure ProjectSwitched { get; } =
+        new(
+            HttpStatusCode.Conflict,
+            OtherTenant,
+            "The project was switched in another tab",
+            "This page is of the project before, and what it asks for is refused. Reload it to work in the other project, or switch back first.",
+            null
+        );
+
     /// <summary>The same about something a person did, which nobody tries again for them.</summary>
     public ApiFailure OfAction =>
         Code switch
@@ -65,7 +80,8 @@ public sealed record ApiFailure(HttpStatusCode? Status, string Code, string Titl
         );
 
     public static ApiFailure From(HttpStatusCode status, Problem? problem) =>
-        problem is null
+        problem is { Code: OtherTenant } ? ProjectSwitched with { TraceId = problem.TraceId }
+        : problem is null
             ? new(
                 status,
                 "unexpected",
@@ -73,5 +89,5 @@ public sealed record ApiFailure(HttpStatusCode? Status, string Code, string Titl
                 Invariant($"It answered with status {(int)status}. Try again."),
                 null
             )
-            : new(status, problem.Code, problem.Title, problem.Detail, problem.TraceId);
+        : new(status, problem.Code, problem.Title, problem.Detail, problem.TraceId);
 }

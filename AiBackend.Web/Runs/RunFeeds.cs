@@ -4,7 +4,10 @@ using AiBackend.Web.Api;
 namespace AiBackend.Web.Runs;
 
 /// <summary>Shares one feed among all who watch the same run, and keeps it a little longer for whoever comes next.</summary>
-/// <remarks>A feed belongs to a caller as well as to a run: what one key may read says nothing about another.</remarks>
+/// <remarks>
+/// A feed belongs to a caller, in a project, as well as to a run: what one key may read says nothing about another, and it asks on as the page that
+/// began it did.
+/// </remarks>
 internal sealed class RunFeeds(
     SharedFeeds shared,
     ApiClient api,
@@ -16,7 +19,7 @@ internal sealed class RunFeeds(
 )
 {
     /// <summary>Joins the run's feed, starting it when nobody watches yet. Dispose the lease to leave.</summary>
-    public RunLease Join(Guid id) => shared.Join((caller.Token ?? "", id), () => Create(id));
+    public RunLease Join(Guid id) => shared.Join(new(caller.Token ?? "", caller.Project ?? "", id), () => Create(id));
 
     private RunFeed Create(Guid id) =>
         new(
@@ -28,6 +31,9 @@ internal sealed class RunFeeds(
         );
 }
 
+/// <summary>Who watches which run.</summary>
+internal readonly record struct FeedPlace(string Caller, string Project, Guid Run);
+
 /// <summary>The feeds of all readers.</summary>
 internal sealed class SharedFeeds(TimeProvider clock)
 {
@@ -35,11 +41,11 @@ internal sealed class SharedFeeds(TimeProvider clock)
     private static readonly TimeSpan Linger = TimeSpan.FromSeconds(30);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<(string Caller, Guid Run), Shared> _feeds = [];
+    private readonly Dictionary<FeedPlace, Shared> _feeds = [];
 
     /// <param name="place">Who watches which run.</param>
     /// <param name="create">Makes the feed when nobody of the same kind watches yet.</param>
-    public RunLease Join((string Caller, Guid Run) place, Func<RunFeed> create)
+    public RunLease Join(FeedPlace place, Func<RunFeed> create)
     {
         lock (_gate)
         {
@@ -54,7 +60,7 @@ internal sealed class SharedFeeds(TimeProvider clock)
         }
     }
 
-    private void Leave((string, Guid) place, Shared shared)
+    private void Leave(FeedPlace place, Shared shared)
     {
         int leave;
         lock (_gate)
@@ -67,7 +73,7 @@ internal sealed class SharedFeeds(TimeProvider clock)
     }
 
     /// <summary>Closes the feed unless somebody came or left meanwhile: only the last to leave closes it, and only once.</summary>
-    private async Task CloseLaterAsync((string, Guid) place, Shared shared, int leave)
+    private async Task CloseLaterAsync(FeedPlace place, Shared shared, int leave)
     {
         await Task.Delay(Linger, clock);
         lock (_gate)

@@ -64,18 +64,17 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
             ? context.RefuseAsync(refusal)
             : next(context);
 
-    /// <returns>Why a key may have no other stream for now, or null.</returns>
-    public Refusal? RefuseStream(string keyId, int open) =>
-        open < options.Value.OpenStreamsPerKey
-            ? null
-            : ProblemTypes.KeyLimitReached.With(
-                Invariant(
-                    $"The key {keyId} has used up its limit open_streams, which is {options.Value.OpenStreamsPerKey}. Close some, or read pages with Accept: application/json."
-                )
-            ) with
-            {
-                RetryAfter = StreamPause,
-            };
+    /// <summary>How many streams of one key may be open here.</summary>
+    public int MostStreams => options.Value.OpenStreamsPerKey;
+
+    /// <summary>What a key is told that has as many.</summary>
+    public Refusal TooManyStreams(string keyId) =>
+        ProblemTypes.KeyLimitReached.With(
+            Invariant($"The key {keyId} has used up its limit open_streams, which is {MostStreams}. Close some, or ask without a stream.")
+        ) with
+        {
+            RetryAfter = StreamPause,
+        };
 
     private Refusal? Refuse(HttpResponse response, Guid tenantId, EndpointClass asked)
     {

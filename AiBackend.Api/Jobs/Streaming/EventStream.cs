@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs.Streaming;
@@ -18,8 +19,19 @@ internal sealed class EventStream(
     TimeProvider clock
 )
 {
+    /// <summary>Makes room for a request's stream, until the request is over; before <see cref="SendAsync(HttpResponse, Guid, int, EventView)"/>, and before what it is about is begun.</summary>
     /// <returns>Why the caller may have no other stream for now, or null.</returns>
-    public Refusal? Refuse(HttpContext context) => limits.RefuseStream(context.User.GetCaller().KeyId, keys.CountOf(context.Request));
+    public Refusal? Open(HttpContext context)
+    {
+        if (keys.TryWatch(context, limits.MostStreams) is not { } key)
+        {
+            return limits.TooManyStreams(context.User.GetCaller().KeyId);
+        }
+
+        context.Response.RegisterForDispose(key);
+        context.Features.Set(key);
+        return null;
+    }
 
     /// <summary>Sends every event after <paramref name="after"/> as <paramref name="view"/> shows it; returns after <c>final</c>, when the reader leaves or the server stops.</summary>
     public async Task<StreamEnd> SendAsync(HttpResponse response, Guid jobId, int after, EventView view)
@@ -29,7 +41,7 @@ internal sealed class EventStream(
         // Proxies of the nginx family hold back what they are not told to pass on.
         response.Headers["X-Accel-Buffering"] = "no";
 
-        using var key = keys.Watch(response.HttpContext.Request);
+        var key = response.HttpContext.Features.GetRequiredFeature<LiveKeys.Registration>();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(
             response.HttpContext.RequestAborted,
             lifetime.ApplicationStopping,

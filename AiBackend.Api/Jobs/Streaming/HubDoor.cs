@@ -52,13 +52,19 @@ internal sealed class HubDoor : IHubFilter
             );
         }
 
+        // Long polling may go on with another key, which does not leave in the place of the one that came.
+        context.Context.Items[typeof(HubDoor)] = keyId;
         await next(context);
     }
 
     /// <inheritdoc />
     public async Task OnDisconnectedAsync(HubLifetimeContext context, Exception? exception, Func<HubLifetimeContext, Exception?, Task> next)
     {
-        Leave(context.Context.User!.GetCaller().KeyId);
+        if (context.Context.Items.Remove(typeof(HubDoor), out var keyId))
+        {
+            Leave((string)keyId!);
+        }
+
         await next(context, exception);
     }
 

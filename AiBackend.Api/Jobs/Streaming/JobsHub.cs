@@ -24,13 +24,13 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, T
     public async IAsyncEnumerable<JobEvent> Watch(string? jobId, int after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var id = await FindAsync(jobId, after, cancellationToken);
-        var request = Context.GetHttpContext()!.Request;
-        if (limits.RefuseStream(Context.User!.GetCaller().KeyId, keys.CountOf(request)) is { } full)
+        using var key = keys.TryWatch(Context.GetHttpContext()!, limits.MostStreams);
+        if (key is null)
         {
+            var full = limits.TooManyStreams(Context.User!.GetCaller().KeyId);
             throw new HubException($"{full.Type.Code}: {full.Detail}");
         }
 
-        using var key = keys.Watch(request);
         // The connection too, which would outlive the key.
         await using var end = key.Revoked.Register(Context.Abort);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, key.Revoked);
@@ -52,10 +52,12 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, T
         var isId = Guid.TryParseExact(jobId, "D", out var id);
         try
         {
-            if (!await keys.CountsAsync(Context.User!, cancellationToken))
+            if (!await keys.CountsAsync(Context.GetHttpContext()!, cancellationToken))
             {
                 Context.Abort();
-                throw new HubException("unauthorized: The key counts no more. Connect again with another.");
+                throw new HubException(
+                    "unauthorized: The key counts no more, or may not read jobs from there. Connect again with another."
+                );
             }
 
             if (isId)

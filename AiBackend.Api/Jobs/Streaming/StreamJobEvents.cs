@@ -40,7 +40,7 @@ internal sealed class StreamJobEvents(JobReads jobs, JobEventReader events, Even
             // 204 is how an event source is told not to come back.
             context.Response.StatusCode = StatusCodes.Status204NoContent;
         }
-        else if (stream.Refuse(context) is { } full)
+        else if (stream.Open(context) is { } full)
         {
             await context.RefuseAsync(full);
         }

@@ -32,7 +32,6 @@ internal sealed class JobAcceptance(
     DownRoute downRoute,
     HeldBack heldBack,
     FullQueue fullQueue,
-    LiveKeys keys,
     KeyRateLimits limits,
     TimeProvider clock
 )
@@ -89,15 +88,6 @@ internal sealed class JobAcceptance(
     /// <summary>What depends on the moment.</summary>
     private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(HttpContext context, JobDraft draft)
     {
-        // The key was looked at when the request began, and its body may have taken an hour.
-        if (!await keys.CountsAsync(context.User, context.RequestAborted))
-        {
-            return (
-                ProblemTypes.Unauthorized.With("The key ended while the request was sent. Nothing was accepted; send it with another key."),
-                draft
-            );
-        }
-
         var refusal =
             await rules.RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted) ?? await downRoute.RefuseAsync(draft);
         if (refusal is null)

@@ -33,10 +33,21 @@ internal sealed class AttachedCalls(
 
     /// <param name="context">The request.</param>
     /// <param name="draft">What it asks for.</param>
+    /// <param name="streams">Whether its answer is to be streamed, for which there must be room before there is a job.</param>
     /// <param name="refusal">Why it would be refused if it were new; null when nothing is known yet.</param>
     /// <returns>Why there is no job, or the job.</returns>
-    public async Task<(Refusal? Refusal, AcceptedCall Call)> AcceptAsync(HttpContext context, JobDraft draft, Refusal? refusal = null)
+    public async Task<(Refusal? Refusal, AcceptedCall Call)> AcceptAsync(
+        HttpContext context,
+        JobDraft draft,
+        bool streams,
+        Refusal? refusal = null
+    )
     {
+        if (streams && stream.Open(context) is { } full)
+        {
+            return (full, null!);
+        }
+
         AcceptedCall call;
         switch (await acceptance.AcceptAsync(context, draft, refusal))
         {

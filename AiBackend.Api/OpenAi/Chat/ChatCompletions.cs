@@ -46,7 +46,7 @@ internal sealed class ChatCompletions(JobRequestRules rules, AttachedCalls calls
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
     private async Task<Refusal?> AcceptAsync(HttpContext context, TranslatedCall call, JobDraft draft)
     {
-        var (refusal, accepted) = await calls.AcceptAsync(context, draft);
+        var (refusal, accepted) = await calls.AcceptAsync(context, draft, call.Stream);
         if (refusal is not null)
         {
             return refusal;

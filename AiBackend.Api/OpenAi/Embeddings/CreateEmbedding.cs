@@ -11,6 +11,7 @@ using AiBackend.Core.Providers.Embeddings;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Repeats;
 using AiBackend.Core.Tenancy;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using static System.FormattableString;
 
@@ -24,6 +25,7 @@ internal sealed class CreateEmbedding(
     ProviderCatalog catalog,
     RoutedEmbeddings embeddings,
     RepeatedRequests repeats,
+    IOptions<OpenAiOptions> options,
     TimeProvider clock
 )
 {
@@ -78,7 +80,23 @@ internal sealed class CreateEmbedding(
             ?? await heldBack.RefuseCallAsync(caller.TenantId, call.Model)
             // Last, because it takes.
             ?? await limits.TakeAsync(context, size.PromptTokens);
-        return refusal is null ? await AskAsync(call, caller, context.RequestAborted) : (refusal, default);
+        if (refusal is not null)
+        {
+            return (refusal, default);
+        }
+
+        var longest = options.Value.LongestWait;
+        using var patience = new CancellationTokenSource(longest, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, patience.Token);
+        try
+        {
+            return await AskAsync(call, caller, either.Token);
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested && !context.RequestAborted.IsCancellationRequested)
+        {
+            var late = Invariant($"No provider has answered within {longest.TotalSeconds} s. Send the request again later, or in parts.");
+            return (ProblemTypes.ProviderFailed.With(late), default);
+        }
     }
 
     private Refusal? RefuseOther(string model)

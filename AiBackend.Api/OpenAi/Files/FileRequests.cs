@@ -128,12 +128,17 @@ internal sealed class FileRequests(FileStore store, JobIds ids, RepeatedRequests
         try
         {
             var upload = new ReceiveFile(store, file, most);
-            return await upload.ReadAsync(context.Request, context.RequestAborted)
-                ?? await repeats.MakeAsync(
-                    context,
-                    key is null ? null : new KeptRequest(tenantId, IdempotencyKey.At(Address, key)!, upload.Fingerprint),
-                    transaction => FinishAsync(transaction, file, upload)
-                );
+            if (await upload.ReadAsync(context.Request, context.RequestAborted) is { } refusal)
+            {
+                return refusal;
+            }
+
+            await KeyAfterBody.CheckAsync(context);
+            return await repeats.MakeAsync(
+                context,
+                key is null ? null : new KeptRequest(tenantId, IdempotencyKey.At(Address, key)!, upload.Fingerprint),
+                transaction => FinishAsync(transaction, file, upload)
+            );
         }
         finally
         {

@@ -59,7 +59,7 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
         }
 
         draft = Kept(draft, details);
-        (refusal, var accepted) = await calls.AcceptAsync(context, draft, refusal);
+        (refusal, var accepted) = await calls.AcceptAsync(context, draft, call.Stream, refusal);
         if (refusal is not null)
         {
             return refusal;

@@ -40,7 +40,7 @@ internal sealed class ReadResponse(PreviousResponses responses, JobReads jobs, E
         {
             await ResponseAnswer.SendAsync(context, job, details);
         }
-        else if (stream.Refuse(context) is { } full)
+        else if (stream.Open(context) is { } full)
         {
             await context.RefuseAsync(full);
         }

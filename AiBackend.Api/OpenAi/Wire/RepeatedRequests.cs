@@ -3,13 +3,17 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Repeats;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Api.OpenAi.Wire;
 
 /// <summary>Answers requests that make no job; with an Idempotency-Key each once, however often it is sent.</summary>
-internal sealed class RepeatedRequests(KeptAnswers kept)
+internal sealed class RepeatedRequests(KeptAnswers kept, IOptions<OpenAiOptions> options)
 {
+    // For the statements around the answer, each of which has seconds.
+    private static readonly TimeSpan Around = TimeSpan.FromMinutes(2);
+
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
     /// <param name="context">The request.</param>
@@ -28,7 +32,7 @@ internal sealed class RepeatedRequests(KeptAnswers kept)
             return refused ?? await SendAsync(context, body);
         }
 
-        switch (await kept.BeginAsync(request, context.RequestAborted))
+        switch (await kept.BeginAsync(request, options.Value.LongestWait + Around, context.RequestAborted))
         {
             case RepeatState.First:
                 return await HoldAsync(context, request, answer);

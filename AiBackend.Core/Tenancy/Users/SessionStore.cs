@@ -51,7 +51,7 @@ public sealed class SessionStore(
         """;
 
     private const string FindSql = $"""
-        SELECT s.tenant_id, u.id, u.role, u.organisation_id, t.tier, s.seen_at < now() - interval '5 minutes'
+        SELECT s.tenant_id, u.id, u.role, u.organisation_id, t.tier, s.seen_at < now() - interval '5 minutes', t.slug
           FROM sessions s JOIN users u ON u.id = s.user_id JOIN tenants t ON t.id = s.tenant_id
          WHERE s.hash = @hash AND {Alive} AND u.disabled_at IS NULL AND t.disabled_at IS NULL AND t.organisation_id = u.organisation_id
         """;
@@ -71,6 +71,7 @@ public sealed class SessionStore(
 
     private readonly byte[] _pepper = options.Value.PepperBytes;
     private readonly ConcurrentDictionary<string, (Caller Caller, long At)> _cache = new(StringComparer.Ordinal);
+    private long _changes;
 
     /// <summary>Whether a text may be a session's token at all.</summary>
     public static bool IsToken(string text) => SecretText.IsWhole(text, Prefix);
@@ -111,18 +112,20 @@ public sealed class SessionStore(
     }
 
     /// <returns>The caller, or null when the session is unknown or over.</returns>
-    public async ValueTask<Caller?> FindCallerAsync(string token, CancellationToken cancellationToken)
-    {
-        if (_cache.TryGetValue(token, out var cached) && clock.GetElapsedTime(cached.At) < CacheTime)
-        {
-            return cached.Caller;
-        }
+    public ValueTask<Caller?> FindCallerAsync(string token, CancellationToken cancellationToken) =>
+        _cache.TryGetValue(token, out var cached) && clock.GetElapsedTime(cached.At) < CacheTime
+            ? ValueTask.FromResult<Caller?>(cached.Caller)
+            : FindNowAsync(token, cancellationToken);
 
+    /// <summary>The same, whatever was true a moment ago: another server may have moved the session since.</summary>
+    public async ValueTask<Caller?> FindNowAsync(string token, CancellationToken cancellationToken)
+    {
         if (!IsToken(token))
         {
             return null;
         }
 
+        var (asked, changes) = (clock.GetTimestamp(), Volatile.Read(ref _changes));
         await using var command = database.CreateCommand(FindSql);
         command.Parameters.AddWithValue("hash", HashOf(token));
         var found = await command.ReadAllAsync(row => Read(row, token), cancellationToken);
@@ -137,7 +140,13 @@ public sealed class SessionStore(
             _cache.Clear();
         }
 
-        _cache[token] = (caller, clock.GetTimestamp());
+        _cache[token] = (caller, asked);
+        if (Volatile.Read(ref _changes) != changes)
+        {
+            // Perhaps this one was moved or ended while Postgres was asked.
+            _cache.TryRemove(token, out _);
+        }
+
         return caller;
     }
 
@@ -147,7 +156,7 @@ public sealed class SessionStore(
         await using var batch = database.CreateAudited(EndSql, out var command);
         command.Parameters.AddWithValue("hash", HashOf(token));
         await batch.ExecuteNonQueryAsync(cancellationToken);
-        _cache.TryRemove(token, out _);
+        Forget(token);
     }
 
     /// <summary>Moves a session to another project of the user's organisation.</summary>
@@ -158,8 +167,15 @@ public sealed class SessionStore(
         command.Parameters.AddWithValue("hash", HashOf(token));
         command.Parameters.AddWithValue("slug", slug);
         var moved = await command.ExecuteNonQueryAsync(cancellationToken) == 1;
-        _cache.TryRemove(token, out _);
+        Forget(token);
         return moved;
+    }
+
+    private void Forget(string token)
+    {
+        // In this order: whoever asked before the change and keeps the answer after this sees that there was one.
+        Interlocked.Increment(ref _changes);
+        _cache.TryRemove(token, out _);
     }
 
     private Caller Read(NpgsqlDataReader row, string token)
@@ -175,6 +191,7 @@ public sealed class SessionStore(
         return new Caller(row.GetGuid(0), UserRecord.ActorOf(userId), scopes, row.GetString(4), null)
         {
             OrganisationId = organisationId,
+            Tenant = row.GetString(6),
             UserId = userId,
             Role = role,
         };
@@ -196,5 +213,6 @@ public sealed class SessionStore(
         }
     }
 
-    private byte[] HashOf(string token) => HMACSHA256.HashData(_pepper, Encoding.ASCII.GetBytes(token));
+    /// <summary>What the database keeps of a token.</summary>
+    internal byte[] HashOf(string token) => HMACSHA256.HashData(_pepper, Encoding.ASCII.GetBytes(token));
 }

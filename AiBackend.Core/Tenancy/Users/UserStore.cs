@@ -44,7 +44,7 @@ public sealed record UserRecord
 }
 
 /// <summary>Makes, shows and changes users.</summary>
-public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database)
+public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, SessionStore sessions)
 {
     private const string Columns = """
         u.id, u.organisation_id, o.slug, u.email, u.name, u.role, u.created_at, u.disabled_at, u.last_sign_in_at
@@ -66,7 +66,7 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
     // Held to the end of the transaction; the number is ours alone.
     private const string OneAtATimeSql = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(4714855489); END $$";
 
-    // Only what is asked for: whatever was read before may be another by now. Sessions of a user whose rights or password changed end with it.
+    // Only what is asked for: whatever was read before may be another by now. Sessions of a user whose rights or password changed end with it, but the one in which it was changed: its holder has just shown who they are.
     private const string ChangeSql = $"""
         WITH u AS (
             UPDATE users SET name = coalesce(@name, name), role = coalesce(@role, role),
@@ -74,7 +74,7 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
                    password = coalesce(@password, password), password_set_at = CASE WHEN @password IS NULL THEN password_set_at ELSE now() END
              WHERE id = @id RETURNING *
         ), over AS (
-            DELETE FROM sessions WHERE user_id = @id AND (@disabled OR @password IS NOT NULL)
+            DELETE FROM sessions WHERE user_id = @id AND (@disabled OR (@password IS NOT NULL AND hash IS DISTINCT FROM @kept))
         )
         SELECT {Columns} FROM u JOIN organisations o ON o.id = u.organisation_id
         """;
@@ -115,8 +115,19 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
     }
 
     /// <summary>Sets what differs of name, role and whether it is disabled, and perhaps another password.</summary>
+    /// <param name="was">As it was read.</param>
+    /// <param name="wanted">As it is to be.</param>
+    /// <param name="password">The new password; null leaves it.</param>
+    /// <param name="token">Of the session that asks, which outlives another password; null when it is none.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Null when there is no such user.</returns>
-    public async Task<UserRecord?> ChangeAsync(UserRecord was, UserRecord wanted, string? password, CancellationToken cancellationToken)
+    public async Task<UserRecord?> ChangeAsync(
+        UserRecord was,
+        UserRecord wanted,
+        string? password,
+        string? token,
+        CancellationToken cancellationToken
+    )
     {
         await using var batch = database.CreateAudited(ChangeSql, out var command);
         var parameters = command.Parameters;
@@ -126,6 +137,7 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
         parameters.AddWithValue("role", NpgsqlDbType.Smallint, wanted.Role == was.Role ? DBNull.Value : (short)wanted.Role);
         parameters.AddWithValue("disabled", NpgsqlDbType.Boolean, (object?)disabled ?? DBNull.Value);
         parameters.AddWithValue("password", NpgsqlDbType.Text, password is null ? DBNull.Value : PasswordHash.Of(password));
+        parameters.AddWithValue("kept", NpgsqlDbType.Bytea, token is null ? DBNull.Value : sessions.HashOf(token));
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 

@@ -30,6 +30,7 @@ public sealed class PeopleTests(PostgresServer postgres, BrowserFixture browser)
         await LooksOnlyAsync(viewer);
         await UsesKeysAsync(admin, api);
         await WorksElsewhereAsync(admin);
+        await SwitchesInAnotherTabAsync(admin);
 
         // Disabling ends the viewer's page, too.
         await admin.OpenAsync("/users");
@@ -52,7 +53,8 @@ public sealed class PeopleTests(PostgresServer postgres, BrowserFixture browser)
         await Assertions.Expect(page.Locator(".notice-failed")).ToContainTextAsync("it must be an address");
         await page.GetByLabel("E-mail address").FillAsync("vera@example.com");
         await page.GetByLabel("Role", new() { Exact = true }).SelectOptionAsync("member");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Add user" }).ClickAsync();
+        // Twice in a row adds one, whose password stays readable.
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add user" }).DblClickAsync();
         var first = (await page.Locator("[data-secret] code").GetAttributeAsync("title"))!;
         await page.GetByLabel("Role of vera@example.com").SelectOptionAsync("viewer");
         await Assertions.Expect(page.Locator("[data-secret]")).ToHaveCountAsync(0);
@@ -104,8 +106,9 @@ public sealed class PeopleTests(PostgresServer postgres, BrowserFixture browser)
         var next = (await page.Locator("[data-secret] code").GetAttributeAsync("title"))!;
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (await ReadAsync(api, value), await ReadAsync(api, next)));
         await row.Filter(new() { HasText = "Rolled to" }).GetByRole(AriaRole.Button, new() { Name = "Revoke" }).ClickAsync();
-        await page.Locator("[data-review]").GetByRole(AriaRole.Button, new() { Name = "Revoke" }).ClickAsync();
+        await page.Locator("[data-review]").GetByRole(AriaRole.Button, new() { Name = "Revoke" }).DblClickAsync();
         await Assertions.Expect(row.Filter(new() { HasText = "Revoked" })).ToHaveCountAsync(1);
+        await Assertions.Expect(page.Locator(".notice-failed")).ToHaveCountAsync(0);
         await Eventually.TrueAsync(
             async _ => await ReadAsync(api, value) is HttpStatusCode.Unauthorized,
             "the key is refused",
@@ -119,16 +122,46 @@ public sealed class PeopleTests(PostgresServer postgres, BrowserFixture browser)
     private static async Task WorksElsewhereAsync(Visit admin)
     {
         var page = admin.Page;
-        await page.GetByLabel("Project").SelectOptionAsync("lab");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Work there" }).ClickAsync();
-        await page.WaitForURLAsync("**/ask");
-        await Assertions.Expect(page.GetByLabel("Project")).ToHaveValueAsync("lab");
+        await SwitchAsync(page, "lab");
         await admin.OpenAsync("/keys");
         await Assertions.Expect(page.Locator("main")).ToContainTextAsync("No keys");
-        await page.GetByLabel("Project").SelectOptionAsync("default");
+        await SwitchAsync(page, "default");
+    }
+
+    /// <summary>A page of the project before does nothing in the other one, and says why.</summary>
+    private static async Task SwitchesInAnotherTabAsync(Visit admin)
+    {
+        var (keys, users) = (await admin.NewTabAsync(), await admin.NewTabAsync());
+        await Visit.OpenAsync(keys, "/keys");
+        await Visit.OpenAsync(users, "/users");
+        await keys.GetByLabel("Name").FillAsync("stray");
+
+        await SwitchAsync(admin.Page, "lab");
+        await keys.GetByRole(AriaRole.Button, new() { Name = "Create key" }).ClickAsync();
+        await users.GetByLabel("Role of vera@example.com").SelectOptionAsync("member");
+
+        foreach (var page in (IPage[])[keys, users])
+        {
+            await Assertions.Expect(page.Locator(".notice-failed").First).ToContainTextAsync("The project was switched in another tab");
+        }
+
+        // What was refused is not shown as if it were so.
+        await Assertions.Expect(users.GetByLabel("Role of vera@example.com")).ToHaveValueAsync("viewer");
+        await keys.GetByRole(AriaRole.Button, new() { Name = "Reload the page" }).First.ClickAsync();
+        await Assertions.Expect(keys.GetByLabel("Project")).ToHaveValueAsync("lab");
+        await Assertions.Expect(keys.Locator("main")).ToContainTextAsync("No keys");
+        await keys.CloseAsync();
+        await SwitchAsync(admin.Page, "default");
+        await Assertions.Expect(users.Locator("main > .notice-failed")).ToHaveCountAsync(0, new() { Timeout = 30_000 });
+        await users.CloseAsync();
+    }
+
+    private static async Task SwitchAsync(IPage page, string project)
+    {
+        await page.GetByLabel("Project").SelectOptionAsync(project);
         await page.GetByRole(AriaRole.Button, new() { Name = "Work there" }).ClickAsync();
         await page.WaitForURLAsync("**/ask");
-        await Assertions.Expect(page.GetByLabel("Project")).ToHaveValueAsync("default");
+        await Assertions.Expect(page.GetByLabel("Project")).ToHaveValueAsync(project);
     }
 
     private static async Task<HttpStatusCode> ReadAsync(ApiServer api, string key)
