@@ -1,6 +1,7 @@
 using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
+using AiBackend.Api.Contracts;
 using AiBackend.Api.Controls;
 using AiBackend.Api.DeadLetters;
 using AiBackend.Api.DeadLetters.Alerts;
@@ -114,6 +115,7 @@ internal static class ApiHost
 
     private static void AddEndpoints(this IHostApplicationBuilder builder)
     {
+        builder.AddContracts();
         builder.AddJobEndpoints();
         builder.AddDeadLetterEndpoints();
         builder.AddOperationsEndpoints();
@@ -134,6 +136,7 @@ internal static class ApiHost
     private static void MapEndpoints(this WebApplication app)
     {
         app.MapJobs();
+        app.MapContracts();
         app.MapDeadLetters();
         app.MapBulkActions();
         app.MapAlerts();

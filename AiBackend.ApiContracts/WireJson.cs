@@ -1,9 +1,12 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Audit;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Money;
 using AiBackend.ApiContracts.Operations;
+using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Routing;
 using AiBackend.ApiContracts.Tenancy;
 using AiBackend.ApiContracts.Webhooks;
@@ -25,6 +28,12 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(SubmitJobRequest))]
 [JsonSerializable(typeof(ChatInput))]
 [JsonSerializable(typeof(NoopInput))]
+[JsonSerializable(typeof(OutputContract))]
+[JsonSerializable(typeof(ReviewQuestion))]
+[JsonSerializable(typeof(IReadOnlyList<ContractCheck>))]
+[JsonSerializable(typeof(CheckContractRequest))]
+[JsonSerializable(typeof(ContractCheckResult))]
+[JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(JobEventPage))]

@@ -15,6 +15,7 @@ internal static class JobsEndpoints
         builder.Services.AddSingleton<IValidateOptions<BenchOptions>, BenchOptionsValidator>();
         builder
             .Services.AddSingleton<JobRequestRules>()
+            .AddSingleton<JobTermsRules>()
             .AddSingleton<DownRoute>()
             .AddSingleton<HeldBack>()
             .AddSingleton<FullQueue>()

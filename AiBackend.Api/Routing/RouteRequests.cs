@@ -137,6 +137,8 @@ internal sealed class RouteRequests(
             Description = request?.Description,
             Order = request?.Order ?? RouteOrders.Listed,
             Requires = request?.Requires ?? [],
+            Stronger = request?.Stronger,
+            Contract = request?.Contract,
             CreatedAt = version.CreatedAt,
             CreatedBy = version.CreatedBy,
             Deleted = version.Body is null,

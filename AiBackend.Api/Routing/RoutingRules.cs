@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using AiBackend.Api.Contracts;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Routing;
@@ -9,7 +10,7 @@ using static System.FormattableString;
 namespace AiBackend.Api.Routing;
 
 /// <summary>What a route, a deployment and a key must look like.</summary>
-internal sealed partial class RoutingRules(ProviderCatalog catalog)
+internal sealed partial class RoutingRules(ProviderCatalog catalog, ContractFields contracts)
 {
     public const int MaxTargets = 20;
     private const int MaxModelLength = 128;
@@ -34,6 +35,19 @@ internal sealed partial class RoutingRules(ProviderCatalog catalog)
         if (route.Order is { } order && !RouteOrders.All.Contains(order, StringComparer.Ordinal))
         {
             errors.Add("order", $"is {Quoted.Of(order)}; it must be one of {string.Join(", ", RouteOrders.All)}.");
+        }
+
+        if (route.Stronger is { } stronger && (stronger == name || !catalog.Knows(stronger)))
+        {
+            errors.Add(
+                "stronger",
+                $"is {Quoted.Of(stronger)}; it must be another route or model that is known: {string.Join(", ", catalog.KnownModels)}."
+            );
+        }
+
+        if (contracts.Check(route.Contract, errors) is { } refusal)
+        {
+            return refusal;
         }
 
         if (route.Targets is not { Count: >= 1 and <= MaxTargets } targets)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.Contracts;
 
 namespace AiBackend.ApiContracts.Jobs;
 
@@ -107,7 +108,14 @@ public sealed record JobOutput(string Text, JsonElement? Json, IReadOnlyList<str
 /// <param name="Valid">It does.</param>
 /// <param name="FirstPass">It did at once, without repair.</param>
 /// <param name="Repairs">Repairs it took.</param>
-public sealed record JobContract(bool Valid, bool FirstPass, int Repairs);
+public sealed record JobContract(bool Valid, bool FirstPass, int Repairs)
+{
+    /// <summary>What the last look at the answer found: one of <see cref="Verdicts"/>.</summary>
+    public string Verdict { get; init; } = Verdicts.Valid;
+
+    /// <summary>What was wrong then.</summary>
+    public IReadOnlyList<ContractViolation> Violations { get; init; } = [];
+}
 
 /// <summary>Why an attempt or a job failed.</summary>
 /// <param name="Code">Stable code for programs, for example <c>provider_timeout</c>.</param>

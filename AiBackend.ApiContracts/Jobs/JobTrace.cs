@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.Contracts;
 
 namespace AiBackend.ApiContracts.Jobs;
 
@@ -100,6 +101,9 @@ public sealed record AttemptTrace
 
     /// <summary>Every provider call in order, also those that failed before another one answered.</summary>
     public IReadOnlyList<CallTrace> Calls { get; init; } = [];
+
+    /// <summary>What was found when its answers were laid beside their contract, in order; empty without a contract.</summary>
+    public IReadOnlyList<ContractCheck> Checks { get; init; } = [];
 }
 
 /// <summary>One provider call of an attempt.</summary>

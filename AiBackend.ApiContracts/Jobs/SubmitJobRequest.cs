@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.Contracts;
 
 namespace AiBackend.ApiContracts.Jobs;
 
@@ -41,6 +42,9 @@ public sealed record SubmitJobRequest
     /// and may serve later ones; of equal jobs at the same time one asks and the others wait for it.
     /// </summary>
     public string? Cache { get; init; }
+
+    /// <summary>What the answer must be before it counts as the output; the route's own, if it has one, when it is left out. Only for <c>chat</c>.</summary>
+    public OutputContract? Contract { get; init; }
 
     /// <summary>Where messages about this job go, besides the tenant's webhooks; null is nowhere.</summary>
     public JobWebhook? Webhook { get; init; }

@@ -47,7 +47,17 @@ public sealed record Stats
 
     /// <summary>How good the estimates were that jobs of the window were told when they were accepted; null when none was.</summary>
     public Calibration? Calibration { get; init; }
+
+    /// <summary>How often answers keep their contract at once, by model; attempts of the window, at most the newest 20 000.</summary>
+    public IReadOnlyList<ContractRate> Contracts { get; init; } = [];
 }
+
+/// <summary>How often a model's answers keep their contract.</summary>
+/// <param name="Provider">The provider.</param>
+/// <param name="Model">Its model.</param>
+/// <param name="Answers">First answers that were laid beside a contract.</param>
+/// <param name="FirstPass">Those of them that kept it as they were.</param>
+public sealed record ContractRate(string Provider, string Model, long Answers, long FirstPass);
 
 /// <summary>Money, of all tenants, in US dollars; days are of UTC.</summary>
 /// <param name="TodayUsd">Cost of today's calls, as far as it is known.</param>

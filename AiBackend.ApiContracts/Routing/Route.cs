@@ -1,3 +1,5 @@
+using AiBackend.ApiContracts.Contracts;
+
 namespace AiBackend.ApiContracts.Routing;
 
 /// <summary>A name that jobs ask for as <c>model</c>, and the deployments that answer to it.</summary>
@@ -15,6 +17,12 @@ public sealed record ModelRoute(string Name, int Version, string Source, IReadOn
 
     /// <summary>Capabilities that every target must have.</summary>
     public IReadOnlyList<string> Requires { get; init; } = [];
+
+    /// <summary>The route or model that is asked when an answer keeps breaking its contract; null is none.</summary>
+    public string? Stronger { get; init; }
+
+    /// <summary>What answers of this route must be where a job has no contract of its own; null is anything.</summary>
+    public OutputContract? Contract { get; init; }
 
     /// <summary>When this version was made; null when the configuration decides.</summary>
     public DateTimeOffset? CreatedAt { get; init; }
@@ -37,6 +45,12 @@ public sealed record RouteRequest
 
     /// <summary>Capabilities that every target must have.</summary>
     public IReadOnlyList<string>? Requires { get; init; }
+
+    /// <summary>The route or model that is asked when an answer keeps breaking its contract; null is none.</summary>
+    public string? Stronger { get; init; }
+
+    /// <summary>What answers of this route must be where a job has no contract of its own; null is anything.</summary>
+    public OutputContract? Contract { get; init; }
 
     /// <summary>In order of preference, 1 to 20. At least one has no <c>when</c>, so that every job has somewhere to go.</summary>
     public IReadOnlyList<RouteTarget>? Targets { get; init; }

@@ -20,7 +20,7 @@ internal static class CopyJobs
                    CASE WHEN j.deadline > now() THEN j.deadline END AS deadline,
                    CASE WHEN c.input IS NULL THEN p.schema_version ELSE @schema_version END AS schema_version,
                    coalesce(c.input, p.input) AS input, CASE WHEN c.input IS NULL THEN p.title ELSE c.title END AS title,
-                   p.feature, p.end_user, p.metadata, p.key_id, p.max_cost_usd, p.webhook_url, c.trace_parent
+                   p.feature, p.end_user, p.metadata, p.key_id, p.max_cost_usd, p.webhook_url, p.terms, c.trace_parent
               FROM chosen c JOIN jobs j ON j.id = c.old_id JOIN job_payloads p ON p.job_id = c.old_id
              WHERE j.tenant_id = c.tenant_id AND j.status::int >= 6
         ), inserted AS (
@@ -29,9 +29,9 @@ internal static class CopyJobs
             RETURNING id, type
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, key_id, max_cost_usd, webhook_url,
-                                      trace_parent, replay_of)
+                                      terms, trace_parent, replay_of)
             SELECT new_id, tenant_id, schema_version, input, title, feature, end_user, metadata, key_id, max_cost_usd, webhook_url,
-                   trace_parent, old_id
+                   terms, trace_parent, old_id
               FROM source
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)

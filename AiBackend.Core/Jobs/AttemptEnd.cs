@@ -1,3 +1,4 @@
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs.Waits;
 
@@ -52,6 +53,9 @@ public sealed record AttemptEnd
 
     /// <summary>The provider calls it made; empty when it made none.</summary>
     public IReadOnlyList<CallTrace> Calls { get; init; } = [];
+
+    /// <summary>What was found when its answers were laid beside their contract, in order; empty without a contract.</summary>
+    public IReadOnlyList<ContractCheck> Checks { get; init; } = [];
 
     /// <summary>Why the job waits for its next attempt; null unless it is retrying.</summary>
     public string? WaitingReason { get; private init; }

@@ -68,6 +68,9 @@ public sealed record ClaimedJob
     /// <summary>The input as JSON.</summary>
     public required string Input { get; init; }
 
+    /// <summary>What is asked of it besides the input, as JSON of <see cref="JobTerms"/>; null is nothing.</summary>
+    public string? Terms { get; init; }
+
     /// <summary>W3C traceparent of the submitting request.</summary>
     public string? TraceParent { get; init; }
 
@@ -158,14 +161,14 @@ internal sealed partial class PostgresJobStore
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
                       j.last_seq, j.crash_count, j.waiting_reason, j.priority, p.input, p.trace_parent, p.schema_version,
-                      p.feature, p.end_user, p.key_id, p.max_cost_usd, p.cache_key, j.eta_p50, j.eta_p90, j.created_at
+                      p.feature, p.end_user, p.key_id, p.max_cost_usd, p.cache_key, j.eta_p50, j.eta_p90, j.created_at, p.terms
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
         SELECT id, lease_epoch, type, model, attempt, counted, max_attempts, time_left, queue_wait, age, last_seq, input, trace_parent,
                crash_count, waiting_reason, schema_version, priority, tenant_id, feature, end_user, key_id, max_cost_usd, cache_key,
-               eta_p50, eta_p90, created_at
+               eta_p50, eta_p90, created_at, terms
           FROM claimed
         """;
 
@@ -224,6 +227,7 @@ internal sealed partial class PostgresJobStore
             CacheKey = reader.IsDBNull(22) ? null : reader.GetFieldValue<byte[]>(22),
             Eta = reader.IsDBNull(23) || reader.IsDBNull(24) ? null : (reader.GetFloat(23), reader.GetFloat(24)),
             CreatedAt = reader.GetFieldValue<DateTimeOffset>(25),
+            Terms = reader.IsDBNull(26) ? null : reader.GetString(26),
         };
 
     private static bool WaitedFor(NpgsqlDataReader claimed, params ReadOnlySpan<string> codes)

@@ -17,10 +17,10 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM unnest(
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
                 @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id, @max_cost_usd,
-                @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90, @webhook_url, @schema_version, @details)
+                @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90, @webhook_url, @schema_version, @details, @terms)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
                       feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id, max_cost_usd,
-                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url, schema_version, details)
+                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url, schema_version, details, terms)
         ), keys AS (
             INSERT INTO idempotency_keys (tenant_id, route, key, fingerprint, job_id, expires_at)
             SELECT tenant_id, 'jobs', idempotency_key, fingerprint, id, now() + interval '24 hours'
@@ -38,9 +38,9 @@ internal sealed partial class PostgresJobStore
               FROM accepted
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd,
-                                      cache_key, webhook_url, details)
+                                      cache_key, webhook_url, details, terms)
             SELECT id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd, cache_key,
-                   webhook_url, details
+                   webhook_url, details, terms
               FROM accepted
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
@@ -147,6 +147,7 @@ internal sealed partial class PostgresJobStore
         Column("max_cost_usd", NpgsqlDbType.Numeric, draft => draft.MaxCostUsd);
         Column("schema_version", NpgsqlDbType.Smallint, draft => draft.InputVersion);
         Column("details", NpgsqlDbType.Text, draft => draft.Details);
+        Column("terms", NpgsqlDbType.Text, draft => draft.Terms);
         parameters.AddTenants([.. drafts.Select(draft => draft.TenantId).Distinct()]);
     }
 

@@ -59,6 +59,9 @@ public sealed record JobDraft
     /// <summary>The oldest version of workers that understands <see cref="Input"/>.</summary>
     public short InputVersion { get; init; } = JobSchema.First;
 
+    /// <summary>What is asked of it besides the input, as JSON of <see cref="JobTerms"/>; null is nothing.</summary>
+    public string? Terms { get; init; }
+
     /// <summary>What the door it came through keeps with it, as JSON; null for the native API. Workers pass it over.</summary>
     public string? Details { get; init; }
 
@@ -97,7 +100,13 @@ public sealed record JobDraft
 public static class JobSchema
 {
     /// <summary>The newest that this build reads and writes; older versions are read through upcasters.</summary>
-    public const short Version = 2;
+    public const short Version = 3;
+
+    /// <summary>Jobs with terms, see <see cref="JobTerms"/>.</summary>
+    public const short Terms = 3;
+
+    /// <summary>Tools, formats, and what else a chat may ask for.</summary>
+    public const short Tools = 2;
 
     /// <summary>The first: all that text needs.</summary>
     public const short First = 1;

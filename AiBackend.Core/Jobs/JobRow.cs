@@ -50,9 +50,11 @@ internal static class JobRow
                     shapes.Outputs.Read(
                         row.GetInt16(34),
                         new(text, row.GetFieldValue<string[]>(30)) { ToolCalls = Text(row, 38), FinishReason = Text(row, 39) }
-                    )
+                    ),
+                    isJson: Text(row, 40) is not null && status == JobStatus.Completed
                 )
                 : null,
+            Contract = ContractChecksJson.Verdict(Text(row, 40)),
             Links = JobLinks.Of(row.GetGuid(0)),
         };
     }
@@ -77,8 +79,25 @@ internal static class JobRow
             _ => null,
         };
 
-    private static JobOutput Output(StoredOutput stored) =>
-        new(stored.Text, null, stored.Missing) { ToolCalls = ToolCallsJson.Read(stored.ToolCalls), FinishReason = stored.FinishReason };
+    /// <summary>The output of a job with a contract. A reviewer may have let another text pass.</summary>
+    private static JsonElement? JsonOf(string text)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(text, WireJson.Default.JsonElement);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static JobOutput Output(StoredOutput stored, bool isJson) =>
+        new(stored.Text, isJson ? JsonOf(stored.Text) : null, stored.Missing)
+        {
+            ToolCalls = ToolCallsJson.Read(stored.ToolCalls),
+            FinishReason = stored.FinishReason,
+        };
 
     private static JobUsage Usage(NpgsqlDataReader row) =>
         new(

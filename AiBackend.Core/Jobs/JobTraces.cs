@@ -17,7 +17,7 @@ public sealed class JobTraces(NpgsqlDataSource database)
     private const string AttemptsSql = """
         SELECT a.attempt, a.outcome, w.name, a.provider, a.model, a.model_version, a.fallbacks, a.started_at, a.first_token_at,
                a.ended_at, a.input_tokens, a.cached_tokens, a.output_tokens, a.cost_usd, a.error_code, a.error_class, a.error_message,
-               a.calls, a.reasoning_tokens
+               a.calls, a.reasoning_tokens, a.checks
           FROM job_attempts a LEFT JOIN workers w ON w.id = a.worker_id
          WHERE a.job_id = @id ORDER BY a.attempt
         """;
@@ -144,7 +144,7 @@ public sealed class JobTraces(NpgsqlDataSource database)
                 },
             Error = Text(14) is { } code ? JobRow.Error(code, row.GetString(15), row.GetString(16)) : null,
         };
-        return attempt with { Calls = AttemptCalls.Read(Text(17), attempt) };
+        return attempt with { Calls = AttemptCalls.Read(Text(17), attempt), Checks = ContractChecksJson.Read(Text(19)) };
     }
 
     private sealed record Header(string? TraceId, AttemptTrace? Running);

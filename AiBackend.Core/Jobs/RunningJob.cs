@@ -118,6 +118,16 @@ public sealed class RunningJob : IDisposable
         }
     }
 
+    /// <summary>The text so far counts as this one.</summary>
+    public void AppendSnapshot(string text)
+    {
+        lock (_gate)
+        {
+            SettleText();
+            _pending.Add(new PendingEvent(JobEventKind.Snapshot, JobEventPayload.Of(new SnapshotEvent(Job.Attempt, text))));
+        }
+    }
+
     /// <summary>What follows was written by another call, and is appended.</summary>
     public void AppendContinued(string reason)
     {

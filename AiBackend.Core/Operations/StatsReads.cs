@@ -77,6 +77,14 @@ public sealed class StatsReads(
                  ORDER BY id DESC LIMIT 20000) told
         """;
 
+    private const string ContractsSql = """
+        SELECT coalesce(first ->> 'provider', ''), coalesce(first ->> 'model', ''), count(*),
+               count(*) FILTER (WHERE first ->> 'verdict' = 'valid' AND first -> 'repaired' = '[]'::jsonb)
+          FROM (SELECT checks::jsonb -> 0 AS first FROM job_attempts
+                 WHERE job_id >= @from AND checks IS NOT NULL ORDER BY job_id DESC LIMIT 20000) checked
+         GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50
+        """;
+
     /// <summary>Reads only what waits now, cheap enough for every few seconds.</summary>
     public async Task<QueueReading> ReadQueueAsync(CancellationToken cancellationToken)
     {
@@ -101,7 +109,7 @@ public sealed class StatsReads(
         var now = clock.GetUtcNow();
         var from = JobIds.FirstOf(now - window);
         await using var batch = database.CreateBatch();
-        foreach (var sql in new[] { QueueSql, TotalsSql, AttemptsSql, FinishedSql, LatencySql, SpendingSql, CalibrationSql })
+        foreach (var sql in new[] { QueueSql, TotalsSql, AttemptsSql, FinishedSql, LatencySql, SpendingSql, CalibrationSql, ContractsSql })
         {
 #pragma warning disable CA2100 // Constants of this class.
             var command = new NpgsqlBatchCommand(sql);
@@ -134,6 +142,7 @@ public sealed class StatsReads(
             row => new Calibration(row.GetInt64(0), row.GetDouble(1), row.GetDouble(2)),
             cancellationToken
         );
+        var contracts = await ReadNextAsync(reader, ReadContracts, cancellationToken);
         return new Stats
         {
             WindowSeconds = (int)window.TotalSeconds,
@@ -151,6 +160,7 @@ public sealed class StatsReads(
             CostUsd = attempts[0].Item5,
             Spending = spending[0],
             Calibration = calibration[0].Count > 0 ? calibration[0] : null,
+            Contracts = contracts,
         };
     }
 
@@ -195,6 +205,9 @@ public sealed class StatsReads(
 
     private static (long Processing, long DeadLetters, double OldestDeadLetter) ReadTotals(NpgsqlDataReader row) =>
         (row.GetInt64(0), row.GetInt64(1), row.IsDBNull(2) ? 0 : row.GetDouble(2));
+
+    private static ContractRate ReadContracts(NpgsqlDataReader row) =>
+        new(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3));
 
     private static WaitingJobs ReadDepth(NpgsqlDataReader row) =>
         new(

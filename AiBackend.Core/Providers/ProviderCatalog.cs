@@ -81,6 +81,9 @@ public sealed class ProviderCatalog : IDisposable
     /// <summary>Every deployment that may be asked for <paramref name="model"/>, best first; empty when nobody serves it.</summary>
     public IReadOnlyList<ChatDeployment> Route(string model) => _now.Route(model)?.All ?? [];
 
+    /// <summary>What an operator set about a route; null when nobody set one of this name.</summary>
+    public RouteDefinition? Definition(string route) => _now.Definition(route);
+
     /// <summary>Whether some deployment turns texts into vectors for those who ask for <paramref name="model"/>.</summary>
     public bool Embeds(string model) => Route(model).Any(deployment => deployment.CanEmbed);
 

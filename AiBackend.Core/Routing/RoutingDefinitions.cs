@@ -30,7 +30,11 @@ public static class RoutingDefinitions
         new(
             [.. route.Targets!.Select(target => new TargetDefinition(target.Provider!, target.Model!, RuleOf(target.When)))],
             route.Order == RouteOrders.Cheapest
-        );
+        )
+        {
+            Stronger = route.Stronger,
+            Contract = route.Contract,
+        };
 
     /// <param name="request">What was sent.</param>
     /// <param name="provider">What holds where it says nothing.</param>

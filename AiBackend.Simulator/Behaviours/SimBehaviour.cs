@@ -73,6 +73,7 @@ internal enum SimJson
     Truncated,
     Prose,
     Fenced,
+    WrongOnce,
 }
 
 /// <summary>Which of the tools it is given it asks for.</summary>

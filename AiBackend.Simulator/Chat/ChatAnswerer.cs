@@ -63,7 +63,12 @@ internal sealed class ChatAnswerer
     {
         if (request.Schema is { } schema && behaviour.Text is null && behaviour.Words is null)
         {
-            return new Answer(JsonAnswer.Write(schema, behaviour.Json));
+            // Told what is wrong, a model that is only careless does better.
+            var how =
+                behaviour.Json == SimJson.WrongOnce && request.Messages.Any(message => message.Role == "assistant")
+                    ? SimJson.Valid
+                    : behaviour.Json;
+            return new Answer(JsonAnswer.Write(schema, how));
         }
 
         return behaviour switch

@@ -16,7 +16,7 @@ internal static class JsonAnswer
         var text = (ValueFor(schema, 0) ?? JsonValue.Create("simulated")).ToJsonString(Indented);
         return how switch
         {
-            SimJson.WrongType => "[\"simulated: not what the schema asks for\"]",
+            SimJson.WrongType or SimJson.WrongOnce => "[\"simulated: not what the schema asks for\"]",
             SimJson.Truncated => text[..Math.Max(1, text.Length * 2 / 3)],
             SimJson.Prose => "This is a simulated answer. Sure! Here is your JSON: " + text + " Let me know if you need more.",
             SimJson.Fenced => "```json\n" + text + "\n```",

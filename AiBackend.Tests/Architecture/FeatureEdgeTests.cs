@@ -17,6 +17,8 @@ public sealed partial class FeatureEdgeTests
         // Tables write it down by themselves; who acts is said by whoever changes one.
         ["Audit"] = ["Database"],
         ["Tenancy"] = ["Audit", "Database", "Telemetry"],
+        // What an answer must be; knows nothing of jobs, so that anything can be checked.
+        ["Contracts"] = [],
         // What is worth an alert is said by whoever knows, and raised in one place.
         ["Alerts"] = [],
         // The one way to addresses that tenants name; knows nothing of why.

@@ -47,7 +47,7 @@ public sealed class ApiPaperTests(ApiServer api) : IClassFixture<ApiServer>
                 .Order(StringComparer.Ordinal),
             files.Order(StringComparer.Ordinal)
         );
-        Assert.Equal(10, ApiTasks.All.Count);
+        Assert.Equal(11, ApiTasks.All.Count);
     }
 
     [Fact]

@@ -29,6 +29,11 @@ internal static class ApiTasks
             "Submit and watch, and go on where you were",
             "The text while it is written; a connection that breaks costs nothing."
         ),
+        new(
+            "contract",
+            "Get data instead of prose",
+            "With a contract an answer counts when it fits its schema and keeps its rules; otherwise the model is told what is wrong."
+        ),
         new("retry", "Repeat without fear", "With an `Idempotency-Key` a repeat finds the job of the first call."),
         new("list", "Find jobs", "All [filters](#lists) may be combined."),
         new("cancel", "Cancel", "Also what runs already."),

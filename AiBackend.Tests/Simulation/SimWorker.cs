@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using AiBackend.Core.Cache;
+using AiBackend.Core.Contracts;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
@@ -109,7 +110,7 @@ internal sealed class SimWorker
             .With<ICallPrices>(new NoPrices())
             .With<IKeyGrants>(new GoodKeys())
             .With(Provider());
-        parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers);
+        parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers).With(new OutputContracts([]));
         _writes = parts.Get<LeasedWrites>();
         _held = parts.Get<HeldLeases>();
         _keeper = Execute(parts.Get<LeaseKeeper>(), _stopKeeper.Token);

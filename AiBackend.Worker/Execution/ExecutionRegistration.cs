@@ -1,8 +1,10 @@
 using AiBackend.Core.Admission;
 using AiBackend.Core.Alerts;
+using AiBackend.Core.Contracts;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Tenancy;
+using AiBackend.Worker.Execution.Chat;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -45,9 +47,11 @@ internal static class ExecutionRegistration
             );
         builder.Services.TryAddSingleton(Random.Shared);
         builder.AddKeyGrants();
+        builder.Services.AddOutputContracts();
         builder
             .Services.AddSingleton<WorkerDrain>()
             .AddSingleton<HeldLeases>()
+            .AddSingleton<Judge>()
             .AddSingleton<ChatAttempt>()
             .AddSingleton<NoopAttempt>()
             .AddSingleton<JobRunner>();

@@ -4,6 +4,7 @@ using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Tenancy;
+using AiBackend.Worker.Execution.Chat;
 
 namespace AiBackend.Worker.Execution;
 
@@ -64,18 +65,36 @@ internal sealed class JobRunner(
     }
 
     /// <summary>What its key may do counts when it runs, and not only when it was submitted.</summary>
-    private async ValueTask<AttemptEnd?> RefuseAsync(ClaimedJob job) =>
-        // None: the limit of every statement bounds it.
-        (job.KeyId is null ? null : await grants.RefuseAsync(job.KeyId, job.Model, job.CreatedAt, CancellationToken.None)) switch
+    private async ValueTask<AttemptEnd?> RefuseAsync(ClaimedJob job)
+    {
+        if (job.KeyId is null)
         {
-            KeyRefusal.Revoked => AttemptEnd.FailedForGood(
-                new("key_revoked", "caller_error", $"The API key {job.KeyId} was revoked before the job began.", Retryable: false)
-            ),
-            KeyRefusal.Model => AttemptEnd.FailedForGood(
-                new("model_not_allowed", "caller_error", $"The API key {job.KeyId} may not ask for {job.Model} any more.", Retryable: false)
-            ),
-            _ => null,
-        };
+            return null;
+        }
+
+        foreach (var model in JobTerms.Read(job.Terms).Judges.Prepend(job.Model))
+        {
+            // None: the limit of every statement bounds it.
+            switch (await grants.RefuseAsync(job.KeyId, model, job.CreatedAt, CancellationToken.None))
+            {
+                case KeyRefusal.Revoked:
+                    return AttemptEnd.FailedForGood(
+                        new("key_revoked", "caller_error", $"The API key {job.KeyId} was revoked before the job began.", Retryable: false)
+                    );
+                case KeyRefusal.Model:
+                    return AttemptEnd.FailedForGood(
+                        new(
+                            "model_not_allowed",
+                            "caller_error",
+                            $"The API key {job.KeyId} may not ask for {model} any more.",
+                            Retryable: false
+                        )
+                    );
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>Whoever waits for this job's answer need not wait for the leader's next round.</summary>
     private async Task SettleAsync(ClaimedJob job)

@@ -45,6 +45,11 @@ internal static class JobFingerprint
             meaning += Separator + "webhook" + Separator + url;
         }
 
+        if (draft.Terms is { } terms)
+        {
+            meaning += Separator + "terms" + Separator + terms;
+        }
+
         return SHA256.HashData(Encoding.UTF8.GetBytes(meaning));
     }
 }

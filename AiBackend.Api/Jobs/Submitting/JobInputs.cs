@@ -62,7 +62,7 @@ internal static class JobInputs
                 and { Tools: null, ToolChoice: null, ParallelToolCalls: null, ResponseFormat: null }
         && chat.Messages!.All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer" })
             ? JobSchema.First
-            : JobSchema.Version;
+            : JobSchema.Tools;
 
     private static Refusal? TryReadNoop(ReadOnlySpan<byte> body, JsonElement? input, out StoredInput stored)
     {

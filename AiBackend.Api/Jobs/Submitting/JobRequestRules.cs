@@ -22,6 +22,7 @@ internal sealed class JobRequestRules(
     JobEstimates estimates,
     LineOutlook outlook,
     JobWebhookRules webhooks,
+    JobTermsRules terms,
     JobIds ids,
     TimeProvider clock
 )
@@ -55,7 +56,7 @@ internal sealed class JobRequestRules(
         }
 
         CheckFields(request, errors, out var priority);
-        if (errors.ToRefusal() is { } outOfBounds)
+        if ((terms.Check(request, type, errors) ?? errors.ToRefusal()) is { } outOfBounds)
         {
             return outOfBounds;
         }
@@ -112,7 +113,7 @@ internal sealed class JobRequestRules(
     /// <returns>Why a new job is refused now, or null. A repeat of an accepted request is none of this method's business.</returns>
     public async ValueTask<Refusal?> RefuseNowAsync(JobDraft draft, Caller caller, CancellationToken cancellationToken)
     {
-        if ((RefusePriority(draft.Priority, caller) ?? RefuseModelOf(caller, draft.Model)) is { } beyondKey)
+        if (RefusePriority(draft.Priority, caller) is { } beyondKey)
         {
             return beyondKey;
         }
@@ -127,7 +128,16 @@ internal sealed class JobRequestRules(
             return noSecret;
         }
 
-        return await RefuseUnknownAsync(draft.Model, cancellationToken);
+        // Its own, and those that are to judge its answer.
+        foreach (var model in JobTerms.Read(draft.Terms).Judges.Prepend(draft.Model))
+        {
+            if ((RefuseModelOf(caller, model) ?? await RefuseUnknownAsync(model, cancellationToken)) is { } refusal)
+            {
+                return refusal;
+            }
+        }
+
+        return null;
     }
 
     /// <returns>Why nobody can be asked for this model, also when the catalog is up to date; or null.</returns>
@@ -237,6 +247,7 @@ internal sealed class JobRequestRules(
         string? idempotencyKey
     )
     {
+        var pinned = terms.Of(request, type);
         var draft = new JobDraft
         {
             Id = ids.Next(),
@@ -250,7 +261,8 @@ internal sealed class JobRequestRules(
             NotBefore = Stored(request.NotBefore),
             Deadline = Stored(request.Deadline),
             Input = input.Json,
-            InputVersion = input.Version,
+            InputVersion = pinned == JobTerms.None ? input.Version : JobSchema.Terms,
+            Terms = pinned.ToColumn(),
             Title = input.Title,
             Feature = request.Feature,
             EndUser = request.User,

@@ -13,9 +13,9 @@ namespace AiBackend.Api.OpenAi.Calls;
 
 /// <summary>A call that is a job now.</summary>
 /// <param name="Job">The job; of a repeat, as it is now.</param>
-/// <param name="LastSeq">Number of its latest event.</param>
+/// <param name="ToldFrom">Number of the event from which on its answer is told as it is written; what was before is told in one piece.</param>
 /// <param name="MayComeBack">The same request finds it again.</param>
-internal sealed record AcceptedCall(Job Job, int LastSeq, bool MayComeBack);
+internal sealed record AcceptedCall(Job Job, int ToldFrom, bool MayComeBack);
 
 /// <summary>Calls whose callers wait for their jobs.</summary>
 internal sealed class AttachedCalls(
@@ -52,7 +52,11 @@ internal sealed class AttachedCalls(
         switch (await acceptance.AcceptAsync(context, draft, refusal))
         {
             case Acceptance.New(var committed, var createdAt):
-                call = new AcceptedCall(AcceptedJob.Of(committed, createdAt), FirstEvent, draft.IdempotencyKey is not null);
+                call = new AcceptedCall(
+                    AcceptedJob.Of(committed, createdAt),
+                    ToldFrom(draft, FirstEvent),
+                    draft.IdempotencyKey is not null
+                );
                 break;
             case Acceptance.Repeat(var jobId):
                 context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
@@ -63,7 +67,7 @@ internal sealed class AttachedCalls(
                     return (AcceptedJob.Deleted(jobId), null!);
                 }
 
-                call = new AcceptedCall(job, head.Value.LastSeq, MayComeBack: true);
+                call = new AcceptedCall(job, ToldFrom(draft, head.Value.LastSeq), MayComeBack: true);
                 break;
             case Acceptance.Refused(var why):
                 return (why, null!);
@@ -74,6 +78,9 @@ internal sealed class AttachedCalls(
         context.Response.Headers[OpenAiAddress.JobHeader] = call.Job.Id.ToString();
         return (null, call);
     }
+
+    /// <summary>An answer that a better one may replace is told when it is over: who can only append cannot take anything back.</summary>
+    private static int ToldFrom(JobDraft draft, int lastSeq) => JobTerms.Read(draft.Terms).MayAnswerAnew ? int.MaxValue : lastSeq;
 
     /// <summary>Sends the job's answer while it is written. Whom we send away may come back when the view says how.</summary>
     public Task StreamAsync(HttpContext context, AcceptedCall call, bool isDetached, AnswerView view) =>

@@ -59,7 +59,7 @@ internal sealed class ChatCompletions(JobRequestRules rules, AttachedCalls calls
                     context,
                     accepted,
                     call.Detach,
-                    new ChatCompletionView(job.Id, job.CreatedAt, job.Model, call.IncludeUsage, accepted.LastSeq)
+                    new ChatCompletionView(job.Id, job.CreatedAt, job.Model, call.IncludeUsage, accepted.ToldFrom)
                 )
                 : calls.AnswerAsync(context, accepted, call.Detach, ended => AnswerAsync(context, ended))
         );

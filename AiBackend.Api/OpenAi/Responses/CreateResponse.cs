@@ -66,7 +66,7 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
         }
 
         await (
-            call.Stream ? calls.StreamAsync(context, accepted, call.Detach, ResponseView.Of(accepted.Job, details, accepted.LastSeq))
+            call.Stream ? calls.StreamAsync(context, accepted, call.Detach, ResponseView.Of(accepted.Job, details, accepted.ToldFrom))
             : details.Background ? ResponseAnswer.SendAsync(context, accepted.Job, details)
             : calls.AnswerAsync(context, accepted, call.Detach, job => ResponseAnswer.SendAsync(context, job, details))
         );
@@ -95,7 +95,13 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
         draft with
         {
             Fingerprint = FingerprintOf(draft, details),
-            Details = JsonSerializer.Serialize(details, OpenAiJson.Default.ResponseDetails),
+            Details = JsonSerializer.Serialize(
+                details with
+                {
+                    MayAnswerAnew = JobTerms.Read(draft.Terms).MayAnswerAnew,
+                },
+                OpenAiJson.Default.ResponseDetails
+            ),
         };
 
     /// <summary>Whether it is kept and waited for is part of what is asked: what follows from it cannot be had from the job of another request.</summary>

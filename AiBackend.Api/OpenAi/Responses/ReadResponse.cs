@@ -47,7 +47,12 @@ internal sealed class ReadResponse(PreviousResponses responses, JobReads jobs, E
         else
         {
             var head = await jobs.FindHeadAsync(context.GetTenantId(), job.Id, context.RequestAborted);
-            await stream.SendAsync(context.Response, job.Id, after: 0, ResponseView.Of(job, details, head?.LastSeq ?? 1, cursor));
+            await stream.SendAsync(
+                context.Response,
+                job.Id,
+                after: 0,
+                ResponseView.Of(job, details, details.MayAnswerAnew ? int.MaxValue : head?.LastSeq ?? 1, cursor)
+            );
         }
     }
 

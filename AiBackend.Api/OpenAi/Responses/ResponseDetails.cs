@@ -12,6 +12,10 @@ internal sealed record ResponseDetails
     /// <summary>It can be read again.</summary>
     public bool Store { get; init; } = true;
 
+    /// <summary>Its answer is told when it is over, because a better one may replace it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MayAnswerAnew { get; init; }
+
     /// <summary>The response it goes on from.</summary>
     public string? PreviousResponseId { get; init; }
 

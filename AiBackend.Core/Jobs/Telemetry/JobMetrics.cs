@@ -1,9 +1,10 @@
 using System.Diagnostics.Metrics;
+using AiBackend.ApiContracts.Contracts;
 using Names = AiBackend.Core.Jobs.Telemetry.JobTelemetryNames;
 
 namespace AiBackend.Core.Jobs.Telemetry;
 
-/// <summary>Measurements of jobs. Tags are closed sets: type, priority, outcome, final status.</summary>
+/// <summary>Measurements of jobs. Tags are closed sets: type, priority, outcome, final status, verdict, model.</summary>
 public sealed class JobMetrics
 {
     // From a millisecond to an hour: a job may wait for a person or for a batch window.
@@ -20,6 +21,7 @@ public sealed class JobMetrics
     private readonly Histogram<double> _endToEnd;
     private readonly Counter<long> _fencedWrites;
     private readonly Counter<long> _rescued;
+    private readonly Counter<long> _checks;
 
     /// <summary>Creates the instruments.</summary>
     public JobMetrics(IMeterFactory meters)
@@ -40,6 +42,7 @@ public sealed class JobMetrics
             "{write}",
             "Writes refused because the lease had passed on."
         );
+        _checks = meter.CreateCounter<long>("aibackend.contract.checks", "{check}", "Answers laid beside their contract.");
         _rescued = meter.CreateCounter<long>("aibackend.job.rescued", "{job}", "Jobs taken back from a worker whose lease expired.");
 
         Histogram<double> Histogram(string name, string description) => meter.CreateHistogram(name, "s", description, advice: Seconds);
@@ -72,6 +75,13 @@ public sealed class JobMetrics
     public void Ended(ClaimedJob job, AttemptEnd end, TimeSpan elapsed)
     {
         _attempt.Record(elapsed.TotalSeconds, Tag(job.Type), new(Names.Outcome, end.Outcome.ToWire()));
+        for (var i = 0; i < end.Checks.Count; i++)
+        {
+            var check = end.Checks[i];
+            var isFirstPass = i == 0 && check is { Verdict: Verdicts.Valid, Repaired.Count: 0 };
+            _checks.Add(1, new(Names.Model, check.Model), new(Names.Verdict, check.Verdict), new(Names.FirstPass, isFirstPass));
+        }
+
         if (end.FirstTokenAfter is { } firstToken)
         {
             _firstToken.Record(firstToken.TotalSeconds, Tag(job.Type));

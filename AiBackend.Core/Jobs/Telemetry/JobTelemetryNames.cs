@@ -17,5 +17,8 @@ internal static class JobTelemetryNames
     public const string Outcome = "aibackend.job.attempt.outcome";
     public const string Priority = "aibackend.job.priority";
     public const string Pool = "aibackend.job.pool";
+    public const string Model = "gen_ai.request.model";
+    public const string Verdict = "aibackend.contract.verdict";
+    public const string FirstPass = "aibackend.contract.first_pass";
     public const string Within = "aibackend.job.queue.within";
 }

@@ -6,7 +6,7 @@ namespace AiBackend.Core.Jobs.Versions;
 /// <remarks>
 /// A member that an older reader may pass over is added within a version. What it must not pass over makes a new version
 /// (<see cref="JobSchema.Version"/>): its reader then leaves such a job to a newer worker. Version 1 is the first, so nothing leads to it.
-/// Version 2 added tools, formats and what else a chat may ask for; of version 1 it changed nothing.
+/// Version 2 added tools, formats and what else a chat may ask for, and version 3 terms; of the versions before they changed nothing.
 /// </remarks>
 public sealed record StoredShapes
 {
@@ -22,7 +22,8 @@ public sealed record StoredShapes
     /// <summary>Events, with their kind.</summary>
     public Upcasters<JobEventRecord> Events { get; init; } = new(JobSchema.Version, Same<JobEventRecord>());
 
-    private static ReadOnlyDictionary<short, Func<T, T>> Same<T>() => new(new Dictionary<short, Func<T, T>> { [1] = stored => stored });
+    private static ReadOnlyDictionary<short, Func<T, T>> Same<T>() =>
+        new(new Dictionary<short, Func<T, T>> { [1] = stored => stored, [2] = stored => stored });
 }
 
 /// <summary>An output as stored.</summary>

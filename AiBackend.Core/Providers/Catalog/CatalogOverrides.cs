@@ -1,3 +1,4 @@
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.Core.Providers.Configuration;
 
 namespace AiBackend.Core.Providers.Catalog;
@@ -24,6 +25,12 @@ public sealed record RouteDefinition(IReadOnlyList<TargetDefinition> Targets, bo
 {
     /// <summary>Counts the changes of the route; null when nobody counted.</summary>
     public int? Version { get; init; }
+
+    /// <summary>The route or model that is asked when an answer keeps breaking its contract; null is none.</summary>
+    public string? Stronger { get; init; }
+
+    /// <summary>What its answers must be where who asks says nothing; null is anything.</summary>
+    public OutputContract? Contract { get; init; }
 }
 
 /// <summary>A stop of a route.</summary>

@@ -86,6 +86,9 @@ internal sealed class CatalogSnapshot
         return deployments.Count > 0 ? Plain(deployments) : null;
     }
 
+    /// <returns>What an operator set about a route; null when none has this name.</returns>
+    public RouteDefinition? Definition(string name) => _overrides.Routes.GetValueOrDefault(name);
+
     private IEnumerable<string> ModelsOf(ProviderOptions provider) =>
         _overrides.Deployments.Where(definition => definition.Provider == provider.Name).Select(definition => definition.Model);
 

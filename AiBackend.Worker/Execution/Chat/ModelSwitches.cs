@@ -2,7 +2,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Catalog;
 
-namespace AiBackend.Worker.Execution;
+namespace AiBackend.Worker.Execution.Chat;
 
 /// <summary>Says in a job's log why another model than most of its route's is asked.</summary>
 internal static class ModelSwitches

@@ -1,6 +1,7 @@
-using System.Text;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Cache;
+using AiBackend.Core.Contracts;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
@@ -8,13 +9,16 @@ using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Queue.Allocation;
 
-namespace AiBackend.Worker.Execution;
+namespace AiBackend.Worker.Execution.Chat;
 
 /// <summary>One try at a chat job: streams the model's text into the job's log and says how it ended.</summary>
 internal sealed class ChatAttempt(
     RoutedChat chat,
     SharedAnswers answers,
     ModelChoice models,
+    OutputContracts contracts,
+    Judge judge,
+    ProviderCatalog catalog,
     TimeProvider clock,
     Random random,
     ILogger<ChatAttempt> logger
@@ -30,28 +34,19 @@ internal sealed class ChatAttempt(
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
         var calls = new ChatCalls(clock, await CallerOfAsync(job), job.IsRetry);
-        var answer = new Answer(clock, calls);
+        var answer = new ChatAnswer(clock, calls);
+        var terms = JobTerms.Read(job.Terms);
         try
         {
             switch (await answers.EnterAsync(job, stop.Token))
             {
                 case FlightEntry.Hit hit:
-                    return TakeFromAnother(running, hit);
+                    return TakeFromAnother(running, hit, terms);
                 case FlightEntry.Follows(var leader) when job.Attempt < RetryPolicy.MostAttempts:
                     return Follow(leader);
             }
 
-            var (messages, options) = ChatInputs.Read(job.Input);
-            await foreach (var progress in chat.StreamAsync(job.Model, messages, options, calls, stop.Token))
-            {
-                answer.Apply(progress, running);
-                // What is not read here waits at the provider and not in our memory.
-                await running.WaitForRoomAsync(stop.Token);
-            }
-
-            FaultPoints.Hit(FaultPoint.K11, job.Model);
-
-            return answer.Describe(answer.Finish());
+            return answer.Describe(await TalkAsync(running, terms, answer, calls, stop.Token));
         }
         // An aborted call may also end with an error of the connection, so the reason to stop decides and not the exception.
         catch (Exception) when (running.IsLost)
@@ -77,8 +72,42 @@ internal sealed class ChatAttempt(
         }
     }
 
+    /// <summary>Asks, and asks again as long as an answer leads to another question.</summary>
+    private async Task<AttemptEnd> TalkAsync(RunningJob running, JobTerms terms, ChatAnswer answer, ChatCalls calls, CancellationToken stop)
+    {
+        var (messages, options) = ChatInputs.Read(running.Job.Input);
+        var turn = new ChatTurn(running.Job.Model, messages, options);
+        var contracted = terms.Contract is { } contract ? new ContractedAnswer(contract, turn, contracts, judge, catalog) : null;
+        answer.Contract = contracted;
+        turn = contracted?.First ?? turn;
+        while (true)
+        {
+            await foreach (var progress in chat.StreamAsync(turn.Model, turn.Messages, turn.Options, calls, stop))
+            {
+                answer.Apply(progress, running);
+                // What is not read here waits at the provider and not in our memory.
+                await running.WaitForRoomAsync(stop);
+            }
+
+            FaultPoints.Hit(FaultPoint.K11, running.Job.Model);
+            if (contracted is null || answer.AsksForTools)
+            {
+                return answer.Finish();
+            }
+
+            var (end, next) = await contracted.AfterAsync(turn, answer, running, calls, stop);
+            if (end is not null)
+            {
+                return end;
+            }
+
+            turn = next!;
+            answer.Begin(running, turn.Reason);
+        }
+    }
+
     /// <summary>The answer of an equal job: in the log like any other, without a call and without cost.</summary>
-    private static AttemptEnd TakeFromAnother(RunningJob running, FlightEntry.Hit hit)
+    private static AttemptEnd TakeFromAnother(RunningJob running, FlightEntry.Hit hit, JobTerms terms)
     {
         if (hit.Text.Length > 0)
         {
@@ -100,6 +129,18 @@ internal sealed class ChatAttempt(
             },
             Usage = new JobUsage(0, 0, 0, 0),
             FirstTokenAfter = TimeSpan.Zero,
+            // Whose answer it was had the same contract.
+            Checks = terms.Contract is null
+                ? []
+                :
+                [
+                    new ContractCheck
+                    {
+                        Verdict = Verdicts.Valid,
+                        Provider = hit.Provider,
+                        Model = hit.Model,
+                    },
+                ],
         };
     }
 
@@ -129,8 +170,9 @@ internal sealed class ChatAttempt(
             _ => TimeSpan.Zero,
         };
 
-    private static AttemptEnd AfterDeadline(Answer answer) =>
-        answer.HasText
+    private static AttemptEnd AfterDeadline(ChatAnswer answer) =>
+        // A part of what has to keep a contract is none that does.
+        answer is { HasText: true, Contract: null }
             ? AttemptEnd.Partial(answer.Text, "The answer was cut off because the job's deadline passed.")
             : AttemptEnd.FailedForGood(
                 new(
@@ -151,7 +193,7 @@ internal sealed class ChatAttempt(
             _ => $"{WaitingReasons.RetryBudget}:{refusal.Provider}",
         };
 
-    private AttemptEnd AfterFailure(ClaimedJob job, Exception exception, Answer answer)
+    private AttemptEnd AfterFailure(ClaimedJob job, Exception exception, ChatAnswer answer)
     {
         var failure = ProviderFailures.Classify(exception);
         var error = ErrorOf(failure);
@@ -180,102 +222,5 @@ internal sealed class ChatAttempt(
         return mayRetry && RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, random.NextDouble()) is { } delay
             ? AttemptEnd.FailedForNow(error, delay, answer.RefusedByPace is { } paced ? $"{WaitingReasons.RateLimit}:{paced}" : null)
             : AttemptEnd.FailedForGood(error);
-    }
-
-    /// <summary>What has arrived so far.</summary>
-    private sealed class Answer(TimeProvider clock, ChatCalls calls)
-    {
-        private const string CutReason = "stream_cut";
-
-        private readonly StringBuilder _text = new();
-        private readonly List<ChatToolCall> _toolCalls = [];
-        private TimeSpan? _firstTokenAfter;
-        private ServedBy? _servedBy;
-        private int _fallbacks;
-        private string? _finishReason;
-
-        public long StartedAt { get; } = clock.GetTimestamp();
-
-        public bool AnyCall => calls.AnyMade;
-
-        /// <summary>The deployment that said last that it is asked too fast, as those are named who wait for it; null when the last one failed otherwise.</summary>
-        public string? RefusedByPace =>
-            calls.All is [.., { Failure: ProviderFailure.RateLimited } last] ? $"{last.Provider}/{last.Model}:{ICallPace.Limit}" : null;
-
-        public bool HasText => _text.Length > 0;
-
-        public string Text => _text.ToString();
-
-        public void Apply(ChatProgress progress, RunningJob running)
-        {
-            switch (progress)
-            {
-                case ChatProgress.Text(var delta):
-                    _firstTokenAfter ??= clock.GetElapsedTime(StartedAt);
-                    _text.Append(delta);
-                    running.AppendText(delta);
-                    FaultPoints.Hit(FaultPoint.K10, running.Job.Model);
-                    break;
-                case ChatProgress.ToolAsked(var id, var name, var arguments):
-                    _firstTokenAfter ??= clock.GetElapsedTime(StartedAt);
-                    var call = ChatToolCall.Of(id, name, arguments);
-                    _toolCalls.Add(call);
-                    running.AppendToolCall(call);
-                    break;
-                case ChatProgress.CallStarted started:
-                    _servedBy = new ServedBy(started.Provider, started.Model, null, _fallbacks, started.Simulated);
-                    ModelSwitches.Note(started, running);
-                    if (started.LeftOut is { } names)
-                    {
-                        running.AppendNotice("parameters_left_out", $"{started.Provider} takes no {names}; it was asked without.");
-                    }
-
-                    break;
-                case ChatProgress.FailedOver(var from, var to, var failure):
-                    _fallbacks++;
-                    running.AppendNotice(
-                        "provider_failover",
-                        $"{from} failed ({failure.Code}), asked {(from == to ? "it again" : $"{to} instead")}."
-                    );
-                    break;
-                case ChatProgress.Restarted:
-                    _text.Clear();
-                    _toolCalls.Clear();
-                    running.AppendReset(CutReason);
-                    break;
-                case ChatProgress.Continued:
-                    running.AppendContinued(CutReason);
-                    break;
-                case ChatProgress.Finished finished:
-                    (_servedBy, _finishReason) = (finished.ServedBy, finished.FinishReason);
-                    break;
-            }
-        }
-
-        public AttemptEnd Finish() =>
-            _finishReason switch
-            {
-                "length" => AttemptEnd.Partial(Text, "The answer reached the limit of output tokens and was cut off."),
-                "content_filter" => AttemptEnd.Partial(Text, "The provider's content filter cut the answer off."),
-                _ => AttemptEnd.Succeeded(Text),
-            } with
-            {
-                ToolCalls = _toolCalls,
-                // Some servers say stop, or nothing, where they mean that they wait for tools.
-                FinishReason = _toolCalls.Count > 0 && _finishReason is not ("length" or "content_filter") ? "tool_calls" : _finishReason,
-            };
-
-        /// <summary>Adds what is known of the calls, also of one that was cut off in the middle.</summary>
-        public AttemptEnd Describe(AttemptEnd end)
-        {
-            var last = calls.All.Count > 0 ? calls.All[^1] : null;
-            return end with
-            {
-                ServedBy = _servedBy is null ? null : _servedBy with { ModelVersion = _servedBy.ModelVersion ?? last?.ModelVersion },
-                Usage = CallTraces.UsageOf(calls.All),
-                FirstTokenAfter = _firstTokenAfter,
-                Calls = [.. calls.All.Select(CallTraces.Of)],
-            };
-        }
     }
 }

@@ -4,7 +4,7 @@ using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Providers.Wire;
 using Microsoft.Extensions.AI;
 
-namespace AiBackend.Worker.Execution;
+namespace AiBackend.Worker.Execution.Chat;
 
 /// <summary>A chat as it is stored, in the terms of those who ask models.</summary>
 internal static class ChatInputs

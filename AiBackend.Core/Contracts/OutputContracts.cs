@@ -1,0 +1,157 @@
+using System.Text.Json;
+using AiBackend.ApiContracts.Contracts;
+using AiBackend.Core.Contracts.Rules;
+using AiBackend.Core.Contracts.Schemas;
+
+namespace AiBackend.Core.Contracts;
+
+/// <summary>An answer that was looked at.</summary>
+/// <param name="Check">What was found.</param>
+/// <param name="Text">The answer as it would be the job's output: mended, where that was needed and helped.</param>
+public sealed record CheckedAnswer(ContractCheck Check, string Text)
+{
+    /// <summary>Whether it keeps its contract.</summary>
+    public bool IsValid => Check.Verdict == Verdicts.Valid;
+}
+
+/// <summary>Lays contracts on answers. Asks nobody: what a judge says is asked elsewhere.</summary>
+public sealed class OutputContracts
+{
+    private const int MostViolations = 20;
+
+    private readonly ValueRules _rules;
+
+    /// <param name="custom">Validators that contracts may name.</param>
+    public OutputContracts(IEnumerable<IOutputRule> custom) => _rules = new ValueRules(custom);
+
+    /// <summary>Says what is wrong with a contract.</summary>
+    /// <param name="contract">What a caller sent.</param>
+    /// <param name="report">Takes the place of each fault within the contract, and what is wrong there.</param>
+    public void Refuse(OutputContract contract, Action<string, string> report)
+    {
+        if (contract.OnViolation is { } policy && !ContractPolicies.All.Contains(policy, StringComparer.Ordinal))
+        {
+            report("on_violation", $"must be one of {string.Join(", ", ContractPolicies.All)}.");
+        }
+
+        if (contract.Schema is { ValueKind: not JsonValueKind.Null } schema)
+        {
+            SchemaBounds.Check(schema, (place, fault) => report("schema" + place, fault));
+        }
+
+        if (contract is { Schema: null or { ValueKind: JsonValueKind.Null }, Rules: null or { Count: 0 } })
+        {
+            report("schema", "and rules are both missing; give at least one of them.");
+        }
+
+        if (contract.Rules?.Count > RuleBounds.MaxRules)
+        {
+            report("rules", FormattableString.Invariant($"has {contract.Rules.Count} rules; at most {RuleBounds.MaxRules} are allowed."));
+            return;
+        }
+
+        for (var i = 0; i < (contract.Rules?.Count ?? 0); i++)
+        {
+            var place = FormattableString.Invariant($"rules[{i}]");
+            if (contract.Rules![i] is { } rule)
+            {
+                RuleBounds.Check(rule, _rules.CustomNames, (member, fault) => report($"{place}.{member}", fault));
+            }
+            else
+            {
+                report(place, "must be a rule, which is an object.");
+            }
+        }
+    }
+
+    /// <summary>Looks at an answer.</summary>
+    /// <param name="contract">Accepted by <see cref="Refuse"/>.</param>
+    /// <param name="text">What the model wrote.</param>
+    /// <param name="finishReason">Why it ended.</param>
+    /// <param name="source">What the model was given, as text.</param>
+    public CheckedAnswer Check(OutputContract contract, string text, string? finishReason, string source)
+    {
+        var mayMend = contract.OnViolation != ContractPolicies.Fail;
+        CheckedAnswer found;
+        if (JsonRepair.Read(text, mayMend, out var notJson) is { } read)
+        {
+            found = CheckValue(contract, read, mayMend, source);
+        }
+        else
+        {
+            found = Broken(Verdicts.Parse, text, [], new ContractViolation("", "json", $"is not JSON: {notJson}"));
+        }
+
+        // What ended too early is not wrong, but short: asking the same again would end as early.
+        return (found.IsValid, finishReason) switch
+        {
+            (false, "length") => found with { Check = found.Check with { Verdict = Verdicts.Truncation } },
+            (false, "content_filter" or "refusal") => found with { Check = found.Check with { Verdict = Verdicts.Refusal } },
+            _ => found,
+        };
+    }
+
+    private CheckedAnswer CheckValue(OutputContract contract, RepairedJson read, bool mayMend, string source)
+    {
+        var budget = new EvaluationBudget();
+        try
+        {
+            if (contract.Schema is { ValueKind: not JsonValueKind.Null } schema)
+            {
+                (read, var misfits) = Fit(schema, read, mayMend, budget);
+                if (misfits.Count > 0)
+                {
+                    return Broken(Verdicts.Schema, read.Text, read.Repairs, [.. misfits]);
+                }
+            }
+
+            var broken = (contract.Rules ?? []).SelectMany(rule => _rules.Check(rule, read.Value, source)).Take(MostViolations).ToArray();
+            return broken.Length > 0
+                ? Broken(Verdicts.Rule, read.Text, read.Repairs, broken)
+                : new CheckedAnswer(new ContractCheck { Verdict = Verdicts.Valid, Repaired = read.Repairs }, read.Text);
+        }
+        catch (EvaluationLimitException tooLong)
+        {
+            return Broken(Verdicts.Schema, read.Text, read.Repairs, new ContractViolation("", "evaluation", tooLong.Message));
+        }
+    }
+
+    private static (RepairedJson Read, IReadOnlyList<ContractViolation> Misfits) Fit(
+        JsonElement schema,
+        RepairedJson read,
+        bool mayMend,
+        EvaluationBudget budget
+    )
+    {
+        var misfits = new SchemaEvaluation(schema, budget).Run(read.Value);
+        var mistyped = misfits.Where(misfit => misfit.Rule == "type").Select(misfit => misfit.Path).ToHashSet(StringComparer.Ordinal);
+        if (!mayMend || mistyped.Count == 0 || JsonRepair.RetypeTexts(read.Value, mistyped) is not { } retyped)
+        {
+            return (read, misfits);
+        }
+
+        var left = new SchemaEvaluation(schema, budget).Run(retyped);
+        var mended = new RepairedJson(
+            retyped,
+            JsonSerializer.Serialize(retyped, ApiContracts.WireJson.Default.JsonElement),
+            [.. read.Repairs, Repairs.TextForValue]
+        );
+        return left.Count == 0 ? (mended, left) : (read, misfits);
+    }
+
+    private static CheckedAnswer Broken(
+        string verdict,
+        string text,
+        IReadOnlyList<string> repairs,
+        params ContractViolation[] violations
+    ) =>
+        new(
+            new ContractCheck
+            {
+                Verdict = verdict,
+                Repaired = repairs,
+                Violations = violations,
+            },
+            text
+        );
+}

@@ -1,0 +1,43 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.Contracts;
+
+namespace AiBackend.Core.Jobs;
+
+/// <summary>What is asked of a job besides its input. Pinned when it is accepted, so that a later change of a route or prompt does not reach it.</summary>
+public sealed record JobTerms
+{
+    /// <summary>What its answer must be; null is anything.</summary>
+    public OutputContract? Contract { get; init; }
+
+    /// <summary>Whether an answer may be replaced by another one after it was streamed, without a failure.</summary>
+    [JsonIgnore]
+    public bool MayAnswerAnew => Contract is not null;
+
+    /// <summary>Models that are asked for their opinion, besides the job's own.</summary>
+    [JsonIgnore]
+    public IEnumerable<string> Judges =>
+        (Contract?.Rules ?? [])
+            .Where(rule => rule.Rule == ContractRules.Judge)
+            .Select(rule => rule.Model!)
+            .Distinct(StringComparer.Ordinal);
+
+    /// <summary>Nothing.</summary>
+    public static JobTerms None { get; } = new();
+
+    /// <returns>Null when nothing is asked.</returns>
+    public string? ToColumn() => this == None ? null : JsonSerializer.Serialize(this, JobTermsJson.Default.JobTerms);
+
+    /// <summary>Reads what <see cref="ToColumn"/> wrote.</summary>
+    public static JobTerms Read(string? column) =>
+        column is null ? None : JsonSerializer.Deserialize(column, JobTermsJson.Default.JobTerms)!;
+}
+
+/// <summary>Terms as they are stored. A newer version may have added members, which an older one never sees: see <see cref="JobSchema.Terms"/>.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
+[JsonSerializable(typeof(JobTerms))]
+internal sealed partial class JobTermsJson : JsonSerializerContext;

@@ -1,0 +1,68 @@
+using AiBackend.ApiContracts.Contracts;
+using AiBackend.Core.Contracts;
+
+namespace AiBackend.Tests.Contracts;
+
+/// <summary>What is done about answers that break their contract.</summary>
+public sealed class LadderTests
+{
+    private static readonly ContractCheck Wrong = new() { Verdict = Verdicts.Schema, Violations = [new("/a", "type", "is wrong.")] };
+
+    public static TheoryData<string?, bool, LadderStep[]> Policies =>
+        new()
+        {
+            { null, true, [LadderStep.Correct, LadderStep.Fail] },
+            { ContractPolicies.Fail, true, [LadderStep.Fail] },
+            { ContractPolicies.Repair, true, [LadderStep.Correct, LadderStep.Fail] },
+            { ContractPolicies.Fallback, true, [LadderStep.Correct, LadderStep.Fallback, LadderStep.Fail] },
+            { ContractPolicies.Fallback, false, [LadderStep.Correct, LadderStep.Fail] },
+            { ContractPolicies.Review, true, [LadderStep.Correct, LadderStep.Fallback, LadderStep.Review] },
+            { ContractPolicies.Review, false, [LadderStep.Correct, LadderStep.Review] },
+        };
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void P_11_each_policy_climbs_its_rungs_once_and_ends(string? policy, bool hasStronger, LadderStep[] steps) =>
+        Assert.Equal(steps, Climb(policy, Wrong, hasStronger));
+
+    [Theory]
+    [InlineData(Verdicts.Truncation)]
+    [InlineData(Verdicts.Refusal)]
+    public void Words_do_not_help_an_answer_that_was_cut_off_or_refused(string verdict) =>
+        Assert.Equal([LadderStep.Fallback, LadderStep.Review], Climb(ContractPolicies.Review, Wrong with { Verdict = verdict }, true));
+
+    [Fact]
+    public void What_a_person_is_to_see_goes_to_a_person_at_once_unless_more_is_wrong()
+    {
+        var unsure = new ContractViolation("/c", "range", "is low.") { ForReview = true };
+        var forReview = new ContractCheck { Verdict = Verdicts.Rule, Violations = [unsure] };
+
+        Assert.Equal([LadderStep.Review], Climb(ContractPolicies.Fail, forReview, true));
+        Assert.Equal(
+            [LadderStep.Correct, LadderStep.Fail],
+            Climb(ContractPolicies.Repair, forReview with { Violations = [unsure, new("/a", "range", "is wrong.")] }, true)
+        );
+    }
+
+    [Fact]
+    public void A_valid_answer_is_taken() =>
+        Assert.Equal([LadderStep.Accept], Climb(ContractPolicies.Review, new ContractCheck { Verdict = Verdicts.Valid }, true));
+
+    private static List<LadderStep> Climb(string? policy, ContractCheck check, bool hasStronger)
+    {
+        var steps = new List<LadderStep>();
+        var (corrected, fellBack) = (false, false);
+        while (true)
+        {
+            steps.Add(ContractLadder.Next(policy, check, corrected, fellBack, hasStronger));
+            corrected |= steps[^1] == LadderStep.Correct;
+            fellBack |= steps[^1] == LadderStep.Fallback;
+            if (steps[^1] is not (LadderStep.Correct or LadderStep.Fallback))
+            {
+                return steps;
+            }
+
+            Assert.InRange(steps.Count, 1, 10);
+        }
+    }
+}
