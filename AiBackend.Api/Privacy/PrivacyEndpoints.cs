@@ -1,5 +1,6 @@
 using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Tenancy;
@@ -70,14 +71,18 @@ internal static class PrivacyEndpoints
             .Describe(
                 "ExportTenant",
                 "Take a tenant's data along",
-                "All that is stored of it, a row a line (NDJSON): jobs with input, output and events, the audit log, keys without their secrets, and the rest. The last line has `end`.",
+                "All that is stored of it, a row a line (NDJSON): jobs with input, output and events, the audit log, keys without their secrets, and the rest. The last line has `end`; without it something is missing. Takes the scope `jobs:read` too; one at a time of a tenant, for up to two hours.",
                 [Slug, OperatorLook.Described],
                 ProblemTypes.InvalidValue,
                 ProblemTypes.ReasonNeeded,
                 ProblemTypes.TenantNotFound,
+                ProblemTypes.KeyLimitReached,
                 ProblemTypes.Overloaded
             )
             .Means(StatusCodes.Status200OK, "The rows.")
-            .WithMetadata(new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["application/x-ndjson"]));
+            .WithMetadata(
+                new ProducesResponseTypeMetadata(StatusCodes.Status200OK, typeof(string), ["application/x-ndjson"]),
+                new BeginsStream()
+            );
     }
 }

@@ -97,5 +97,6 @@ internal sealed class TenantDeletionRequests(TenantDeletions deletions, TenantOf
             FinishedAt = deletion.FinishedAt,
             Rows = deletion.Rows,
             Proof = deletion is { AuditSeq: { } seq, AuditHash: { } hash } ? new(seq, hash) : null,
+            SecondLook = deletion.SecondLook is { } second ? new(second.At, second.Rows, new(second.AuditSeq, second.AuditHash)) : null,
         };
 }

@@ -11,9 +11,11 @@ namespace AiBackend.Api.Webhooks;
 /// <summary><c>/api/v1/webhooks/{id}/deliveries</c>: what was sent, how it went, and sending it again.</summary>
 internal sealed class DeliveryRequests(WebhookRequests endpoints, DeliveryReads reads, DeliveryStore store, TimeProvider clock)
 {
+    /// <summary>Of messages' ids.</summary>
+    public const string Prefix = "msg_";
+
     private const int DefaultLimit = 50;
     private const int MostLimit = 200;
-    private const string Prefix = "msg_";
 
     private static readonly string[] States = ["waiting", "delivered", "given_up"];
 

@@ -21,7 +21,7 @@ public sealed record Tenant
     /// <summary>How many of its jobs may wait; null is the installation's number.</summary>
     public long? MaxQueued { get; init; }
 
-    /// <summary>After how many days an ended job is deleted; null is the installation's time.</summary>
+    /// <summary>After how many days an ended job, a file and an ended batch are deleted; null is the installation's time.</summary>
     public int? ContentDays { get; init; }
 
     /// <summary>When it was made.</summary>
@@ -66,7 +66,7 @@ public sealed record ChangeTenantRequest
     /// <summary>For operators: how many of its jobs may wait; 0 is the installation's number.</summary>
     public long? MaxQueued { get; init; }
 
-    /// <summary>After how many days an ended job is deleted, up to the installation's time; 0 is that.</summary>
+    /// <summary>After how many days an ended job, a file and an ended batch are deleted, up to the installation's time; 0 is that.</summary>
     public int? ContentDays { get; init; }
 
     /// <summary>Whether none of its keys is accepted. What was submitted is still done.</summary>

@@ -42,7 +42,16 @@ public sealed record TenantDeletion
 
     /// <summary>The row of the audit log that says the same, once it is finished.</summary>
     public DeletionProof? Proof { get; init; }
+
+    /// <summary>What was found when every table was looked at again, an hour after the end; null until then.</summary>
+    public SecondLook? SecondLook { get; init; }
 }
+
+/// <summary>Every table of a deleted tenant was looked at again, for what a transaction that was late may have written after the end.</summary>
+/// <param name="At">When.</param>
+/// <param name="Rows">Rows that had come and are gone too, by table; mostly none.</param>
+/// <param name="Proof">The row of the audit log that says the same.</param>
+public sealed record SecondLook(DateTimeOffset At, IReadOnlyDictionary<string, long> Rows, DeletionProof Proof);
 
 /// <summary>A row of the audit log, which nobody can change unnoticed: <c>GET /api/v1/audit/verification</c> checks its chain.</summary>
 /// <param name="AuditSeq">Its number.</param>

@@ -7,4 +7,7 @@ internal static partial class AuditLogs
 {
     [LoggerMessage(2900, LogLevel.Warning, "Refused {Action} to {Actor} could not be written to the audit log")]
     public static partial void RefusalNotRecorded(this ILogger logger, Exception failure, string action, string actor);
+
+    [LoggerMessage(2901, LogLevel.Warning, "{Action} of {Actor}, and perhaps others, were not written to the audit log: too many waited")]
+    public static partial void NotesDropped(this ILogger logger, string action, string actor);
 }

@@ -11,7 +11,7 @@ public static class AuditRegistration
     public static void AddAudit(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<AuditLog>().AddSingleton<RefusedActs>();
+        builder.Services.AddSingleton<AuditLog>().AddSingleton<DroppedNotes>().AddSingleton<RefusedActs>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RefusedActs>());
         builder.Services.AddSingleton<ForeignAttempts>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ForeignAttempts>());

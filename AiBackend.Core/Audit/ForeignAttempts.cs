@@ -17,6 +17,7 @@ namespace AiBackend.Core.Audit;
 public sealed class ForeignAttempts(
     [FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database,
     AuditLog audit,
+    DroppedNotes dropped,
     TimeProvider clock,
     ILogger<ForeignAttempts> logger
 ) : BackgroundService
@@ -38,12 +39,16 @@ public sealed class ForeignAttempts(
         ["budget"] = "SELECT tenant_id FROM budgets WHERE id = @id",
         ["webhook"] =
             "SELECT tenant_id FROM webhook_endpoints WHERE id = @id UNION ALL SELECT tenant_id FROM webhook_sources WHERE id = @id",
+        ["file"] = "SELECT tenant_id FROM files WHERE id = @id",
+        ["batch"] = "SELECT tenant_id FROM batches WHERE id = @id",
+        ["delivery"] = "SELECT tenant_id FROM webhook_deliveries WHERE id = @id LIMIT 1",
         ["key"] = "SELECT tenant_id FROM api_keys WHERE key_id = @name",
     };
 
     private readonly ConcurrentDictionary<(string Actor, string Name), long> _told = new();
     private readonly Channel<(AuditActor Actor, string Kind, string Name)> _waiting = Channel.CreateBounded<(AuditActor, string, string)>(
-        new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true }
+        new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true },
+        note => dropped.Add(note.Item1.Actor, Action)
     );
 
     /// <summary>Notes that somebody was told that there is no such thing.</summary>

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace AiBackend.Core.Audit;
 
 /// <summary>Writes down what was refused, off the request's path: the same refusal once a minute, so that nobody fills the log by asking.</summary>
-public sealed class RefusedActs(AuditLog audit, TimeProvider clock, ILogger<RefusedActs> logger) : BackgroundService
+public sealed class RefusedActs(AuditLog audit, DroppedNotes dropped, TimeProvider clock, ILogger<RefusedActs> logger) : BackgroundService
 {
     private const int MostWaiting = 1_000;
     private const int MostRemembered = 10_000;
@@ -20,7 +20,10 @@ public sealed class RefusedActs(AuditLog audit, TimeProvider clock, ILogger<Refu
         string,
         string,
         string?
-    )>(new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    )>(
+        new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true },
+        note => dropped.Add(note.Item1.Actor, note.Item1.Action)
+    );
 
     /// <summary>Notes a refusal; it is written soon.</summary>
     /// <param name="actor">Who wanted what.</param>

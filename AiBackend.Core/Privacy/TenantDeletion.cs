@@ -32,4 +32,14 @@ public sealed record TenantDeletion
 
     /// <summary>The hash of that row, in hexadecimal, which covers every row before it.</summary>
     public string? AuditHash { get; init; }
+
+    /// <summary>What was found an hour later; null until then.</summary>
+    public SecondLook? SecondLook { get; init; }
 }
+
+/// <summary>Every table of a deleted tenant was looked at again.</summary>
+/// <param name="At">When.</param>
+/// <param name="Rows">Rows that had come after the end and are gone too, by table.</param>
+/// <param name="AuditSeq">Number of the row of the audit log that says so.</param>
+/// <param name="AuditHash">Its hash, in hexadecimal.</param>
+public sealed record SecondLook(DateTimeOffset At, IReadOnlyDictionary<string, long> Rows, long AuditSeq, string AuditHash);

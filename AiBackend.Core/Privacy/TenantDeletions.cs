@@ -10,7 +10,8 @@ namespace AiBackend.Core.Privacy;
 public sealed class TenantDeletions([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database)
 {
     private const string Columns = """
-        id, tenant_id, slug, reason, requested_by, requested_at, counts::text, finished_at, audit_seq, encode(audit_hash, 'hex')
+        id, tenant_id, slug, reason, requested_by, requested_at, counts::text, finished_at, audit_seq, encode(audit_hash, 'hex'),
+        second_at, second_counts::text, second_seq, encode(second_hash, 'hex')
         """;
 
     // Its keys are refused from the same moment on. The operators' own tenant stays: nobody could run the installation without it.
@@ -56,10 +57,8 @@ public sealed class TenantDeletions([FromKeyedServices(DatabaseRegistration.AllT
         return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
-    private static TenantDeletion Read(NpgsqlDataReader row)
-    {
-        using var counts = JsonDocument.Parse(row.GetString(6));
-        return new()
+    private static TenantDeletion Read(NpgsqlDataReader row) =>
+        new()
         {
             Id = row.GetGuid(0),
             TenantId = row.GetGuid(1),
@@ -67,12 +66,18 @@ public sealed class TenantDeletions([FromKeyedServices(DatabaseRegistration.AllT
             Reason = row.GetString(3),
             RequestedBy = row.GetString(4),
             RequestedAt = row.GetFieldValue<DateTimeOffset>(5),
-            Rows = counts
-                .RootElement.EnumerateObject()
-                .ToDictionary(count => count.Name, count => count.Value.GetInt64(), StringComparer.Ordinal),
+            Rows = ReadCounts(row.GetString(6)),
             FinishedAt = row.Moment(7),
             AuditSeq = row.IsDBNull(8) ? null : row.GetInt64(8),
             AuditHash = row.Text(9),
+            SecondLook = row.Moment(10) is { } at ? new(at, ReadCounts(row.GetString(11)), row.GetInt64(12), row.GetString(13)) : null,
         };
+
+    private static Dictionary<string, long> ReadCounts(string json)
+    {
+        using var counts = JsonDocument.Parse(json);
+        return counts
+            .RootElement.EnumerateObject()
+            .ToDictionary(count => count.Name, count => count.Value.GetInt64(), StringComparer.Ordinal);
     }
 }

@@ -89,6 +89,45 @@ public sealed class AuditLogTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task D_18_who_signed_in_and_who_did_not_is_written_down_with_where_from()
+    {
+        const string Person = "signs-in@audit.example";
+        await SendAsync(
+            api.Http,
+            HttpMethod.Post,
+            "/api/v1/users",
+            $$"""{"email":"{{Person}}","role":"viewer","password":"a long password"}"""
+        );
+        using var anybody = api.Client(null);
+
+        var wrong = await SendAsync(
+            anybody,
+            HttpMethod.Post,
+            "/api/v1/sessions",
+            $$"""{"email":"{{Person}}","password":"canary of a guess"}"""
+        );
+        var right = await SendAsync(
+            anybody,
+            HttpMethod.Post,
+            "/api/v1/sessions",
+            $$"""{"email":"{{Person}}","password":"a long password"}"""
+        );
+
+        var rows = await Eventually.GetAsync(
+            _ => ListAsync(api.Http, "action=sign_in&tenant=*"),
+            found => found.Count >= 2,
+            "both are written down"
+        );
+        Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.Created), (wrong.Status, right.Status));
+        var refused = Assert.Single(rows, row => row.GetProperty("kind").GetString() == "refused");
+        var begun = Assert.Single(rows, row => row.GetProperty("kind").GetString() == "session");
+        Assert.Equal(("anonymous", Person), (refused.GetProperty("actor").GetString(), refused.GetProperty("object").GetString()));
+        Assert.StartsWith("usr_", begun.GetProperty("actor").GetString(), StringComparison.Ordinal);
+        Assert.All(rows, row => Assert.NotEqual(JsonValueKind.Null, row.GetProperty("address").ValueKind));
+        Assert.DoesNotContain("canary of a guess", string.Concat(rows.Select(row => row.GetRawText())), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_1_a_tenant_sees_its_own_rows_only_and_operators_all()
     {
         var key = await api.AddTenantAsync();

@@ -72,7 +72,9 @@ public sealed class ForeignLookTests(ApiServer api) : IClassFixture<ApiServer>
 
         var rows = await Eventually.GetAsync(
             async _ =>
-                (await AuditAsync(api.Http, "cross_tenant_attempt")).Where(row => row.GetProperty("object").GetString() != "").ToList(),
+                (await AuditAsync(api.Http, "cross_tenant_attempt"))
+                    .Where(row => row.GetProperty("kind").GetString() is "job" or "key")
+                    .ToList(),
             found => found.Count >= 3,
             "three attempts are written down"
         );
@@ -82,6 +84,52 @@ public sealed class ForeignLookTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.All(rows, row => Assert.Equal(ApiKeyStore.DefaultTenant, row.GetProperty("after").GetProperty("owner").GetGuid()));
         Assert.Empty(await AuditAsync(stranger, "cross_tenant_attempt"));
         Assert.NotEqual("default", slug);
+    }
+
+    [Theory]
+    [InlineData("file", "GET", "/v1/files/file-{0}")]
+    [InlineData("batch", "POST", "/v1/batches/batch_{0}/cancel")]
+    [InlineData("delivery", "POST", "/api/v1/webhooks/{1}/deliveries/msg_{0}/resend")]
+    public async Task A_1_what_is_neither_a_job_nor_a_key_is_written_down_too(string kind, string method, string path)
+    {
+        var (stranger, _, _) = await TenantAsync();
+        var (owned, unknown) = (Guid.CreateVersion7(), Guid.CreateVersion7());
+        await InsertAsync(kind, owned);
+        var hook = (await SendAsync(stranger, HttpMethod.Post, "/api/v1/webhooks", """{"url":"https://hooks.example.com/x"}""")).Body;
+
+        foreach (var id in new[] { unknown, owned })
+        {
+            var address = string.Format(null, path, id.ToString("N"), hook.GetProperty("id").GetString());
+            Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(stranger, new HttpMethod(method), address)).Status);
+        }
+
+        var rows = await Eventually.GetAsync(
+            async _ =>
+                (await AuditAsync(api.Http, "cross_tenant_attempt")).Where(row => row.GetProperty("kind").GetString() == kind).ToList(),
+            found => found.Count > 0,
+            "the attempt is written down"
+        );
+        Assert.Equal(owned.ToString(), Assert.Single(rows).GetProperty("object").GetString());
+    }
+
+    /// <summary>One of the operators' tenant.</summary>
+    private async Task InsertAsync(string kind, Guid id)
+    {
+#pragma warning disable CA2100 // Constants of this file.
+        await using var insert = api.Db.Source.CreateCommand(
+            kind switch
+            {
+                "file" =>
+                    "INSERT INTO files (id, tenant_id, purpose, name, ready_at, expires_at) VALUES ($1, $2, 'batch', 'x', now(), 'infinity')",
+                "batch" =>
+                    "INSERT INTO batches (id, tenant_id, key_id, endpoint, input_file_id, status, window_ends_at, ended_at) VALUES ($1, $2, 'k', '/v1/responses', $1, 3, now(), now())",
+                _ => "INSERT INTO webhook_deliveries (endpoint, id, tenant_id, body) VALUES ('x', $1, $2, '{}')",
+            }
+        );
+#pragma warning restore CA2100
+        insert.Parameters.AddWithValue(id);
+        insert.Parameters.AddWithValue(ApiKeyStore.DefaultTenant);
+        await insert.ExecuteNonQueryAsync(TestRun.Cancel);
     }
 
     private async Task<(HttpClient Client, string Slug, Guid Job)> TenantAsync()

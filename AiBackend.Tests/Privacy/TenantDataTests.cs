@@ -5,6 +5,7 @@ using AiBackend.Core.Privacy;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
+using Microsoft.Extensions.Logging.Abstractions;
 using static AiBackend.Tests.Tenancy.KeyApiTests;
 
 namespace AiBackend.Tests.Privacy;
@@ -56,7 +57,7 @@ public sealed class TenantDataTests(ApiServer api) : IClassFixture<ApiServer>
 
         var longer = await SendAsync(tenant, HttpMethod.Patch, $"/api/v1/tenants/{slug}", """{"content_days":31}""");
         var set = await SendAsync(tenant, HttpMethod.Patch, $"/api/v1/tenants/{slug}", """{"content_days":3}""");
-        var gone = await new ExpireContent(core.Database).RunAsync(TestRun.Cancel);
+        var gone = await new ExpireContent(core.Database, NullLogger<ExpireContent>.Instance).RunAsync(TestRun.Cancel);
         var back = await SendAsync(tenant, HttpMethod.Patch, $"/api/v1/tenants/{slug}", """{"content_days":0}""");
 
         Assert.Equal(HttpStatusCode.BadRequest, longer.Status);
@@ -70,6 +71,44 @@ public sealed class TenantDataTests(ApiServer api) : IClassFixture<ApiServer>
             1,
             await core.ScalarAsync<int>("SELECT count(*) FROM audit_log WHERE tenant_id = @id AND after ->> 'content_days' = '3'", id)
         );
+    }
+
+    [Fact]
+    public async Task D_21_files_and_batches_are_kept_no_longer_than_the_tenant_says_and_one_bad_tenant_holds_up_no_other()
+    {
+        var core = await api.WorkerAsync();
+        await SendAsync(api.Http, HttpMethod.Post, "/api/v1/organisations", """{"slug":"short"}""");
+        var tenants = new List<Guid>();
+        foreach (var slug in new[] { "short-bad", "short-good" })
+        {
+            var made = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/tenants", $$"""{"slug":"{{slug}}","organisation":"short"}""");
+            await SendAsync(api.Http, HttpMethod.Patch, $"/api/v1/tenants/{slug}", """{"content_days":3}""");
+            tenants.Add(made.Body.GetProperty("id").GetGuid());
+        }
+
+        var (bad, good) = (tenants[0], tenants[1]);
+        await core.ExecuteAsync(
+            $"""
+            CREATE FUNCTION refuse_bad() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'bad'; END $$;
+            CREATE TRIGGER bad BEFORE DELETE ON batches FOR EACH ROW WHEN (OLD.tenant_id = '{bad}') EXECUTE FUNCTION refuse_bad();
+            INSERT INTO files (id, tenant_id, purpose, name, created_at, ready_at, expires_at)
+            SELECT gen_random_uuid(), t, 'batch', f.name, now() - f.age, now(), now() + interval '27 days'
+              FROM unnest(ARRAY['{bad}', '{good}']::uuid[]) t
+             CROSS JOIN (VALUES ('old', interval '4 days'), ('read', interval '4 days'), ('new', interval '2 days')) f (name, age);
+            INSERT INTO batches (id, tenant_id, key_id, endpoint, input_file_id, status, window_ends_at, ended_at)
+            SELECT gen_random_uuid(), f.tenant_id, 'k', '/v1/responses', f.id, 3, now(), CASE f.name WHEN 'old' THEN now() - interval '4 days' WHEN 'new' THEN now() END
+              FROM files f WHERE f.tenant_id IN ('{bad}', '{good}')
+            """,
+            Guid.Empty
+        );
+
+        await new ExpireContent(core.Database, NullLogger<ExpireContent>.Instance).RunAsync(TestRun.Cancel);
+
+        const string ExpiredSql =
+            "SELECT coalesce(string_agg(name, ' ' ORDER BY name), '') FROM files WHERE tenant_id = @id AND expires_at < now()";
+        Assert.Equal("old", await core.ScalarAsync<string>(ExpiredSql, good));
+        Assert.Equal(2, await core.ScalarAsync<int>("SELECT count(*) FROM batches WHERE tenant_id = @id", good));
+        Assert.Equal(3, await core.ScalarAsync<int>("SELECT count(*) FROM batches WHERE tenant_id = @id", bad));
     }
 
     [Fact]
@@ -88,6 +127,10 @@ public sealed class TenantDataTests(ApiServer api) : IClassFixture<ApiServer>
         await SendAsync(tenant, HttpMethod.Post, "/api/v1/webhooks", """{"url":"https://hooks.example.com/x"}""");
         var secret = await core.ScalarAsync<string>("SELECT encode(hash, 'hex') FROM api_keys WHERE tenant_id = @id", id);
         await core.ExecuteAsync("UPDATE webhook_endpoints SET old_secret = secret WHERE tenant_id = @id", id);
+        await core.ExecuteAsync(
+            "INSERT INTO provider_calls (job_id, lease_epoch, call, state, tenant_id, provider, model) SELECT gen_random_uuid(), 0, 1, 2, t, 'p', 'embeds' FROM unnest(ARRAY[@id, gen_random_uuid()]) t",
+            id
+        );
 
         var text = await tenant.GetStringAsync($"/api/v1/tenants/{id}/export", TestRun.Cancel);
 
@@ -99,7 +142,9 @@ public sealed class TenantDataTests(ApiServer api) : IClassFixture<ApiServer>
             .ToList();
         Assert.Equal((true, (long)rows.Count), (lines[^1].GetProperty("end").GetBoolean(), lines[^1].GetProperty("rows").GetInt64()));
         Assert.Equal(jobs.Order(), rows.Where(row => row.Table == "jobs").Select(row => row.Row.GetProperty("id").GetGuid()).Order());
-        Assert.All(rows, row => Assert.Equal(id, row.Row.GetProperty("tenant_id").GetGuid()));
+        Assert.All(rows.Skip(1), row => Assert.Equal(id, row.Row.GetProperty("tenant_id").GetGuid()));
+        Assert.Equal(("tenants", id), (rows[0].Table, rows[0].Row.GetProperty("id").GetGuid()));
+        Assert.Single(rows, row => row.Table == "provider_calls" && row.Row.GetProperty("model").GetString() == "embeds");
         Assert.Equal(jobs.Count, rows.Count(row => row.Table == "job_outputs" && row.Row.GetProperty("text").GetString() == "Done."));
         Assert.Superset(
             new HashSet<string>([
@@ -110,6 +155,7 @@ public sealed class TenantDataTests(ApiServer api) : IClassFixture<ApiServer>
                 "job_attempts",
                 "api_keys",
                 "webhook_endpoints",
+                "provider_calls",
                 "audit_log",
             ]),
             rows.Select(row => row.Table).ToHashSet()

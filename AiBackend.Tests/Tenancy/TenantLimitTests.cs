@@ -153,7 +153,7 @@ public sealed class TenantLimitTests(PostgresServer postgres)
             );
 
         Assert.Superset(
-            new HashSet<string?>(["/api/v1/jobs/{id}/events", "/hubs/jobs", "/v1/responses/{id}"]),
+            new HashSet<string?>(["/api/v1/jobs/{id}/events", "/hubs/jobs", "/v1/responses/{id}", "/api/v1/tenants/{slug}/export"]),
             classes[EndpointClass.Stream]
         );
         Assert.Superset(new HashSet<string?>(["/api/v1/jobs/", "/v1/chat/completions", "/v1/responses"]), classes[EndpointClass.Submit]);

@@ -126,6 +126,33 @@ public sealed class TenantWallTests(PostgresServer postgres, WalledApi api) : IC
         Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, refused.SqlState);
     }
 
+    [Theory]
+    [InlineData("aibackend_operator", "INSERT INTO audit_log SELECT * FROM audit_log LIMIT 1")]
+    [InlineData("aibackend_operator", "UPDATE audit_log SET actor = 'nobody'")]
+    [InlineData("aibackend_operator", "DELETE FROM audit_log")]
+    [InlineData("aibackend_operator", "TRUNCATE audit_log")]
+    [InlineData("aibackend_operator", "UPDATE audit_head SET seq = 0")]
+    [InlineData("aibackend_operator", "ALTER TABLE audit_log DISABLE TRIGGER ALL")]
+    [InlineData("aibackend_operator", "SET session_replication_role = replica")]
+    [InlineData("aibackend_worker", "INSERT INTO audit_log SELECT * FROM audit_log LIMIT 1")]
+    [InlineData("aibackend_worker", "UPDATE audit_log SET actor = 'nobody'")]
+    [InlineData("aibackend_worker", "DELETE FROM audit_log")]
+    [InlineData("aibackend_worker", "TRUNCATE audit_log")]
+    [InlineData("aibackend_worker", "UPDATE audit_head SET seq = 0")]
+    [InlineData("aibackend_worker", "ALTER TABLE tenants DISABLE TRIGGER ALL")]
+    [InlineData("aibackend_worker", "SET session_replication_role = replica")]
+    public async Task A_74_D_18_no_program_writes_the_audit_log_but_by_its_functions(string role, string statement)
+    {
+        var login = $"login_{Guid.CreateVersion7():N}";
+        await ScalarAsync<object?>(api.Db.Source, $"CREATE ROLE {login} LOGIN NOINHERIT IN ROLE {role}");
+        await using var source = Open(role, login: login);
+        await using var command = source.CreateCommand(statement);
+
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(TestRun.Cancel));
+
+        Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, refused.SqlState);
+    }
+
     private NpgsqlDataSource Open(string role, int poolSize = 5, string login = "postgres") =>
         DatabaseRegistration.Open(
             new NpgsqlConnectionStringBuilder(postgres.ConnectionString(api.Db.Name))

@@ -1,26 +1,13 @@
-using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
-using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace AiBackend.Core.Privacy;
 
-/// <summary>Deletes a job with all that is known of it, because its tenant wants that. What it cost stays in the sums.</summary>
-public sealed class DeleteJob([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database)
-{
-    /// <returns>Whether it was there and could go: not while it runs, or a call of it is not settled.</returns>
-    public async Task<bool> RunAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
-    {
-        await using var batch = database.CreateAudited("SELECT delete_job(@tenant_id, @job_id)", out var command);
-        command.Parameters.AddWithValue("tenant_id", tenantId);
-        command.Parameters.AddWithValue("job_id", jobId);
-        return (await batch.ReadAllAsync(row => row.GetBoolean(0), cancellationToken))[0];
-    }
-}
-
-/// <summary>Deletes jobs of tenants that keep theirs for a shorter time than the installation does: the leader's part.</summary>
-public sealed class ExpireContent(NpgsqlDataSource database)
+/// <summary>Deletes what tenants keep for a shorter time than the installation does, jobs, files and batches: the leader's part.</summary>
+/// <remarks>Answers kept for an Idempotency-Key go after 24 hours, which is the shortest time that a tenant can ask for.</remarks>
+public sealed class ExpireContent(NpgsqlDataSource database, ILogger<ExpireContent> logger)
 {
     private const int MaxBatch = 200;
 
@@ -42,6 +29,19 @@ public sealed class ExpireContent(NpgsqlDataSource database)
         SELECT (SELECT max(id::text)::uuid FROM over), (SELECT count(*) FROM over), coalesce((counts ->> 'jobs')::bigint, 0) FROM gone
         """;
 
+    // The pruner of files deletes them; what a batch still reads waits for its end.
+    private const string FilesSql = """
+        UPDATE files SET expires_at = created_at + @keep
+         WHERE tenant_id = @tenant_id AND expires_at > created_at + @keep
+           AND id <> ALL (ARRAY(SELECT input_file_id FROM batches WHERE tenant_id = @tenant_id AND ended_at IS NULL))
+        """;
+
+    // With their lines, of which one batch has at most so many.
+    private const string BatchesSql = """
+        DELETE FROM batches WHERE id = ANY (ARRAY(
+            SELECT id FROM batches WHERE tenant_id = @tenant_id AND ended_at < now() - @keep ORDER BY id LIMIT 10))
+        """;
+
     /// <returns>How many jobs are gone.</returns>
     public async Task<long> RunAsync(CancellationToken cancellationToken)
     {
@@ -50,10 +50,32 @@ public sealed class ExpireContent(NpgsqlDataSource database)
         var all = 0L;
         foreach (var (id, days) in tenants)
         {
-            all += await ExpireAsync(id, TimeSpan.FromDays(days), cancellationToken);
+            try
+            {
+                all += await ExpireAsync(id, TimeSpan.FromDays(days), cancellationToken);
+                await ForgetAsync(FilesSql, id, TimeSpan.FromDays(days), cancellationToken);
+                while (await ForgetAsync(BatchesSql, id, TimeSpan.FromDays(days), cancellationToken) > 0)
+                {
+                    await Task.Delay(BetweenBatches, cancellationToken);
+                }
+            }
+            catch (Exception failure) when (OneTenant.MayFail(failure))
+            {
+                logger.ContentNotExpired(failure, id);
+            }
         }
 
         return all;
+    }
+
+    private async Task<int> ForgetAsync(string sql, Guid tenantId, TimeSpan keep, CancellationToken cancellationToken)
+    {
+#pragma warning disable CA2100 // Constants of this class.
+        await using var command = database.CreateCommand(sql);
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("keep", NpgsqlDbType.Interval, keep);
+        return await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     private async Task<long> ExpireAsync(Guid tenantId, TimeSpan keep, CancellationToken cancellationToken)
