@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 
@@ -44,7 +43,8 @@ public sealed class EgressClient : IDisposable
             UseProxy = false,
             UseCookies = false,
             Credentials = null,
-            ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator(),
+            // No span and no header of one: what follows the host of an address is often a receiver's secret.
+            ActivityHeadersPropagator = null,
             AutomaticDecompression = DecompressionMethods.All,
             MaxResponseHeadersLength = HeaderKilobytes,
             MaxResponseDrainSize = MostBytes,

@@ -32,6 +32,9 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     public ConcurrentDictionary<string, string> Resource { get; } = [];
 
+    /// <summary>All that came, by what it is, such as <c>traces</c>, byte by byte.</summary>
+    public ConcurrentQueue<(string Kind, byte[] Body)> Raw { get; } = [];
+
     public static async Task<OtlpReceiver> StartAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -56,6 +59,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     {
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        Raw.Enqueue((context.Request.Path.Value!.Split('/')[^1], body.ToArray()));
         var isGrpc = context.Request.ContentType == "application/grpc";
         // A gRPC message follows one byte that says "not compressed" and four that hold its length.
         var message = new ProtoMessage(body.ToArray().AsSpan(isGrpc ? 5 : 0));
