@@ -25,7 +25,8 @@ internal static class OpenAiEndpoints
             .ValidateOnStart();
         builder.Services.AddSingleton<AttachedCallers>().AddSingleton<LeftCalls>().AddSingleton<AttachedCalls>();
         builder.Services.AddSingleton<ModelRequests>().AddSingleton<ChatCompletions>();
-        builder.Services.AddSingleton<KeptAnswers>().AddSingleton<RepeatedRequests>().AddSingleton<CreateEmbedding>();
+        builder.Services.AddSingleton<KeptAnswers>().AddSingleton<RepeatedRequests>();
+        builder.Services.AddSingleton<EmbeddingRoom>().AddSingleton<CreateEmbedding>();
         builder.Services.AddSingleton<FileRequests>();
         builder.Services.AddSingleton<BatchRequests>().AddSingleton<ReadBatchFile>().AddSingleton<LineDrafts>().AddSingleton<SubmitLines>();
         builder.Services.AddSingleton<LineAnswers>().AddSingleton<WriteBatchFiles>().AddHostedService<BatchRounds>();

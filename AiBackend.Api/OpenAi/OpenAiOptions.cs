@@ -10,4 +10,8 @@ internal sealed class OpenAiOptions
     /// <summary>Longest that a call without a stream waits for its job, or for its embeddings. Default 30 min, beyond any client's own patience.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "1.00:00:00")]
     public TimeSpan LongestWait { get; set; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>Texts that this process turns into vectors at once, because their answers are in memory whole. Default 8 192.</summary>
+    [Range(Embeddings.EmbeddingReader.MaxTexts, 1_000_000)]
+    public int EmbeddingTextsAtOnce { get; set; } = 8192;
 }

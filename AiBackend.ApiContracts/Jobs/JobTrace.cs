@@ -53,6 +53,9 @@ public sealed record LedgerEntry
     /// <summary>Those of them that the model thought.</summary>
     public long? ReasoningTokens { get; init; }
 
+    /// <summary>Whether the provider reported a usage that cannot be true; then what it reported is not booked.</summary>
+    public bool UsageDisputed { get; init; }
+
     /// <summary>When it was written down.</summary>
     public required DateTimeOffset ReservedAt { get; init; }
 

@@ -39,6 +39,9 @@ public sealed record UsageRow
     /// <summary>Those of which nobody knows what they used: they are in <see cref="UnknownUsd"/> with what was reserved for them.</summary>
     public long UnknownCalls { get; init; }
 
+    /// <summary>Those whose provider reported a usage that cannot be true, which is not booked.</summary>
+    public long DisputedCalls { get; init; }
+
     /// <summary>Tokens read.</summary>
     public long InputTokens { get; init; }
 

@@ -97,14 +97,14 @@ internal sealed class CallGate(
             ? new CallEntry.Unpaid(answer.BlockedBy, answer.Delay)
         : null;
 
-    private void Settle(EstimateKind kind, CallSize size, Reservation reservation, Reserved reserved, JobUsage? usage, bool isFree)
+    private void Settle(EstimateKind kind, CallSize size, JobUsage? usage, Settlement settlement)
     {
         if (usage is not null)
         {
             estimates.Learn(kind, size, usage);
         }
 
-        ledger.Settle(Settlement.Of(reservation, reserved, usage, isFree));
+        ledger.Settle(settlement);
     }
 
     private Task<bool> ConfirmAsync(ChatCaller caller, CancellationToken cancellationToken) =>
@@ -123,7 +123,8 @@ internal sealed class CallGate(
 
         public decimal? CostOf(JobUsage usage) => reservation.Price?.Rates.CostOf(usage);
 
-        public void Settle(JobUsage? usage, bool isFree) => gate.Settle(kind, size, reservation, reserved, usage, isFree);
+        public void Settle(JobUsage? usage, bool isFree, bool isDisputed) =>
+            gate.Settle(kind, size, usage, Settlement.Of(reservation, reserved, usage, isFree) with { IsDisputed = isDisputed });
 
         public void Cancel() => gate.Cancel(reservation, reserved);
     }

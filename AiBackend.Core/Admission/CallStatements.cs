@@ -31,6 +31,23 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
                  CROSS JOIN LATERAL settle_call(i.deployment, @window_ms, i.job_id, i.epoch, i.slot, i.more_input, i.more_output))
         """;
 
+    // In the transaction of the settlement, of which the rows and the day are known by then. Once for each call, also when it is repeated.
+    private const string SettleDisputedSql = $"""
+        {SettleSql};
+        WITH disputed AS (
+            UPDATE provider_calls c SET usage_disputed = true
+              FROM unnest(@job_id, @epoch, @call, @disputed) AS i (job_id, epoch, call, disputed)
+             WHERE i.disputed AND c.job_id = i.job_id AND c.lease_epoch = i.epoch AND c.call = i.call AND NOT c.usage_disputed
+            RETURNING (c.ended_at AT TIME ZONE 'UTC')::date AS day, c.tenant_id, coalesce(c.key_id, '') AS key_id,
+                      coalesce(c.end_user, '') AS end_user, coalesce(c.feature, '') AS feature, c.provider, c.model
+        ), days AS (
+            SELECT day, tenant_id, key_id, end_user, feature, provider, model, count(*) AS n FROM disputed GROUP BY 1, 2, 3, 4, 5, 6, 7
+        )
+        UPDATE usage_days u SET disputed_calls = u.disputed_calls + d.n FROM days d
+         WHERE (u.tenant_id, u.day, u.key_id, u.end_user, u.feature, u.provider, u.model)
+             = (d.tenant_id, d.day, d.key_id, d.end_user, d.feature, d.provider, d.model)
+        """;
+
     private readonly long _windowMs = (long)window.TotalMilliseconds;
 
     /// <returns>In the order of the calls.</returns>
@@ -82,10 +99,12 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
     /// <param name="isRepeat">They may be settled already. Then what they used less was given back: once more would open the limit too far.</param>
     public async Task<int> SettleAsync(IReadOnlyList<Settlement> calls, bool isRepeat)
     {
+        // A statement of its own: one in millions is disputed, and the others need not pay for it.
+        var isDisputed = calls.Any(call => call.IsDisputed);
         await using var hot = await HotCommand.OpenAsync(
             database,
-            SettleSql,
-            parameters => AddSettlements(parameters, calls, isRepeat),
+            isDisputed ? SettleDisputedSql : SettleSql,
+            parameters => AddSettlements(parameters, calls, isRepeat, isDisputed),
             CancellationToken.None
         );
         return await hot.Command.ExecuteNonQueryAsync();
@@ -118,7 +137,7 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
     }
 
-    private void AddSettlements(NpgsqlParameterCollection parameters, IReadOnlyList<Settlement> calls, bool isRepeat)
+    private void AddSettlements(NpgsqlParameterCollection parameters, IReadOnlyList<Settlement> calls, bool isRepeat, bool isDisputed)
     {
         var least = isRepeat ? 0 : long.MinValue;
         // Rows are locked in these orders.
@@ -144,6 +163,10 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         Column("output", NpgsqlDbType.Bigint, call => call.Usage?.OutputTokens);
         Column("reasoning", NpgsqlDbType.Bigint, call => call.Usage?.ReasoningTokens);
         Column("cost", NpgsqlDbType.Numeric, call => call.Cost);
+        if (isDisputed)
+        {
+            Column("disputed", NpgsqlDbType.Boolean, call => call.IsDisputed);
+        }
     }
 
     private static void AddNames(NpgsqlParameterCollection parameters, IReadOnlyList<ChatCaller> calls)

@@ -38,6 +38,9 @@ internal sealed record Settlement(Reservation Reservation, long? Slot, long More
     /// <summary>As the provider told; null when it did not.</summary>
     public JobUsage? Usage { get; private init; }
 
+    /// <summary>The provider told what cannot be true.</summary>
+    public bool IsDisputed { get; init; }
+
     /// <summary>Null when it has no price, or what it used is unknown.</summary>
     public decimal? Cost { get; private init; }
 

@@ -11,7 +11,7 @@ public sealed class LedgerReads(NpgsqlDataSource database)
 
     private const string Sql = """
         SELECT lease_epoch, call, provider, model, state, price_version, reserved_usd, cost_usd, input_tokens, cached_tokens, output_tokens,
-               reasoning_tokens, reserved_at, ended_at
+               reasoning_tokens, reserved_at, ended_at, usage_disputed
           FROM provider_calls WHERE job_id = @job_id AND tenant_id = @tenant_id ORDER BY lease_epoch, call LIMIT @limit
         """;
 
@@ -45,6 +45,7 @@ public sealed class LedgerReads(NpgsqlDataSource database)
             ReasoningTokens = Number(11),
             ReservedAt = row.GetFieldValue<DateTimeOffset>(12),
             EndedAt = row.IsDBNull(13) ? null : row.GetFieldValue<DateTimeOffset>(13),
+            UsageDisputed = row.GetBoolean(14),
         };
     }
 }

@@ -39,7 +39,7 @@ public sealed class UsageReads(NpgsqlDataSource database, [FromKeyedServices(Dat
                CASE WHEN @by_key THEN key_id END, CASE WHEN @by_user THEN end_user END, CASE WHEN @by_feature THEN feature END,
                CASE WHEN @by_provider THEN provider END, CASE WHEN @by_model THEN model END,
                sum(calls)::bigint, sum(unpriced_calls)::bigint, sum(unknown_calls)::bigint, sum(input_tokens)::bigint,
-               sum(cached_tokens)::bigint, sum(output_tokens)::bigint, sum(reasoning_tokens)::bigint, sum(cost_usd), sum(unknown_usd)
+               sum(cached_tokens)::bigint, sum(output_tokens)::bigint, sum(reasoning_tokens)::bigint, sum(cost_usd), sum(unknown_usd), sum(disputed_calls)::bigint
           FROM usage_days u
          WHERE (@tenant_id IS NULL OR tenant_id = @tenant_id) AND day BETWEEN @from AND @to
            AND (@key IS NULL OR key_id = @key) AND (@user IS NULL OR end_user = @user) AND (@feature IS NULL OR feature = @feature)
@@ -91,6 +91,7 @@ public sealed class UsageReads(NpgsqlDataSource database, [FromKeyedServices(Dat
             ReasoningTokens = row.GetInt64(13),
             CostUsd = row.GetDecimal(14),
             UnknownUsd = row.GetDecimal(15),
+            DisputedCalls = row.GetInt64(16),
         };
     }
 }

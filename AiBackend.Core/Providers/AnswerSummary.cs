@@ -25,6 +25,7 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, En
         _finishReason = update.FinishReason?.Value ?? _finishReason;
         _call.Usage = Priced(UsageOf(update.Contents.OfType<UsageContent>().LastOrDefault()?.Details)) ?? _call.Usage;
         _simulated |= update.AdditionalProperties?.ContainsKey(WireChatClient.Simulated) == true;
+        _call.IsUsageDisputed |= update.AdditionalProperties?.ContainsKey(WireChatClient.Disputed) == true;
         _call.Overran |= update.AdditionalProperties?.ContainsKey(WireChatClient.Overran) == true;
         return update.Text;
     }

@@ -81,6 +81,9 @@ public sealed class ChatCall
     /// <summary>Tokens as reported so far; null when none were.</summary>
     public JobUsage? Usage { get; internal set; }
 
+    /// <summary>Whether the provider reported a usage that cannot be true.</summary>
+    public bool IsUsageDisputed { get; internal set; }
+
     /// <summary>It never came to an answer: the provider refused it or could not be reached.</summary>
     internal bool IsFree { get; private set; }
 

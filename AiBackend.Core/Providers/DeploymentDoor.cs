@@ -54,7 +54,10 @@ internal sealed class DeploymentDoor(
             }
 
             isEntered = true;
-            return (new EnteredCall(deployment, pass, permit, calls.Begin(deployment), keys, pace, isRetry ? budgets : null), null);
+            return (
+                new EnteredCall(deployment, pass, permit, calls.Begin(deployment), keys, pace, metrics, isRetry ? budgets : null),
+                null
+            );
         }
         finally
         {
@@ -161,6 +164,7 @@ internal sealed class EnteredCall(
     ChatCall call,
     RefusedKeys keys,
     ICallPace pace,
+    ProviderMetrics metrics,
     RetryBudgets? budgets
 ) : IDisposable, ILimitListener
 {
@@ -241,7 +245,12 @@ internal sealed class EnteredCall(
 
     public void Dispose()
     {
-        permit.Settle(_call.Usage, _call.IsFree);
+        if (_call.IsUsageDisputed)
+        {
+            metrics.Disputed(deployment.Provider, deployment.Model);
+        }
+
+        permit.Settle(_call.Usage, _call.IsFree, _call.IsUsageDisputed);
         pass.Dispose();
     }
 }

@@ -35,7 +35,7 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
             (await ledger.ReserveAsync(Spending.Call(await Core.SpenderAsync(), 0) with { Deployment = Deployment }, TestRun.Cancel)).Slot
         );
 
-        first.Permit.Settle(new JobUsage(1, 0, 1, null), isFree: false);
+        first.Permit.Settle(new JobUsage(1, 0, 1, null), isFree: false, isDisputed: false);
 
         await Eventually.TrueAsync(_ => Task.FromResult(second.IsCompleted), "the second goes on");
         Assert.IsType<CallEntry.Admitted>(await second);

@@ -87,6 +87,25 @@ public sealed class LedgerTests(PostgresServer postgres, RedisServer redis) : Co
     }
 
     [Fact]
+    public async Task A_56_a_usage_that_cannot_be_true_is_booked_as_what_was_reserved_and_marked_once()
+    {
+        var budget = await Core.BudgetAsync(1m);
+        await using var ledger = Core.NewLedger();
+        var job = await Core.SpenderAsync();
+        await ledger.ReserveAsync(job.Call(0.20m), TestRun.Cancel);
+        await ledger.ReserveAsync(job.Call(0.20m, call: 1), TestRun.Cancel);
+
+        ledger.Settle(job.Call(0.20m).UsedUnknown() with { IsDisputed = true });
+        ledger.Settle(job.Call(0.20m).UsedUnknown() with { IsDisputed = true });
+        await Core.UntilAsync(budget, 0.20m, 0.20m);
+        ledger.Settle(job.Call(0.20m, call: 1).Used(0.05m));
+        await Core.UntilAsync(budget, 0.25m, 0m);
+
+        Assert.True(await Core.ScalarAsync<bool>("SELECT array_agg(usage_disputed ORDER BY call) = '{t,f}' FROM provider_calls"));
+        Assert.True(await Core.ScalarAsync<bool>("SELECT (calls, unknown_calls, disputed_calls) = (2, 1, 1) FROM usage_days"));
+    }
+
+    [Fact]
     public async Task A_correction_of_an_earlier_window_makes_no_room_in_this_one()
     {
         var budget = await Core.BudgetAsync(1m, period: BudgetPeriod.Hour);

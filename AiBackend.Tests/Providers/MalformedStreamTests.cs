@@ -1,6 +1,7 @@
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Simulator.Malformed;
+using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Simulator;
 
 namespace AiBackend.Tests.Providers;
@@ -64,20 +65,23 @@ public sealed class MalformedStreamTests(SimulatorServer simulator) : IClassFixt
     }
 
     [Theory]
-    [InlineData("negative")]
-    [InlineData("huge")]
-    [InlineData("text")]
-    [InlineData("null")]
-    [InlineData("missing")]
-    public async Task A_56_a_provider_that_lies_about_usage_is_not_believed(string usage)
+    [InlineData("negative", true)]
+    [InlineData("huge", true)]
+    [InlineData("text", true)]
+    [InlineData("null", false)]
+    [InlineData("missing", false)]
+    public async Task A_56_a_provider_that_lies_about_usage_is_not_believed_and_its_call_is_disputed(string usage, bool isDisputed)
     {
         var model = await simulator.ModelAsync(new { usage, words = 3 });
         using var providers = ProviderHost.For(model, simulator.Address);
 
-        var progress = await providers.StreamAsync().ReadAllAsync();
+        var calls = new ChatCalls(TimeProvider.System);
+
+        var progress = await providers.Chat.StreamAsync("default", ProviderHost.Question, null, calls, TestRun.Cancel).ReadAllAsync();
 
         Assert.Equal("word1 word2 word3", progress.Text());
         Assert.Null(Assert.IsType<ChatProgress.Finished>(progress[^1]).Usage);
+        Assert.Equal(isDisputed, Assert.Single(calls.All).IsUsageDisputed);
     }
 
     [Fact]

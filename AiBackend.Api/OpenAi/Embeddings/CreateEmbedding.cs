@@ -26,6 +26,7 @@ internal sealed class CreateEmbedding(
     RoutedEmbeddings embeddings,
     RepeatedRequests repeats,
     IOptions<OpenAiOptions> options,
+    EmbeddingRoom room,
     TimeProvider clock
 )
 {
@@ -43,11 +44,7 @@ internal sealed class CreateEmbedding(
         if (refusal is null)
         {
             (refusal, var call) = await ReadAsync(context);
-            refusal ??= await repeats.AnswerAsync(
-                context,
-                key is null ? null : new KeptRequest(context.GetTenantId(), IdempotencyKey.At(Address, key)!, call.Fingerprint),
-                () => EmbedAsync(context, call)
-            );
+            refusal ??= room.Enter(call) ?? await AnswerAsync(context, key, call);
         }
 
         if (refusal is not null)
@@ -59,6 +56,22 @@ internal sealed class CreateEmbedding(
             }
 
             await context.RefuseAsync(refusal);
+        }
+    }
+
+    private async Task<Refusal?> AnswerAsync(HttpContext context, string? key, EmbeddingCall call)
+    {
+        try
+        {
+            return await repeats.AnswerAsync(
+                context,
+                key is null ? null : new KeptRequest(context.GetTenantId(), IdempotencyKey.At(Address, key)!, call.Fingerprint),
+                () => EmbedAsync(context, call)
+            );
+        }
+        finally
+        {
+            room.Leave(call);
         }
     }
 

@@ -101,7 +101,8 @@ public interface ICallPermit
     /// <summary>Replaces what was reserved by what was used.</summary>
     /// <param name="usage">Null when the provider has not said: then what was reserved counts as used.</param>
     /// <param name="isFree">The provider refused the call or could not be reached: nobody is billed for it.</param>
-    void Settle(JobUsage? usage, bool isFree);
+    /// <param name="isDisputed">The provider has said what cannot be true, and the ledger says so.</param>
+    void Settle(JobUsage? usage, bool isFree, bool isDisputed);
 
     /// <summary>The call is not made after all.</summary>
     void Cancel();
@@ -127,7 +128,7 @@ internal sealed class OpenGate : ICallGate, ICallPermit
 
     public decimal? CostOf(JobUsage usage) => null;
 
-    public void Settle(JobUsage? usage, bool isFree) { }
+    public void Settle(JobUsage? usage, bool isFree, bool isDisputed) { }
 
     public void Cancel() { }
 }

@@ -11,6 +11,8 @@ internal sealed class MessageEvent : WireEvent
 
     public override TokenUsage? Usage => _usage.Total;
 
+    public override bool IsUsageDisputed => _usage.IsDisputed;
+
     protected override void ReadMember(ref Utf8JsonReader reader)
     {
         if (reader.ValueTextEquals("delta"u8))

@@ -11,6 +11,10 @@ internal sealed class MessageUsage
     private long? _fromCache = 0;
     private long? _toCache = 0;
     private long? _output;
+    private bool _isDisputed;
+
+    /// <summary>Whether a count cannot be true.</summary>
+    public bool IsDisputed => _isDisputed;
 
     /// <summary>Null until the stream has said how it ended, and when a count cannot be true: unknown is better than wrong.</summary>
     public TokenUsage? Total =>
@@ -56,9 +60,9 @@ internal sealed class MessageUsage
         }
     }
 
-    private static long? Newer(ref Utf8JsonReader reader, long? known)
+    private long? Newer(ref Utf8JsonReader reader, long? known)
     {
-        var count = TokenUsage.Count(ref reader);
+        var count = TokenUsage.Count(ref reader, ref _isDisputed);
         return reader.TokenType == JsonTokenType.Null ? known : count;
     }
 }

@@ -19,6 +19,9 @@ internal sealed record EmbeddingBody(
     bool IsSimulated
 )
 {
+    /// <summary>A count that cannot be true was said.</summary>
+    public bool IsUsageDisputed { get; private init; }
+
     /// <param name="body">The whole body.</param>
     /// <param name="count">How many texts were sent.</param>
     /// <exception cref="FormatException">It is none, or not one vector for each text.</exception>
@@ -28,6 +31,7 @@ internal sealed record EmbeddingBody(
         long? input = null;
         string? model = null;
         var simulated = false;
+        var disputed = false;
         var reader = new Utf8JsonReader(body);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -38,7 +42,7 @@ internal sealed record EmbeddingBody(
             }
             else if (reader.ValueTextEquals("usage"u8))
             {
-                input = ReadUsage(ref reader);
+                input = ReadUsage(ref reader, ref disputed);
             }
             else if (reader.ValueTextEquals("model"u8))
             {
@@ -55,7 +59,7 @@ internal sealed record EmbeddingBody(
         }
 
         return Array.TrueForAll(vectors, vector => vector.Length > 0 && vector.Length == vectors[0].Length && IsFinite(vector.Span))
-            ? new EmbeddingBody(vectors, input, model, simulated)
+            ? new EmbeddingBody(vectors, input, model, simulated) { IsUsageDisputed = disputed }
             : throw new FormatException("vectors are missing, of different lengths, or no numbers");
     }
 
@@ -146,7 +150,7 @@ internal sealed record EmbeddingBody(
             : throw new FormatException("a vector that is no base64");
     }
 
-    private static long? ReadUsage(ref Utf8JsonReader reader)
+    private static long? ReadUsage(ref Utf8JsonReader reader, ref bool disputed)
     {
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -160,7 +164,7 @@ internal sealed record EmbeddingBody(
         {
             if (reader.ValueTextEquals("prompt_tokens"u8))
             {
-                input = TokenUsage.Count(ref reader);
+                input = TokenUsage.Count(ref reader, ref disputed);
             }
             else
             {

@@ -178,6 +178,7 @@ public sealed class RoutedEmbeddings
     )
     {
         var usage = answer.Usage?.InputTokenCount is { } input ? new JobUsage(input, 0, 0, CostUsd: null) : null;
+        call.Call.IsUsageDisputed = answer.AdditionalProperties?.ContainsKey(WireChatClient.Disputed) == true;
         call.Call.Usage = usage is null ? null : usage with { CostUsd = call.CostOf(usage) };
         call.Call.ModelVersion = answer[0].ModelId;
         call.NoteText();

@@ -7,8 +7,11 @@ namespace AiBackend.Core.Providers.OpenAi;
 internal sealed class ChatChunk : WireEvent
 {
     private TokenUsage? _usage;
+    private bool _isDisputed;
 
     public override TokenUsage? Usage => _usage;
+
+    public override bool IsUsageDisputed => _isDisputed;
 
     protected override bool IsEndMark(ReadOnlySpan<byte> data) => data.TrimEnd((byte)' ').SequenceEqual("[DONE]"u8);
 
@@ -31,7 +34,7 @@ internal sealed class ChatChunk : WireEvent
         else if (reader.ValueTextEquals("usage"u8))
         {
             reader.Read();
-            _usage = ChatUsage.Read(ref reader) ?? _usage;
+            _usage = ChatUsage.Read(ref reader, ref _isDisputed) ?? _usage;
         }
         else
         {

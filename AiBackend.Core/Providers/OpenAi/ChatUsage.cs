@@ -7,11 +7,14 @@ namespace AiBackend.Core.Providers.OpenAi;
 internal static class ChatUsage
 {
     /// <summary>Reads the value the reader stands on.</summary>
+    /// <param name="reader">Stands on the value.</param>
+    /// <param name="isDisputed">Set when it says something that cannot be true.</param>
     /// <returns>Null when it is not an object with believable counts.</returns>
-    public static TokenUsage? Read(ref Utf8JsonReader reader)
+    public static TokenUsage? Read(ref Utf8JsonReader reader, ref bool isDisputed)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
         {
+            isDisputed |= reader.TokenType != JsonTokenType.Null;
             reader.Skip();
             return null;
         }
@@ -24,19 +27,19 @@ internal static class ChatUsage
         {
             if (reader.ValueTextEquals("prompt_tokens"u8))
             {
-                input = TokenUsage.Count(ref reader);
+                input = TokenUsage.Count(ref reader, ref isDisputed);
             }
             else if (reader.ValueTextEquals("completion_tokens"u8))
             {
-                output = TokenUsage.Count(ref reader);
+                output = TokenUsage.Count(ref reader, ref isDisputed);
             }
             else if (reader.ValueTextEquals("prompt_tokens_details"u8))
             {
-                cached = ReadPart(ref reader, "cached_tokens"u8);
+                cached = ReadPart(ref reader, "cached_tokens"u8, ref isDisputed);
             }
             else if (reader.ValueTextEquals("completion_tokens_details"u8))
             {
-                reasoning = ReadPart(ref reader, "reasoning_tokens"u8);
+                reasoning = ReadPart(ref reader, "reasoning_tokens"u8, ref isDisputed);
             }
             else
             {
@@ -46,11 +49,14 @@ internal static class ChatUsage
         }
 
         return input is { } read && output is { } written
-            ? new TokenUsage(read, Math.Min(cached ?? 0, read), written) { Reasoning = Math.Min(reasoning ?? 0, written) }
+            ? new TokenUsage(read, TokenUsage.PartOf(read, cached, ref isDisputed), written)
+            {
+                Reasoning = TokenUsage.PartOf(written, reasoning, ref isDisputed),
+            }
             : null;
     }
 
-    private static long? ReadPart(ref Utf8JsonReader reader, ReadOnlySpan<byte> name)
+    private static long? ReadPart(ref Utf8JsonReader reader, ReadOnlySpan<byte> name, ref bool isDisputed)
     {
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -64,7 +70,7 @@ internal static class ChatUsage
         {
             if (reader.ValueTextEquals(name))
             {
-                part = TokenUsage.Count(ref reader);
+                part = TokenUsage.Count(ref reader, ref isDisputed);
             }
             else
             {

@@ -79,8 +79,24 @@ internal sealed class OpenAiEmbeddings(ProviderOptions provider, EmbeddingClient
         new(body.Vectors.Select(vector => new Embedding<float>(vector) { ModelId = body.ModelVersion }))
         {
             Usage = body.InputTokens is { } input ? new UsageDetails { InputTokenCount = input, TotalTokenCount = input } : null,
-            AdditionalProperties = body.IsSimulated ? new() { [WireChatClient.Simulated] = true } : null,
+            AdditionalProperties = Marks(body),
         };
+
+    private static AdditionalPropertiesDictionary Marks(EmbeddingBody body)
+    {
+        var marks = new AdditionalPropertiesDictionary();
+        if (body.IsSimulated)
+        {
+            marks[WireChatClient.Simulated] = true;
+        }
+
+        if (body.IsUsageDisputed)
+        {
+            marks[WireChatClient.Disputed] = true;
+        }
+
+        return marks;
+    }
 
     /// <remarks>As numbers, because not everybody who speaks this protocol knows base64; either is understood.</remarks>
     private static BinaryData Write(string model, List<string> texts, int? dimensions)

@@ -17,6 +17,7 @@ internal sealed class ProviderMetrics
     private readonly Counter<long> _refusedRetries;
     private readonly Counter<long> _limited;
     private readonly Counter<long> _switches;
+    private readonly Counter<long> _disputed;
     private readonly Meter _meter;
 
     public ProviderMetrics(IMeterFactory meters)
@@ -48,6 +49,7 @@ internal sealed class ProviderMetrics
         _refusedRetries = meter.CreateCounter<long>("aibackend.provider.retries_refused", "{call}", "Calls beyond the retry budget.");
         _limited = meter.CreateCounter<long>("aibackend.provider.limited", "{call}", "Calls not made because a limit was used up.");
         _switches = meter.CreateCounter<long>("aibackend.provider.switches", "{call}", "Calls of a route's faster or longer model.");
+        _disputed = meter.CreateCounter<long>("aibackend.provider.usage_disputed", "{call}", "Calls with a usage that cannot be true.");
     }
 
     /// <summary>For what a part of this feature measures itself.</summary>
@@ -58,6 +60,8 @@ internal sealed class ProviderMetrics
 
     public void Limited(string provider, string limit) =>
         _limited.Add(1, new KeyValuePair<string, object?>(Names.Provider, provider), new KeyValuePair<string, object?>("limit", limit));
+
+    public void Disputed(string provider, string model) => _disputed.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model));
 
     public void Switched(string provider, string model, string reason) =>
         _switches.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model), new("reason", reason));

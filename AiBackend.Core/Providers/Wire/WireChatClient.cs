@@ -22,6 +22,9 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
     /// <summary>Set on the last update when the provider went on beyond what it was told, and was cut off.</summary>
     internal const string Overran = "aibackend.overran";
 
+    /// <summary>Set on the last update when the provider reported a usage that cannot be true.</summary>
+    internal const string Disputed = "aibackend.usage_disputed";
+
     private readonly ChatClientMetadata _metadata = new(provider.Name, provider.BaseUrl, provider.Model);
 
     public Task<ChatResponse> GetResponseAsync(
@@ -193,6 +196,7 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
         }
 
         Mark(said.IsSimulated ? Simulated : null);
+        Mark(said.IsUsageDisputed ? Disputed : null);
         Mark(mark);
 
         return update;

@@ -35,6 +35,9 @@ internal abstract class WireEvent
     /// <summary>The last token counts; null when there were none, or none that can be true.</summary>
     public abstract TokenUsage? Usage { get; }
 
+    /// <summary>Whether it said a count that cannot be true.</summary>
+    public abstract bool IsUsageDisputed { get; }
+
     /// <summary>An error object, when the provider failed inside its own stream.</summary>
     public ProviderErrorBody? Error { get; private set; }
 

@@ -95,6 +95,7 @@ public sealed class EmbeddingApi(PostgresServer postgres) : IAsyncLifetime
                 ("services:simulator:http:0", simulator.ToString()),
                 ("AIBACKEND_PROVIDERS:DEFAULTS:FIRST_TOKEN_TIMEOUT_SECONDS", "2"),
                 ("Admission:Patience", "00:00:00.300"),
+                ("OpenAi:EmbeddingTextsAtOnce", "2048"),
             ];
     }
 }

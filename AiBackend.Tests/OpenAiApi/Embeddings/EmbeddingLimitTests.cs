@@ -119,6 +119,44 @@ public sealed class EmbeddingLimitTests(EmbeddingApi api) : IClassFixture<Embedd
         Assert.All(await api.SettledAsync(model), row => Assert.Equal(state, row.State));
     }
 
+    [Theory]
+    [InlineData("huge")]
+    [InlineData("negative")]
+    public async Task A_56_a_usage_that_cannot_be_true_is_not_booked_and_its_call_is_disputed(string usage)
+    {
+        var model = await api.ModelAsync(new { usage });
+
+        using var response = await api.EmbedAsync(EmbeddingApi.Body(model));
+
+        Assert.True(response.IsSuccessStatusCode, "the vectors are what they are");
+        var row = Assert.Single(await api.SettledAsync(model));
+        Assert.Equal((4, null), (row.State, row.Input));
+        var report = await api.Api.Http.GetStringAsync($"/api/v1/usage?model={model}", TestRun.Cancel);
+        Assert.Contains("\"disputed_calls\":1", report, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_45_answers_that_would_not_fit_into_memory_are_refused_and_there_is_room_when_others_have_left()
+    {
+        var model = await api.ModelAsync(new { hang = "before_headers" });
+        var other = await api.ModelAsync();
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        var many = EmbeddingApi.Body(model, JsonSerializer.Serialize(Enumerable.Repeat("a", 2048)));
+        var large = api.Api.Http.CallAsync("/v1/embeddings", System.Text.Encoding.UTF8.GetBytes(many), leave.Token);
+        await Eventually.TrueAsync(async token => (await api.Simulator.CallsAsync(model, token)).Count > 0, "the provider is asked");
+
+        using var refused = await api.EmbedAsync(EmbeddingApi.Body(other));
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => large);
+
+        Assert.Equal("overloaded", Text(await ReadErrorAsync(refused, HttpStatusCode.ServiceUnavailable), "code"));
+        Assert.Equal(TimeSpan.FromSeconds(1), refused.Headers.RetryAfter!.Delta);
+        await Eventually.TrueAsync(
+            async _ => (await api.EmbedAsync(EmbeddingApi.Body(other))).IsSuccessStatusCode,
+            "there is room when the large one has left"
+        );
+    }
+
     [Fact]
     public async Task A_caller_that_leaves_takes_its_call_along_whose_end_is_booked_as_unknown()
     {
