@@ -8,6 +8,7 @@ using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Streaming;
+using AiBackend.Api.Knowledge;
 using AiBackend.Api.Money;
 using AiBackend.Api.OpenAi;
 using AiBackend.Api.OpenAi.Wire;
@@ -116,6 +117,7 @@ internal static class ApiHost
     private static void AddEndpoints(this IHostApplicationBuilder builder)
     {
         builder.AddContracts();
+        builder.AddKnowledgeRequests();
         builder.AddJobEndpoints();
         builder.AddDeadLetterEndpoints();
         builder.AddOperationsEndpoints();
@@ -137,6 +139,7 @@ internal static class ApiHost
     {
         app.MapJobs();
         app.MapContracts();
+        app.MapKnowledge();
         app.MapDeadLetters();
         app.MapBulkActions();
         app.MapAlerts();

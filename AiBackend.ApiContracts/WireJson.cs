@@ -4,6 +4,7 @@ using AiBackend.ApiContracts.Audit;
 using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Knowledge;
 using AiBackend.ApiContracts.Money;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.ApiContracts.Reviews;
@@ -34,6 +35,11 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(CheckContractRequest))]
 [JsonSerializable(typeof(ContractCheckResult))]
 [JsonSerializable(typeof(JsonElement))]
+[JsonSerializable(typeof(KnowledgeDocument))]
+[JsonSerializable(typeof(KnowledgeRequest))]
+[JsonSerializable(typeof(KnowledgeList))]
+[JsonSerializable(typeof(KnowledgeQuery))]
+[JsonSerializable(typeof(KnowledgePassages))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(JobEventPage))]

@@ -21,6 +21,8 @@ internal static class Policies
     public const string WriteUsers = "users:write";
     public const string ReadWebhooks = "webhooks:read";
     public const string WriteWebhooks = "webhooks:write";
+    public const string ReadKnowledge = "knowledge:read";
+    public const string WriteKnowledge = "knowledge:write";
 
     /// <summary>Besides a scope: what is about the whole installation takes a key of the operators' tenant.</summary>
     public const string Operators = "operators";
@@ -47,6 +49,8 @@ internal static class Policies
         WriteUsers,
         ReadWebhooks,
         WriteWebhooks,
+        ReadKnowledge,
+        WriteKnowledge,
     ];
 
     public static void AddApiKeys(this IHostApplicationBuilder builder)

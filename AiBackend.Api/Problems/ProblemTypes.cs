@@ -50,6 +50,7 @@ internal static class ProblemTypes
     public static readonly ProblemType WebhookNotFound = new("webhook-not-found", 404, "There is no such webhook");
     public static readonly ProblemType BatchNotFound = new("batch-not-found", 404, "There is no such batch");
     public static readonly ProblemType FileNotFound = new("file-not-found", 404, "There is no such file");
+    public static readonly ProblemType DocumentNotFound = new("document-not-found", 404, "There is no such document");
     public static readonly ProblemType DeliveryNotFound = new("delivery-not-found", 404, "There is no such message");
     public static readonly ProblemType UserNotFound = new("user-not-found", 404, "There is no such user");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
@@ -68,6 +69,7 @@ internal static class ProblemTypes
     public static readonly ProblemType TooManyKeys = new("too-many-keys", 409, "The tenant has too many API keys");
     public static readonly ProblemType SlugTaken = new("slug-taken", 409, "The name is taken");
     public static readonly ProblemType NoWebhookSecret = new("no-webhook-secret", 409, "There is no secret to sign with");
+    public static readonly ProblemType TooManyDocuments = new("too-many-documents", 409, "There are enough documents");
     public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
     public static readonly ProblemType FileInUse = new("file-in-use", 409, "A batch needs the file");
     public static readonly ProblemType BatchEnded = new("batch-ended", 409, "The batch has already ended");
@@ -146,6 +148,7 @@ internal static class ProblemTypes
         TenantNotFound,
         UserNotFound,
         WebhookNotFound,
+        DocumentNotFound,
         DeliveryNotFound,
         BatchNotFound,
         FileNotFound,
@@ -165,6 +168,7 @@ internal static class ProblemTypes
         TooManyKeys,
         SlugTaken,
         NoWebhookSecret,
+        TooManyDocuments,
         TooManyWebhooks,
         FileInUse,
         BatchEnded,

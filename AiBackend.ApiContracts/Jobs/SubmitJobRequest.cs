@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Knowledge;
 
 namespace AiBackend.ApiContracts.Jobs;
 
@@ -45,6 +46,9 @@ public sealed record SubmitJobRequest
 
     /// <summary>What the answer must be before it counts as the output; the route's own, if it has one, when it is left out. Only for <c>chat</c>.</summary>
     public OutputContract? Contract { get; init; }
+
+    /// <summary>Passages that the model is given before the messages, looked for when the job begins. Only for <c>chat</c>.</summary>
+    public KnowledgeQuery? Retrieve { get; init; }
 
     /// <summary>Where messages about this job go, besides the tenant's webhooks; null is nowhere.</summary>
     public JobWebhook? Webhook { get; init; }

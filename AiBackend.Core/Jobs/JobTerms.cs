@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Knowledge;
 
 namespace AiBackend.Core.Jobs;
 
@@ -9,6 +10,9 @@ public sealed record JobTerms
 {
     /// <summary>What its answer must be; null is anything.</summary>
     public OutputContract? Contract { get; init; }
+
+    /// <summary>What its model is given besides the messages; null is nothing.</summary>
+    public KnowledgeQuery? Retrieve { get; init; }
 
     /// <summary>Whether an answer may be replaced by another one after it was streamed, without a failure.</summary>
     [JsonIgnore]

@@ -19,6 +19,10 @@ public sealed partial class FeatureEdgeTests
         ["Tenancy"] = ["Audit", "Database", "Telemetry"],
         // What an answer must be; knows nothing of jobs, so that anything can be checked.
         ["Contracts"] = [],
+        // Texts that answers may rest on; who asks, and what for, is the asker's business.
+        ["Knowledge"] = ["Database"],
+        // Steps that are jobs; what a step asks of them is checked as for any job.
+        ["Workflows"] = ["Audit", "Contracts", "Database", "Jobs"],
         // What is worth an alert is said by whoever knows, and raised in one place.
         ["Alerts"] = [],
         // The one way to addresses that tenants name; knows nothing of why.

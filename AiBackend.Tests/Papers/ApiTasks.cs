@@ -34,6 +34,11 @@ internal static class ApiTasks
             "Get data instead of prose",
             "With a contract an answer counts when it fits its schema and keeps its rules; otherwise the model is told what is wrong."
         ),
+        new(
+            "knowledge",
+            "Let answers rest on your own texts",
+            "Documents are found by their words, by those who may read them, and given to the model with their sources."
+        ),
         new("retry", "Repeat without fear", "With an `Idempotency-Key` a repeat finds the job of the first call."),
         new("list", "Find jobs", "All [filters](#lists) may be combined."),
         new("cancel", "Cancel", "Also what runs already."),

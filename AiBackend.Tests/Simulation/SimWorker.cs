@@ -15,6 +15,7 @@ using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Tenancy;
 using AiBackend.Worker.Execution;
+using AiBackend.Worker.Execution.Chat;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -110,7 +111,7 @@ internal sealed class SimWorker
             .With<ICallPrices>(new NoPrices())
             .With<IKeyGrants>(new GoodKeys())
             .With(Provider());
-        parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers).With(new OutputContracts([]));
+        parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers).With(new OutputContracts([])).With(new Retrieval(null!));
         _writes = parts.Get<LeasedWrites>();
         _held = parts.Get<HeldLeases>();
         _keeper = Execute(parts.Get<LeaseKeeper>(), _stopKeeper.Token);

@@ -1,6 +1,7 @@
 using AiBackend.Core.Admission;
 using AiBackend.Core.Alerts;
 using AiBackend.Core.Contracts;
+using AiBackend.Core.Knowledge;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Tenancy;
@@ -48,10 +49,12 @@ internal static class ExecutionRegistration
         builder.Services.TryAddSingleton(Random.Shared);
         builder.AddKeyGrants();
         builder.Services.AddOutputContracts();
+        builder.AddKnowledge();
         builder
             .Services.AddSingleton<WorkerDrain>()
             .AddSingleton<HeldLeases>()
             .AddSingleton<Judge>()
+            .AddSingleton<Retrieval>()
             .AddSingleton<ChatAttempt>()
             .AddSingleton<NoopAttempt>()
             .AddSingleton<JobRunner>();

@@ -1,4 +1,5 @@
 using AiBackend.Api.Contracts;
+using AiBackend.Api.Knowledge;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
@@ -12,19 +13,36 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
     /// <returns>Why the request is refused outright, or null; lesser faults are added to <paramref name="errors"/>.</returns>
     public Refusal? Check(SubmitJobRequest request, JobType type, FieldErrors errors)
     {
-        if (request.Contract is not null && type != JobType.Chat)
+        if (type != JobType.Chat)
         {
-            errors.Add("contract", $"is for jobs of the type chat; a {type.ToWire()} has no answer to look at.");
+            Only("contract", request.Contract);
+            Only("retrieve", request.Retrieve);
             return null;
         }
 
+        if (request.Retrieve is { } query)
+        {
+            KnowledgeRules.CheckOfJob(query, errors);
+        }
+
         return contracts.Check(request.Contract, errors);
+
+        void Only(string member, object? value)
+        {
+            if (value is not null)
+            {
+                errors.Add(member, $"is for jobs of the type chat; a {type.ToWire()} asks no model.");
+            }
+        }
     }
 
     /// <summary>A contract of the route holds where the job has none.</summary>
     public JobTerms Of(SubmitJobRequest request, JobType type) =>
         type == JobType.Chat
-        && (request.Contract ?? providers.Definition(request.Model ?? ProviderCatalog.DefaultRoute)?.Contract) is { } contract
-            ? new JobTerms { Contract = contract }
+            ? new JobTerms
+            {
+                Contract = request.Contract ?? providers.Definition(request.Model ?? ProviderCatalog.DefaultRoute)?.Contract,
+                Retrieve = request.Retrieve,
+            }
             : JobTerms.None;
 }

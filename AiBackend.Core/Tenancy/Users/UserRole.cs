@@ -40,9 +40,9 @@ public static class UserRoles
     /// <param name="ofOperators">Whether the user belongs to the operators' organisation: what all tenants share is run by nobody else.</param>
     public static IReadOnlyList<string> ScopesOf(UserRole role, bool ofOperators)
     {
-        List<string> scopes = ["jobs:read"];
+        List<string> scopes = ["jobs:read", "knowledge:read"];
         Add(ofOperators, "operations:read");
-        Add(role >= UserRole.Member, "jobs:write");
+        Add(role >= UserRole.Member, "jobs:write", "knowledge:write");
         Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read", "webhooks:read");
         Add(role >= UserRole.Operator && ofOperators, "operations:write");
         Add(role >= UserRole.Admin, "keys:write", "tenants:write", "users:read", "users:write", "webhooks:write");

@@ -18,6 +18,7 @@ internal sealed class ChatAttempt(
     ModelChoice models,
     OutputContracts contracts,
     Judge judge,
+    Retrieval retrieval,
     ProviderCatalog catalog,
     TimeProvider clock,
     Random random,
@@ -77,6 +78,11 @@ internal sealed class ChatAttempt(
     {
         var (messages, options) = ChatInputs.Read(running.Job.Input);
         var turn = new ChatTurn(running.Job.Model, messages, options);
+        if (terms.Retrieve is { } query)
+        {
+            turn = await retrieval.AddAsync(turn, query, running, stop);
+        }
+
         var contracted = terms.Contract is { } contract ? new ContractedAnswer(contract, turn, contracts, judge, catalog) : null;
         answer.Contract = contracted;
         turn = contracted?.First ?? turn;
