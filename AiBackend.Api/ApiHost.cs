@@ -16,6 +16,7 @@ using AiBackend.Api.OpenApi;
 using AiBackend.Api.Operations;
 using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Prompts;
 using AiBackend.Api.Routing;
 using AiBackend.Api.Tenancy;
 using AiBackend.Api.Users;
@@ -118,6 +119,7 @@ internal static class ApiHost
     {
         builder.AddContracts();
         builder.AddKnowledgeRequests();
+        builder.AddPromptEndpoints();
         builder.AddJobEndpoints();
         builder.AddDeadLetterEndpoints();
         builder.AddOperationsEndpoints();
@@ -140,6 +142,7 @@ internal static class ApiHost
         app.MapJobs();
         app.MapContracts();
         app.MapKnowledge();
+        app.MapPrompts();
         app.MapDeadLetters();
         app.MapBulkActions();
         app.MapAlerts();

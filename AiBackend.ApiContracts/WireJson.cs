@@ -7,6 +7,7 @@ using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Knowledge;
 using AiBackend.ApiContracts.Money;
 using AiBackend.ApiContracts.Operations;
+using AiBackend.ApiContracts.Prompts;
 using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Routing;
 using AiBackend.ApiContracts.Tenancy;
@@ -131,6 +132,17 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(WebhookSourceChange))]
 [JsonSerializable(typeof(WebhookJobTemplate))]
 [JsonSerializable(typeof(WebhookReceipt))]
+[JsonSerializable(typeof(Prompt))]
+[JsonSerializable(typeof(PromptList))]
+[JsonSerializable(typeof(PromptVersion))]
+[JsonSerializable(typeof(PromptVersionList))]
+[JsonSerializable(typeof(PromptTemplate))]
+[JsonSerializable(typeof(PromptLabel))]
+[JsonSerializable(typeof(PromptLabelList))]
+[JsonSerializable(typeof(PromptDiff))]
+[JsonSerializable(typeof(NewPrompt))]
+[JsonSerializable(typeof(NewPromptVersion))]
+[JsonSerializable(typeof(PromptLabelRequest))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthReport))]
 public sealed partial class WireJson : JsonSerializerContext;

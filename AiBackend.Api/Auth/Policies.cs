@@ -23,6 +23,7 @@ internal static class Policies
     public const string WriteWebhooks = "webhooks:write";
     public const string ReadKnowledge = "knowledge:read";
     public const string WriteKnowledge = "knowledge:write";
+    public const string WritePrompts = "prompts:write";
 
     /// <summary>Besides a scope: what is about the whole installation takes a key of the operators' tenant.</summary>
     public const string Operators = "operators";
@@ -51,6 +52,7 @@ internal static class Policies
         WriteWebhooks,
         ReadKnowledge,
         WriteKnowledge,
+        WritePrompts,
     ];
 
     public static void AddApiKeys(this IHostApplicationBuilder builder)

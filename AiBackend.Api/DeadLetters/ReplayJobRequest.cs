@@ -101,6 +101,11 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
             return badInput;
         }
 
+        if (input.Prompt is not null)
+        {
+            errors.Add("input.prompt", "is for new jobs alone; send the messages, or submit a new job.");
+        }
+
         order = order with { Model = request.Model, Input = input.Json, Title = input.Title };
         return errors.ToRefusal();
     }

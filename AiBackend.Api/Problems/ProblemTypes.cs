@@ -48,6 +48,7 @@ internal static class ProblemTypes
     public static readonly ProblemType KeyNotFound = new("key-not-found", 404, "There is no such API key");
     public static readonly ProblemType TenantNotFound = new("tenant-not-found", 404, "There is no such tenant");
     public static readonly ProblemType WebhookNotFound = new("webhook-not-found", 404, "There is no such webhook");
+    public static readonly ProblemType PromptNotFound = new("prompt-not-found", 404, "There is no such prompt or version");
     public static readonly ProblemType BatchNotFound = new("batch-not-found", 404, "There is no such batch");
     public static readonly ProblemType FileNotFound = new("file-not-found", 404, "There is no such file");
     public static readonly ProblemType DocumentNotFound = new("document-not-found", 404, "There is no such document");
@@ -71,6 +72,8 @@ internal static class ProblemTypes
     public static readonly ProblemType NoWebhookSecret = new("no-webhook-secret", 409, "There is no secret to sign with");
     public static readonly ProblemType TooManyDocuments = new("too-many-documents", 409, "There are enough documents");
     public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
+    public static readonly ProblemType PromptExists = new("prompt-exists", 409, "There is such a prompt already");
+    public static readonly ProblemType NothingToRollBack = new("nothing-to-roll-back", 409, "The label said nothing before");
     public static readonly ProblemType FileInUse = new("file-in-use", 409, "A batch needs the file");
     public static readonly ProblemType BatchEnded = new("batch-ended", 409, "The batch has already ended");
     public static readonly ProblemType FilesFull = new("files-full", 409, "The tenant's files take all their room");

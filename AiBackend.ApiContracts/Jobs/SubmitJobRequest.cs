@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Knowledge;
+using AiBackend.ApiContracts.Prompts;
 
 namespace AiBackend.ApiContracts.Jobs;
 
@@ -67,8 +68,12 @@ public sealed record JobWebhook
 /// <summary>Input of a <c>chat</c> job.</summary>
 public sealed record ChatInput
 {
-    /// <summary>The conversation, oldest first; at least one message with text.</summary>
+    /// <summary>The conversation, oldest first; at least one message with text, unless there is a prompt.</summary>
     public IReadOnlyList<ChatMessageInput>? Messages { get; init; }
+
+    /// <summary>A stored prompt, whose messages come before <see cref="Messages"/>. Its version is pinned when the job is accepted.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PromptReference? Prompt { get; init; }
 
     /// <summary>Upper bound of the answer in tokens, 1 to 1 000 000. Null leaves it to the model; Anthropic's may then write 16 384.</summary>
     public int? MaxOutputTokens { get; init; }

@@ -20,7 +20,9 @@ internal static class CopyJobs
                    CASE WHEN j.deadline > now() THEN j.deadline END AS deadline,
                    CASE WHEN c.input IS NULL THEN p.schema_version ELSE @schema_version END AS schema_version,
                    coalesce(c.input, p.input) AS input, CASE WHEN c.input IS NULL THEN p.title ELSE c.title END AS title,
-                   p.feature, p.end_user, p.metadata, p.key_id, p.max_cost_usd, p.webhook_url, p.terms, c.trace_parent
+                   p.feature, p.end_user, p.metadata, p.key_id, p.max_cost_usd, p.webhook_url,
+                   -- Another input is no longer what the prompt made.
+                   CASE WHEN c.input IS NULL OR p.terms IS NULL THEN p.terms ELSE (p.terms::jsonb - 'prompt')::text END AS terms, c.trace_parent
               FROM chosen c JOIN jobs j ON j.id = c.old_id JOIN job_payloads p ON p.job_id = c.old_id
              WHERE j.tenant_id = c.tenant_id AND j.status::int >= 6
         ), inserted AS (

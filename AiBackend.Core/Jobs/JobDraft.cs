@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Prompts;
 
 namespace AiBackend.Core.Jobs;
 
@@ -58,6 +59,9 @@ public sealed record JobDraft
 
     /// <summary>The oldest version of workers that understands <see cref="Input"/>.</summary>
     public short InputVersion { get; init; } = JobSchema.First;
+
+    /// <summary>What <see cref="Input"/> has to be made of before it is accepted; null when it is whole.</summary>
+    public PromptReference? Prompt { get; init; }
 
     /// <summary>What is asked of it besides the input, as JSON of <see cref="JobTerms"/>; null is nothing.</summary>
     public string? Terms { get; init; }

@@ -56,7 +56,7 @@ public sealed class JobReads(
                CASE WHEN j.status = 1 THEN jobs_ahead(j.pool, j.priority, j.id) END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By(
             "j"
         )}, s.cache, u.reasoning_tokens,
-               o.tool_calls, o.finish_reason, s.checks
+               o.tool_calls, o.finish_reason, s.checks, prompt_of(p.terms)
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN job_outputs o ON o.job_id = j.id
@@ -78,7 +78,9 @@ public sealed class JobReads(
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
                p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
                s.model_version, s.fallbacks, s.simulated, NULL::text, NULL::text[], NULL::bigint, j.crash_count, j.waiting_reason,
-               NULL::smallint, {HeldJobs.By("j")}, s.cache, u.reasoning_tokens, NULL::text, NULL::text, s.checks
+               NULL::smallint, {HeldJobs.By(
+            "j"
+        )}, s.cache, u.reasoning_tokens, NULL::text, NULL::text, s.checks, prompt_of(p.terms)
           FROM (SELECT * FROM jobs
                  WHERE tenant_id = @tenant_id
                    AND id < @before AND id >= @from

@@ -43,6 +43,7 @@ internal static class JobRow
                 ? new ServedBy(provider, row.GetString(25), Text(row, 26), row.GetInt16(27), row.GetBoolean(28))
                 {
                     Cache = Text(row, 36) ?? ServedBy.Miss,
+                    Prompt = Text(row, 41),
                 }
                 : null,
             Output = Text(row, 29) is { } text

@@ -14,6 +14,9 @@ public sealed record JobTerms
     /// <summary>What its model is given besides the messages; null is nothing.</summary>
     public KnowledgeQuery? Retrieve { get; init; }
 
+    /// <summary>The stored prompt that its first messages were made of, <c>name@version</c>; null when the caller wrote all of them.</summary>
+    public string? Prompt { get; init; }
+
     /// <summary>Whether an answer may be replaced by another one after it was streamed, without a failure.</summary>
     [JsonIgnore]
     public bool MayAnswerAnew => Contract is not null;

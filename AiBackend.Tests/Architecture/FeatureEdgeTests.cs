@@ -23,6 +23,8 @@ public sealed partial class FeatureEdgeTests
         ["Knowledge"] = ["Database"],
         // Steps that are jobs; what a step asks of them is checked as for any job.
         ["Workflows"] = ["Audit", "Contracts", "Database", "Jobs"],
+        // Texts and what goes into them; of jobs it knows their ids, and what became of those it was used for.
+        ["Prompts"] = ["Audit", "Database", "Jobs"],
         // What is worth an alert is said by whoever knows, and raised in one place.
         ["Alerts"] = [],
         // The one way to addresses that tenants name; knows nothing of why.

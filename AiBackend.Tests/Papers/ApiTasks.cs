@@ -39,6 +39,11 @@ internal static class ApiTasks
             "Let answers rest on your own texts",
             "Documents are found by their words, by those who may read them, and given to the model with their sources."
         ),
+        new(
+            "prompt",
+            "Keep prompts out of programs",
+            "Jobs name a prompt and fill in its variables; which version they get is a label's to say. [More](#prompts)."
+        ),
         new("retry", "Repeat without fear", "With an `Idempotency-Key` a repeat finds the job of the first call."),
         new("list", "Find jobs", "All [filters](#lists) may be combined."),
         new("cancel", "Cancel", "Also what runs already."),

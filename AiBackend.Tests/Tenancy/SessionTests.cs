@@ -118,7 +118,10 @@ public sealed class SessionTests(ApiServer api) : IClassFixture<ApiServer>
     {
         await AddUserAsync($"{role}@example.com", role);
         using var client = api.Client((await SignInAsync($"{role}@example.com", Password)).Body.GetProperty("token").GetString());
-        string[] allowed = role == "viewer" ? ["jobs:read", "knowledge:read", "operations:read"] : ["jobs:read", "jobs:write", "knowledge:read", "knowledge:write", "operations:read"];
+        string[] allowed =
+            role == "viewer"
+                ? ["jobs:read", "knowledge:read", "operations:read"]
+                : ["jobs:read", "jobs:write", "knowledge:read", "knowledge:write", "operations:read"];
         var tried = 0;
 
         foreach (var endpoint in api.Get<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>())
@@ -146,7 +149,9 @@ public sealed class SessionTests(ApiServer api) : IClassFixture<ApiServer>
     {
         var root = await AddUserAsync("root@example.com", "admin");
         using var admin = api.Client((await SignInAsync("root@example.com", Password)).Body.GetProperty("token").GetString());
-        using var keyMaker = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "users:write", "jobs:read", "knowledge:read", "operations:read"));
+        using var keyMaker = api.Client(
+            await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "users:write", "jobs:read", "knowledge:read", "operations:read")
+        );
 
         var above = await SendAsync(keyMaker, HttpMethod.Post, "/api/v1/users", User("a@example.com", "member"));
         var below = await SendAsync(keyMaker, HttpMethod.Post, "/api/v1/users", User("b@example.com", "viewer"));

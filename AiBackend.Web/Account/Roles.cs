@@ -8,7 +8,7 @@ internal static class Roles
     [
         ("viewer", "looks"),
         ("member", "also asks, stops and replays"),
-        ("operator", "also sees keys and webhooks, and runs the installation where it is the operators'"),
+        ("operator", "also sees keys and webhooks, changes prompts, and runs the installation where it is the operators'"),
         ("admin", "also makes projects, keys, webhooks and users"),
     ];
 
@@ -17,7 +17,7 @@ internal static class Roles
         scope switch
         {
             "jobs:write" => "member",
-            "operations:write" => "operator",
+            "operations:write" or "prompts:write" => "operator",
             _ => "admin",
         };
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Prompts;
 using AiBackend.ApiContracts.Jobs;
 
 namespace AiBackend.Api.Jobs.Submitting;
@@ -23,7 +24,13 @@ internal static class ChatRules
     /// <returns>Why the chat is refused outright, or null.</returns>
     public static Refusal? Check(ChatInput chat, FieldErrors errors, string root = NativeRoot)
     {
-        if (chat.Messages is not { Count: > 0 } messages)
+        if (chat.Prompt is { } prompt)
+        {
+            PromptedJobs.Check(prompt, errors);
+        }
+
+        // A prompt has messages of its own; all of them together are looked at when they are known.
+        if ((chat.Messages ?? []) is not { } messages || (messages.Count == 0 && chat.Prompt is null))
         {
             return ProblemTypes.MissingMessages.At(
                 $"{root}messages",
@@ -49,7 +56,7 @@ internal static class ChatRules
         return ToolRules.Check(chat, errors, root);
     }
 
-    private static void CheckSampling(ChatInput chat, FieldErrors errors, string root)
+    public static void CheckSampling(ChatInput chat, FieldErrors errors, string root)
     {
         errors.CheckRange(root + "max_output_tokens", chat.MaxOutputTokens, 1, 1_000_000);
         errors.CheckRange(root + "temperature", chat.Temperature, 0, 2);
@@ -70,8 +77,8 @@ internal static class ChatRules
     /// <summary>The first words of the last thing a user said, on one line.</summary>
     public static string Title(ChatInput chat)
     {
-        var messages = chat.Messages!;
-        var text = (messages.LastOrDefault(message => message.Role == "user") ?? messages[^1]).Content ?? "";
+        var messages = chat.Messages ?? [];
+        var text = (messages.LastOrDefault(message => message.Role == "user") ?? (messages is [.., var last] ? last : null))?.Content ?? "";
         Span<char> title = stackalloc char[MaxTitleLength];
         var length = 0;
         foreach (var character in text)

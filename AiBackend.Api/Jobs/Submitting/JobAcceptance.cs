@@ -2,6 +2,7 @@ using System.Diagnostics;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Prompts;
 using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.Jobs.Submitting;
@@ -29,6 +30,7 @@ internal abstract record Acceptance
 internal sealed class JobAcceptance(
     JobSubmission submission,
     JobRequestRules rules,
+    PromptedJobs prompts,
     DownRoute downRoute,
     HeldBack heldBack,
     FullQueue fullQueue,
@@ -88,7 +90,8 @@ internal sealed class JobAcceptance(
     /// <summary>What depends on the moment.</summary>
     private async ValueTask<(Refusal? Refusal, JobDraft Draft)> RefuseNowAsync(HttpContext context, JobDraft draft)
     {
-        var refusal =
+        (var refusal, draft) = await prompts.ExpandAsync(draft, context.RequestAborted);
+        refusal ??=
             await rules.RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted) ?? await downRoute.RefuseAsync(draft);
         if (refusal is null)
         {

@@ -3,6 +3,7 @@ using System.Text.Json;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Prompts;
 using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.Jobs.Submitting;
@@ -11,7 +12,11 @@ namespace AiBackend.Api.Jobs.Submitting;
 /// <param name="Json">Written anew from what was read, so that only known members of known shape reach the workers.</param>
 /// <param name="Title">First words, for lists; null when there are none.</param>
 /// <param name="Version">The oldest version of workers that understands it.</param>
-internal readonly record struct StoredInput(string Json, string? Title, short Version = JobSchema.First);
+internal readonly record struct StoredInput(string Json, string? Title, short Version = JobSchema.First)
+{
+    /// <summary>What it has to be made of before it is a job's; null when it is whole.</summary>
+    public PromptReference? Prompt { get; init; }
+}
 
 /// <summary>Reads the member <c>input</c>, whose shape depends on the job's type.</summary>
 internal static class JobInputs
@@ -43,7 +48,17 @@ internal static class JobInputs
             return refusal;
         }
 
-        stored = errors.IsEmpty ? Of(chat) : default;
+        // The order in which variables are sent means nothing.
+        var sorted = chat.Prompt is { Variables: { } variables } prompt
+            ? chat with
+            {
+                Prompt = prompt with
+                {
+                    Variables = new SortedDictionary<string, JsonElement>(variables.ToDictionary(), StringComparer.Ordinal),
+                },
+            }
+            : chat;
+        stored = errors.IsEmpty ? Of(sorted) : default;
         return null;
     }
 
@@ -53,14 +68,17 @@ internal static class JobInputs
             JsonSerializer.Serialize(chat, WireJson.Default.ChatInput),
             ChatRules.Title(chat) is { Length: > 0 } title ? title : null,
             VersionOf(chat)
-        );
+        )
+        {
+            Prompt = chat.Prompt,
+        };
 
     /// <summary>What an older worker would pass over without a word makes the input one for newer workers.</summary>
     private static short VersionOf(ChatInput chat) =>
         chat
             is { TopP: null, Stop: null, Seed: null, PresencePenalty: null, FrequencyPenalty: null, ReasoningEffort: null }
                 and { Tools: null, ToolChoice: null, ParallelToolCalls: null, ResponseFormat: null }
-        && chat.Messages!.All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer" })
+        && (chat.Messages ?? []).All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer" })
             ? JobSchema.First
             : JobSchema.Tools;
 

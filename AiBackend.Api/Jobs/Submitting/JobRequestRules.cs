@@ -247,7 +247,7 @@ internal sealed class JobRequestRules(
         string? idempotencyKey
     )
     {
-        var pinned = terms.Of(request, type);
+        var pinned = terms.Of(request, type, input.Prompt is not null);
         var draft = new JobDraft
         {
             Id = ids.Next(),
@@ -261,6 +261,7 @@ internal sealed class JobRequestRules(
             NotBefore = Stored(request.NotBefore),
             Deadline = Stored(request.Deadline),
             Input = input.Json,
+            Prompt = input.Prompt,
             InputVersion = pinned == JobTerms.None ? input.Version : JobSchema.Terms,
             Terms = pinned.ToColumn(),
             Title = input.Title,

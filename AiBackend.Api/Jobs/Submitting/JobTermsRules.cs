@@ -1,6 +1,7 @@
 using AiBackend.Api.Contracts;
 using AiBackend.Api.Knowledge;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
@@ -36,13 +37,23 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
         }
     }
 
-    /// <summary>A contract of the route holds where the job has none.</summary>
-    public JobTerms Of(SubmitJobRequest request, JobType type) =>
+    /// <summary>A contract of the route holds where the job has none. With a prompt that is decided when its version is known.</summary>
+    public JobTerms Of(SubmitJobRequest request, JobType type, bool hasPrompt) =>
         type == JobType.Chat
             ? new JobTerms
             {
-                Contract = request.Contract ?? providers.Definition(request.Model ?? ProviderCatalog.DefaultRoute)?.Contract,
+                Contract = request.Contract ?? (hasPrompt ? null : OfRoute(request.Model ?? ProviderCatalog.DefaultRoute)),
                 Retrieve = request.Retrieve,
             }
             : JobTerms.None;
+
+    /// <summary>The terms of a job with a prompt: of contracts the job's holds before the prompt's, and that before the route's.</summary>
+    public JobTerms OfPrompt(JobTerms own, string model, string pin, OutputContract? contract) =>
+        own with
+        {
+            Prompt = pin,
+            Contract = own.Contract ?? contract ?? OfRoute(model),
+        };
+
+    private OutputContract? OfRoute(string model) => providers.Definition(model)?.Contract;
 }

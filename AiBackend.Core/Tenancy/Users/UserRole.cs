@@ -43,7 +43,7 @@ public static class UserRoles
         List<string> scopes = ["jobs:read", "knowledge:read"];
         Add(ofOperators, "operations:read");
         Add(role >= UserRole.Member, "jobs:write", "knowledge:write");
-        Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read", "webhooks:read");
+        Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read", "webhooks:read", "prompts:write");
         Add(role >= UserRole.Operator && ofOperators, "operations:write");
         Add(role >= UserRole.Admin, "keys:write", "tenants:write", "users:read", "users:write", "webhooks:write");
         return scopes;

@@ -31,6 +31,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         "/models",
         "/costs",
         "/dead-letters",
+        "/prompts",
         "/webhooks",
         "/keys",
         "/users",
