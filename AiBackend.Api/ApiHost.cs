@@ -22,6 +22,7 @@ using AiBackend.Api.Tenancy;
 using AiBackend.Api.Users;
 using AiBackend.Api.Webhooks;
 using AiBackend.Api.Webhooks.Inbound;
+using AiBackend.Api.Workflows;
 using AiBackend.Core.Admission;
 using AiBackend.Core.Audit;
 using AiBackend.Core.Batches;
@@ -131,6 +132,7 @@ internal static class ApiHost
         builder.AddAuditEndpoints();
         builder.AddUserEndpoints();
         builder.AddOpenAiEndpoints();
+        builder.AddWorkflowRequests();
         builder.AddWebhookRequests();
         builder.AddInboundWebhooks();
         builder.AddPrivacyRequests();
@@ -143,6 +145,7 @@ internal static class ApiHost
         app.MapContracts();
         app.MapKnowledge();
         app.MapPrompts();
+        app.MapWorkflows();
         app.MapDeadLetters();
         app.MapBulkActions();
         app.MapAlerts();

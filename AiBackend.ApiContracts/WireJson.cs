@@ -12,6 +12,7 @@ using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Routing;
 using AiBackend.ApiContracts.Tenancy;
 using AiBackend.ApiContracts.Webhooks;
+using AiBackend.ApiContracts.Workflows;
 
 namespace AiBackend.ApiContracts;
 
@@ -36,6 +37,14 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(CheckContractRequest))]
 [JsonSerializable(typeof(ContractCheckResult))]
 [JsonSerializable(typeof(JsonElement))]
+[JsonSerializable(typeof(int))]
+[JsonSerializable(typeof(List<JsonElement?>))]
+[JsonSerializable(typeof(WorkflowDefinition))]
+[JsonSerializable(typeof(Workflow))]
+[JsonSerializable(typeof(WorkflowList))]
+[JsonSerializable(typeof(RunWorkflowRequest))]
+[JsonSerializable(typeof(RunSteps))]
+[JsonSerializable(typeof(WorkflowEvent))]
 [JsonSerializable(typeof(KnowledgeDocument))]
 [JsonSerializable(typeof(KnowledgeRequest))]
 [JsonSerializable(typeof(KnowledgeList))]

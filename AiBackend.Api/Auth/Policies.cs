@@ -24,6 +24,7 @@ internal static class Policies
     public const string ReadKnowledge = "knowledge:read";
     public const string WriteKnowledge = "knowledge:write";
     public const string WritePrompts = "prompts:write";
+    public const string WriteWorkflows = "workflows:write";
 
     /// <summary>Besides a scope: what is about the whole installation takes a key of the operators' tenant.</summary>
     public const string Operators = "operators";
@@ -53,6 +54,7 @@ internal static class Policies
         ReadKnowledge,
         WriteKnowledge,
         WritePrompts,
+        WriteWorkflows,
     ];
 
     public static void AddApiKeys(this IHostApplicationBuilder builder)

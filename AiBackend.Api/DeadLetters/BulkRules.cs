@@ -28,7 +28,7 @@ internal sealed class BulkRules(JobRequestRules jobs)
         }
 
         var errors = new FieldErrors();
-        JobRequestRules.CheckModel(request.Model, errors);
+        JobFieldRules.CheckModel(request.Model, errors);
         errors.CheckRange("rate", request.Rate, 1, MaxRate);
         var refusal = Check(request.Filter, request.Ids, errors);
         refusal ??= request.Model is { } model ? jobs.RefuseModel(model) : null;

@@ -94,7 +94,7 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
         }
 
         var errors = new FieldErrors();
-        JobRequestRules.CheckModel(request.Model, errors);
+        JobFieldRules.CheckModel(request.Model, errors);
         var input = default(StoredInput);
         if (request.Input is not null && JobInputs.TryRead(type, body, request.Input, errors, out input) is { } badInput)
         {

@@ -16,6 +16,7 @@ internal static class JobsEndpoints
         builder
             .Services.AddSingleton<JobRequestRules>()
             .AddSingleton<JobTermsRules>()
+            .AddSingleton<JobFieldRules>()
             .AddSingleton<DownRoute>()
             .AddSingleton<HeldBack>()
             .AddSingleton<FullQueue>()

@@ -25,7 +25,7 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
             (refusal, var draft) = await ReadAsync(context, idempotencyKey);
             if (refusal is null)
             {
-                refusal = await SubmitAsync(context, draft);
+                refusal = await AcceptAsync(context, draft);
             }
         }
 
@@ -42,8 +42,9 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
         return (refusal, draft);
     }
 
+    /// <summary>Takes a job in, and answers with it.</summary>
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
-    private async Task<Refusal?> SubmitAsync(HttpContext context, JobDraft draft)
+    public async Task<Refusal?> AcceptAsync(HttpContext context, JobDraft draft)
     {
         switch (await acceptance.AcceptAsync(context, draft))
         {

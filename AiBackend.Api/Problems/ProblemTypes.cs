@@ -51,6 +51,7 @@ internal static class ProblemTypes
     public static readonly ProblemType PromptNotFound = new("prompt-not-found", 404, "There is no such prompt or version");
     public static readonly ProblemType BatchNotFound = new("batch-not-found", 404, "There is no such batch");
     public static readonly ProblemType FileNotFound = new("file-not-found", 404, "There is no such file");
+    public static readonly ProblemType WorkflowNotFound = new("workflow-not-found", 404, "There is no such workflow");
     public static readonly ProblemType DocumentNotFound = new("document-not-found", 404, "There is no such document");
     public static readonly ProblemType DeliveryNotFound = new("delivery-not-found", 404, "There is no such message");
     public static readonly ProblemType UserNotFound = new("user-not-found", 404, "There is no such user");
@@ -70,6 +71,7 @@ internal static class ProblemTypes
     public static readonly ProblemType TooManyKeys = new("too-many-keys", 409, "The tenant has too many API keys");
     public static readonly ProblemType SlugTaken = new("slug-taken", 409, "The name is taken");
     public static readonly ProblemType NoWebhookSecret = new("no-webhook-secret", 409, "There is no secret to sign with");
+    public static readonly ProblemType EventNotAwaited = new("event-not-awaited", 409, "The run does not wait for this event");
     public static readonly ProblemType TooManyDocuments = new("too-many-documents", 409, "There are enough documents");
     public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
     public static readonly ProblemType PromptExists = new("prompt-exists", 409, "There is such a prompt already");
@@ -151,6 +153,7 @@ internal static class ProblemTypes
         TenantNotFound,
         UserNotFound,
         WebhookNotFound,
+        WorkflowNotFound,
         DocumentNotFound,
         DeliveryNotFound,
         BatchNotFound,
@@ -171,6 +174,7 @@ internal static class ProblemTypes
         TooManyKeys,
         SlugTaken,
         NoWebhookSecret,
+        EventNotAwaited,
         TooManyDocuments,
         TooManyWebhooks,
         FileInUse,

@@ -8,6 +8,9 @@ public enum JobType : short
 
     /// <summary>Nothing: measures the queue itself. Refused in Production.</summary>
     Noop = 2,
+
+    /// <summary>A run of a workflow: begins the jobs of its steps, and waits for them without a slot.</summary>
+    Workflow = 3,
 }
 
 /// <summary>How urgent a job is. The numbers are stored and sort: lower goes first.</summary>
@@ -63,6 +66,7 @@ public static class JobTraitNames
         {
             JobType.Chat => "chat",
             JobType.Noop => "noop",
+            JobType.Workflow => "workflow",
             _ => "unknown",
         };
 
@@ -87,6 +91,7 @@ public static class JobTraitNames
         {
             "chat" => JobType.Chat,
             "noop" => JobType.Noop,
+            "workflow" => JobType.Workflow,
             _ => default,
         };
         return type != default;

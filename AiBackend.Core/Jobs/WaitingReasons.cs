@@ -37,7 +37,10 @@ public static class WaitingReasons
     public const string SingleFlight = "single_flight";
 
     /// <summary>Waits in which nobody was asked and nobody has failed.</summary>
-    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused, SingleFlight];
+    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused, SingleFlight, Steps];
+
+    /// <summary>The steps of the workflow's run are under way.</summary>
+    public const string Steps = "steps";
 
     /// <summary>Its worker died twice, so it waits for a process of its own.</summary>
     public const string Isolation = "isolation";

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace AiBackend.Core.Retention;
 
-/// <summary>Forgets what is left of sessions, keys and jobs that are over: rows that nobody can use any more, and that name somebody.</summary>
+/// <summary>Forgets what is left of sessions, keys, jobs and runs that are over: rows that nobody can use any more, and that name somebody.</summary>
 public sealed class PruneRemains(NpgsqlDataSource database)
 {
     private const int MaxBatch = 1_000;
@@ -28,11 +28,19 @@ public sealed class PruneRemains(NpgsqlDataSource database)
              LIMIT @limit)
         """;
 
+    private const string StepsSql = """
+        DELETE FROM workflow_steps WHERE run_id IN (
+            SELECT s.run_id FROM workflow_steps s
+             WHERE s.started_at < now() - interval '1 day' AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = s.run_id)
+             LIMIT @limit)
+        """;
+
     /// <returns>How many rows are gone.</returns>
     public async Task<long> RunAsync(CancellationToken cancellationToken) =>
         await PruneAsync(SessionsSql, cancellationToken)
         + await PruneAsync(WindowsSql, cancellationToken)
-        + await PruneAsync(DetailsSql, cancellationToken);
+        + await PruneAsync(DetailsSql, cancellationToken)
+        + await PruneAsync(StepsSql, cancellationToken);
 
     private async Task<long> PruneAsync(string sql, CancellationToken cancellationToken)
     {

@@ -44,6 +44,11 @@ internal static class ApiTasks
             "Keep prompts out of programs",
             "Jobs name a prompt and fill in its variables; which version they get is a label's to say. [More](#prompts)."
         ),
+        new(
+            "workflow",
+            "Do work in several steps",
+            "Each step is a job of its own, done once whoever dies; what it gave can be read as soon as it has ended."
+        ),
         new("retry", "Repeat without fear", "With an `Idempotency-Key` a repeat finds the job of the first call."),
         new("list", "Find jobs", "All [filters](#lists) may be combined."),
         new("cancel", "Cancel", "Also what runs already."),

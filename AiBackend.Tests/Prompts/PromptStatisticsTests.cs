@@ -24,7 +24,9 @@ public sealed class PromptStatisticsTests(PostgresServer postgres, RedisServer r
         await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
 
         var good = await worker.RunJobAsync(Draft("s@1", """{"type":"object"}"""));
-        var bad = await worker.RunJobAsync(Draft("s@2", """{"type":"object","properties":{"a":{"type":"string","pattern":"^zz$"}},"required":["a"]}"""));
+        var bad = await worker.RunJobAsync(
+            Draft("s@2", """{"type":"object","properties":{"a":{"type":"string","pattern":"^zz$"}},"required":["a"]}""")
+        );
 
         Assert.Equal(("completed", "s@1"), (good.Status, good.ServedBy!.Prompt));
         Assert.Equal(("failed", "s@2"), (bad.Status, bad.ServedBy!.Prompt));

@@ -16,6 +16,7 @@ using AiBackend.Core.Redis;
 using AiBackend.Core.Tenancy;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Execution.Chat;
+using AiBackend.Worker.Execution.Workflows;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -111,7 +112,12 @@ internal sealed class SimWorker
             .With<ICallPrices>(new NoPrices())
             .With<IKeyGrants>(new GoodKeys())
             .With(Provider());
-        parts.With(parts.Get<ProviderCatalog>()).With(_world.Telemetry.Providers).With(new OutputContracts([])).With(new Retrieval(null!));
+        parts
+            .With(parts.Get<ProviderCatalog>())
+            .With(_world.Telemetry.Providers)
+            .With(new OutputContracts([]))
+            .With(new Retrieval(null!))
+            .With(new WorkflowAttempt(null!, null!, null!, Process.Clock));
         _writes = parts.Get<LeasedWrites>();
         _held = parts.Get<HeldLeases>();
         _keeper = Execute(parts.Get<LeaseKeeper>(), _stopKeeper.Token);

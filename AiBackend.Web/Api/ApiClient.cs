@@ -5,6 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.ApiContracts.Routing;
+using AiBackend.ApiContracts.Workflows;
 using AiBackend.Web.Account;
 using static System.FormattableString;
 
@@ -33,6 +34,9 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller c
 
     public Task<ApiResult<JobTrace>> GetTraceAsync(Guid id, CancellationToken cancellationToken) =>
         GetAsync($"api/v1/jobs/{id}/trace", ClientJson.Lenient.JobTrace, cancellationToken);
+
+    public Task<ApiResult<RunSteps>> GetStepsAsync(Guid id, CancellationToken cancellationToken) =>
+        GetAsync($"api/v1/jobs/{id}/steps", ClientJson.Lenient.RunSteps, cancellationToken);
 
     /// <summary>The event log after <paramref name="after"/>, as far as it goes now.</summary>
     public Task<ApiResult<JobEventPage>> GetEventsAsync(Guid id, int after, CancellationToken cancellationToken) =>

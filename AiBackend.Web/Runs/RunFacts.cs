@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Workflows;
 using AiBackend.Web.Api;
 
 namespace AiBackend.Web.Runs;
@@ -49,6 +50,14 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
                 _ => known,
             }
         );
+        if (
+            board.Facts.Job is { Type: "workflow" }
+            && await api.GetStepsAsync(id, cancellationToken) is ApiResult<RunSteps>.Success(var steps)
+        )
+        {
+            board.Note(known => known with { Steps = steps.Data });
+        }
+
         return board.Facts.Job is not null;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Workflows;
 using AiBackend.Web.Answers;
 using AiBackend.Web.Api;
 
@@ -14,6 +15,9 @@ public sealed record RunView
     public Job? Job { get; init; }
 
     public JobTrace? Trace { get; init; }
+
+    /// <summary>Steps of a run of a workflow, as last read; empty for other jobs.</summary>
+    public IReadOnlyList<RunStepState> Steps { get; init; } = [];
 
     /// <summary>True once the log was read up to the moment of asking: what is shown is all there is.</summary>
     public bool IsCaughtUp { get; init; }

@@ -34,6 +34,7 @@ internal static class RunWords
             JobStatuses.Scheduled when run.NextAttemptAt is { } due => $"Scheduled for {clockTime(due)}",
             JobStatuses.Queued => "Waiting" + Place(run.Job?.Queue) + Reason(run.WaitingReason),
             JobStatuses.Processing when run.TextLength == 0 => "Starting to write",
+            JobStatuses.Retrying when Code(run.WaitingReason) is "steps" => "Waiting for its steps",
             JobStatuses.Retrying when Code(run.WaitingReason) is "single_flight" =>
                 "Another run asks exactly the same; this one waits for its answer",
             JobStatuses.Retrying when Code(run.WaitingReason) is "paused" =>
@@ -56,7 +57,14 @@ internal static class RunWords
     /// <summary>Whether no provider could be asked yet: then nothing has failed.</summary>
     public static bool WaitsForProvider(RunView run) =>
         run.Status is JobStatuses.Retrying
-        && Code(run.WaitingReason) is "rate_limit" or "budget" or "provider_down" or "retry_budget" or "paused" or "single_flight";
+        && Code(run.WaitingReason)
+            is "rate_limit"
+                or "budget"
+                or "provider_down"
+                or "retry_budget"
+                or "paused"
+                or "single_flight"
+                or "steps";
 
     /// <summary>What the queue knows: “, about 3rd in line, about 20 s to 40 s”.</summary>
     private static string Place(QueuePlace? queue)

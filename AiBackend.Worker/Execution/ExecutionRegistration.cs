@@ -1,11 +1,14 @@
 using AiBackend.Core.Admission;
 using AiBackend.Core.Alerts;
 using AiBackend.Core.Contracts;
+using AiBackend.Core.Jobs;
 using AiBackend.Core.Knowledge;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Workflows;
 using AiBackend.Worker.Execution.Chat;
+using AiBackend.Worker.Execution.Workflows;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -50,6 +53,8 @@ internal static class ExecutionRegistration
         builder.AddKeyGrants();
         builder.Services.AddOutputContracts();
         builder.AddKnowledge();
+        builder.AddJobSubmission();
+        builder.Services.AddWorkflows();
         builder
             .Services.AddSingleton<WorkerDrain>()
             .AddSingleton<HeldLeases>()
@@ -57,6 +62,8 @@ internal static class ExecutionRegistration
             .AddSingleton<Retrieval>()
             .AddSingleton<ChatAttempt>()
             .AddSingleton<NoopAttempt>()
+            .AddSingleton<StepJobs>()
+            .AddSingleton<WorkflowAttempt>()
             .AddSingleton<JobRunner>();
     }
 }

@@ -5,6 +5,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Tenancy;
 using AiBackend.Worker.Execution.Chat;
+using AiBackend.Worker.Execution.Workflows;
 
 namespace AiBackend.Worker.Execution;
 
@@ -16,6 +17,7 @@ internal sealed class JobRunner(
     IKeyGrants grants,
     ChatAttempt chat,
     NoopAttempt noop,
+    WorkflowAttempt workflow,
     JobMetrics metrics,
     TimeProvider clock,
     ILogger<JobRunner> logger
@@ -38,6 +40,7 @@ internal sealed class JobRunner(
                 ?? job.Type switch
                 {
                     JobType.Chat => await chat.RunAsync(running, graceOver),
+                    JobType.Workflow => await workflow.RunAsync(running, graceOver),
                     JobType.Noop => await noop.RunAsync(running, confirmedAt, graceOver),
                     _ => AttemptEnd.FailedForGood(
                         new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: false)

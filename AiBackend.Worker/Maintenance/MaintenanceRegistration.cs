@@ -20,6 +20,7 @@ internal static class MaintenanceRegistration
             .AddSingleton<MoneyRounds>()
             .AddSingleton<WebhookRounds>()
             .AddSingleton<PrivacyRounds>()
+            .AddSingleton<WorkflowRounds>()
             .AddSingleton<ForgetRefusedKeys>()
             .AddSingleton<KeptAnswers>()
             .AddSingleton<PruneRounds>()

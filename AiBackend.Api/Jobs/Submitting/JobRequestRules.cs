@@ -23,15 +23,11 @@ internal sealed class JobRequestRules(
     LineOutlook outlook,
     JobWebhookRules webhooks,
     JobTermsRules terms,
+    JobFieldRules fields,
     JobIds ids,
     TimeProvider clock
 )
 {
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(366);
-
-    private const decimal MostCost = 1_000_000;
-    private const int CostDecimals = 9;
-
     private readonly string[] _types = bench.Value.Noop ? ["chat", "noop"] : ["chat"];
 
     /// <summary>Checks what is right or wrong whenever the request comes.</summary>
@@ -55,7 +51,7 @@ internal sealed class JobRequestRules(
             return badInput;
         }
 
-        CheckFields(request, errors, out var priority);
+        fields.Check(request, errors, out var priority);
         if ((terms.Check(request, type, errors) ?? errors.ToRefusal()) is { } outOfBounds)
         {
             return outOfBounds;
@@ -80,13 +76,42 @@ internal sealed class JobRequestRules(
             return badInput;
         }
 
-        CheckFields(request, errors, out var priority);
+        fields.Check(request, errors, out var priority);
         if (errors.ToRefusal() is { } outOfBounds)
         {
             return outOfBounds;
         }
 
         draft = Draft(request, JobType.Chat, priority, JobInputs.Of(chat), caller, idempotencyKey);
+        return null;
+    }
+
+    /// <summary>As <see cref="TryRead"/>, for a run of a workflow.</summary>
+    /// <param name="request">All but the input.</param>
+    /// <param name="input">All that the run needs.</param>
+    /// <param name="asked">What was asked for: a repeat asks for the same, whatever version of the workflow came meanwhile.</param>
+    /// <param name="caller">Whose run it will be.</param>
+    /// <param name="idempotencyKey">The caller's key; null has none.</param>
+    /// <param name="draft">Set when nothing is refused.</param>
+    public Refusal? TryDraftRun(
+        SubmitJobRequest request,
+        StoredInput input,
+        string asked,
+        Caller caller,
+        string? idempotencyKey,
+        out JobDraft draft
+    )
+    {
+        draft = null!;
+        var errors = new FieldErrors();
+        fields.Check(request, errors, out var priority);
+        if (errors.ToRefusal() is { } outOfBounds)
+        {
+            return outOfBounds;
+        }
+
+        draft = Draft(request, JobType.Workflow, priority, input, caller, idempotencyKey);
+        draft = idempotencyKey is null ? draft : draft with { Fingerprint = JobFingerprint.Of(draft with { Input = asked }) };
         return null;
     }
 
@@ -128,8 +153,8 @@ internal sealed class JobRequestRules(
             return noSecret;
         }
 
-        // Its own, and those that are to judge its answer.
-        foreach (var model in JobTerms.Read(draft.Terms).Judges.Prepend(draft.Model))
+        // Its own, and those that are to judge its answer. A run asks none itself.
+        foreach (var model in draft.Type == JobType.Workflow ? [] : JobTerms.Read(draft.Terms).Judges.Prepend(draft.Model))
         {
             if ((RefuseModelOf(caller, model) ?? await RefuseUnknownAsync(model, cancellationToken)) is { } refusal)
             {
@@ -190,53 +215,6 @@ internal sealed class JobRequestRules(
         var given = name is null ? "missing" : Quoted.Of(name);
         return ProblemTypes.UnknownType.At("type", $"type is {given}. Known types: {string.Join(", ", _types)}.");
     }
-
-    private void CheckFields(SubmitJobRequest request, FieldErrors errors, out JobPriority priority)
-    {
-        priority = JobPriority.Standard;
-        if (request.Priority is { } name && !JobTraitNames.TryParsePriority(name, out priority))
-        {
-            errors.Add("priority", $"is {Quoted.Of(name)}; it must be one of {string.Join(", ", JobTraitNames.AllPriorities)}.");
-        }
-
-        CheckModel(request.Model, errors);
-        if (request.Cache is not (null or "off" or "read_write"))
-        {
-            errors.Add("cache", $"is {Quoted.Of(request.Cache)}; it must be one of off, read_write.");
-        }
-
-        errors.CheckText("feature", request.Feature, 64);
-        errors.CheckText("user", request.User, 128);
-        errors.CheckRange("max_attempts", request.MaxAttempts, 1, 20);
-        CheckMaxCost(request.MaxCostUsd, errors);
-        webhooks.Check(request.Webhook, errors);
-        MetadataRules.Check(request.Metadata, errors);
-        if (request.NotBefore > clock.GetUtcNow() + LongestDelay)
-        {
-            errors.Add("not_before", $"is {request.NotBefore:O}; it may lie at most {LongestDelay.TotalDays} days ahead.");
-        }
-
-        if (request.Deadline <= request.NotBefore)
-        {
-            errors.Add("deadline", $"is {request.Deadline:O}, which is not after not_before ({request.NotBefore:O}).");
-        }
-    }
-
-    private static void CheckMaxCost(decimal? cost, FieldErrors errors)
-    {
-        if (cost is <= 0 or > MostCost || (cost is { } given && decimal.Round(given, CostDecimals) != given))
-        {
-            errors.Add(
-                "max_cost_usd",
-                FormattableString.Invariant(
-                    $"is {cost}; it must be above 0, at most {MostCost} US dollars, with at most {CostDecimals} decimals."
-                )
-            );
-        }
-    }
-
-    /// <summary>What a model's name may be.</summary>
-    public static void CheckModel(string? model, FieldErrors errors) => errors.CheckText("model", model, 128);
 
     private JobDraft Draft(
         SubmitJobRequest request,

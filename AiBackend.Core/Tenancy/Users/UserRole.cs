@@ -45,7 +45,7 @@ public static class UserRoles
         Add(role >= UserRole.Member, "jobs:write", "knowledge:write");
         Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read", "webhooks:read", "prompts:write");
         Add(role >= UserRole.Operator && ofOperators, "operations:write");
-        Add(role >= UserRole.Admin, "keys:write", "tenants:write", "users:read", "users:write", "webhooks:write");
+        Add(role >= UserRole.Admin, "keys:write", "tenants:write", "users:read", "users:write", "webhooks:write", "workflows:write");
         return scopes;
 
         void Add(bool condition, params ReadOnlySpan<string> more)

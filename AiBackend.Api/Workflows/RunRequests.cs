@@ -1,0 +1,64 @@
+using AiBackend.Api.Auth;
+using AiBackend.Api.Jobs;
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.Problems;
+using AiBackend.Api.Wire;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Workflows;
+
+namespace AiBackend.Api.Workflows;
+
+/// <summary>What is special about a job that is a run: its steps, and the events that it waits for.</summary>
+internal sealed class RunRequests(JobReads jobs, RunStepStore steps)
+{
+    public async Task ListStepsAsync(HttpContext context)
+    {
+        if (QueryParameters.CheckNames(context.Request) is { } unknown)
+        {
+            await context.RefuseAsync(unknown);
+            return;
+        }
+
+        if (context.JobId() is not { } id || await jobs.FindHeadAsync(context.GetTenantId(), id, context.RequestAborted) is null)
+        {
+            await context.RefuseUnknownJobAsync();
+            return;
+        }
+
+        var list = new RunSteps(await steps.ShowAsync(context.GetTenantId(), id, context.RequestAborted));
+        await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, list, WireJson.Default.RunSteps);
+    }
+
+    public async Task PostEventAsync(HttpContext context)
+    {
+        var (refusal, posted) = await StrictBody.ReadAsync(context.Request, WireJson.Default.WorkflowEvent);
+        refusal ??= QueryParameters.CheckNames(context.Request);
+        if (refusal is null && string.IsNullOrEmpty(posted.Name))
+        {
+            refusal = ProblemTypes.InvalidValue.At("name", "name is missing; it names the step that waits for the event.");
+        }
+
+        if (refusal is not null)
+        {
+            await context.RefuseAsync(refusal);
+        }
+        else if (context.JobId() is not { } id || await jobs.FindHeadAsync(context.GetTenantId(), id, context.RequestAborted) is null)
+        {
+            await context.RefuseUnknownJobAsync();
+        }
+        else if (await steps.PostAsync(context.GetTenantId(), id, posted.Name!, posted.Data, context.RequestAborted))
+        {
+            context.Response.StatusCode = StatusCodes.Status202Accepted;
+        }
+        else
+        {
+            await context.RefuseAsync(
+                ProblemTypes.EventNotAwaited.With(
+                    $"The run does not wait for {Quoted.Of(posted.Name!)} now: it has it, it is over, or the step has not begun. GET /api/v1/jobs/{id}/steps says which."
+                )
+            );
+        }
+    }
+}

@@ -1,0 +1,74 @@
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.Knowledge;
+using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers;
+
+namespace AiBackend.Api.Workflows;
+
+/// <summary>Looks at what the steps of a workflow ask of their jobs, as if it were asked of a job.</summary>
+internal static class StepRules
+{
+    public static Refusal? Check(WorkflowDefinition definition)
+    {
+        var errors = new FieldErrors();
+        for (var i = 0; i < definition.Steps!.Count; i++)
+        {
+            var (step, place) = (definition.Steps[i], FormattableString.Invariant($"steps[{i}]."));
+            if (step.Type == StepTypes.Map)
+            {
+                (step, place) = (step.Step!, place + "step.");
+            }
+
+            if (step.Type == StepTypes.Chat && CheckChat(step, place, errors) is { } refusal)
+            {
+                return refusal;
+            }
+        }
+
+        return errors.ToRefusal();
+    }
+
+    /// <summary>Every model that a run may ask.</summary>
+    public static IEnumerable<string> ModelsOf(WorkflowDefinition definition) =>
+        definition
+            .Steps!.Select(step => step.Step ?? step)
+            .Where(step => step.Type == StepTypes.Chat)
+            .SelectMany(step => JudgesOf(step).Prepend(step.Model ?? ProviderCatalog.DefaultRoute))
+            .Distinct(StringComparer.Ordinal);
+
+    private static IEnumerable<string> JudgesOf(WorkflowStep step) => new JobTerms { Contract = step.Contract }.Judges;
+
+    private static Refusal? CheckChat(WorkflowStep step, string place, FieldErrors errors)
+    {
+        if (step.Priority is { } priority && !JobTraitNames.TryParsePriority(priority, out _))
+        {
+            errors.Add(
+                place + "priority",
+                $"is {Quoted.Of(priority)}; it must be one of {string.Join(", ", JobTraitNames.AllPriorities)}."
+            );
+        }
+
+        errors.CheckRange(place + "max_attempts", step.MaxAttempts, 1, 20);
+        errors.CheckText(place + "model", step.Model, 128);
+        if (step.Retrieve is { } query)
+        {
+            KnowledgeRules.CheckOfJob(query, errors);
+        }
+
+        var chat = new ChatInput
+        {
+            Messages = step.Messages,
+            MaxOutputTokens = step.MaxOutputTokens,
+            Temperature = step.Temperature,
+        };
+        return ChatRules.Check(chat, errors, place)
+            ?? (
+                step.Contract is { Schema: { ValueKind: System.Text.Json.JsonValueKind.Object } schema }
+                    ? ForbiddenMembers.Find(schema, place + "contract.schema")
+                    : null
+            );
+    }
+}

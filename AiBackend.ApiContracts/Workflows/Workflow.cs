@@ -1,0 +1,102 @@
+using System.Text.Json;
+using AiBackend.ApiContracts.Jobs;
+
+namespace AiBackend.ApiContracts.Workflows;
+
+/// <summary>One version of a workflow. A version never changes.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Version">Counts from 1; runs take the newest unless they say another.</param>
+/// <param name="Definition">What it does.</param>
+/// <param name="CreatedAt">When it was made.</param>
+/// <param name="CreatedBy">Id of the key that made it.</param>
+public sealed record Workflow(string Name, int Version, WorkflowDefinition Definition, DateTimeOffset CreatedAt, string? CreatedBy);
+
+/// <summary>The newest version of every workflow, by name.</summary>
+/// <param name="Data">The workflows.</param>
+public sealed record WorkflowList(IReadOnlyList<Workflow> Data);
+
+/// <summary>Begins a run: a job of the type <c>workflow</c>.</summary>
+public sealed record RunWorkflowRequest
+{
+    /// <summary>Which version; the newest when it is left out.</summary>
+    public int? Version { get; init; }
+
+    /// <summary>What the steps call <c>input</c>; it must fit the workflow's schema.</summary>
+    public JsonElement? Input { get; init; }
+
+    /// <summary>As of a job; its steps inherit it.</summary>
+    public string? Feature { get; init; }
+
+    /// <summary>As of a job; its steps inherit it.</summary>
+    public string? Priority { get; init; }
+
+    /// <summary>As of a job; its steps inherit it.</summary>
+    public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>As of a job; its steps inherit it.</summary>
+    public string? User { get; init; }
+
+    /// <summary>As of a job.</summary>
+    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+
+    /// <summary>As of a job.</summary>
+    public JobWebhook? Webhook { get; init; }
+}
+
+/// <summary>Steps of a run that have begun, in the order of the definition; of a map each item, too.</summary>
+/// <param name="Data">The steps.</param>
+public sealed record RunSteps(IReadOnlyList<RunStepState> Data);
+
+/// <summary>Where a step stands.</summary>
+public sealed record RunStepState
+{
+    /// <summary>The step.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The item of a map, from 0; null for the step itself.</summary>
+    public int? Item { get; init; }
+
+    /// <summary>One of <see cref="RunStepStatuses"/>.</summary>
+    public required string Status { get; init; }
+
+    /// <summary>The job that does it; null where none does.</summary>
+    public Guid? JobId { get; init; }
+
+    /// <summary>What it gave; null when it has not, or gave null.</summary>
+    public JsonElement? Output { get; init; }
+
+    /// <summary>Why it failed.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>When it began.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>When it ended.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
+}
+
+/// <summary>Statuses of a step.</summary>
+public static class RunStepStatuses
+{
+    /// <summary>Under way, or waiting.</summary>
+    public const string Running = "running";
+
+    /// <summary>It has given what it gives.</summary>
+    public const string Succeeded = "succeeded";
+
+    /// <summary>It gives nothing.</summary>
+    public const string Failed = "failed";
+
+    /// <summary>It was not to be done.</summary>
+    public const string Skipped = "skipped";
+}
+
+/// <summary>Something that a run waits for.</summary>
+public sealed record WorkflowEvent
+{
+    /// <summary>The step that waits for it.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>What the step gives.</summary>
+    public JsonElement? Data { get; init; }
+}

@@ -1,0 +1,149 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Knowledge;
+
+namespace AiBackend.ApiContracts.Workflows;
+
+/// <summary>What a workflow does: steps that take what others gave.</summary>
+public sealed record WorkflowDefinition
+{
+    /// <summary>What it is for, up to 500 characters.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Description { get; init; }
+
+    /// <summary>JSON Schema of a run's input, within the bounds of contracts; null takes any.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Input { get; init; }
+
+    /// <summary>1 to 100 steps. A step begins when those that it names have ended.</summary>
+    public IReadOnlyList<WorkflowStep>? Steps { get; init; }
+
+    /// <summary>What a run gives, with placeholders; what its last step gave when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Output { get; init; }
+}
+
+/// <summary>One step. Which other members it takes depends on <see cref="Type"/>.</summary>
+/// <remarks>
+/// Texts have placeholders <c>{{input.…}}</c> and <c>{{steps.NAME.…}}</c>, in a map <c>{{item.…}}</c> and <c>{{index}}</c>, too. A text that is one placeholder and
+/// nothing else becomes the value itself. What is put in is data and never looked through again.
+/// </remarks>
+public sealed record WorkflowStep
+{
+    /// <summary>1 to 64 lower case letters, digits and underscores, beginning with a letter.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>One of <see cref="StepTypes"/>.</summary>
+    public string? Type { get; init; }
+
+    /// <summary>Steps that must have ended, besides those whose values it takes.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? After { get; init; }
+
+    /// <summary>It is skipped unless this holds; so is a step all of whose predecessors were skipped.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public StepCondition? When { get; init; }
+
+    /// <summary><c>fail</c>: the run fails with the step; <c>skip</c>: it goes on, and ends as partially completed. <c>fail</c> when it is left out. For <c>chat</c> and <c>map</c>, where it holds for each item.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? OnFailure { get; init; }
+
+    /// <summary>For <c>chat</c>: the messages, with placeholders in their content.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ChatMessageInput>? Messages { get; init; }
+
+    /// <summary>For <c>chat</c>: the route or model; <c>default</c> when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Model { get; init; }
+
+    /// <summary>For <c>chat</c>: as of a job. With one, the step gives the JSON value; without, the text.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public OutputContract? Contract { get; init; }
+
+    /// <summary>For <c>chat</c>: as of a job.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public KnowledgeQuery? Retrieve { get; init; }
+
+    /// <summary>For <c>chat</c>: as of a job; the run's own when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Priority { get; init; }
+
+    /// <summary>For <c>chat</c>: as of a job.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? MaxAttempts { get; init; }
+
+    /// <summary>For <c>chat</c>: as of a job.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? MaxOutputTokens { get; init; }
+
+    /// <summary>For <c>chat</c>: as of a job.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Temperature { get; init; }
+
+    /// <summary>For <c>transform</c>: any JSON, with placeholders in its texts.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Value { get; init; }
+
+    /// <summary>For <c>map</c>: one placeholder for a list of at most 1 000 items.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Over { get; init; }
+
+    /// <summary>For <c>map</c>: how many items are under way at once, 1 to 50; 5 when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Concurrency { get; init; }
+
+    /// <summary>For <c>map</c>: what is done for each item: a step of the type <c>chat</c>, without a name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public WorkflowStep? Step { get; init; }
+
+    /// <summary>For <c>timer</c>: how long it waits; for <c>event</c>: how long for the event, 7 days when it is left out. 0 to 30 days.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Seconds { get; init; }
+}
+
+/// <summary>Types of steps.</summary>
+public static class StepTypes
+{
+    /// <summary>A model's answer, by a job of its own.</summary>
+    public const string Chat = "chat";
+
+    /// <summary>JSON made of what is there, at once.</summary>
+    public const string Transform = "transform";
+
+    /// <summary>A step for each item of a list; gives the list of what each gave.</summary>
+    public const string Map = "map";
+
+    /// <summary>Nothing, for a time.</summary>
+    public const string Timer = "timer";
+
+    /// <summary>Waits until somebody posts an event with the step's name; gives its data.</summary>
+    public const string Event = "event";
+
+    /// <summary>Every type.</summary>
+    public static IReadOnlyList<string> All { get; } = [Chat, Transform, Map, Timer, Event];
+}
+
+/// <summary>Compares a value. Exactly one of the members besides the value is given.</summary>
+public sealed record StepCondition
+{
+    /// <summary>One placeholder.</summary>
+    public string? Value { get; init; }
+
+    /// <summary>It is this.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Equal { get; init; }
+
+    /// <summary>It is not this.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? NotEqual { get; init; }
+
+    /// <summary>It is one of these.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<JsonElement>? In { get; init; }
+
+    /// <summary>It is a number above this.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public decimal? Above { get; init; }
+}

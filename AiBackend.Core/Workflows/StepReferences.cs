@@ -1,0 +1,24 @@
+using AiBackend.ApiContracts.Workflows;
+
+namespace AiBackend.Core.Workflows;
+
+/// <summary>Which steps a step depends on: those that it names, and those whose values it takes.</summary>
+internal static class StepReferences
+{
+    public static IReadOnlySet<string> Of(WorkflowStep step) =>
+        Paths(step).Select(StepOf).OfType<string>().Concat(step.After ?? []).ToHashSet(StringComparer.Ordinal);
+
+    /// <summary>Every placeholder of a step.</summary>
+    public static IEnumerable<string> Paths(WorkflowStep step) =>
+        [
+            .. (step.Messages ?? []).SelectMany(message => WorkflowTemplates.Paths(message.Content)),
+            .. WorkflowTemplates.Paths(step.Retrieve?.Query),
+            .. step.Value is { } value ? WorkflowTemplates.Paths(value) : [],
+            .. WorkflowTemplates.Paths(step.Over),
+            .. WorkflowTemplates.Paths(step.When?.Value),
+            .. step.Step is { } inner ? Paths(inner) : [],
+        ];
+
+    /// <summary>The step that a path names; null when it names none.</summary>
+    public static string? StepOf(string path) => path.Split('.') is ["steps", var name, ..] ? name : null;
+}

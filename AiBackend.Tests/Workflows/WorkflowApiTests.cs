@@ -1,0 +1,179 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Workflows;
+
+/// <summary>Workflows and runs over the API.</summary>
+public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
+{
+    private const string Echo =
+        """{"input":{"type":"object","required":["a"]},"steps":[{"name":"out","type":"transform","value":"{{input.a}}"}]}""";
+
+    [Fact]
+    public async Task Each_put_adds_a_version_and_a_run_keeps_the_one_it_began_with()
+    {
+        var name = Name();
+        Assert.Equal((HttpStatusCode.Created, 1), await PutAsync(name, Echo));
+        Assert.Equal((HttpStatusCode.OK, 2), await PutAsync(name, Echo));
+
+        using var old = await PostAsync($"{name}/runs", """{"version":1,"input":{"a":1}}""");
+        using var none = await PostAsync($"{name}/runs", """{"version":7,"input":{"a":1}}""");
+
+        var run = JsonSerializer.Deserialize(await old.Content.ReadAsStringAsync(TestRun.Cancel), WireJson.Default.Job)!;
+        Assert.Equal((HttpStatusCode.Accepted, "workflow", $"{name} v1"), (old.StatusCode, run.Type, run.Title));
+        Assert.Equal(HttpStatusCode.NotFound, none.StatusCode);
+        var steps = await api.Http.GetStringAsync(new Uri($"/api/v1/jobs/{run.Id}/steps", UriKind.Relative), TestRun.Cancel);
+        Assert.Empty(JsonSerializer.Deserialize(steps, WireJson.Default.RunSteps)!.Data);
+    }
+
+    [Fact]
+    public async Task A_repeat_of_a_run_is_the_same_run_also_when_there_is_a_newer_version_by_then()
+    {
+        var name = Name();
+        await PutAsync(name, Echo);
+
+        var first = await RunIdAsync(name, """{"input":{"a":1}}""", "k");
+        await PutAsync(name, Echo);
+        var repeat = await RunIdAsync(name, """{"input":{"a":1}}""", "k");
+        using var other = await PostAsync($"{name}/runs", """{"input":{"a":2}}""", "k");
+
+        Assert.Equal(first, repeat);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, other.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("""{"steps":[]}""", "steps has 0 steps")]
+    [InlineData("""{"steps":[{"name":"A","type":"transform","value":1}]}""", "steps[0].name must have")]
+    [InlineData("""{"steps":[{"name":"a","type":"magic"}]}""", "steps[0].type must be one of")]
+    [InlineData("""{"steps":[{"name":"a","type":"transform"}]}""", "steps[0].value is missing")]
+    [InlineData("""{"steps":[{"name":"a","type":"transform","value":1,"seconds":3}]}""", "steps[0].seconds is not for the type transform")]
+    [InlineData(
+        """{"steps":[{"name":"a","type":"transform","value":1},{"name":"a","type":"transform","value":1}]}""",
+        "which another step has"
+    )]
+    [InlineData("""{"steps":[{"name":"a","type":"transform","value":"{{steps.b}}"}]}""", "depends on b, which is no step")]
+    [InlineData(
+        """{"steps":[{"name":"a","type":"transform","value":"{{steps.b}}"},{"name":"b","type":"transform","value":"{{steps.a}}"}]}""",
+        "go in a circle: a, b"
+    )]
+    [InlineData("""{"steps":[{"name":"a","type":"transform","value":"{{system.secret}}"}]}""", "has the placeholder system.secret")]
+    [InlineData(
+        """{"steps":[{"name":"a","type":"map","over":"all","step":{"type":"chat","messages":[{"role":"user","content":"x"}]}}]}""",
+        "steps[0].over must be one placeholder"
+    )]
+    [InlineData(
+        """{"steps":[{"name":"a","type":"map","over":"{{input}}","step":{"type":"timer","seconds":1}}]}""",
+        "steps[0].step must be a step of the type chat"
+    )]
+    [InlineData("""{"steps":[{"name":"a","type":"chat","messages":[{"role":"user","content":""}]}]}""", "steps[0].messages[0]")]
+    [InlineData(
+        """{"steps":[{"name":"a","type":"chat","messages":[{"role":"user","content":"x"}],"contract":{"schema":{"type":"text"}}}]}""",
+        "steps[0].contract.schema/type"
+    )]
+    [InlineData("""{"steps":[{"name":"a","type":"timer","seconds":-1}]}""", "steps[0].seconds must be from 0")]
+    [InlineData(
+        """{"steps":[{"name":"a","type":"transform","value":1,"when":{"value":"x","equal":1}}]}""",
+        "steps[0].when must have a value"
+    )]
+    public async Task A_workflow_that_cannot_be_is_refused_by_name(string body, string fault)
+    {
+        using var response = await api.Http.PutAsync(Address(Name()), Json(body), TestRun.Cancel);
+
+        var text = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Contains(fault, JsonDocument.Parse(text).RootElement.GetProperty("detail").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_run_whose_input_does_not_fit_or_whose_model_nobody_has_is_refused()
+    {
+        var (echo, unknown) = (Name(), Name());
+        await PutAsync(echo, Echo);
+        await PutAsync(unknown, """{"steps":[{"name":"a","type":"chat","model":"nobody","messages":[{"role":"user","content":"x"}]}]}""");
+
+        using var misfit = await PostAsync($"{echo}/runs", """{"input":{}}""");
+        using var noModel = await PostAsync($"{unknown}/runs", "{}");
+
+        Assert.Contains("input/a is missing", (await ApiServer.ReadProblemAsync(misfit)).Detail, StringComparison.Ordinal);
+        Assert.Contains("nobody", (await ApiServer.ReadProblemAsync(noModel)).Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_1_another_tenant_has_no_such_workflow_run_or_event()
+    {
+        var name = Name();
+        await PutAsync(name, Echo);
+        var run = await RunIdAsync(name, """{"input":{"a":1}}""", null);
+        var stranger = api.Client(await api.AddTenantAsync());
+
+        using var workflow = await stranger.GetAsync(Address(name), TestRun.Cancel);
+        using var steps = await stranger.GetAsync(new Uri($"/api/v1/jobs/{run}/steps", UriKind.Relative), TestRun.Cancel);
+        using var posted = await stranger.PostAsync(
+            new Uri($"/api/v1/jobs/{run}/events", UriKind.Relative),
+            Json("""{"name":"x"}"""),
+            TestRun.Cancel
+        );
+        using var own = await api.Http.PostAsync(
+            new Uri($"/api/v1/jobs/{run}/events", UriKind.Relative),
+            Json("""{"name":"x"}"""),
+            TestRun.Cancel
+        );
+
+        Assert.Equal(
+            [HttpStatusCode.NotFound, HttpStatusCode.NotFound, HttpStatusCode.NotFound],
+            [workflow.StatusCode, steps.StatusCode, posted.StatusCode]
+        );
+        Assert.Equal(HttpStatusCode.Conflict, own.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_workflow_that_is_deleted_is_gone_with_its_versions()
+    {
+        var name = Name();
+        await PutAsync(name, Echo);
+
+        using var first = await api.Http.DeleteAsync(Address(name), TestRun.Cancel);
+        using var second = await api.Http.DeleteAsync(Address(name), TestRun.Cancel);
+        var list = await api.Http.GetStringAsync(new Uri("/api/v1/workflows", UriKind.Relative), TestRun.Cancel);
+
+        Assert.Equal((HttpStatusCode.NoContent, HttpStatusCode.NotFound), (first.StatusCode, second.StatusCode));
+        Assert.DoesNotContain(name, list, StringComparison.Ordinal);
+    }
+
+    private static string Name() => $"w{Guid.CreateVersion7():N}";
+
+    private static Uri Address(string name) => new($"/api/v1/workflows/{name}", UriKind.Relative);
+
+    private static StringContent Json(string body) => new(body, Encoding.UTF8, "application/json");
+
+    private async Task<(HttpStatusCode Status, int Version)> PutAsync(string name, string body)
+    {
+        using var response = await api.Http.PutAsync(Address(name), Json(body), TestRun.Cancel);
+        var text = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+        Assert.True(response.IsSuccessStatusCode, text);
+        return (response.StatusCode, JsonSerializer.Deserialize(text, WireJson.Default.Workflow)!.Version);
+    }
+
+    private async Task<Guid> RunIdAsync(string name, string body, string? key)
+    {
+        using var response = await PostAsync($"{name}/runs", body, key);
+        var text = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+        Assert.True(response.IsSuccessStatusCode, text);
+        return JsonSerializer.Deserialize(text, WireJson.Default.Job)!.Id;
+    }
+
+    private async Task<HttpResponseMessage> PostAsync(string path, string body, string? key = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, Address(path)) { Content = Json(body) };
+        if (key is not null)
+        {
+            request.Headers.Add("Idempotency-Key", key);
+        }
+
+        return await api.Http.SendAsync(request, TestRun.Cancel);
+    }
+}

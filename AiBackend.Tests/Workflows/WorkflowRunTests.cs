@@ -1,0 +1,171 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
+using AiBackend.Core.Workflows;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Simulator;
+using AiBackend.Tests.Worker;
+
+namespace AiBackend.Tests.Workflows;
+
+/// <summary>Runs on a worker, with a provider.</summary>
+public sealed class WorkflowRunTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    private const string Batch = """
+        {"steps":[
+          {"name":"each","type":"map","over":"{{input.documents}}","concurrency":2,
+           "step":{"type":"chat","messages":[{"role":"user","content":"Read {{item}}"}],
+                   "contract":{"schema":{"type":"object","properties":{"total":{"type":"number"}},"required":["total"]} } } },
+          {"name":"sum","type":"transform","value":{"first":"{{steps.each.0.total}}","all":"{{steps.each}}"} },
+          {"name":"say","type":"chat","messages":[{"role":"user","content":"Say {{steps.sum.first}}"}]}],
+         "output":{"said":"{{steps.say}}","totals":"{{steps.sum.all}}"} }
+        """;
+
+    [Fact]
+    public async Task A_run_does_its_steps_as_jobs_and_gives_what_they_gave()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, new { json = "valid", words = (int?)null });
+
+        var job = await worker.RunJobAsync(Run(Batch, """{"documents":["a","b","c"]}"""));
+
+        Assert.True(job.Status == "completed", $"{job.Status}: {job.Error?.Message}");
+        using var output = JsonDocument.Parse(job.Output!.Text);
+        Assert.Equal(3, output.RootElement.GetProperty("totals").GetArrayLength());
+        Assert.NotEqual("", output.RootElement.GetProperty("said").GetString());
+        var steps = await worker.Get<RunStepStore>().ShowAsync(ApiKeyStore.DefaultTenant, job.Id, TestRun.Cancel);
+        Assert.Equal(6, steps.Count);
+        Assert.All(steps, step => Assert.Equal((RunStepStatuses.Succeeded, true), (step.Status, step.EndedAt is not null)));
+        // Four of them were jobs, each submitted once.
+        Assert.Equal(4, steps.Count(step => step.JobId is not null));
+        Assert.Equal(5L, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs"));
+    }
+
+    [Fact]
+    public async Task I_19_a_step_that_was_written_down_and_not_submitted_is_done_once_by_whoever_comes_next()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, new { words = 2 });
+        var run = Run("""{"steps":[{"name":"one","type":"chat","messages":[{"role":"user","content":"Hi"}]}]}""", "{}");
+        // As a worker leaves it that dies between the two.
+        var stepJob = Guid.CreateVersion7();
+        await using (
+            var died = worker.Database.CreateCommand(
+                $"INSERT INTO workflow_steps (run_id, name, tenant_id, state, job_id) VALUES ('{run.Id}', 'one', '{ApiKeyStore.DefaultTenant}', 1, '{stepJob}')"
+            )
+        )
+        {
+            await died.ExecuteNonQueryAsync(TestRun.Cancel);
+        }
+
+        var job = await worker.RunJobAsync(run);
+
+        Assert.Equal("completed", job.Status);
+        var step = Assert.Single(await worker.Get<RunStepStore>().ShowAsync(ApiKeyStore.DefaultTenant, job.Id, TestRun.Cancel));
+        Assert.Equal((stepJob, RunStepStatuses.Succeeded), (step.JobId, step.Status));
+        Assert.Equal(2L, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs"));
+    }
+
+    [Fact]
+    public async Task A_zombie_writes_nothing_of_a_run_that_another_holds()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
+        var run = Run("""{"steps":[{"name":"one","type":"timer","seconds":1}]}""", "{}");
+        await worker.SubmitAsync(run);
+        using var held = await worker.ClaimAsync(run.Id);
+        var steps = new RunStepStore(worker.Database);
+        StepState[] begun = [new("one", null, StepStatus.Running)];
+
+        Assert.False(await steps.WriteAsync(ApiKeyStore.DefaultTenant, held.Job.Lease with { Epoch = 7 }, begun, TestRun.Cancel));
+        Assert.True(await steps.WriteAsync(ApiKeyStore.DefaultTenant, held.Job.Lease, begun, TestRun.Cancel));
+
+        Assert.Single(await steps.ReadAsync(ApiKeyStore.DefaultTenant, run.Id, TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task A_run_waits_for_time_and_events_without_a_slot_and_each_event_is_taken_once()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, new { words = 2 });
+        var run = Run(
+            """{"steps":[{"name":"pause","type":"timer","seconds":0.2},{"name":"paid","type":"event","after":["pause"]},{"name":"out","type":"transform","value":"{{steps.paid.amount}}"}]}""",
+            "{}"
+        );
+        await worker.SubmitAsync(run);
+        var steps = worker.Get<RunStepStore>();
+        using var data = JsonDocument.Parse("""{"amount":12}""");
+        await worker.UntilAsync(
+            async () => await steps.PostAsync(ApiKeyStore.DefaultTenant, run.Id, "paid", data.RootElement, TestRun.Cancel),
+            "the run waits for the event"
+        );
+
+        Assert.False(await steps.PostAsync(ApiKeyStore.DefaultTenant, run.Id, "paid", data.RootElement, TestRun.Cancel));
+        await worker.UntilAsync(async () => await worker.StatusAsync(run.Id) == JobStatus.Completed, "the run ends");
+        Assert.Equal("12", (await worker.Reads.FindAsync(run.Id, TestRun.Cancel))!.Output!.Text);
+    }
+
+    [Fact]
+    public async Task A_step_that_fails_fails_the_run_and_one_that_may_leaves_it_partly_completed()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, new { error_rate = 1, error_status = 400 });
+        const string Chat = "\"type\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]";
+
+        var failed = await worker.RunJobAsync(Run($$"""{"steps":[{"name":"one",{{Chat}} }]}""", "{}"));
+        var partial = await worker.RunJobAsync(
+            Run(
+                $$"""{"steps":[{"name":"one",{{Chat}},"on_failure":"skip"},{"name":"two","type":"transform","value":"x","after":["one"]}]}""",
+                "{}"
+            )
+        );
+
+        Assert.Equal(("failed", "step_failed"), (failed.Status, failed.Error!.Code));
+        Assert.Contains("Step one failed", failed.Error.Message, StringComparison.Ordinal);
+        Assert.Equal(("partially_completed", "x"), (partial.Status, partial.Output!.Text));
+        Assert.StartsWith("one: ", Assert.Single(partial.Output.Missing), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_jobs_of_a_run_that_is_cancelled_are_cancelled_with_it()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, new { hang_after_tokens = 1, words = 5 });
+        var run = Run("""{"steps":[{"name":"one","type":"chat","messages":[{"role":"user","content":"Hi"}]}]}""", "{}");
+        await worker.SubmitAsync(run);
+        await worker.UntilAsync(
+            async () =>
+                await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE type = 1 AND status = 2") == 1
+                && await worker.StatusAsync(run.Id) == JobStatus.Retrying,
+            "the step is under way"
+        );
+
+        await worker.Get<CancelJob>().RunAsync(ApiKeyStore.DefaultTenant, run.Id, TestRun.Cancel);
+
+        await worker.UntilAsync(
+            async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 9") == 2,
+            "the step's job is cancelled too"
+        );
+    }
+
+    private async Task<CoreHost> StartAsync(TestDatabase database, object behaviour) =>
+        await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, await simulator.ModelAsync(behaviour)));
+
+    private static JobDraft Run(string definition, string input) =>
+        CoreHost.Draft() with
+        {
+            Type = JobType.Workflow,
+            Input = new RunInput
+            {
+                Workflow = "w",
+                Version = 1,
+                Definition = JsonSerializer.Deserialize(definition, WireJson.Default.WorkflowDefinition)!,
+                Input = JsonDocument.Parse(input).RootElement,
+            }.ToJson(),
+        };
+}
