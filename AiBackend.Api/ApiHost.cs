@@ -17,6 +17,7 @@ using AiBackend.Api.Operations;
 using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Prompts;
+using AiBackend.Api.Reviews;
 using AiBackend.Api.Routing;
 using AiBackend.Api.Tenancy;
 using AiBackend.Api.Users;
@@ -123,6 +124,7 @@ internal static class ApiHost
         builder.AddPromptEndpoints();
         builder.AddJobEndpoints();
         builder.AddDeadLetterEndpoints();
+        builder.AddReviewEndpoints();
         builder.AddOperationsEndpoints();
         builder.AddRoutingEndpoints();
         builder.AddMoney();
@@ -149,6 +151,7 @@ internal static class ApiHost
         app.MapDeadLetters();
         app.MapBulkActions();
         app.MapAlerts();
+        app.MapReviews();
         app.MapOperations();
         app.MapRouting();
         app.MapMoney();

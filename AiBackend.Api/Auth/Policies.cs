@@ -25,6 +25,8 @@ internal static class Policies
     public const string WriteKnowledge = "knowledge:write";
     public const string WritePrompts = "prompts:write";
     public const string WriteWorkflows = "workflows:write";
+    public const string ReadReviews = "reviews:read";
+    public const string WriteReviews = "reviews:write";
 
     /// <summary>Besides a scope: what is about the whole installation takes a key of the operators' tenant.</summary>
     public const string Operators = "operators";
@@ -55,6 +57,8 @@ internal static class Policies
         WriteKnowledge,
         WritePrompts,
         WriteWorkflows,
+        ReadReviews,
+        WriteReviews,
     ];
 
     public static void AddApiKeys(this IHostApplicationBuilder builder)

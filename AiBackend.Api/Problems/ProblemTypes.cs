@@ -55,6 +55,7 @@ internal static class ProblemTypes
     public static readonly ProblemType DocumentNotFound = new("document-not-found", 404, "There is no such document");
     public static readonly ProblemType DeliveryNotFound = new("delivery-not-found", 404, "There is no such message");
     public static readonly ProblemType UserNotFound = new("user-not-found", 404, "There is no such user");
+    public static readonly ProblemType ReviewNotFound = new("review-not-found", 404, "There is no such review");
     public static readonly ProblemType NotFound = new("not-found", 404, "There is nothing at this address");
     public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "This address does not take that method");
     public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "The request arrived too slowly");
@@ -62,6 +63,9 @@ internal static class ProblemTypes
     public static readonly ProblemType JobNotEnded = new("job-not-ended", 409, "The job has not ended yet");
     public static readonly ProblemType NotADeadLetter = new("not-a-dead-letter", 409, "The job is not an open dead letter");
     public static readonly ProblemType BulkEnded = new("bulk-ended", 409, "The bulk action has already ended");
+    public static readonly ProblemType ReviewDecided = new("review-decided", 409, "The review is not open any more");
+    public static readonly ProblemType ReviewClaimed = new("review-claimed", 409, "Somebody else has the review in hand");
+    public static readonly ProblemType ReviewChanged = new("review-changed", 409, "The review was changed meanwhile");
     public static readonly ProblemType TooManyBulkActions = new("too-many-bulk-actions", 409, "Too many bulk actions are running");
     public static readonly ProblemType BudgetExists = new("budget-exists", 409, "There is such a budget already");
     public static readonly ProblemType DeploymentInUse = new("deployment-in-use", 409, "A route needs the deployment");
@@ -90,6 +94,8 @@ internal static class ProblemTypes
         422,
         "The Idempotency-Key was used for another request"
     );
+
+    public static readonly ProblemType ContractViolated = new("contract-violated", 422, "The text breaks the job's contract");
 
     public static readonly ProblemType TenantQueueFull = new("tenant-queue-full", 429, "Too many jobs of this tenant wait");
     public static readonly ProblemType TooManyBatches = new("too-many-batches", 429, "Too many batches of this tenant have not ended");
@@ -152,6 +158,7 @@ internal static class ProblemTypes
         KeyNotFound,
         TenantNotFound,
         UserNotFound,
+        ReviewNotFound,
         WebhookNotFound,
         WorkflowNotFound,
         DocumentNotFound,
@@ -165,6 +172,9 @@ internal static class ProblemTypes
         JobNotEnded,
         NotADeadLetter,
         BulkEnded,
+        ReviewDecided,
+        ReviewClaimed,
+        ReviewChanged,
         TooManyBulkActions,
         BudgetExists,
         DeploymentInUse,
@@ -186,6 +196,7 @@ internal static class ProblemTypes
         BodyTooLarge,
         UnsupportedMediaType,
         IdempotencyKeyReused,
+        ContractViolated,
         TenantQueueFull,
         TooManyBatches,
         KeyLimitReached,

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using AiBackend.ApiContracts.Reviews;
 
 namespace AiBackend.ApiContracts.Contracts;
 
@@ -20,6 +21,10 @@ public sealed record OutputContract
     /// <summary>One of <see cref="ContractPolicies"/>; <c>repair</c> when it is left out.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? OnViolation { get; init; }
+
+    /// <summary>For results that a person decides about: how long that may take.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContractReview? Review { get; init; }
 }
 
 /// <summary>How far is gone for an answer that keeps its contract. Each includes those before it.</summary>

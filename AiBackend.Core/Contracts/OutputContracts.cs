@@ -1,5 +1,6 @@
 using System.Text.Json;
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Reviews;
 using AiBackend.Core.Contracts.Rules;
 using AiBackend.Core.Contracts.Schemas;
 
@@ -19,6 +20,9 @@ public sealed class OutputContracts
 {
     private const int MostViolations = 20;
 
+    // 30 days.
+    private const int MostReviewSeconds = 2_592_000;
+
     private readonly ValueRules _rules;
 
     /// <param name="custom">Validators that contracts may name.</param>
@@ -34,6 +38,7 @@ public sealed class OutputContracts
             report("on_violation", $"must be one of {string.Join(", ", ContractPolicies.All)}.");
         }
 
+        RefuseReview(contract.Review, report);
         if (contract.Schema is { ValueKind: not JsonValueKind.Null } schema)
         {
             SchemaBounds.Check(schema, (place, fault) => report("schema" + place, fault));
@@ -89,6 +94,22 @@ public sealed class OutputContracts
             (false, "content_filter" or "refusal") => found with { Check = found.Check with { Verdict = Verdicts.Refusal } },
             _ => found,
         };
+    }
+
+    private static void RefuseReview(ContractReview? review, Action<string, string> report)
+    {
+        if (review?.TimeoutSeconds is < 1 or > MostReviewSeconds)
+        {
+            report(
+                "review.timeout_seconds",
+                FormattableString.Invariant($"is {review.TimeoutSeconds}; it must be a whole number from 1 to {MostReviewSeconds}.")
+            );
+        }
+
+        if (review?.OnTimeout is { } then && !ReviewTimeouts.All.Contains(then, StringComparer.Ordinal))
+        {
+            report("review.on_timeout", $"must be one of {string.Join(", ", ReviewTimeouts.All)}.");
+        }
     }
 
     private CheckedAnswer CheckValue(OutputContract contract, RepairedJson read, bool mayMend, string source)

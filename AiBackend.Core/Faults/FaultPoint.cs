@@ -54,4 +54,7 @@ public enum FaultPoint
 
     /// <summary>Migration: a file is applied, not committed.</summary>
     K20 = 20,
+
+    /// <summary>A wait's answer is committed, nobody was told of it.</summary>
+    K21 = 21,
 }

@@ -110,9 +110,12 @@ public sealed record AttemptEnd
     /// <summary>The job waits for a tool's result, without a lease or a slot; the next attempt finds it and writes the text anew.</summary>
     public static AttemptEnd AskedForTool(JobQuestion question)
     {
-        if (question.OnTimeout == WaitDefault.Accept)
+        if (question.OnTimeout is WaitDefault.Accept or WaitDefault.Reject)
         {
-            throw new ArgumentException("A tool proposes no result that could be accepted when it does not answer.", nameof(question));
+            throw new ArgumentException(
+                "A tool proposes no result that could be accepted or refused when it does not answer.",
+                nameof(question)
+            );
         }
 
         return new(JobTrigger.AskForTool, AttemptOutcome.Asked) { Question = question, ResetReason = JobStatuses.WaitingForTool };

@@ -16,13 +16,16 @@ public static class JobsRegistration
         builder.Services.TryAddSingleton<JobMetrics>();
         builder.Services.TryAddSingleton<IJobStore, PostgresJobStore>();
         builder.Services.TryAddSingleton<CancelJob>();
+        builder.Services.TryAddSingleton<WaitReads>();
         builder
             .Services.AddSingleton<JobIds>()
             .AddSingleton<JobSubmission>()
             .AddSingleton<JobReads>()
             .AddSingleton<JobTraces>()
             .AddSingleton<AnswerWait>()
-            .AddSingleton<WaitReads>();
+            .AddSingleton<ReviewReads>()
+            .AddSingleton<ClaimReview>();
+        builder.AddReviewOptions();
     }
 
     /// <summary>Adds claims, leases, fenced writes and what time does to jobs: the worker's side.</summary>
@@ -32,6 +35,7 @@ public static class JobsRegistration
         builder.Services.TryAddSingleton<JobMetrics>();
         builder.Services.TryAddSingleton<IJobStore, PostgresJobStore>();
         builder.Services.TryAddSingleton<CancelJob>();
+        builder.Services.TryAddSingleton<WaitReads>();
         builder
             .Services.AddSingleton<ClaimJobs>()
             .AddSingleton<LeasedWrites>()
@@ -40,5 +44,13 @@ public static class JobsRegistration
             .AddSingleton<AdvanceDueJobs>()
             .AddSingleton<PruneKeys>()
             .AddSingleton<PruneWorkers>();
+        builder.AddReviewOptions();
     }
+
+    private static void AddReviewOptions(this IHostApplicationBuilder builder) =>
+        builder
+            .Services.AddOptions<ReviewOptions>()
+            .BindConfiguration(ReviewOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
 }

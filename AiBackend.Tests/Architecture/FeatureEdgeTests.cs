@@ -34,7 +34,8 @@ public sealed partial class FeatureEdgeTests
         // What is stored and nobody may read.
         ["Secrets"] = [],
         // What a job is depends on nobody who moves, shows or runs it.
-        ["Jobs"] = ["Database", "Faults", "Telemetry", "Tenancy"],
+        // Decisions of reviewers are written down in the audit log.
+        ["Jobs"] = ["Audit", "Database", "Faults", "Telemetry", "Tenancy"],
         // A call to a model knows nothing of jobs, so that anything can make one.
         ["Providers"] = ["Faults", "Telemetry"],
         ["Queue"] = [.. Ground, "Jobs"],

@@ -49,6 +49,11 @@ internal static class ApiTasks
             "Do work in several steps",
             "Each step is a job of its own, done once whoever dies; what it gave can be read as soon as it has ended."
         ),
+        new(
+            "review",
+            "Decide about a result",
+            "A result that a contract leaves to a person waits until somebody approves it, as it is or edited, or rejects it."
+        ),
         new("retry", "Repeat without fear", "With an `Idempotency-Key` a repeat finds the job of the first call."),
         new("list", "Find jobs", "All [filters](#lists) may be combined."),
         new("cancel", "Cancel", "Also what runs already."),

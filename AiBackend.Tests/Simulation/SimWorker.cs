@@ -117,7 +117,8 @@ internal sealed class SimWorker
             .With(_world.Telemetry.Providers)
             .With(new OutputContracts([]))
             .With(new Retrieval(null!))
-            .With(new WorkflowAttempt(null!, null!, null!, Process.Clock));
+            .With(new WorkflowAttempt(null!, null!, null!, Process.Clock))
+            .With(new ReviewRemarks(null!));
         _writes = parts.Get<LeasedWrites>();
         _held = parts.Get<HeldLeases>();
         _keeper = Execute(parts.Get<LeaseKeeper>(), _stopKeeper.Token);

@@ -7,7 +7,7 @@ internal static class Roles
     public static IReadOnlyList<(string Name, string May)> All { get; } =
     [
         ("viewer", "looks"),
-        ("member", "also asks, stops and replays"),
+        ("member", "also asks, stops, replays and reviews"),
         ("operator", "also sees keys and webhooks, changes prompts, and runs the installation where it is the operators'"),
         ("admin", "also makes projects, keys, webhooks and users"),
     ];
@@ -16,7 +16,7 @@ internal static class Roles
     public static string For(string scope) =>
         scope switch
         {
-            "jobs:write" => "member",
+            "jobs:write" or "reviews:write" => "member",
             "operations:write" or "prompts:write" => "operator",
             _ => "admin",
         };

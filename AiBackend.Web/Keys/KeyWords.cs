@@ -12,6 +12,7 @@ internal static class KeyWords
         ("submit and read jobs", "jobs:read,jobs:write"),
         ("only read jobs", "jobs:read"),
         ("watch operations", "jobs:read,operations:read"),
+        ("decide reviews", "reviews:read,reviews:write"),
         ("manage webhooks", "jobs:read,jobs:write,webhooks:read,webhooks:write"),
         ("everything that I may", "*"),
     ];

@@ -60,6 +60,7 @@ internal static class ExecutionRegistration
             .AddSingleton<HeldLeases>()
             .AddSingleton<Judge>()
             .AddSingleton<Retrieval>()
+            .AddSingleton<ReviewRemarks>()
             .AddSingleton<ChatAttempt>()
             .AddSingleton<NoopAttempt>()
             .AddSingleton<StepJobs>()

@@ -1,4 +1,8 @@
+using System.Security.Cryptography;
+using System.Text;
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
+using AiBackend.Core.Faults;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -22,12 +26,24 @@ public abstract record AnswerOutcome
 }
 
 /// <summary>WaitingForTool → Queued; WaitingForReview → Queued, Completed or Failed. Each wait takes one answer.</summary>
-/// <remarks>The guard is the status and the attempt that asked: of answers that arrive together one moves the job, the others are told so.</remarks>
+/// <remarks>
+/// The guard is the status and the attempt that asked: of answers that arrive together one moves the job, the others are told so. A
+/// reviewer's answer also counts only for the version that was seen, and while nobody else has the review in hand.
+/// </remarks>
 public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSignals signals)
 {
+    // Locked first, the job before its wait as whoever else locks both, so that a claim made meanwhile is seen by the guard.
     // A result that the reviewer edited, or a text that no longer counts, is told to readers of the log before the job moves on.
     private const string Sql = """
-        WITH answered AS (
+        WITH asked AS MATERIALIZED (
+            SELECT j.id, w.kind, w.proposal
+              FROM jobs j JOIN job_waits w ON w.job_id = j.id AND w.attempt = j.attempt
+             WHERE j.id = @job_id AND j.tenant_id = @tenant_id AND j.status::int = @status AND j.attempt = @attempt
+               AND NOT j.cancel_requested AND (j.deadline IS NULL OR j.deadline > now())
+               AND (@version IS NULL OR w.version = @version)
+               AND (@by IS NULL OR w.claimed_by IS NULL OR w.claimed_by = @by OR w.claimed_until <= now())
+               FOR UPDATE OF j, w
+        ), answered AS (
             UPDATE jobs j
                SET status = CASE @answer WHEN 1 THEN 1 WHEN 2 THEN 6 ELSE 8 END,
                    last_seq = j.last_seq + CASE WHEN @answer = 2 AND @text IS NULL OR w.kind = 1 THEN 1 ELSE 2 END,
@@ -35,13 +51,13 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSi
                    error_code = CASE WHEN @answer = 3 THEN 'review_rejected' END,
                    error_class = CASE WHEN @answer = 3 THEN 'contract_violation' END,
                    error_message = CASE WHEN @answer = 3 THEN 'A reviewer refused the result. Change the input, then submit it again.' END
-              FROM job_waits w
-             WHERE j.id = @job_id AND j.tenant_id = @tenant_id AND j.status::int = @status AND j.attempt = @attempt
-               AND NOT j.cancel_requested AND (j.deadline IS NULL OR j.deadline > now())
-               AND w.job_id = j.id AND w.attempt = j.attempt
+              FROM asked w
+             WHERE j.id = w.id AND j.status::int = @status AND j.attempt = @attempt AND NOT j.cancel_requested
             RETURNING j.id, j.tenant_id, j.status, j.attempt, j.last_seq, w.kind, coalesce(@text, w.proposal) AS text
         ), waits AS (
-            UPDATE job_waits w SET answered_at = now(), answer = @answer, answer_data = @data
+            UPDATE job_waits w
+               SET answered_at = now(), answer = @answer, answer_data = @data, answered_by = @by, edited_sha256 = @edited_sha256,
+                   overridden = @overridden, version = w.version + 1
               FROM answered a WHERE w.job_id = a.id AND w.attempt = a.attempt
         ), outputs AS (
             INSERT INTO job_outputs (job_id, tenant_id, schema_version, text)
@@ -70,12 +86,12 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSi
     /// <param name="result">JSON.</param>
     /// <param name="cancellationToken">Ends the call, not what it may have done.</param>
     public Task<AnswerOutcome> ToolAnsweredAsync(WaitKey wait, string result, CancellationToken cancellationToken) =>
-        RunAsync(wait, JobStatus.WaitingForTool, WaitAnswer.Continued, null, result, cancellationToken);
+        RunAsync(wait, JobStatus.WaitingForTool, new(WaitAnswer.Continued) { Words = result }, cancellationToken);
 
     /// <summary>The reviewer wants another attempt, which finds what the reviewer said.</summary>
     /// <inheritdoc cref="ToolAnsweredAsync"/>
     public Task<AnswerOutcome> ReviewContinuesAsync(WaitKey wait, string? words, CancellationToken cancellationToken) =>
-        RunAsync(wait, JobStatus.WaitingForReview, WaitAnswer.Continued, null, words, cancellationToken);
+        ReviewedAsync(wait, new(WaitAnswer.Continued) { Words = words }, cancellationToken);
 
     /// <summary>The proposed result is the job's.</summary>
     /// <param name="wait">Which wait.</param>
@@ -83,24 +99,26 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSi
     /// <param name="words">JSON; null says nothing.</param>
     /// <param name="cancellationToken">Ends the call, not what it may have done.</param>
     public Task<AnswerOutcome> ReviewAcceptsAsync(WaitKey wait, string? editedText, string? words, CancellationToken cancellationToken) =>
-        RunAsync(wait, JobStatus.WaitingForReview, WaitAnswer.Accepted, editedText, words, cancellationToken);
+        ReviewedAsync(wait, new(WaitAnswer.Accepted) { Text = editedText, Words = words }, cancellationToken);
 
     /// <summary>The proposed result is refused, and the job fails.</summary>
     /// <inheritdoc cref="ToolAnsweredAsync"/>
     public Task<AnswerOutcome> ReviewRejectsAsync(WaitKey wait, string? words, CancellationToken cancellationToken) =>
-        RunAsync(wait, JobStatus.WaitingForReview, WaitAnswer.Rejected, null, words, cancellationToken);
+        ReviewedAsync(wait, new(WaitAnswer.Rejected) { Words = words }, cancellationToken);
 
-    private async Task<AnswerOutcome> RunAsync(
-        WaitKey wait,
-        JobStatus from,
-        WaitAnswer answer,
-        string? text,
-        string? data,
-        CancellationToken cancellationToken
-    )
+    /// <summary>A person has decided.</summary>
+    /// <param name="wait">Which wait.</param>
+    /// <param name="reply">What.</param>
+    /// <param name="cancellationToken">Ends the call, not what it may have done.</param>
+    public Task<AnswerOutcome> ReviewedAsync(WaitKey wait, ReviewReply reply, CancellationToken cancellationToken) =>
+        RunAsync(wait, JobStatus.WaitingForReview, reply, cancellationToken);
+
+    private async Task<AnswerOutcome> RunAsync(WaitKey wait, JobStatus from, ReviewReply reply, CancellationToken cancellationToken)
     {
-        if (await TransientRetry.RunAsync(token => AnswerOnceAsync(wait, from, answer, text, data, token), cancellationToken) is { } moved)
+        if (await TransientRetry.RunAsync(token => AnswerOnceAsync(wait, from, reply, token), cancellationToken) is { } moved)
         {
+            // The job moves on without what follows: readers look for themselves, and so does the dispatcher.
+            FaultPoints.Hit(FaultPoint.K21);
             signals.Committed(moved.Events);
             signals.Queued(moved.Status == JobStatus.Queued ? [wait.JobId] : []);
             return new AnswerOutcome.Taken(moved.Status);
@@ -115,22 +133,24 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSi
     private async Task<(JobStatus Status, List<JobEventRecord> Events)?> AnswerOnceAsync(
         WaitKey wait,
         JobStatus from,
-        WaitAnswer answer,
-        string? text,
-        string? data,
+        ReviewReply reply,
         CancellationToken cancellationToken
     )
     {
-        await using var command = database.CreateCommandFor(wait.TenantId, Sql);
+        await using var batch = database.CreateAuditedFor([wait.TenantId], Sql, out var command);
         command.Parameters.AddWithValue("job_id", wait.JobId);
         command.Parameters.AddWithValue("tenant_id", wait.TenantId);
         command.Parameters.AddWithValue("attempt", NpgsqlDbType.Smallint, (short)wait.Attempt);
         command.Parameters.AddWithValue("status", NpgsqlDbType.Smallint, (short)from);
-        command.Parameters.AddWithValue("answer", NpgsqlDbType.Smallint, (short)answer);
-        command.Parameters.AddWithValue("text", NpgsqlDbType.Text, (object?)text ?? DBNull.Value);
-        command.Parameters.AddWithValue("data", NpgsqlDbType.Text, (object?)data ?? DBNull.Value);
+        command.Parameters.AddWithValue("answer", NpgsqlDbType.Smallint, (short)reply.Answer);
+        command.Parameters.AddWithValue("text", NpgsqlDbType.Text, (object?)reply.Text ?? DBNull.Value);
+        command.Parameters.AddWithValue("data", NpgsqlDbType.Text, (object?)reply.Words ?? DBNull.Value);
+        command.Parameters.AddWithValue("by", NpgsqlDbType.Text, (object?)reply.By ?? DBNull.Value);
+        command.Parameters.AddWithValue("version", NpgsqlDbType.Integer, (object?)reply.Version ?? DBNull.Value);
+        command.Parameters.AddWithValue("edited_sha256", NpgsqlDbType.Text, (object?)HashOf(reply.Text) ?? DBNull.Value);
+        command.Parameters.AddWithValue("overridden", NpgsqlDbType.Boolean, reply.Overrides);
         command.Parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Version);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var events = new List<JobEventRecord>();
         JobStatus status = default;
         while (await reader.ReadAsync(cancellationToken))
@@ -141,4 +161,7 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSi
 
         return events.Count > 0 ? (status, events) : null;
     }
+
+    private static string? HashOf(string? text) =>
+        text is null ? null : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

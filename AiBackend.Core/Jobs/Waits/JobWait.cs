@@ -21,6 +21,9 @@ public enum WaitDefault : short
 
     /// <summary>The proposed result is taken; only for a review.</summary>
     Accept = 3,
+
+    /// <summary>The proposed result is refused, as a reviewer would, and the job fails; only for a review.</summary>
+    Reject = 4,
 }
 
 /// <summary>How a wait ended. The numbers are stored; never renumber.</summary>
@@ -40,6 +43,26 @@ public enum WaitAnswer : short
 
     /// <summary>The job had ended without the answer, by a cancel or its deadline.</summary>
     Moot = 5,
+}
+
+/// <summary>What an answer says.</summary>
+/// <param name="Answer">How the wait ends.</param>
+public sealed record ReviewReply(WaitAnswer Answer)
+{
+    /// <summary>For <see cref="WaitAnswer.Accepted"/>: the result in the reviewer's words; null takes it as proposed.</summary>
+    public string? Text { get; init; }
+
+    /// <summary>JSON for whoever asked; null says nothing.</summary>
+    public string? Words { get; init; }
+
+    /// <summary>Who decides; null where nobody has to be named.</summary>
+    public string? By { get; init; }
+
+    /// <summary>The version that was seen: a later one refuses the reply; null does not matter.</summary>
+    public int? Version { get; init; }
+
+    /// <summary>The text breaks the contract, knowingly.</summary>
+    public bool Overrides { get; init; }
 }
 
 /// <summary>Names one wait: a job can wait several times, each time after another attempt.</summary>

@@ -6,7 +6,7 @@ public enum UserRole : short
     /// <summary>Looks.</summary>
     Viewer = 0,
 
-    /// <summary>Submits and cancels jobs, replays and discards dead letters.</summary>
+    /// <summary>Submits and cancels jobs, replays and discards dead letters, decides reviews.</summary>
     Member = 1,
 
     /// <summary>Runs the installation: pauses, routes, prices, budgets.</summary>
@@ -40,9 +40,9 @@ public static class UserRoles
     /// <param name="ofOperators">Whether the user belongs to the operators' organisation: what all tenants share is run by nobody else.</param>
     public static IReadOnlyList<string> ScopesOf(UserRole role, bool ofOperators)
     {
-        List<string> scopes = ["jobs:read", "knowledge:read"];
+        List<string> scopes = ["jobs:read", "knowledge:read", "reviews:read"];
         Add(ofOperators, "operations:read");
-        Add(role >= UserRole.Member, "jobs:write", "knowledge:write");
+        Add(role >= UserRole.Member, "jobs:write", "knowledge:write", "reviews:write");
         Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read", "webhooks:read", "prompts:write");
         Add(role >= UserRole.Operator && ofOperators, "operations:write");
         Add(role >= UserRole.Admin, "keys:write", "tenants:write", "users:read", "users:write", "webhooks:write", "workflows:write");

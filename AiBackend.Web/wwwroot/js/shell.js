@@ -73,6 +73,33 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// ---- keys --------------------------------------------------------------------------------------------------------
+
+// One key presses the control, or goes to the field, that names it: on pages that have such keys, and unless somebody writes or chooses.
+document.addEventListener("keydown", (event) => {
+  const page = document.querySelector("[data-keys]");
+  const from = event.target;
+  if (!page || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !(from === document.body || page.contains(from))) {
+    return;
+  }
+  if (from.closest("textarea, input, select")) {
+    if (event.key === "Escape") {
+      from.blur();
+    }
+    return;
+  }
+  const key = CSS.escape(event.key.toLowerCase());
+  const control = page.querySelector(`[data-key~="${key}"], [data-key-focus~="${key}"]`);
+  if (control && !control.matches(":disabled")) {
+    event.preventDefault();
+    if (control.dataset.key) {
+      control.click();
+    } else {
+      control.focus();
+    }
+  }
+});
+
 // ---- drafts ------------------------------------------------------------------------------------------------------
 
 document.addEventListener("input", (event) => {

@@ -4,10 +4,12 @@ using AiBackend.Core.Cache;
 using AiBackend.Core.Contracts;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Queue.Allocation;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Worker.Execution.Chat;
 
@@ -20,6 +22,8 @@ internal sealed class ChatAttempt(
     Judge judge,
     Retrieval retrieval,
     ProviderCatalog catalog,
+    IOptions<ReviewOptions> reviews,
+    ReviewRemarks remarks,
     TimeProvider clock,
     Random random,
     ILogger<ChatAttempt> logger
@@ -83,7 +87,14 @@ internal sealed class ChatAttempt(
             turn = await retrieval.AddAsync(turn, query, running, stop);
         }
 
-        var contracted = terms.Contract is { } contract ? new ContractedAnswer(contract, turn, contracts, judge, catalog) : null;
+        if (terms.Contract is not null && running.Job.Attempt > 1)
+        {
+            turn = await remarks.AddToAsync(turn, running.Job, stop);
+        }
+
+        var contracted = terms.Contract is { } contract
+            ? new ContractedAnswer(contract, turn, contracts, judge, catalog, reviews.Value)
+            : null;
         answer.Contract = contracted;
         turn = contracted?.First ?? turn;
         while (true)

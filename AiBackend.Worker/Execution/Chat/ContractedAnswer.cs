@@ -18,7 +18,8 @@ internal sealed class ContractedAnswer(
     ChatTurn first,
     OutputContracts contracts,
     Judge judge,
-    ProviderCatalog catalog
+    ProviderCatalog catalog,
+    ReviewOptions reviews
 )
 {
     /// <summary>Why a turn follows, for readers of the log.</summary>
@@ -74,7 +75,7 @@ internal sealed class ContractedAnswer(
                 );
                 return new(null, Prepare(first with { Model = stronger! }, contract, catalog) with { Reason = Violation });
             case LadderStep.Review:
-                return new(AttemptEnd.AskedForReview(QuestionOf(check), found.Text), null);
+                return new(AttemptEnd.AskedForReview(QuestionOf(check, running.Job.Attempt), found.Text), null);
             default:
                 return new(AttemptEnd.FailedForGood(ErrorOf(check)), null);
         }
@@ -136,8 +137,12 @@ internal sealed class ContractedAnswer(
         return text.Length <= MostTold ? text : string.Concat(text.AsSpan(0, MostTold), "…");
     }
 
-    private static JobQuestion QuestionOf(ContractCheck check) =>
-        new(JsonSerializer.Serialize(new ReviewQuestion(ReviewReasons.Contract) { Check = check }, WireJson.Default.ReviewQuestion));
+    private JobQuestion QuestionOf(ContractCheck check, int attempt) =>
+        reviews.Ask(
+            JsonSerializer.Serialize(new ReviewQuestion(ReviewReasons.Contract) { Check = check }, WireJson.Default.ReviewQuestion),
+            contract.Review,
+            attempt
+        );
 
     private static JobError ErrorOf(ContractCheck check) =>
         new(
