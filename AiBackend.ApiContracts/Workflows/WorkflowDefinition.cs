@@ -33,6 +33,7 @@ public sealed record WorkflowDefinition
 public sealed record WorkflowStep
 {
     /// <summary>1 to 64 lower case letters, digits and underscores, beginning with a letter.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Name { get; init; }
 
     /// <summary>One of <see cref="StepTypes"/>.</summary>

@@ -52,7 +52,7 @@ internal static class JobRow
                         row.GetInt16(34),
                         new(text, row.GetFieldValue<string[]>(30)) { ToolCalls = Text(row, 38), FinishReason = Text(row, 39) }
                     ),
-                    isJson: Text(row, 40) is not null && status == JobStatus.Completed
+                    isJson: (JobType)row.GetInt16(1) == JobType.Workflow || (Text(row, 40) is not null && status == JobStatus.Completed)
                 )
                 : null,
             Contract = ContractChecksJson.Verdict(Text(row, 40)),
@@ -80,7 +80,7 @@ internal static class JobRow
             _ => null,
         };
 
-    /// <summary>The output of a job with a contract. A reviewer may have let another text pass.</summary>
+    /// <summary>The output of a job with a contract, or of a run. A reviewer may have let another text pass, and a run may give a text.</summary>
     private static JsonElement? JsonOf(string text)
     {
         try
