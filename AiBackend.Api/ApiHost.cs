@@ -20,6 +20,7 @@ using AiBackend.Api.Prompts;
 using AiBackend.Api.Reviews;
 using AiBackend.Api.Routing;
 using AiBackend.Api.Tenancy;
+using AiBackend.Api.Tools;
 using AiBackend.Api.Users;
 using AiBackend.Api.Webhooks;
 using AiBackend.Api.Webhooks.Inbound;
@@ -41,6 +42,7 @@ using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Routing;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tools;
 using AiBackend.Core.Webhooks;
 using AiBackend.ServiceDefaults;
 using AiBackend.ServiceDefaults.Hosting;
@@ -113,6 +115,7 @@ internal static class ApiHost
         builder.AddControls();
         builder.AddQueueCaps();
         builder.AddWebhookEndpoints();
+        builder.AddToolRegistry();
         builder.AddFiles();
         builder.AddBatches();
     }
@@ -136,6 +139,7 @@ internal static class ApiHost
         builder.AddOpenAiEndpoints();
         builder.AddWorkflowRequests();
         builder.AddWebhookRequests();
+        builder.AddToolRequests();
         builder.AddInboundWebhooks();
         builder.AddPrivacyRequests();
         builder.AddApiDocument();
@@ -161,6 +165,7 @@ internal static class ApiHost
         app.MapUsers();
         app.MapOpenAi();
         app.MapWebhooks();
+        app.MapTools();
         app.MapInboundWebhooks();
         app.MapPrivacy();
         app.MapProblemPages();

@@ -11,6 +11,7 @@ using AiBackend.ApiContracts.Prompts;
 using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Routing;
 using AiBackend.ApiContracts.Tenancy;
+using AiBackend.ApiContracts.Tools;
 using AiBackend.ApiContracts.Webhooks;
 using AiBackend.ApiContracts.Workflows;
 
@@ -156,6 +157,14 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(NewPrompt))]
 [JsonSerializable(typeof(NewPromptVersion))]
 [JsonSerializable(typeof(PromptLabelRequest))]
+[JsonSerializable(typeof(ToolRequest))]
+[JsonSerializable(typeof(Tool))]
+[JsonSerializable(typeof(ToolList))]
+[JsonSerializable(typeof(JobToolCalls))]
+[JsonSerializable(typeof(JobToolCall))]
+[JsonSerializable(typeof(ToolResultRequest))]
+[JsonSerializable(typeof(ToolResultEvent))]
+[JsonSerializable(typeof(IReadOnlyList<ToolQuestion>))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(HealthReport))]
 public sealed partial class WireJson : JsonSerializerContext;

@@ -27,6 +27,8 @@ internal static class Policies
     public const string WriteWorkflows = "workflows:write";
     public const string ReadReviews = "reviews:read";
     public const string WriteReviews = "reviews:write";
+    public const string ReadTools = "tools:read";
+    public const string WriteTools = "tools:write";
 
     /// <summary>Besides a scope: what is about the whole installation takes a key of the operators' tenant.</summary>
     public const string Operators = "operators";
@@ -59,6 +61,8 @@ internal static class Policies
         WriteWorkflows,
         ReadReviews,
         WriteReviews,
+        ReadTools,
+        WriteTools,
     ];
 
     public static void AddApiKeys(this IHostApplicationBuilder builder)

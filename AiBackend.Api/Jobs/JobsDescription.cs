@@ -16,6 +16,7 @@ internal static class JobsDescription
         ProblemTypes.MissingMessages,
         ProblemTypes.EmptyText,
         ProblemTypes.UnknownModel,
+        ProblemTypes.UnknownTool,
         ProblemTypes.PriorityTooHigh,
         ProblemTypes.ModelNotAllowed,
         ProblemTypes.KeyLimitReached,

@@ -17,6 +17,7 @@ internal static class JobsEndpoints
             .Services.AddSingleton<JobRequestRules>()
             .AddSingleton<JobTermsRules>()
             .AddSingleton<JobFieldRules>()
+            .AddSingleton<PinTools>()
             .AddSingleton<DownRoute>()
             .AddSingleton<HeldBack>()
             .AddSingleton<FullQueue>()

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Tools;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -35,6 +36,7 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
         (JobEventTypes.Reset, typeof(ResetEvent)),
         (JobEventTypes.Continued, typeof(ContinuedEvent)),
         (JobEventTypes.ToolCall, typeof(ToolCallEvent)),
+        (JobEventTypes.ToolResult, typeof(ToolResultEvent)),
         (JobEventTypes.Usage, typeof(UsageEvent)),
         (JobEventTypes.Notice, typeof(NoticeEvent)),
         (JobEventTypes.Final, typeof(FinalEvent)),
@@ -45,6 +47,11 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
     {
         await AddAsync(typeof(SubmitJobRequest), cancellationToken);
         await AddAsync(typeof(ChatInput), cancellationToken);
+        await AddAsync(typeof(ChatTool), cancellationToken);
+        ((OpenApiSchema)Schema(nameof(ChatInput)).Properties!["tools"]).Items = new OpenApiSchema
+        {
+            OneOf = [new OpenApiSchema { Type = JsonSchemaType.String }, new OpenApiSchemaReference(nameof(ChatTool), document)],
+        };
         var request = Schema(nameof(SubmitJobRequest));
         request.Properties!["input"] = new OpenApiSchemaReference(nameof(ChatInput), document);
         request.Required = new HashSet<string>(StringComparer.Ordinal) { "type", "input" };

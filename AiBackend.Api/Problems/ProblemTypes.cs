@@ -15,6 +15,7 @@ internal static class ProblemTypes
     public static readonly ProblemType MissingMessages = new("missing-messages", 400, "The chat has no messages");
     public static readonly ProblemType EmptyText = new("empty-text", 400, "A message has no text");
     public static readonly ProblemType UnknownModel = new("unknown-model", 400, "The model is not configured here");
+    public static readonly ProblemType UnknownTool = new("unknown-tool", 400, "There is no such tool");
     public static readonly ProblemType BadCursor = new("bad-cursor", 400, "The cursor is not one of this list");
     public static readonly ProblemType BadAfter = new("bad-after", 400, "The event number to resume from is not usable");
 
@@ -49,6 +50,8 @@ internal static class ProblemTypes
     public static readonly ProblemType TenantNotFound = new("tenant-not-found", 404, "There is no such tenant");
     public static readonly ProblemType WebhookNotFound = new("webhook-not-found", 404, "There is no such webhook");
     public static readonly ProblemType PromptNotFound = new("prompt-not-found", 404, "There is no such prompt or version");
+    public static readonly ProblemType ToolNotFound = new("tool-not-found", 404, "There is no such tool");
+    public static readonly ProblemType ToolCallNotFound = new("tool-call-not-found", 404, "The job has no such call of a tool");
     public static readonly ProblemType BatchNotFound = new("batch-not-found", 404, "There is no such batch");
     public static readonly ProblemType FileNotFound = new("file-not-found", 404, "There is no such file");
     public static readonly ProblemType WorkflowNotFound = new("workflow-not-found", 404, "There is no such workflow");
@@ -74,6 +77,9 @@ internal static class ProblemTypes
     public static readonly ProblemType KeyEnded = new("key-ended", 409, "The API key is over");
     public static readonly ProblemType TooManyKeys = new("too-many-keys", 409, "The tenant has too many API keys");
     public static readonly ProblemType SlugTaken = new("slug-taken", 409, "The name is taken");
+    public static readonly ProblemType ResultNotAwaited = new("result-not-awaited", 409, "Nobody waits for the tool's result");
+    public static readonly ProblemType NoToolSecret = new("no-tool-secret", 409, "Headers of tools cannot be stored here");
+    public static readonly ProblemType TooManyTools = new("too-many-tools", 409, "There are enough tools");
     public static readonly ProblemType NoWebhookSecret = new("no-webhook-secret", 409, "There is no secret to sign with");
     public static readonly ProblemType EventNotAwaited = new("event-not-awaited", 409, "The run does not wait for this event");
     public static readonly ProblemType TooManyDocuments = new("too-many-documents", 409, "There are enough documents");

@@ -35,6 +35,9 @@ public static class JobEventTypes
     /// <summary>The model asks for a tool; a reset takes it away like text: <see cref="ToolCallEvent"/>.</summary>
     public const string ToolCall = "tool_call";
 
+    /// <summary>A registered tool that the model asked for has ended, one way or another: <see cref="Tools.ToolResultEvent"/>.</summary>
+    public const string ToolResult = "tool_result";
+
     /// <summary>Tokens and cost: <see cref="UsageEvent"/>.</summary>
     public const string Usage = "usage";
 
@@ -77,7 +80,7 @@ public sealed record SnapshotEvent(int Attempt, string Text);
 
 /// <summary>Payload of <c>reset</c>.</summary>
 /// <param name="Attempt">The attempt whose text so far no longer counts.</param>
-/// <param name="Reason">Why, as a code: <c>stream_cut</c> (the attempt goes on and writes its text anew), <c>provider_failure</c>, <c>worker_lost</c>, <c>worker_draining</c>, <c>waiting_for_tool</c>,
+/// <param name="Reason">Why, as a code: <c>stream_cut</c> (the attempt goes on and writes its text anew), <c>provider_failure</c>, <c>worker_lost</c>, <c>worker_draining</c>, <c>waiting_for_tool</c>, <c>tool_calls</c> (registered tools are run, then the model goes on),
 /// <c>review_continued</c>, <c>review_rejected</c>, <c>wait_timeout</c>.</param>
 public sealed record ResetEvent(int Attempt, string Reason);
 

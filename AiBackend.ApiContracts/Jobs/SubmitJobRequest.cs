@@ -51,6 +51,9 @@ public sealed record SubmitJobRequest
     /// <summary>Passages that the model is given before the messages, looked for when the job begins. Only for <c>chat</c>.</summary>
     public KnowledgeQuery? Retrieve { get; init; }
 
+    /// <summary>How many calls of registered tools the job may make, 1 to 100; more fail it with <c>tool_limit</c>. Null is the installation's limit, and never more than it.</summary>
+    public int? MaxToolCalls { get; init; }
+
     /// <summary>Where messages about this job go, besides the tenant's webhooks; null is nowhere.</summary>
     public JobWebhook? Webhook { get; init; }
 
@@ -107,9 +110,12 @@ public sealed record ChatInput
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? ReasoningEffort { get; init; }
 
-    /// <summary>Tools that the model may call. Its calls are the job's output; the next job's messages have their results.</summary>
+    /// <summary>
+    /// Tools that the model may call. A string names a registered tool, which is run here, and the model goes on with its result. Calls of the
+    /// others are the job's output; the next job's messages have their results.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public IReadOnlyList<ChatTool>? Tools { get; init; }
+    public IReadOnlyList<OfferedTool>? Tools { get; init; }
 
     /// <summary><c>auto</c> (default), <c>none</c>, <c>required</c>, or <c>{"type": "function", "function": {"name": "…"}}</c>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -15,7 +15,11 @@ public abstract record EgressAnswer
 
     /// <summary>There is no answer.</summary>
     /// <param name="Error">One of <see cref="EgressErrors"/>: the same for everything that would tell what lies behind an address.</param>
-    public sealed record Failed(string Error) : EgressAnswer;
+    public sealed record Failed(string Error) : EgressAnswer
+    {
+        /// <summary>Whether it is certain that the other side has nothing of the request. For decisions, and not for who named the address.</summary>
+        public bool NeverArrived { get; init; }
+    }
 }
 
 /// <summary>Why there is no answer, in a word that may be shown to anybody.</summary>

@@ -68,20 +68,35 @@ public sealed class EgressClient : IDisposable
     /// <param name="most">Bytes of the answer's body that are wanted, up to <see cref="MostBytes"/>; 0 leaves it unread.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="OperationCanceledException">Cancelled by <paramref name="cancellationToken"/>: it may have arrived.</exception>
-    public async Task<EgressAnswer> SendAsync(HttpRequestMessage request, int most, CancellationToken cancellationToken)
+    public Task<EgressAnswer> SendAsync(HttpRequestMessage request, int most, CancellationToken cancellationToken) =>
+        SendAsync(request, most, Patience, cuts: false, cancellationToken);
+
+    /// <inheritdoc cref="SendAsync(HttpRequestMessage, int, CancellationToken)"/>
+    /// <param name="request">With an absolute address.</param>
+    /// <param name="most">Bytes of the answer's body that are wanted, up to <see cref="MostBytes"/>; 0 leaves it unread.</param>
+    /// <param name="patience">What it may take, in place of <see cref="Patience"/>.</param>
+    /// <param name="cuts">Whether a longer body is cut off after <paramref name="most"/> bytes; otherwise it makes the request fail.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<EgressAnswer> SendAsync(
+        HttpRequestMessage request,
+        int most,
+        TimeSpan patience,
+        bool cuts,
+        CancellationToken cancellationToken
+    )
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(most, MostBytes);
         if (request.RequestUri is not { IsAbsoluteUri: true } address || _rules.Fault(address) is not null)
         {
-            return new EgressAnswer.Failed(EgressErrors.Refused);
+            return new EgressAnswer.Failed(EgressErrors.Refused) { NeverArrived = true };
         }
 
-        using var timeUp = new CancellationTokenSource(Patience, _clock);
+        using var timeUp = new CancellationTokenSource(patience, _clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
         try
         {
             using var response = await _http.SendAsync(request, both.Token);
-            var body = most == 0 ? [] : await ReadAsync(response.Content, most, both.Token);
+            var body = most == 0 ? [] : await ReadAsync(response.Content, most, cuts, both.Token);
             return body is null
                 ? new EgressAnswer.Failed(EgressErrors.TooLarge)
                 : new EgressAnswer.Answered(response.StatusCode, RetryAfter(response), body);
@@ -92,7 +107,7 @@ public sealed class EgressClient : IDisposable
         }
         catch (HttpRequestException failure)
         {
-            return new EgressAnswer.Failed(WordOf(failure));
+            return new EgressAnswer.Failed(WordOf(failure)) { NeverArrived = IsBeforeItsBegin(failure) };
         }
         catch (Exception failure) when (failure is IOException or InvalidDataException)
         {
@@ -104,13 +119,20 @@ public sealed class EgressClient : IDisposable
     public void Dispose() => _http.Dispose();
 
     /// <returns>Null when there is more than wanted.</returns>
-    private static async Task<byte[]?> ReadAsync(HttpContent content, int most, CancellationToken cancellationToken)
+    private static async Task<byte[]?> ReadAsync(HttpContent content, int most, bool cuts, CancellationToken cancellationToken)
     {
         await using var stream = await content.ReadAsStreamAsync(cancellationToken);
         var buffer = new byte[most + 1];
         var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
-        return length > most ? null : buffer[..length];
+        return length <= most ? buffer[..length]
+            : cuts ? buffer[..most]
+            : null;
     }
+
+    /// <summary>Whether there never was a connection that the request could have gone through.</summary>
+    private static bool IsBeforeItsBegin(HttpRequestException failure) =>
+        WordOf(failure) is EgressErrors.Refused or EgressErrors.Tls
+        || failure.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError;
 
     private static string WordOf(HttpRequestException failure)
     {

@@ -43,6 +43,9 @@ public enum FaultPoint
     /// <summary>Worker: the queue entry is acknowledged.</summary>
     K13 = 13,
 
+    /// <summary>Worker: a tool has answered, and its answer is not written down.</summary>
+    K14 = 14,
+
     /// <summary>Worker: about to renew leases it holds.</summary>
     K16 = 16,
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Tools;
 
 namespace AiBackend.Core.Jobs;
 
@@ -27,6 +28,9 @@ public static class JobEventPayload
 
     /// <summary>Payload of <see cref="JobEventKind.ToolCall"/>.</summary>
     public static byte[] Of(ToolCallEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.ToolCallEvent);
+
+    /// <summary>Payload of <see cref="JobEventKind.ToolResult"/>.</summary>
+    public static byte[] Of(ToolResultEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.ToolResultEvent);
 
     /// <summary>Payload of <see cref="JobEventKind.Usage"/>.</summary>
     public static byte[] Of(UsageEvent payload) => JsonSerializer.SerializeToUtf8Bytes(payload, WireJson.Default.UsageEvent);

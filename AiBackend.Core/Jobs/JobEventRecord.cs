@@ -31,6 +31,9 @@ public enum JobEventKind : short
 
     /// <summary>Payload <see cref="ToolCallEvent"/>.</summary>
     ToolCall = 9,
+
+    /// <summary>Payload <see cref="AiBackend.ApiContracts.Tools.ToolResultEvent"/>.</summary>
+    ToolResult = 10,
 }
 
 /// <summary>One committed entry of a job's event log.</summary>
@@ -56,6 +59,7 @@ public static class JobEventKindNames
             JobEventKind.Final => JobEventTypes.Final,
             JobEventKind.Continued => JobEventTypes.Continued,
             JobEventKind.ToolCall => JobEventTypes.ToolCall,
+            JobEventKind.ToolResult => JobEventTypes.ToolResult,
             _ => "unknown",
         };
 }

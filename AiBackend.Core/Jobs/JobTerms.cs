@@ -17,9 +17,12 @@ public sealed record JobTerms
     /// <summary>The stored prompt that its first messages were made of, <c>name@version</c>; null when the caller wrote all of them.</summary>
     public string? Prompt { get; init; }
 
+    /// <summary>Registered tools that its model may call; null is none.</summary>
+    public ToolTerms? Tools { get; init; }
+
     /// <summary>Whether an answer may be replaced by another one after it was streamed, without a failure.</summary>
     [JsonIgnore]
-    public bool MayAnswerAnew => Contract is not null;
+    public bool MayAnswerAnew => Contract is not null || Tools is not null;
 
     /// <summary>Models that are asked for their opinion, besides the job's own.</summary>
     [JsonIgnore]
@@ -39,6 +42,16 @@ public sealed record JobTerms
     public static JobTerms Read(string? column) =>
         column is null ? None : JsonSerializer.Deserialize(column, JobTermsJson.Default.JobTerms)!;
 }
+
+/// <summary>Registered tools that a job's model may call.</summary>
+/// <param name="Pinned">Which, in the version of its acceptance.</param>
+/// <param name="MaxCalls">How many calls it may make; null is the installation's limit.</param>
+public sealed record ToolTerms(IReadOnlyList<PinnedTool> Pinned, int? MaxCalls = null);
+
+/// <summary>One version of a tool.</summary>
+/// <param name="Name">The tool.</param>
+/// <param name="Version">From 1; 0 comes with the product, or is not decided yet.</param>
+public sealed record PinnedTool(string Name, int Version);
 
 /// <summary>Terms as they are stored. A newer version may have added members, which an older one never sees: see <see cref="JobSchema.Terms"/>.</summary>
 [JsonSourceGenerationOptions(

@@ -1,5 +1,7 @@
+// Long because every kind of event is added here, under one lock.
 using System.Text;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Tools;
 
 namespace AiBackend.Core.Jobs;
 
@@ -98,6 +100,18 @@ public sealed class RunningJob : IDisposable
             SettleText();
             _pending.Add(new PendingEvent(JobEventKind.ToolCall, JobEventPayload.Of(new ToolCallEvent(Job.Attempt, call))));
             _streamed = true;
+        }
+
+        _writes.Schedule(this, urgent: false);
+    }
+
+    /// <summary>Adds what came of a tool that was run here.</summary>
+    public void AppendToolResult(ToolResultEvent result)
+    {
+        lock (_gate)
+        {
+            SettleText();
+            _pending.Add(new PendingEvent(JobEventKind.ToolResult, JobEventPayload.Of(result)));
         }
 
         _writes.Schedule(this, urgent: false);

@@ -32,9 +32,15 @@ public sealed class JobPartitions(NpgsqlDataSource database)
            AND d.replayed_by IS NULL AND d.discarded_at IS NULL
         """;
 
+    private const string ToolCallsSql = """
+        DELETE FROM job_tool_calls c USING job_partitions() p
+         WHERE p.suffix = @suffix AND (p.from_id IS NULL OR c.job_id >= p.from_id) AND c.job_id < p.to_id
+        """;
+
     private const string DefaultSql = """
         WITH over AS MATERIALIZED (SELECT id FROM jobs_default WHERE status >= 6 AND finished_at < now() - @keep LIMIT @limit),
              waits AS (DELETE FROM job_waits USING over WHERE job_id = id),
+             tools AS (DELETE FROM job_tool_calls USING over WHERE job_id = id),
              letters AS (DELETE FROM dead_letters USING over WHERE job_id = id RETURNING replayed_by IS NULL AND discarded_at IS NULL AS is_open),
              events AS (DELETE FROM job_events_default USING over WHERE job_id = id),
              calls AS (DELETE FROM provider_calls_default USING over WHERE job_id = id),
@@ -111,6 +117,7 @@ public sealed class JobPartitions(NpgsqlDataSource database)
     private static async Task<long?> DropAsync(NpgsqlConnection connection, string suffix, CancellationToken cancellationToken)
     {
         var letters = (long)(await ReadAsync(connection, LongestLook, OpenLettersSql, cancellationToken, ("suffix", suffix)))!;
+        await ReadAsync(connection, LongestLook, ToolCallsSql, cancellationToken, ("suffix", suffix));
         await ReadAsync(connection, LongestLook, "SELECT 1 FROM drop_job_partition(@suffix)", cancellationToken, ("suffix", suffix));
         return letters;
     }

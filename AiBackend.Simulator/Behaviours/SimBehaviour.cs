@@ -16,6 +16,8 @@ internal sealed record SimBehaviour
     public string? FinishReason { get; init; }
     public SimJson Json { get; init; }
     public SimTools Tools { get; init; }
+    public string? ToolArguments { get; init; }
+    public int ToolCopies { get; init; } = 1;
     public SimUsage Usage { get; init; }
 
     public double ErrorRate { get; init; }
@@ -83,4 +85,5 @@ internal enum SimTools
     First,
     All,
     Never,
+    Always,
 }

@@ -51,9 +51,11 @@ internal static class SimControls
         ),
         new(
             "tools",
-            "Which tools of the request are asked for: auto (one, when one is required), first, all, never; none after their results.",
+            "Which tools of the request are asked for: auto (one, when one is required), first, all, never; none after their results. always: the first, also after its result.",
             (b, v) => b with { Tools = Word<SimTools>(v) }
         ),
+        new("tool_arguments", "Arguments of every call, in place of ones that fit.", (b, v) => b with { ToolArguments = v }),
+        new("tool_copies", "How often each tool is asked for in one answer, 1 to 200.", (b, v) => b with { ToolCopies = Count(v, 200) }),
         new(
             "usage",
             "Token counts: honest, missing, null, negative, huge, text, every_chunk.",

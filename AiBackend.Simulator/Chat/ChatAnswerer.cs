@@ -41,6 +41,7 @@ internal sealed class ChatAnswerer
             { RequiredTool: { } name } when behaviour.Tools != SimTools.Never => request
                 .Tools.Where(tool => name.Length == 0 || tool.Name == name)
                 .Take(1),
+            _ when behaviour.Tools == SimTools.Always => request.Tools.Take(1),
             _ when request.Messages[^1].Role == "tool" => [],
             _ => behaviour.Tools switch
             {
@@ -51,11 +52,13 @@ internal sealed class ChatAnswerer
         };
         return
         [
-            .. tools.Select(tool => new SimToolCall(
-                $"call_{Guid.CreateVersion7():N}",
-                tool.Name,
-                JsonAnswer.Write(tool.Parameters, behaviour.Json)
-            )),
+            .. tools
+                .SelectMany(tool => Enumerable.Repeat(tool, behaviour.ToolCopies))
+                .Select(tool => new SimToolCall(
+                    $"call_{Guid.CreateVersion7():N}",
+                    tool.Name,
+                    behaviour.ToolArguments ?? JsonAnswer.Write(tool.Parameters, behaviour.Json)
+                )),
         ];
     }
 

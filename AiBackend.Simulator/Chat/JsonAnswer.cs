@@ -36,6 +36,11 @@ internal static class JsonAnswer
             return JsonNode.Parse(only.GetRawText());
         }
 
+        if (schema.TryGetProperty("default", out var usual))
+        {
+            return JsonNode.Parse(usual.GetRawText());
+        }
+
         if (schema.TryGetProperty("enum", out var choices) && choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() > 0)
         {
             return JsonNode.Parse(choices[0].GetRawText());

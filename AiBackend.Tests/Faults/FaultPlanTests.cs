@@ -35,7 +35,7 @@ public sealed class FaultPlanTests
     [InlineData("K99:kill", "The points are K1, K2")]
     [InlineData("K0:kill", "The points are K1, K2")]
     [InlineData("", "names no fault")]
-    [InlineData("K1:kill;K14:kill", "tools")]
+    [InlineData("K1:kill;K15:kill", "workflows")]
     [InlineData("K15:kill", "workflows")]
     [InlineData("K19:kill", "webhooks")]
     public void A_wrong_plan_is_refused_with_the_remedy(string text, string remedy)
@@ -53,11 +53,11 @@ public sealed class FaultPlanTests
             ApiServer.Create([
                 ("ConnectionStrings:aibackend", "Host=127.0.0.1;Port=1"),
                 ("ConnectionStrings:redis", "127.0.0.1:1"),
-                ("AIBACKEND_FAULT", "K14:kill"),
+                ("AIBACKEND_FAULT", "K15:kill"),
             ])
         );
 
-        Assert.Contains("AIBACKEND_FAULT names K14", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("AIBACKEND_FAULT names K15", failure.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -54,6 +54,11 @@ internal static class ApiTasks
             "Decide about a result",
             "A result that a contract leaves to a person waits until somebody approves it, as it is or edited, or rejects it."
         ),
+        new(
+            "tool",
+            "Let the model use a tool",
+            "A [registered tool](#registered-tools) is run here, and the model goes on with its result; what was called is told."
+        ),
         new("retry", "Repeat without fear", "With an `Idempotency-Key` a repeat finds the job of the first call."),
         new("list", "Find jobs", "All [filters](#lists) may be combined."),
         new("cancel", "Cancel", "Also what runs already."),

@@ -23,6 +23,7 @@ public sealed class ExampleTests(StackFixture fixture, ExamplePrograms programs)
             { "prompt", "\"production\",\"seq\":1.*\"prompt\":\"summary-\\d+@1\"", "^summary-[0-9a-f-]+@1: .*simulated answer" },
             { "workflow", "\"version\":\\d+.*\"status\":\"completed\".*totals", "^completed: .*totals.*\n- each: succeeded" },
             { "review", "\"kind\":\"approved\".*\"status\":\"completed\".*90 EUR", "^wrong: cited\napproved: .*90 EUR" },
+            { "tool", "\"tool\":\"current_time\".*\"state\":\"done\"", "^completed\ncurrent_time: done, 20" },
             { "retry", "^(?<id>[0-9a-f-]{36})\n\\k<id>$", "^(?<id>[0-9a-f-]{36})\n\\k<id>$" },
             { "list", "\"status\":\"failed\"", "^[0-9a-f-]{36} failed 20" },
             { "cancel", "\"status\":\"cancelled\".*\"finished_at\":\"20", "^cancelled at 20" },

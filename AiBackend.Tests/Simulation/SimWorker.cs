@@ -14,8 +14,10 @@ using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tools;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Execution.Chat;
+using AiBackend.Worker.Execution.Tools;
 using AiBackend.Worker.Execution.Workflows;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -118,7 +120,9 @@ internal sealed class SimWorker
             .With(new OutputContracts([]))
             .With(new Retrieval(null!))
             .With(new WorkflowAttempt(null!, null!, null!, Process.Clock))
-            .With(new ReviewRemarks(null!));
+            .With(new ReviewRemarks(null!))
+            // No job of the simulation names tools.
+            .With(new JobTools(null!, null!, null!, null!, Options.Create(new ToolsOptions()), Process.Clock));
         _writes = parts.Get<LeasedWrites>();
         _held = parts.Get<HeldLeases>();
         _keeper = Execute(parts.Get<LeaseKeeper>(), _stopKeeper.Token);

@@ -6,8 +6,10 @@ using AiBackend.Core.Knowledge;
 using AiBackend.Core.Operations;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tools;
 using AiBackend.Core.Workflows;
 using AiBackend.Worker.Execution.Chat;
+using AiBackend.Worker.Execution.Tools;
 using AiBackend.Worker.Execution.Workflows;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -55,12 +57,15 @@ internal static class ExecutionRegistration
         builder.AddKnowledge();
         builder.AddJobSubmission();
         builder.Services.AddWorkflows();
+        builder.AddToolRuns();
         builder
             .Services.AddSingleton<WorkerDrain>()
             .AddSingleton<HeldLeases>()
             .AddSingleton<Judge>()
             .AddSingleton<Retrieval>()
             .AddSingleton<ReviewRemarks>()
+            .AddSingleton<ToolRunner>()
+            .AddSingleton<JobTools>()
             .AddSingleton<ChatAttempt>()
             .AddSingleton<NoopAttempt>()
             .AddSingleton<StepJobs>()

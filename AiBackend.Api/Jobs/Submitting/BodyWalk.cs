@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Jobs;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
@@ -129,6 +130,12 @@ internal sealed class BodyWalk(JsonTypeInfo root, JsonTypeInfo? input)
     private Refusal? CheckValue(ref Utf8JsonReader reader, Type? expected)
     {
         expected = expected is null ? null : Nullable.GetUnderlyingType(expected) ?? expected;
+        if (expected == typeof(OfferedTool))
+        {
+            // A name, or a tool.
+            expected = reader.TokenType == JsonTokenType.String ? null : typeof(ChatTool);
+        }
+
         var contract = expected is null || expected == typeof(JsonElement) ? null : Contract(expected);
         if (reader.TokenType == JsonTokenType.Null && _levels.Count > 0)
         {

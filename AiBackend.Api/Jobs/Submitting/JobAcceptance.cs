@@ -34,6 +34,7 @@ internal sealed class JobAcceptance(
     DownRoute downRoute,
     HeldBack heldBack,
     FullQueue fullQueue,
+    PinTools tools,
     KeyRateLimits limits,
     TimeProvider clock
 )
@@ -93,6 +94,11 @@ internal sealed class JobAcceptance(
         (var refusal, draft) = await prompts.ExpandAsync(draft, context.RequestAborted);
         refusal ??=
             await rules.RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted) ?? await downRoute.RefuseAsync(draft);
+        if (refusal is null)
+        {
+            (refusal, draft) = await tools.PinAsync(draft, context.RequestAborted);
+        }
+
         if (refusal is null)
         {
             (refusal, draft) = await heldBack.CheckAsync(draft);

@@ -12,7 +12,13 @@ namespace AiBackend.Api.Jobs.Submitting;
 /// <param name="Json">Written anew from what was read, so that only known members of known shape reach the workers.</param>
 /// <param name="Title">First words, for lists; null when there are none.</param>
 /// <param name="Version">The oldest version of workers that understands it.</param>
-internal readonly record struct StoredInput(string Json, string? Title, short Version = JobSchema.First)
+/// <param name="Tools">Registered tools that it names; null when none.</param>
+internal readonly record struct StoredInput(
+    string Json,
+    string? Title,
+    short Version = JobSchema.First,
+    IReadOnlyList<string>? Tools = null
+)
 {
     /// <summary>What it has to be made of before it is a job's; null when it is whole.</summary>
     public PromptReference? Prompt { get; init; }
@@ -67,7 +73,8 @@ internal static class JobInputs
         new(
             JsonSerializer.Serialize(chat, WireJson.Default.ChatInput),
             ChatRules.Title(chat) is { Length: > 0 } title ? title : null,
-            VersionOf(chat)
+            VersionOf(chat),
+            chat.Tools?.Select(tool => tool.Registered).OfType<string>().ToList() is { Count: > 0 } names ? names : null
         )
         {
             Prompt = chat.Prompt,

@@ -52,7 +52,7 @@ internal sealed class JobRequestRules(
         }
 
         fields.Check(request, errors, out var priority);
-        if ((terms.Check(request, type, errors) ?? errors.ToRefusal()) is { } outOfBounds)
+        if ((terms.Check(request, type, input.Tools, errors) ?? errors.ToRefusal()) is { } outOfBounds)
         {
             return outOfBounds;
         }
@@ -225,7 +225,7 @@ internal sealed class JobRequestRules(
         string? idempotencyKey
     )
     {
-        var pinned = terms.Of(request, type, input.Prompt is not null);
+        var pinned = terms.Of(request, type, input.Prompt is not null, input.Tools);
         var draft = new JobDraft
         {
             Id = ids.Next(),

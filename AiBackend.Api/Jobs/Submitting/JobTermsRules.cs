@@ -5,6 +5,7 @@ using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Tools;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
@@ -12,8 +13,22 @@ namespace AiBackend.Api.Jobs.Submitting;
 internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog providers)
 {
     /// <returns>Why the request is refused outright, or null; lesser faults are added to <paramref name="errors"/>.</returns>
-    public Refusal? Check(SubmitJobRequest request, JobType type, FieldErrors errors)
+    public Refusal? Check(SubmitJobRequest request, JobType type, IReadOnlyList<string>? tools, FieldErrors errors)
     {
+        errors.CheckRange("max_tool_calls", request.MaxToolCalls, 1, ToolsOptions.MostCalls);
+        if (tools is null && request.MaxToolCalls is not null && errors.IsEmpty)
+        {
+            errors.Add("max_tool_calls", "is given without registered tools; leave it out, or name tools in input.tools.");
+        }
+
+        if (tools is not null && request.Cache is "read_write")
+        {
+            errors.Add(
+                "cache",
+                "is \"read_write\"; the answer of a job with registered tools is not shared, because tools may do something each time."
+            );
+        }
+
         if (type != JobType.Chat)
         {
             Only("contract", request.Contract);
@@ -38,12 +53,14 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
     }
 
     /// <summary>A contract of the route holds where the job has none. With a prompt that is decided when its version is known.</summary>
-    public JobTerms Of(SubmitJobRequest request, JobType type, bool hasPrompt) =>
+    /// <remarks>Versions of tools are pinned when the job is new, see <see cref="PinTools"/>.</remarks>
+    public JobTerms Of(SubmitJobRequest request, JobType type, bool hasPrompt, IReadOnlyList<string>? tools) =>
         type == JobType.Chat
             ? new JobTerms
             {
                 Contract = request.Contract ?? (hasPrompt ? null : OfRoute(request.Model ?? ProviderCatalog.DefaultRoute)),
                 Retrieve = request.Retrieve,
+                Tools = tools is null ? null : new ToolTerms([.. tools.Select(name => new PinnedTool(name, 0))], request.MaxToolCalls),
             }
             : JobTerms.None;
 

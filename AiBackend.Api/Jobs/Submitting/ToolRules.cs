@@ -66,11 +66,24 @@ internal static partial class ToolRules
         }
     }
 
-    private static Refusal? CheckTool(ChatTool? tool, string place, HashSet<string> names, FieldErrors errors)
+    private static Refusal? CheckTool(OfferedTool? offered, string place, HashSet<string> names, FieldErrors errors)
     {
-        if (tool is not { Type: "function", Function: { } function })
+        if (offered?.Registered is { } registered)
         {
-            errors.Add(place, "must have the type \"function\" and a function; no other tools are known.");
+            if (CheckName(place, registered, errors) && !names.Add(registered))
+            {
+                errors.Add(place, $"is {Quoted.Of(registered)}, which another tool is called too.");
+            }
+
+            return null;
+        }
+
+        if (offered?.Own is not { Type: "function", Function: { } function })
+        {
+            errors.Add(
+                place,
+                "must be the name of a registered tool, or have the type \"function\" and a function; no other tools are known."
+            );
             return null;
         }
 
@@ -165,7 +178,7 @@ internal static partial class ToolRules
         return ForbiddenMembers.Find(schema, place + ".json_schema.schema");
     }
 
-    private static bool CheckName(string place, string? name, FieldErrors errors)
+    public static bool CheckName(string place, string? name, FieldErrors errors)
     {
         if (name is not null && Name().IsMatch(name))
         {

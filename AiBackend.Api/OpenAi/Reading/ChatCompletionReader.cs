@@ -64,7 +64,8 @@ internal sealed class ChatCompletionReader
         ["web_search_options"] = Refuse("Nothing is searched; hand over what the model should know."),
         ["functions"] = Refuse("It is long replaced by tools."),
         ["function_call"] = Refuse("It is long replaced by tool_choice."),
-        ["tools"] = (call, value, path) => call._chat = call._chat with { Tools = ChatToolsReader.Tools(call._values, value, path) },
+        ["tools"] = (call, value, path) =>
+            call._chat = call._chat with { Tools = OfferedTool.AllOf(ChatToolsReader.Tools(call._values, value, path)) },
         ["tool_choice"] = (call, value, path) =>
             call._chat = call._chat with { ToolChoice = ChatToolsReader.Choice(call._values, value, path) },
         ["parallel_tool_calls"] = (call, value, path) =>

@@ -186,7 +186,7 @@ internal sealed class ResponseReader
 
     private void TakeTools(JsonElement value, string path)
     {
-        _chat = _chat with { Tools = ResponseTools.Tools(_values, value, path) };
+        _chat = _chat with { Tools = OfferedTool.AllOf(ResponseTools.Tools(_values, value, path)) };
         _details = _details with { Tools = value.Clone() };
     }
 

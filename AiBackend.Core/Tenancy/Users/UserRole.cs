@@ -43,9 +43,18 @@ public static class UserRoles
         List<string> scopes = ["jobs:read", "knowledge:read", "reviews:read"];
         Add(ofOperators, "operations:read");
         Add(role >= UserRole.Member, "jobs:write", "knowledge:write", "reviews:write");
-        Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read", "webhooks:read", "prompts:write");
+        Add(role >= UserRole.Operator, "keys:read", "tenants:read", "audit:read", "webhooks:read", "tools:read", "prompts:write");
         Add(role >= UserRole.Operator && ofOperators, "operations:write");
-        Add(role >= UserRole.Admin, "keys:write", "tenants:write", "users:read", "users:write", "webhooks:write", "workflows:write");
+        Add(
+            role >= UserRole.Admin,
+            "keys:write",
+            "tenants:write",
+            "users:read",
+            "users:write",
+            "webhooks:write",
+            "tools:write",
+            "workflows:write"
+        );
         return scopes;
 
         void Add(bool condition, params ReadOnlySpan<string> more)

@@ -34,6 +34,9 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
     /// <summary>Whether the model asks for tools that it was given; then what it says is no answer yet.</summary>
     public bool AsksForTools => _toolCalls.Count > 0;
 
+    /// <summary>What it asks for.</summary>
+    public IReadOnlyList<ChatToolCall> ToolCalls => [.. _toolCalls];
+
     /// <summary>Why the last turn ended; null when nobody said.</summary>
     public string? FinishReason => _finishReason;
 

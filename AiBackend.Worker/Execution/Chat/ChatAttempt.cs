@@ -9,6 +9,7 @@ using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Queue.Allocation;
+using AiBackend.Worker.Execution.Tools;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Worker.Execution.Chat;
@@ -24,11 +25,15 @@ internal sealed class ChatAttempt(
     ProviderCatalog catalog,
     IOptions<ReviewOptions> reviews,
     ReviewRemarks remarks,
+    JobTools tools,
     TimeProvider clock,
     Random random,
     ILogger<ChatAttempt> logger
 )
 {
+    /// <summary>Why a turn follows, for readers of the log.</summary>
+    private const string ToolRoundReason = "tool_calls";
+
     private static readonly TimeSpan FollowFor = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestPatience = TimeSpan.FromDays(30);
 
@@ -80,11 +85,22 @@ internal sealed class ChatAttempt(
     /// <summary>Asks, and asks again as long as an answer leads to another question.</summary>
     private async Task<AttemptEnd> TalkAsync(RunningJob running, JobTerms terms, ChatAnswer answer, ChatCalls calls, CancellationToken stop)
     {
-        var (messages, options) = ChatInputs.Read(running.Job.Input);
+        var rounds = terms.Tools is { } offered ? await tools.OpenAsync(running, offered, stop) : null;
+        var (messages, options) = ChatInputs.Read(running.Job.Input, name => rounds?.Find(name));
         var turn = new ChatTurn(running.Job.Model, messages, options);
         if (terms.Retrieve is { } query)
         {
             turn = await retrieval.AddAsync(turn, query, running, stop);
+        }
+
+        if (rounds is not null)
+        {
+            if (await rounds.ResumeAsync(stop) is { } waits)
+            {
+                return waits;
+            }
+
+            turn = turn.After(rounds.MessagesAfter(0));
         }
 
         if (terms.Contract is not null && running.Job.Attempt > 1)
@@ -107,12 +123,15 @@ internal sealed class ChatAttempt(
             }
 
             FaultPoints.Hit(FaultPoint.K11, running.Job.Model);
-            if (contracted is null || answer.AsksForTools)
+            var isRound = rounds?.Runs(answer.ToolCalls) == true;
+            if (!isRound && (contracted is null || answer.AsksForTools))
             {
                 return answer.Finish();
             }
 
-            var (end, next) = await contracted.AfterAsync(turn, answer, running, calls, stop);
+            var (end, next) = isRound
+                ? await RunToolsAsync(rounds!, turn, answer, CallTraces.UsageOf(calls.All), stop)
+                : await contracted!.AfterAsync(turn, answer, running, calls, stop);
             if (end is not null)
             {
                 return end;
@@ -121,6 +140,25 @@ internal sealed class ChatAttempt(
             turn = next!;
             answer.Begin(running, turn.Reason);
         }
+    }
+
+    /// <summary>Runs the tools that a turn asks for.</summary>
+    private static async Task<AfterTurn> RunToolsAsync(
+        ToolRounds rounds,
+        ChatTurn turn,
+        ChatAnswer answer,
+        JobUsage? usage,
+        CancellationToken stop
+    )
+    {
+        var last = rounds.Last;
+        if (await rounds.RunAsync(answer.ToolCalls, answer.Text, usage, stop) is { } ended)
+        {
+            return new(ended, null);
+        }
+
+        answer.Contract?.Add(rounds.MessagesAfter(last));
+        return new(null, turn.After(rounds.MessagesAfter(last)) with { Reason = ToolRoundReason });
     }
 
     /// <summary>The answer of an equal job: in the log like any other, without a call and without cost.</summary>

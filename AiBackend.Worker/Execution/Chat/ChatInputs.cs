@@ -2,6 +2,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Providers.Wire;
+using AiBackend.Core.Tools;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution.Chat;
@@ -9,10 +10,12 @@ namespace AiBackend.Worker.Execution.Chat;
 /// <summary>A chat as it is stored, in the terms of those who ask models.</summary>
 internal static class ChatInputs
 {
-    public static (IReadOnlyList<ChatMessage> Messages, ChatOptions Options) Read(string json)
+    /// <param name="json">As it is stored.</param>
+    /// <param name="registered">Knows registered tools by name; null for one that there is not.</param>
+    public static (IReadOnlyList<ChatMessage> Messages, ChatOptions Options) Read(string json, Func<string, ToolDefinition?> registered)
     {
         var input = JsonSerializer.Deserialize(json, StoredJson.Lenient.ChatInput)!;
-        return ([.. input.Messages!.Select(MessageOf)], OptionsOf(input));
+        return ([.. input.Messages!.Select(MessageOf)], OptionsOf(input, registered));
     }
 
     private static ChatMessage MessageOf(ChatMessageInput message)
@@ -35,7 +38,7 @@ internal static class ChatInputs
         );
     }
 
-    private static ChatOptions OptionsOf(ChatInput input)
+    private static ChatOptions OptionsOf(ChatInput input, Func<string, ToolDefinition?> registered)
     {
         var options = new ChatOptions
         {
@@ -46,7 +49,7 @@ internal static class ChatInputs
             Seed = input.Seed,
             PresencePenalty = (float?)input.PresencePenalty,
             FrequencyPenalty = (float?)input.FrequencyPenalty,
-            Tools = input.Tools?.Select(ToolOf).ToList(),
+            Tools = input.Tools?.Select(tool => ToolOf(tool, registered)).OfType<AITool>().ToList(),
             ToolMode = ModeOf(input.ToolChoice),
             AllowMultipleToolCalls = input.ParallelToolCalls,
             ResponseFormat = FormatOf(input.ResponseFormat),
@@ -64,8 +67,13 @@ internal static class ChatInputs
         return options;
     }
 
-    private static AITool ToolOf(ChatTool tool) =>
-        new DeclaredTool(tool.Function!.Name!, tool.Function.Description, tool.Function.Parameters, tool.Function.Strict);
+    private static DeclaredTool? ToolOf(OfferedTool offered, Func<string, ToolDefinition?> registered) =>
+        offered switch
+        {
+            { Own.Function: { } tool } => new DeclaredTool(tool.Name!, tool.Description, tool.Parameters, tool.Strict),
+            { Registered: { } name } when registered(name) is { } tool => new DeclaredTool(name, tool.Description, tool.Parameters, null),
+            _ => null,
+        };
 
     private static ChatToolMode? ModeOf(JsonElement? choice) =>
         choice switch

@@ -11,6 +11,20 @@ internal sealed record ChatTurn(string Model, IReadOnlyList<ChatMessage> Message
     /// <summary>Why it follows another one, as a code for readers of the log.</summary>
     public string Reason { get; init; } = "";
 
+    /// <summary>The turn that follows when messages were added, in which the model need not call tools any more.</summary>
+    public ChatTurn After(IEnumerable<ChatMessage> said)
+    {
+        List<ChatMessage> messages = [.. Messages, .. said];
+        if (messages.Count == Messages.Count)
+        {
+            return this;
+        }
+
+        var options = Options.Clone();
+        options.ToolMode = options.ToolMode is RequiredChatToolMode ? ChatToolMode.Auto : options.ToolMode;
+        return this with { Messages = messages, Options = options };
+    }
+
     /// <summary>What the model is given, as text.</summary>
     public string Source => string.Join('\n', Messages.SelectMany(message => message.Contents).Select(TextOf));
 

@@ -15,7 +15,7 @@ namespace AiBackend.Worker.Execution.Chat;
 /// <summary>One attempt's answer, which has to keep a contract: looks at each turn's, and climbs the ladder.</summary>
 internal sealed class ContractedAnswer(
     OutputContract contract,
-    ChatTurn first,
+    ChatTurn asked,
     OutputContracts contracts,
     Judge judge,
     ProviderCatalog catalog,
@@ -28,6 +28,7 @@ internal sealed class ContractedAnswer(
     private const int MostTold = 1500;
 
     private readonly List<ContractCheck> _checks = [];
+    private ChatTurn _first = asked;
     private bool _corrected;
     private bool _fellBack;
 
@@ -35,7 +36,10 @@ internal sealed class ContractedAnswer(
     public IReadOnlyList<ContractCheck> Checks => _checks;
 
     /// <summary>The first turn.</summary>
-    public ChatTurn First { get; } = Prepare(first, contract, catalog);
+    public ChatTurn First { get; } = Prepare(asked, contract, catalog);
+
+    /// <summary>Tools have answered: whoever is asked next is told so too, and nothing is called again for it.</summary>
+    public void Add(IEnumerable<ChatMessage> said) => _first = _first.After(said);
 
     /// <summary>Looks at a turn's answer.</summary>
     /// <param name="turn">What was asked.</param>
@@ -51,15 +55,15 @@ internal sealed class ContractedAnswer(
         CancellationToken stop
     )
     {
-        var found = contracts.Check(contract, answer.Text, answer.FinishReason, first.Source);
+        var found = contracts.Check(contract, answer.Text, answer.FinishReason, _first.Source);
         if (found.IsValid)
         {
-            found = await judge.LookAsync(contract, found, first.Source, calls, stop);
+            found = await judge.LookAsync(contract, found, _first.Source, calls, stop);
         }
 
         var check = found.Check with { Provider = answer.ServedBy?.Provider, Model = answer.ServedBy?.Model };
         _checks.Add(check);
-        var stronger = catalog.Definition(first.Model)?.Stronger;
+        var stronger = catalog.Definition(_first.Model)?.Stronger;
         switch (ContractLadder.Next(contract.OnViolation, check, _corrected, _fellBack, stronger is not null))
         {
             case LadderStep.Accept:
@@ -73,7 +77,7 @@ internal sealed class ContractedAnswer(
                     "contract_fallback",
                     $"The answer still breaks its contract ({check.Verdict}), so {stronger} is asked."
                 );
-                return new(null, Prepare(first with { Model = stronger! }, contract, catalog) with { Reason = Violation });
+                return new(null, Prepare(_first with { Model = stronger! }, contract, catalog) with { Reason = Violation });
             case LadderStep.Review:
                 return new(AttemptEnd.AskedForReview(QuestionOf(check, running.Job.Attempt), found.Text), null);
             default:

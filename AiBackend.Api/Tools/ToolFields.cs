@@ -1,0 +1,193 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Tools;
+using AiBackend.Core.Egress;
+using AiBackend.Core.Tools;
+using AiBackend.Core.Tools.Code;
+
+namespace AiBackend.Api.Tools;
+
+/// <summary>What a tool may be.</summary>
+internal sealed partial class ToolFields(EgressRules egress, CodeTools code)
+{
+    private const int MostDescription = 1024;
+    private const int LongestHeader = 4096;
+    private const int MostKeys = 100;
+    private const int DefaultTimeout = 15;
+    private const int LongestTimeout = 120;
+    private const int DefaultWait = 60 * 60;
+    private const int LongestWait = 30 * 24 * 60 * 60;
+
+    private static readonly string[] HttpEffects = [ToolEffects.Read, ToolEffects.WriteIdempotent, ToolEffects.Write];
+
+    // What is ours to say, or would change how the request is read.
+    private static readonly HashSet<string> OwnHeaders = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Host",
+        "Content-Type",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Connection",
+        "Expect",
+        "Upgrade",
+        "TE",
+        "Trailer",
+        "Idempotency-Key",
+        "User-Agent",
+    };
+
+    /// <returns>Why there can be no such tool, or null; then <paramref name="definition"/> is set.</returns>
+    public Refusal? Check(string name, ToolRequest request, out ToolDefinition definition)
+    {
+        var errors = new FieldErrors();
+        ToolRules.CheckName("name", name, errors);
+        if (code.Find(name) is not null)
+        {
+            errors.Add("name", $"is {Quoted.Of(name)}, which comes with the product. Choose another one.");
+        }
+
+        var isHttp = request.Kind == ToolKinds.Http;
+        if (!isHttp && request.Kind != ToolKinds.Client)
+        {
+            errors.Add("kind", $"is {(request.Kind is null ? "missing" : Quoted.Of(request.Kind))}; it must be one of http, client.");
+        }
+
+        errors.CheckText("description", request.Description, MostDescription);
+        errors.CheckRange("timeout_seconds", request.TimeoutSeconds, 1, isHttp ? LongestTimeout : LongestWait);
+        errors.CheckRange("max_result_bytes", request.MaxResultBytes, 1, EgressClient.MostBytes);
+        var effect = EffectOf(request, isHttp, errors);
+        CheckAddresses(request, isHttp, effect, errors);
+        CheckHeader(request.Header, isHttp, errors);
+        CheckKeys(request.Keys, errors);
+        var refusal = CheckParameters(request.Parameters, errors);
+        definition = new ToolDefinition
+        {
+            Name = name,
+            Kind = request.Kind ?? "",
+            Description = request.Description,
+            Parameters = request.Parameters is { ValueKind: JsonValueKind.Object } schema ? schema : null,
+            Effect = effect,
+            TimeoutSeconds = request.TimeoutSeconds ?? (isHttp ? DefaultTimeout : DefaultWait),
+            MaxResultBytes = request.MaxResultBytes ?? ToolDefinition.DefaultResultBytes,
+            Url = request.Url,
+            VerifyUrl = request.VerifyUrl,
+            HeaderName = request.Header?.Name,
+            NeedsApproval = request.NeedsApproval ?? false,
+            Keys = request.Keys,
+        };
+        return refusal ?? errors.ToRefusal();
+    }
+
+    private static ToolEffect EffectOf(ToolRequest request, bool isHttp, FieldErrors errors)
+    {
+        var effect = ToolEffectNames.Parse(request.Effect ?? (isHttp ? null : ToolEffects.ExternalWait));
+        if (effect is { } known && isHttp != (known == ToolEffect.ExternalWait))
+        {
+            return known;
+        }
+
+        errors.Add(
+            "effect",
+            isHttp
+                ? $"is {(request.Effect is null ? "missing" : Quoted.Of(request.Effect))}; it must be one of {string.Join(", ", HttpEffects)}."
+                : $"is {Quoted.Of(request.Effect ?? "")}; a tool of the kind client has the effect external_wait."
+        );
+        return ToolEffect.Write;
+    }
+
+    private void CheckAddresses(ToolRequest request, bool isHttp, ToolEffect effect, FieldErrors errors)
+    {
+        if (!isHttp && (request.Url ?? request.VerifyUrl) is not null)
+        {
+            errors.Add("url", "is only for tools of the kind http; leave it and verify_url out.");
+            return;
+        }
+
+        if (isHttp && egress.Check(request.Url ?? "", out _) is { } fault)
+        {
+            errors.Add("url", fault);
+        }
+
+        if (request.VerifyUrl is not { } verify)
+        {
+            return;
+        }
+
+        if (effect != ToolEffect.Write)
+        {
+            errors.Add("verify_url", "is only for tools with the effect write; calls of the others are sent again.");
+        }
+        else if (egress.Check(verify, out _) is { } other)
+        {
+            errors.Add("verify_url", other);
+        }
+    }
+
+    private static void CheckHeader(ToolHeader? header, bool isHttp, FieldErrors errors)
+    {
+        if (header is null)
+        {
+            return;
+        }
+
+        if (!isHttp)
+        {
+            errors.Add("header", "is only for tools of the kind http.");
+        }
+
+        if (header.Name is not { } name || !HeaderName().IsMatch(name) || OwnHeaders.Contains(name))
+        {
+            errors.Add(
+                "header.name",
+                $"is {(header.Name is null ? "missing" : Quoted.Of(header.Name))}; it must be a header's name of at most 64 characters, and none that is set here."
+            );
+        }
+
+        if (header.Value is { } value && (value.Length is 0 or > LongestHeader || !value.All(letter => letter is >= ' ' and < '\x7f')))
+        {
+            errors.Add("header.value", FormattableString.Invariant($"must have 1 to {LongestHeader} printable ASCII characters."));
+        }
+    }
+
+    private static void CheckKeys(IReadOnlyList<string>? keys, FieldErrors errors)
+    {
+        if (keys is null)
+        {
+            return;
+        }
+
+        if (keys.Count is 0 or > MostKeys)
+        {
+            errors.Add(
+                "keys",
+                FormattableString.Invariant($"has {keys.Count} keys; 1 to {MostKeys} are allowed. Leave it out for all keys.")
+            );
+        }
+        else if (keys.Any(key => key is not { Length: > 0 and <= 64 }))
+        {
+            errors.Add("keys", "must have public ids of keys, as GET /api/v1/keys shows them.");
+        }
+    }
+
+    private static Refusal? CheckParameters(JsonElement? parameters, FieldErrors errors)
+    {
+        if (parameters is not { ValueKind: not JsonValueKind.Null } schema)
+        {
+            return null;
+        }
+
+        if (schema.ValueKind != JsonValueKind.Object)
+        {
+            errors.Add("parameters", "must be a JSON schema, which is an object.");
+            return null;
+        }
+
+        ToolArguments.Refuse(schema, (place, fault) => errors.Add("parameters" + place, fault));
+        return ForbiddenMembers.Find(schema, "parameters");
+    }
+
+    [GeneratedRegex("^[A-Za-z0-9-]{1,64}$", RegexOptions.None, 1000)]
+    private static partial Regex HeaderName();
+}

@@ -1,0 +1,113 @@
+using System.Collections.Concurrent;
+using System.Net;
+using AiBackend.Tests.Fixtures;
+
+namespace AiBackend.Tests.Tools;
+
+/// <summary>What a receiver got.</summary>
+internal sealed record ReceivedCall(string Path, string Key, string Body, string? Secret);
+
+/// <summary>A tool on loopback, which writes down every call it gets; its log, and not ours, says how often something was done.</summary>
+internal sealed class ToolReceiver : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly Lock _gate = new();
+    private TaskCompletionSource _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _missing;
+
+    private ToolReceiver(WebApplication app) => _app = app;
+
+    public ConcurrentQueue<ReceivedCall> Calls { get; } = [];
+
+    /// <summary>What it answers to a POST.</summary>
+    public (HttpStatusCode Status, string Body) Answer { get; set; } = (HttpStatusCode.OK, """{"ok":true}""");
+
+    /// <summary>What it answers when it is asked what became of a call.</summary>
+    public (HttpStatusCode Status, string Body) Verdict { get; set; } = (HttpStatusCode.OK, """{"was":"done"}""");
+
+    /// <summary>How often each key came, most first.</summary>
+    public IReadOnlyList<int> Sends => [.. Posted.GroupBy(call => call.Key).Select(same => same.Count()).OrderDescending()];
+
+    public IEnumerable<ReceivedCall> Posted => Calls.Where(call => call.Path == "/tool");
+
+    public Uri Origin => new(_app.Urls.First());
+
+    public string Url => new Uri(Origin, "/tool").ToString();
+
+    public string VerifyUrl => new Uri(Origin, "/verify").ToString();
+
+    public (string, string) Allowed => ("Egress:Allow:0", Origin.GetLeftPart(UriPartial.Authority));
+
+    /// <summary>Nothing is answered before this many calls more have come.</summary>
+    public void HoldFor(int calls)
+    {
+        lock (_gate)
+        {
+            _missing = calls;
+            if (calls == 0)
+            {
+                _all.TrySetResult();
+            }
+            else
+            {
+                _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+    }
+
+    public static async Task<ToolReceiver> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        var app = builder.Build();
+        var receiver = new ToolReceiver(app);
+        app.MapPost("/tool", receiver.TakeAsync);
+        app.MapGet("/verify", receiver.VerifyAsync);
+        await app.StartAsync(TestRun.Cancel);
+        return receiver;
+    }
+
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private async Task TakeAsync(HttpContext context)
+    {
+        using var reader = new StreamReader(context.Request.Body);
+        var body = await reader.ReadToEndAsync(context.RequestAborted);
+        Calls.Enqueue(
+            new ReceivedCall("/tool", context.Request.Headers["Idempotency-Key"].ToString(), body, context.Request.Headers["X-Secret"])
+        );
+        await ArrivedAsync(context.RequestAborted);
+        await AnswerAsync(context, Answer);
+    }
+
+    private Task ArrivedAsync(CancellationToken aborted)
+    {
+        lock (_gate)
+        {
+            if (_missing == 0)
+            {
+                return Task.CompletedTask;
+            }
+
+            if (--_missing == 0)
+            {
+                _all.TrySetResult();
+            }
+
+            return _all.Task.WaitAsync(aborted);
+        }
+    }
+
+    private Task VerifyAsync(HttpContext context)
+    {
+        Calls.Enqueue(new ReceivedCall("/verify", context.Request.Query["effect_id"].ToString(), "", context.Request.Headers["X-Secret"]));
+        return AnswerAsync(context, Verdict);
+    }
+
+    private static Task AnswerAsync(HttpContext context, (HttpStatusCode Status, string Body) answer)
+    {
+        context.Response.StatusCode = (int)answer.Status;
+        return context.Response.WriteAsync(answer.Body, context.RequestAborted);
+    }
+}

@@ -1,0 +1,322 @@
+// Long because the states of a call and what follows from each are read together.
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Reviews;
+using AiBackend.ApiContracts.Tools;
+using AiBackend.Core.Faults;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Waits;
+using AiBackend.Core.Providers.Wire;
+using AiBackend.Core.Tools;
+using AiBackend.Core.Tools.Calls;
+using Microsoft.Extensions.AI;
+
+namespace AiBackend.Worker.Execution.Tools;
+
+/// <summary>The rounds of one job: what its model asked for, over all attempts, and what came of it. A call with a result is never made again.</summary>
+internal sealed class ToolRounds(
+    RunningJob running,
+    ToolTerms terms,
+    IReadOnlyDictionary<string, ToolDefinition> tools,
+    IReadOnlyList<ToolCall> before,
+    IReadOnlyList<JobWait> waits,
+    FencedCalls ledger,
+    ToolRunner runner,
+    ToolsOptions options
+)
+{
+    private const int AtOnce = 8;
+
+    private readonly List<ToolCall> _calls = [.. before];
+    private long _tokensCounted;
+    private decimal _costCounted;
+
+    private ClaimedJob Job => running.Job;
+
+    /// <summary>What the model may be offered; null when the tool is gone, or not for this job's key.</summary>
+    public ToolDefinition? Find(string name) => tools.GetValueOrDefault(name);
+
+    /// <summary>Whether a turn's calls are for us. Of one that mixes them with the caller's, ours alone are made, and the model is told.</summary>
+    public bool Runs(IReadOnlyList<ChatToolCall> calls) => calls.Any(IsRegistered);
+
+    /// <summary>Brings the last round of the attempts before to its end.</summary>
+    /// <returns>How this attempt ends, where somebody has to be asked; null goes on.</returns>
+    public async Task<AttemptEnd?> ResumeAsync(CancellationToken stop) =>
+        _calls.Count == 0 ? null : await SettleAsync(_calls[^1].Round, stop);
+
+    /// <summary>Writes a new round down, and makes its calls.</summary>
+    /// <returns>How this attempt ends; null goes on.</returns>
+    public async Task<AttemptEnd?> RunAsync(IReadOnlyList<ChatToolCall> asked, string said, JobUsage? usage, CancellationToken stop)
+    {
+        var round = _calls.Count == 0 ? 1 : _calls[^1].Round + 1;
+        var calls = asked.Select((call, position) => Examine(call, round, position)).ToList();
+        var (tokens, cost) = ((usage?.InputTokens ?? 0) + (usage?.OutputTokens ?? 0), usage?.CostUsd ?? 0);
+        calls[0] = calls[0] with { Said = said, Tokens = tokens - _tokensCounted, CostUsd = cost - _costCounted };
+        (_tokensCounted, _costCounted) = (tokens, cost);
+        if (ToolLimits.Exceeded(options, terms, _calls, calls) is { } error)
+        {
+            return AttemptEnd.FailedForGood(error);
+        }
+
+        await ledger.RecordAsync(calls, stop);
+        _calls.AddRange(calls);
+        foreach (var call in calls.Where(call => call.HasEnded))
+        {
+            Tell(call, null);
+        }
+
+        return await SettleAsync(round, stop);
+    }
+
+    /// <summary>Rounds as the model is to see them, after the first <paramref name="skip"/>.</summary>
+    public IEnumerable<ChatMessage> MessagesAfter(int skip) =>
+        _calls.GroupBy(call => call.Round).Where(round => round.Key > skip).SelectMany(Messages);
+
+    /// <summary>The number of the last round.</summary>
+    public int Last => _calls.Count == 0 ? 0 : _calls[^1].Round;
+
+    private static IEnumerable<ChatMessage> Messages(IGrouping<int, ToolCall> round)
+    {
+        var first = round.First();
+        IEnumerable<AIContent> said = string.IsNullOrEmpty(first.Said) ? [] : [new TextContent(first.Said)];
+        yield return new ChatMessage(
+            ChatRole.Assistant,
+            [.. said, .. round.Select(call => AskedTool.Of(call.CallId, call.Tool, call.Arguments))]
+        );
+        foreach (var call in round)
+        {
+            var text = call.State == ToolCallState.Failed ? $"Error: {call.Result}" : call.Result;
+            yield return new ChatMessage(ChatRole.Tool, [new FunctionResultContent(call.CallId, text ?? "")]);
+        }
+    }
+
+    private bool IsRegistered(ChatToolCall call) => terms.Pinned.Any(tool => tool.Name == call.Function!.Name);
+
+    /// <summary>A call as it is written down: with its error already, where it cannot be made.</summary>
+    private ToolCall Examine(ChatToolCall asked, int round, int position)
+    {
+        var (name, arguments) = (asked.Function!.Name!, asked.Function.Arguments!);
+        var tool = Find(name);
+        var fault =
+            tool is not null ? ToolArguments.FaultOf(tool.Parameters, arguments)
+            : IsRegistered(asked) ? "There is no such tool any more."
+            : "This tool is run by somebody else. Ask for it in a turn without other tools.";
+        return new ToolCall
+        {
+            Round = round,
+            Position = position,
+            Attempt = Job.Attempt,
+            CallId = asked.Id!,
+            Tool = name,
+            Version = tool?.Version ?? 0,
+            Effect = fault is null ? tool!.Effect : null,
+            // What is too long or no JSON is not given back to the model.
+            Arguments = fault is not null && (arguments.Length > ToolArguments.MaxBytes || !IsJson(arguments)) ? "{}" : arguments,
+            EffectId = FormattableString.Invariant($"{Job.Lease.JobId:N}-{round}-{position}"),
+            State = fault is null ? ToolCallState.Recorded : ToolCallState.Failed,
+            Result = fault,
+        };
+    }
+
+    private async Task<AttemptEnd?> SettleAsync(int round, CancellationToken stop)
+    {
+        var approved = await ApproveAsync(round, stop);
+        if (approved is not null)
+        {
+            return AskedForReview(ReviewReasons.ToolApproval, approved);
+        }
+
+        await Parallel.ForEachAsync(
+            OfRound(round).Where(IsOurs).ToList(),
+            new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stop },
+            async (call, token) => await MakeAsync(call, token)
+        );
+        var unknown = OfRound(round).Where(call => call.State == ToolCallState.OutcomeUnknown).ToList();
+        if (unknown.Count > 0)
+        {
+            return AskedForReview(ReviewReasons.OutcomeUnknown, await AskAsync(unknown, ToolCallState.OutcomeUnknown, stop));
+        }
+
+        return await HandOutAsync(round, stop);
+    }
+
+    /// <returns>The calls that a person has to approve now; null when none.</returns>
+    private async Task<IReadOnlyList<ToolCall>?> ApproveAsync(int round, CancellationToken stop)
+    {
+        foreach (var call in OfRound(round).Where(call => call.State == ToolCallState.AwaitingApproval && WaitOf(call) is not null))
+        {
+            // Approved; written down with its send. Nobody's answer is none.
+            Keep(
+                WaitOf(call)!.Answer == WaitAnswer.Continued
+                    ? call with
+                    {
+                        State = ToolCallState.Recorded,
+                    }
+                    : await EndAsync(call, ToolEnd.Failed("Nobody approved the call in time; it was not made."), null)
+            );
+        }
+
+        var open = OfRound(round)
+            .Where(call =>
+                call.State == ToolCallState.AwaitingApproval
+                || (call.State == ToolCallState.Recorded && Find(call.Tool) is { NeedsApproval: true } && WaitOf(call) is null)
+            )
+            .ToList();
+        return open.Count == 0 ? null : await AskAsync(open, ToolCallState.AwaitingApproval, stop);
+    }
+
+    private bool IsOurs(ToolCall call) =>
+        !call.HasEnded
+        && call.Effect is not (null or ToolEffect.ExternalWait)
+        && !(call.State == ToolCallState.OutcomeUnknown && WaitOf(call) is null);
+
+    private async Task MakeAsync(ToolCall call, CancellationToken stop)
+    {
+        if (call.State == ToolCallState.OutcomeUnknown)
+        {
+            var wait = WaitOf(call)!;
+            var found = wait.Answer == WaitAnswer.Continued ? wait.AnswerData ?? "nothing" : "nothing, in time";
+            Keep(
+                await EndAsync(
+                    call,
+                    new(
+                        ToolCallState.Done,
+                        $"Nobody could tell whether the call took effect, and it was not made again. A reviewer said: {found}"
+                    ),
+                    null
+                )
+            );
+            return;
+        }
+
+        if (Find(call.Tool) is not { } tool)
+        {
+            Keep(
+                await EndAsync(
+                    call,
+                    call.State == ToolCallState.Sent ? ToolEnd.Unknown : ToolEnd.Failed("There is no such tool any more."),
+                    null
+                )
+            );
+            return;
+        }
+
+        var startedAt = System.Diagnostics.Stopwatch.GetTimestamp();
+        ToolEnd end;
+        if (call.State == ToolCallState.Sent && call.Effect == ToolEffect.Write)
+        {
+            end = await runner.VerifyAsync(Job, tool, call, stop);
+        }
+        else
+        {
+            if (call.Effect != ToolEffect.Read)
+            {
+                call = call with { State = ToolCallState.Sent };
+                await ledger.MoveAsync([call], stop);
+            }
+
+            running.Stop.ThrowIfCancellationRequested();
+            end = await runner.RunAsync(Job, tool, call, stop);
+            FaultPoints.Hit(FaultPoint.K14, Job.Model);
+            if (end.State == ToolCallState.OutcomeUnknown)
+            {
+                end = await runner.VerifyAsync(Job, tool, call, stop);
+            }
+        }
+
+        Keep(await EndAsync(call, end, System.Diagnostics.Stopwatch.GetElapsedTime(startedAt)));
+    }
+
+    /// <summary>Gives calls to the clients that make them.</summary>
+    private async Task<AttemptEnd?> HandOutAsync(int round, CancellationToken stop)
+    {
+        foreach (var call in OfRound(round).Where(call => IsClients(call) && call.State == ToolCallState.Sent && WaitOf(call) is not null))
+        {
+            Keep(await EndAsync(call, ToolEnd.Failed("There was no result in time."), null));
+        }
+
+        var open = OfRound(round).Where(IsClients).ToList();
+        if (open.Count == 0)
+        {
+            return null;
+        }
+
+        var asked = await AskAsync(open, ToolCallState.Sent, stop);
+        var patience = TimeSpan.FromSeconds(open.Max(call => Find(call.Tool)?.TimeoutSeconds ?? 1));
+        return AttemptEnd.AskedForTool(new JobQuestion(QuestionOf(asked), patience, WaitDefault.Continue));
+    }
+
+    private static bool IsClients(ToolCall call) => !call.HasEnded && call.Effect == ToolEffect.ExternalWait;
+
+    /// <summary>Notes that this attempt's wait decides about calls.</summary>
+    private async Task<IReadOnlyList<ToolCall>> AskAsync(IReadOnlyList<ToolCall> calls, ToolCallState state, CancellationToken stop)
+    {
+        List<ToolCall> asked = [.. calls.Select(call => call with { State = state, AskedAttempt = Job.Attempt })];
+        await ledger.MoveAsync(asked, stop);
+        asked.ForEach(Keep);
+        return asked;
+    }
+
+    /// <summary>Writes a receipt down, for as long as the lease holds and whoever has given up the attempt meanwhile.</summary>
+    private async Task<ToolCall> EndAsync(ToolCall call, ToolEnd end, TimeSpan? took)
+    {
+        call = call with { State = end.State, Result = end.Text };
+        await ledger.MoveAsync([call], CancellationToken.None);
+        Tell(call, took);
+        return call;
+    }
+
+    private void Tell(ToolCall call, TimeSpan? took) =>
+        running.AppendToolResult(
+            new ToolResultEvent(
+                Job.Attempt,
+                call.CallId,
+                call.Tool,
+                call.State.ToWire(),
+                took is { } time ? Math.Round(time.TotalSeconds, 3) : null
+            )
+        );
+
+    // Without a proposal, so that to approve is to let the job go on.
+    private static AttemptEnd AskedForReview(string reason, IReadOnlyList<ToolCall> calls) =>
+        AttemptEnd.AskedForReview(
+            new JobQuestion(
+                JsonSerializer.Serialize(new ReviewQuestion(reason) { Calls = Questions(calls) }, WireJson.Default.ReviewQuestion)
+            ),
+            proposal: ""
+        );
+
+    private static string QuestionOf(IReadOnlyList<ToolCall> calls) =>
+        JsonSerializer.Serialize(Questions(calls), WireJson.Default.IReadOnlyListToolQuestion);
+
+    private static IReadOnlyList<ToolQuestion> Questions(IReadOnlyList<ToolCall> calls) =>
+        [.. calls.Select(call => new ToolQuestion(call.CallId, call.Tool, call.Version, call.Arguments, call.EffectId))];
+
+    private List<ToolCall> OfRound(int round) => [.. _calls.Where(call => call.Round == round)];
+
+    private void Keep(ToolCall call)
+    {
+        lock (_calls)
+        {
+            _calls[_calls.FindIndex(each => each.Round == call.Round && each.Position == call.Position)] = call;
+        }
+    }
+
+    /// <summary>The answer about a call: of the attempt that asked, if it came so far.</summary>
+    private JobWait? WaitOf(ToolCall call) =>
+        call.AskedAttempt is { } attempt ? waits.FirstOrDefault(wait => wait.Attempt == attempt && wait.Answer is not null) : null;
+
+    private static bool IsJson(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using AiBackend.ApiContracts.Tools;
+using AiBackend.Core.Egress;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Tools;
+using AiBackend.Core.Tools.Calls;
+using AiBackend.Core.Tools.Code;
+
+namespace AiBackend.Worker.Execution.Tools;
+
+/// <summary>What came of one call.</summary>
+/// <param name="State">Done, failed, or unknown.</param>
+/// <param name="Text">What the model is given; null when it is unknown.</param>
+internal readonly record struct ToolEnd(ToolCallState State, string? Text)
+{
+    public static readonly ToolEnd Unknown = new(ToolCallState.OutcomeUnknown, null);
+
+    public static ToolEnd Failed(string text) => new(ToolCallState.Failed, text);
+}
+
+/// <summary>Makes one call, with the rights of the job's tenant and nothing else. Asks nobody whether it may: who calls it has written the call down.</summary>
+internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools code, TimeProvider clock)
+{
+    private static readonly UTF8Encoding Utf8 = new(false);
+
+    public Task<ToolEnd> RunAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop) =>
+        tool.Kind == ToolKinds.Code ? RunCodeAsync(job, tool, call, stop) : PostAsync(job, tool, call, stop);
+
+    /// <summary>Asks the tool what became of a call that was sent, and whose answer was lost.</summary>
+    public async Task<ToolEnd> VerifyAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
+    {
+        if (tool.VerifyUrl is not { } url)
+        {
+            return ToolEnd.Unknown;
+        }
+
+        var address = new UriBuilder(url);
+        address.Query = $"{address.Query.TrimStart('?')}{(address.Query.Length > 1 ? "&" : "")}effect_id={call.EffectId}";
+        using var request = new HttpRequestMessage(HttpMethod.Get, address.Uri);
+        return AddHeaders(request, job, tool, call)
+            ? await SendAsync(request, tool, stop) switch
+            {
+                EgressAnswer.Answered(>= HttpStatusCode.OK and < HttpStatusCode.MultipleChoices, _, var body) => Done(body, tool),
+                EgressAnswer.Answered(HttpStatusCode.NotFound, _, _) => ToolEnd.Failed(
+                    "The connection broke off, and the tool says that the call did not take effect."
+                ),
+                _ => ToolEnd.Unknown,
+            }
+            : ToolEnd.Unknown;
+    }
+
+    private async Task<ToolEnd> RunCodeAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
+    {
+        using var timeUp = new CancellationTokenSource(TimeSpan.FromSeconds(tool.TimeoutSeconds), clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, stop);
+        try
+        {
+            using var arguments = JsonDocument.Parse(call.Arguments);
+            var result = await code.Find(tool.Name)!.RunAsync(job.TenantId, arguments.RootElement, both.Token);
+            return new(result.IsError ? ToolCallState.Failed : ToolCallState.Done, Cut(result.Text, tool.MaxResultBytes));
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            return ToolEnd.Failed("The tool took too long.");
+        }
+    }
+
+    private async Task<ToolEnd> PostAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, tool.Url);
+        request.Content = new StringContent(call.Arguments, Utf8, new MediaTypeHeaderValue("application/json"));
+        request.Headers.Add("Idempotency-Key", call.EffectId);
+        if (!AddHeaders(request, job, tool, call))
+        {
+            return ToolEnd.Failed("The tool's secret cannot be read here, so it was not called. Its owner has to set it again.");
+        }
+
+        var answer = await SendAsync(request, tool, stop);
+        return answer switch
+        {
+            EgressAnswer.Answered(>= HttpStatusCode.OK and < HttpStatusCode.MultipleChoices, _, var body) => Done(body, tool),
+            // It may have done something before it failed.
+            EgressAnswer.Answered(HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout, _, _)
+                when tool.Effect == ToolEffect.Write => ToolEnd.Unknown,
+            EgressAnswer.Answered(var status, _, var body) => ToolEnd.Failed(
+                Cut(
+                    string.Create(CultureInfo.InvariantCulture, $"The tool answered with status {(int)status}. {Text(body)}"),
+                    tool.MaxResultBytes
+                )
+            ),
+            EgressAnswer.Failed { NeverArrived: false } when tool.Effect == ToolEffect.Write => ToolEnd.Unknown,
+            EgressAnswer.Failed(var error) => ToolEnd.Failed($"The tool could not be called: {error}."),
+            _ => throw new System.Diagnostics.UnreachableException(),
+        };
+    }
+
+    private Task<EgressAnswer> SendAsync(HttpRequestMessage request, ToolDefinition tool, CancellationToken stop) =>
+        egress.SendAsync(request, tool.MaxResultBytes, TimeSpan.FromSeconds(tool.TimeoutSeconds), cuts: true, stop);
+
+    /// <returns>False when the tool's secret does not open.</returns>
+    private bool AddHeaders(HttpRequestMessage request, ClaimedJob job, ToolDefinition tool, ToolCall call)
+    {
+        request.Headers.Add("User-Agent", "AiBackend-Tools/1");
+        request.Headers.Add("X-AiBackend-Job", job.Lease.JobId.ToString());
+        request.Headers.Add("X-AiBackend-Tool-Call", call.EffectId);
+        if (tool.HeaderName is not { } name)
+        {
+            return true;
+        }
+
+        return tool.Secret is { } box
+            && seal.Open(job.TenantId, tool.Name, box) is { } value
+            && request.Headers.TryAddWithoutValidation(name, value);
+    }
+
+    private static ToolEnd Done(ReadOnlyMemory<byte> body, ToolDefinition tool) =>
+        new(ToolCallState.Done, Cut(Text(body), tool.MaxResultBytes));
+
+    /// <summary>Data for the model and for Postgres, which keeps no U+0000.</summary>
+    private static string Text(ReadOnlyMemory<byte> body) => Utf8.GetString(body.Span).Replace("\0", "", StringComparison.Ordinal);
+
+    private static string Cut(string text, int most)
+    {
+        if (Utf8.GetByteCount(text) <= most)
+        {
+            return text;
+        }
+
+        var bytes = Utf8.GetBytes(text).AsSpan(0, most);
+        return Utf8.GetString(bytes).TrimEnd('\uFFFD');
+    }
+}
