@@ -6,6 +6,7 @@ using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.DeadLetters;
 using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Reviews;
 
 namespace AiBackend.Tests.Tenancy;
 
@@ -34,6 +35,7 @@ public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<Ap
             ["/api/v1/bulk/{id}"] = await MakeAsync("/dead-letters/discard", """{"filter":{"model":"none"}}"""),
             ["/api/v1/webhooks/{id}"] = await MakeAsync("/webhooks", """{"url":"https://hooks.example.com/x"}"""),
             ["/api/v1/webhooks/inbound/{id}"] = await MakeAsync("/webhooks/inbound", """{"name":"n","template":{"prompt":"x"}}"""),
+            ["/api/v1/reviews/{id}"] = (await OpenReview.AddAsync(api)).Id,
             ["/api/v1/alerts/{id}"] = await MakeAlertAsync(),
             ["/api/v1/dead-letters/{fingerprint}"] = await (await api.WorkerAsync()).FingerprintAsync(dead),
         };
@@ -105,6 +107,7 @@ public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<Ap
     /// <summary>Something of the same shape that nobody has.</summary>
     private static string Unknown(string id) =>
         Guid.TryParse(id, out _) ? "01900000-0000-7000-8000-0000000000ff"
+        : id.Length > 36 && Guid.TryParse(id[..36], out _) ? "01900000-0000-7000-8000-0000000000ff" + id[36..]
         : id.Length == ApiKey.Create(live: false).Id.Length ? "ZZZZZZZZ"
         : new string('0', id.Length);
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tenancy.Users;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 using Microsoft.AspNetCore.Authorization;
@@ -27,7 +28,7 @@ public sealed class SessionTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(HttpStatusCode.Created, begun.Status);
         Assert.Matches("^aibs_[0-9A-Za-z]{36}$", token);
         Assert.Equal(
-            ("default", "member", "jobs:read knowledge:read operations:read jobs:write knowledge:write"),
+            ("default", "member", string.Join(' ', ScopesOf("member"))),
             (
                 who.Body.GetProperty("tenant").GetString(),
                 who.Body.GetProperty("user").GetProperty("role").GetString(),
@@ -118,10 +119,13 @@ public sealed class SessionTests(ApiServer api) : IClassFixture<ApiServer>
     {
         await AddUserAsync($"{role}@example.com", role);
         using var client = api.Client((await SignInAsync($"{role}@example.com", Password)).Body.GetProperty("token").GetString());
-        string[] allowed =
-            role == "viewer"
-                ? ["jobs:read", "knowledge:read", "operations:read"]
-                : ["jobs:read", "jobs:write", "knowledge:read", "knowledge:write", "operations:read"];
+        var allowed = ScopesOf(role);
+        Assert.DoesNotContain(
+            allowed,
+            scope =>
+                scope.StartsWith("operations:w", StringComparison.Ordinal)
+                || (role == "viewer" && scope.EndsWith(":write", StringComparison.Ordinal))
+        );
         var tried = 0;
 
         foreach (var endpoint in api.Get<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>())
@@ -149,9 +153,7 @@ public sealed class SessionTests(ApiServer api) : IClassFixture<ApiServer>
     {
         var root = await AddUserAsync("root@example.com", "admin");
         using var admin = api.Client((await SignInAsync("root@example.com", Password)).Body.GetProperty("token").GetString());
-        using var keyMaker = api.Client(
-            await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "users:write", "jobs:read", "knowledge:read", "operations:read")
-        );
+        using var keyMaker = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, ["users:write", .. ScopesOf("viewer")]));
 
         var above = await SendAsync(keyMaker, HttpMethod.Post, "/api/v1/users", User("a@example.com", "member"));
         var below = await SendAsync(keyMaker, HttpMethod.Post, "/api/v1/users", User("b@example.com", "viewer"));
@@ -286,6 +288,12 @@ public sealed class SessionTests(ApiServer api) : IClassFixture<ApiServer>
                 password = Password,
             }
         );
+
+    /// <summary>Of a user of the operators' organisation.</summary>
+    private static IReadOnlyList<string> ScopesOf(string role) =>
+        UserRoles.TryParse(role, out var parsed)
+            ? UserRoles.ScopesOf(parsed, ofOperators: true)
+            : throw new ArgumentOutOfRangeException(nameof(role));
 
     private async Task ExecuteAsync(string sql)
     {
