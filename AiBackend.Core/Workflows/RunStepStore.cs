@@ -71,6 +71,14 @@ public sealed class RunStepStore(NpgsqlDataSource database)
          WHERE s.ended_at IS NULL AND s.job_id IS NOT NULL AND r.status >= 6 AND j.status < 6 AND NOT j.cancel_requested LIMIT 500
         """;
 
+    // Or they would be looked at for ever.
+    private const string CloseSql = """
+        UPDATE workflow_steps s SET state = 3, ended_at = now(), error = 'The run was over before.'
+         WHERE s.ended_at IS NULL AND (s.run_id, s.name, s.item) IN (
+               SELECT o.run_id, o.name, o.item FROM workflow_steps o JOIN jobs r ON r.id = o.run_id LEFT JOIN jobs j ON j.id = o.job_id
+                WHERE o.ended_at IS NULL AND o.job_id IS NOT NULL AND r.status >= 6 AND coalesce(j.status, 9) >= 6 LIMIT 500)
+        """;
+
     /// <returns>Every step and item of a run that has begun.</returns>
     public Task<List<RunStepRow>> ReadAsync(Guid tenantId, Guid runId, CancellationToken cancellationToken) =>
         ReadAsync(tenantId, runId, Read, cancellationToken);
@@ -112,6 +120,13 @@ public sealed class RunStepStore(NpgsqlDataSource database)
     public async Task WakeAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(WakeSql);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Ends the steps of runs that are over, when nobody works for them any more; for the leader.</summary>
+    public async Task CloseAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(CloseSql);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 

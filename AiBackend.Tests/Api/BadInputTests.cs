@@ -16,7 +16,7 @@ public sealed class BadInputTests(ApiServer api) : IClassFixture<ApiServer>
             { """{"input":{"messages":[{"role":"user","content":"x"}]}}""", "unknown-type", "missing" },
             { """{"type":"noop"}""", "unknown-type", "\"noop\"" },
             { """{"type":"chat","inptu":{}}""", "unknown-member", "\"inptu\"" },
-            { """{"type":"chat","input":{"mesages":[]}}""", "unknown-member", "messages, max_output_tokens, temperature" },
+            { """{"type":"chat","input":{"mesages":[]}}""", "unknown-member", "messages, prompt, max_output_tokens, temperature" },
             {
                 """{"type":"chat","input":{"messages":[{"role":"user","content":"x","name":"n"}]}}""",
                 "unknown-member",

@@ -151,6 +151,11 @@ public sealed class WorkflowRunTests(PostgresServer postgres, RedisServer redis,
             async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 9") == 2,
             "the step's job is cancelled too"
         );
+        // Nobody looks at what is over any more.
+        await worker.UntilAsync(
+            async () => await worker.ScalarAsync<long>("SELECT count(*) FROM workflow_steps WHERE ended_at IS NULL") == 0,
+            "the step is closed"
+        );
     }
 
     private async Task<CoreHost> StartAsync(TestDatabase database, object behaviour) =>

@@ -16,6 +16,7 @@ internal sealed class WorkflowRounds(RunStepStore steps, CancelJob cancel)
             await cancel.RunAsync(tenantId, jobId, cancellationToken);
         }
 
+        await steps.CloseAsync(cancellationToken);
         return Interval;
     }
 }

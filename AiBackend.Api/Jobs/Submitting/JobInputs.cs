@@ -33,6 +33,7 @@ internal static class JobInputs
         {
             JobType.Chat => TryReadChat(body, input, errors, out stored),
             JobType.Noop => TryReadNoop(body, input, out stored),
+            JobType.Workflow => RefuseRun(errors, out stored),
             _ => throw new UnreachableException(),
         };
 
@@ -88,6 +89,14 @@ internal static class JobInputs
         && (chat.Messages ?? []).All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer" })
             ? JobSchema.First
             : JobSchema.Tools;
+
+    /// <summary>A run's input has the workflow in it, and is made by the workflow's own address alone.</summary>
+    private static Refusal? RefuseRun(FieldErrors errors, out StoredInput stored)
+    {
+        stored = default;
+        errors.Add("input", "of a run cannot be changed; run the workflow with another input: POST /api/v1/workflows/{name}/runs.");
+        return null;
+    }
 
     private static Refusal? TryReadNoop(ReadOnlySpan<byte> body, JsonElement? input, out StoredInput stored)
     {

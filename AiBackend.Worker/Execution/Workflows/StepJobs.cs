@@ -18,17 +18,9 @@ internal sealed class StepJobs(JobSubmission submission, QueuePools pools)
     /// <param name="step">What is to be done.</param>
     /// <param name="state">The step's row, which names the job.</param>
     /// <param name="values">What placeholders stand for.</param>
-    public async Task SubmitAsync(ClaimedJob run, WorkflowStep step, StepState state, WorkflowValues values)
-    {
-        switch (await submission.SubmitAsync(Draft(run, step, state, values)))
-        {
-            case SubmitOutcome.Accepted or SubmitOutcome.Replayed:
-                return;
-            case var other:
-                // The row is there and names the job: the next attempt submits it.
-                throw new InvalidOperationException($"The job of step {state.Name} was not taken in: {other.GetType().Name}.");
-        }
-    }
+    /// <returns>False when too much is being submitted; nothing was then.</returns>
+    public async Task<bool> SubmitAsync(ClaimedJob run, WorkflowStep step, StepState state, WorkflowValues values) =>
+        await submission.SubmitAsync(Draft(run, step, state, values)) is SubmitOutcome.Accepted or SubmitOutcome.Replayed;
 
     private JobDraft Draft(ClaimedJob run, WorkflowStep step, StepState state, WorkflowValues values)
     {

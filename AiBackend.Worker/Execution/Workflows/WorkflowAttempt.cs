@@ -1,6 +1,7 @@
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Workflows;
 
@@ -15,8 +16,9 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
 {
     private const int MostCharacters = 32 * 1024 * 1024;
 
-    // The leader wakes a run as soon as a step has ended; that it looks by itself is for the case that nobody leads.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
+    // The leader wakes a run as soon as a step has ended; that it looks by itself is for the case that nobody leads. Every look is an attempt.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan SoonAgain = TimeSpan.FromSeconds(1);
 
     public async Task<AttemptEnd> RunAsync(RunningJob running, CancellationToken graceOver)
     {
@@ -38,11 +40,28 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         {
             return AttemptEnd.GivenBack();
         }
+        catch (Exception failure) when (StorageFailures.MayCome(failure))
+        {
+            // What was written is there, and the next look goes on from it.
+            return Again("Postgres did not answer.", SoonAgain);
+        }
     }
 
     private async Task<AttemptEnd> LookAsync(RunningJob running, CancellationToken stop)
     {
         var job = running.Job;
+        if (job.Attempt >= RetryPolicy.MostAttempts)
+        {
+            return AttemptEnd.FailedForGood(
+                new(
+                    "workflow_too_long",
+                    "caller_error",
+                    "It has looked at its steps too often. Split it into several workflows.",
+                    Retryable: false
+                )
+            );
+        }
+
         var run = RunInput.Read(job.Input);
         var rows = await steps.ReadAsync(job.TenantId, job.Lease.JobId, stop);
         if (rows.Sum(row => (long)(row.Text?.Length ?? 0)) > MostCharacters)
@@ -75,13 +94,17 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
             )
         )
         {
-            await SubmitAsync(running, run.Definition, state, values);
+            if (!await SubmitAsync(running, run.Definition, state, values))
+            {
+                // The row names the job: the next look submits it.
+                return Again("Too much is being submitted.", SoonAgain);
+            }
         }
 
         return next.IsOver ? End(run.Definition, next, values) : Wait(next);
     }
 
-    private async Task SubmitAsync(RunningJob running, WorkflowDefinition definition, StepState state, WorkflowValues values)
+    private async Task<bool> SubmitAsync(RunningJob running, WorkflowDefinition definition, StepState state, WorkflowValues values)
     {
         var step = StepOf(definition, state);
         if (state.Item is { } item)
@@ -90,13 +113,18 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
             values = values with { Item = (list[item], item) };
         }
 
-        await jobs.SubmitAsync(running.Job, step, state, values);
+        if (!await jobs.SubmitAsync(running.Job, step, state, values))
+        {
+            return false;
+        }
+
         running.AppendNotice(
             "step_started",
             state.Item is { } number
                 ? FormattableString.Invariant($"{state.Name}, item {number}: job {state.JobId}")
                 : $"{state.Name}: job {state.JobId}"
         );
+        return true;
     }
 
     /// <summary>What does a step, or an item of a map.</summary>
@@ -162,6 +190,10 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         return JsonSerializer.SerializeToElement(text, WireJson.Default.String);
     }
 
+    /// <summary>Waits without a slot, and without having used up a try.</summary>
+    private static AttemptEnd Again(string why, TimeSpan after) =>
+        AttemptEnd.WaitsForProvider(new("steps", "transient", why, Retryable: true), WaitingReasons.Steps, after);
+
     private AttemptEnd Wait(NextSteps next)
     {
         var due = next
@@ -171,11 +203,8 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
             ", ",
             next.All.Where(state => state is { Status: StepStatus.Running, Item: null }).Select(state => state.Name)
         );
-        return AttemptEnd.WaitsForProvider(
-            new("steps", "transient", $"Waits for {open}.", Retryable: true),
-            WaitingReasons.Steps,
-            due.Append(LongestWait).Min() is var wait && wait > TimeSpan.Zero ? wait : TimeSpan.Zero
-        );
+        var wait = due.Append(LongestWait).Min();
+        return Again($"Waits for {open}.", wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
     }
 
     private static AttemptEnd End(WorkflowDefinition definition, NextSteps next, WorkflowValues values)
