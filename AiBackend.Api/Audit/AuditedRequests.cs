@@ -15,7 +15,7 @@ internal static class AuditedRequests
     /// <summary>Marks an endpoint whose scope alone does not say that it is an administrative act.</summary>
     public static IEndpointConventionBuilder Audited(this IEndpointConventionBuilder endpoint) => endpoint.WithMetadata(new AuditedAct());
 
-    /// <summary>Whether what the endpoint does is an administrative act: whoever needs a scope to write, but that of jobs.</summary>
+    /// <summary>Whether what the endpoint does is an administrative act: whoever needs a scope to write, but that of jobs and reviews.</summary>
     public static bool IsAudited(Endpoint endpoint) =>
         endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods is not ["GET"]
         && (endpoint.Metadata.GetMetadata<AuditedAct>() is not null || NeedsScopeToWrite(endpoint));
@@ -23,6 +23,8 @@ internal static class AuditedRequests
     private static bool NeedsScopeToWrite(Endpoint endpoint) =>
         endpoint.Metadata.GetMetadata<IAuthorizeData>()?.Policy is { } policy
         && policy != Policies.WriteJobs
+        // Whoever takes a review decides nothing yet; decisions are marked.
+        && policy != Policies.WriteReviews
         && policy.EndsWith(":write", StringComparison.Ordinal);
 
     /// <summary>Comes after the caller is known.</summary>

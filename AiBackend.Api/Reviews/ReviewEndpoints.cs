@@ -1,3 +1,4 @@
+using AiBackend.Api.Audit;
 using AiBackend.Api.Auth;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
@@ -85,6 +86,7 @@ internal static class ReviewEndpoints
     {
         write
             .MapPost("/{id}/approve", decide.ApproveAsync)
+            .Audited()
             .Describe(
                 "ApproveReview",
                 "Approve a result",
@@ -107,6 +109,7 @@ internal static class ReviewEndpoints
             .Takes<ApproveReviewRequest>();
         write
             .MapPost("/{id}/reject", decide.RejectAsync)
+            .Audited()
             .Describe(
                 "RejectReview",
                 "Refuse a result",

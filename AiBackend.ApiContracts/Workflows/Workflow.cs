@@ -22,6 +22,7 @@ public sealed record RunWorkflowRequest
     public int? Version { get; init; }
 
     /// <summary>What the steps call <c>input</c>; it must fit the workflow's schema.</summary>
+    [System.ComponentModel.Description("What the steps call `input`; it must fit the workflow's schema.")]
     public JsonElement? Input { get; init; }
 
     /// <summary>As of a job; its steps inherit it.</summary>
@@ -54,7 +55,7 @@ public sealed record RunStepState
     public required string Name { get; init; }
 
     /// <summary>The item of a map, from 0; null for the step itself.</summary>
-    public int? Item { get; init; }
+    public int? Index { get; init; }
 
     /// <summary>One of <see cref="RunStepStatuses"/>.</summary>
     public required string Status { get; init; }

@@ -1,5 +1,6 @@
 using System.Text;
 using AiBackend.ApiContracts.Knowledge;
+using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -47,7 +48,7 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
         """;
 
     private const string DeleteSql = """
-        DELETE FROM knowledge_documents WHERE tenant_id = @tenant_id AND collection = @collection AND source = @source
+        DELETE FROM knowledge_documents WHERE tenant_id = @tenant_id AND collection = @collection AND source = @source RETURNING id
         """;
 
     // Any word may match: a question seldom has only words of its answer. Which passages have more of them, and closer together, the rank says.
@@ -71,8 +72,10 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
         CancellationToken cancellationToken
     )
     {
-        await using (var command = For(tenantId, collection, PutSql))
+        await using (var batch = database.CreateAuditedFor([tenantId], PutSql, out var command))
         {
+            command.Parameters.AddWithValue("tenant_id", tenantId);
+            command.Parameters.AddWithValue("collection", collection);
             command.Parameters.AddWithValue("id", Guid.CreateVersion7(now));
             command.Parameters.AddWithValue("source", request.Source!);
             command.Parameters.AddWithValue("title", request.Title ?? request.Source!);
@@ -86,7 +89,7 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
             command.Parameters.AddWithValue("texts", TextPassages.Of(request.Text!).ToArray());
             command.Parameters.AddWithValue("updated_at", (request.UpdatedAt ?? now).ToUniversalTime());
             command.Parameters.AddWithValue("most", options.Value.MaxDocumentsPerTenant);
-            if (await command.ReadAllAsync(Read, cancellationToken) is [var written])
+            if (await batch.ReadAllAsync(Read, cancellationToken) is [var written])
             {
                 return (written, true);
             }
@@ -121,9 +124,11 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
     /// <returns>Whether there was one.</returns>
     public async Task<bool> DeleteAsync(Guid tenantId, string collection, string source, CancellationToken cancellationToken)
     {
-        await using var command = For(tenantId, collection, DeleteSql);
+        await using var batch = database.CreateAuditedFor([tenantId], DeleteSql, out var command);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("collection", collection);
         command.Parameters.AddWithValue("source", source);
-        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+        return await batch.ExecuteScalarAsync(cancellationToken) is not null;
     }
 
     /// <returns>Passages that fit, best first.</returns>

@@ -166,7 +166,7 @@ public sealed class RunStepStore(NpgsqlDataSource database)
         return new RunStepState
         {
             Name = state.Name,
-            Item = state.Item,
+            Index = state.Item,
             Status = state.Status switch
             {
                 StepStatus.Succeeded => RunStepStatuses.Succeeded,

@@ -20,7 +20,7 @@ public sealed partial class FeatureEdgeTests
         // What an answer must be; knows nothing of jobs, so that anything can be checked.
         ["Contracts"] = [],
         // Texts that answers may rest on; who asks, and what for, is the asker's business.
-        ["Knowledge"] = ["Database"],
+        ["Knowledge"] = ["Audit", "Database"],
         // Steps that are jobs; what a step asks of them is checked as for any job.
         ["Workflows"] = ["Audit", "Contracts", "Database", "Jobs"],
         // Texts and what goes into them; of jobs it knows their ids, and what became of those it was used for.

@@ -10,7 +10,7 @@ using AiBackend.Tests.Fixtures;
 namespace AiBackend.Tests.Audit;
 
 /// <summary>Every administrative act that the API has leaves its row, in its own transaction; a new one without a case here fails.</summary>
-public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
+public sealed partial class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
 {
     private const string Body = """{"name":"k","scopes":["jobs:read"]}""";
 
@@ -73,6 +73,18 @@ public sealed class AuditedActTests(ApiServer api) : IClassFixture<ApiServer>
         ["ChangeWebhookSource"] = ("webhook_source", test => test.OnSourceAsync(HttpMethod.Patch, "", """{"enabled":false}""")),
         ["DeleteWebhookSource"] = ("webhook_source", test => test.OnSourceAsync(HttpMethod.Delete, "", null)),
         ["RotateWebhookSource"] = ("webhook_source", test => test.OnSourceAsync(HttpMethod.Post, "/rotate", null)),
+        ["PutDocument"] = ("document", test => test.SendAsync(HttpMethod.Put, Documents, """{"source":"a","text":"t"}""")),
+        ["DeleteDocument"] = ("document", test => test.DeleteDocumentAsync()),
+        ["PutWorkflow"] = ("workflow", test => test.SendAsync(HttpMethod.Put, "/workflows/w1", Steps)),
+        ["DeleteWorkflow"] = ("workflow", test => test.RemoveAsync("/workflows/w2", Steps)),
+        ["SetTool"] = ("tool", test => test.SendAsync(HttpMethod.Put, "/tools/t1", ClientTool)),
+        ["DeleteTool"] = ("tool", test => test.RemoveAsync("/tools/t2", ClientTool)),
+        ["AddPrompt"] = ("prompt", test => test.PostAsync("/prompts", Prompt("p1"))),
+        ["AddPromptVersion"] = ("prompt_version", test => test.OnPromptAsync("p2", HttpMethod.Post, "/versions", Version)),
+        ["SetPromptLabel"] = ("prompt_label", test => test.OnPromptAsync("p3", HttpMethod.Put, "/labels/staging", """{"version":1}""")),
+        ["RollBackPromptLabel"] = ("prompt_label", test => test.RollBackAsync()),
+        ["ApproveReview"] = ("review", test => test.OnReviewAsync("approve", """{"version":1,"override":true,"comment":"so be it"}""")),
+        ["RejectReview"] = ("review", test => test.OnReviewAsync("reject", """{"version":1}""")),
         ["AddKey"] = ("key", test => test.PostAsync("/keys", Body)),
         ["ChangeKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Patch, "", """{"name":"other"}""")),
         ["RollKey"] = ("key", test => test.OnKeyAsync(HttpMethod.Post, "/roll", null)),
