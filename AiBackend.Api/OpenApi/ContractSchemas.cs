@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Tools;
+using AiBackend.ApiContracts.Workflows;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -62,6 +63,12 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
         var replay = Schema(nameof(ReplayRequest));
         replay.Properties!["input"] = new OpenApiSchemaReference(nameof(ChatInput), document);
         replay.AdditionalPropertiesAllowed = false;
+
+        await AddAsync(typeof(RunWorkflowRequest), cancellationToken);
+        Schema(nameof(RunWorkflowRequest)).Properties!["input"] = new OpenApiSchema
+        {
+            Description = "What the steps call `input`; it must fit the workflow's schema.",
+        };
 
         await AddAsync(typeof(BulkFilter), cancellationToken);
         await AddAsync(typeof(BulkReplayRequest), cancellationToken);

@@ -22,7 +22,6 @@ public sealed record RunWorkflowRequest
     public int? Version { get; init; }
 
     /// <summary>What the steps call <c>input</c>; it must fit the workflow's schema.</summary>
-    [System.ComponentModel.Description("What the steps call `input`; it must fit the workflow's schema.")]
     public JsonElement? Input { get; init; }
 
     /// <summary>As of a job; its steps inherit it.</summary>
