@@ -70,6 +70,12 @@ internal sealed class ContractSchemas(OpenApiDocument document, OpenApiDocumentT
             Description = "What the steps call `input`; it must fit the workflow's schema.",
         };
 
+        await AddAsync(typeof(ToolRequest), cancellationToken);
+        Schema(nameof(ToolRequest)).Properties!["parameters"] = new OpenApiSchema { Description = "JSON Schema of the arguments." };
+
+        await AddAsync(typeof(WorkflowEvent), cancellationToken);
+        Schema(nameof(WorkflowEvent)).Properties!["data"] = new OpenApiSchema { Description = "What the step gives." };
+
         await AddAsync(typeof(BulkFilter), cancellationToken);
         await AddAsync(typeof(BulkReplayRequest), cancellationToken);
         await AddAsync(typeof(BulkDiscardRequest), cancellationToken);
