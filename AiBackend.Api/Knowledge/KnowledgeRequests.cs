@@ -21,7 +21,9 @@ internal sealed class KnowledgeRequests(KnowledgeStore store, IOptions<Knowledge
         var collection = CollectionOf(context);
         var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.KnowledgeRequest);
         refusal ??=
-            QueryParameters.CheckNames(context.Request) ?? KnowledgeRules.CheckCollection(collection) ?? KnowledgeRules.Check(request);
+            QueryParameters.CheckNames(context.Request)
+            ?? ResourceNames.Check("collection", collection, "collection")
+            ?? KnowledgeRules.Check(request);
         if (refusal is not null)
         {
             await context.RefuseAsync(refusal);
@@ -50,7 +52,7 @@ internal sealed class KnowledgeRequests(KnowledgeStore store, IOptions<Knowledge
         var collection = CollectionOf(context);
         var refusal =
             QueryParameters.CheckNames(context.Request, "limit", "cursor")
-            ?? KnowledgeRules.CheckCollection(collection)
+            ?? ResourceNames.Check("collection", collection, "collection")
             ?? QueryParameters.TryReadNumber(context.Request, "limit", 1, MaxPage, UsualPage, out _)
             ?? QueryParameters.TryReadText(context.Request, "cursor", out _);
         QueryParameters.TryReadNumber(context.Request, "limit", 1, MaxPage, UsualPage, out var limit);
@@ -77,7 +79,7 @@ internal sealed class KnowledgeRequests(KnowledgeStore store, IOptions<Knowledge
         var collection = CollectionOf(context);
         var refusal =
             QueryParameters.CheckNames(context.Request, "source")
-            ?? KnowledgeRules.CheckCollection(collection)
+            ?? ResourceNames.Check("collection", collection, "collection")
             ?? QueryParameters.TryReadText(context.Request, "source", out _);
         QueryParameters.TryReadText(context.Request, "source", out var source);
         if (refusal is null && source is null)
@@ -104,7 +106,9 @@ internal sealed class KnowledgeRequests(KnowledgeStore store, IOptions<Knowledge
         var collection = CollectionOf(context);
         var (refusal, query) = await StrictBody.ReadAsync(context.Request, WireJson.Default.KnowledgeQuery);
         refusal ??=
-            QueryParameters.CheckNames(context.Request) ?? KnowledgeRules.CheckCollection(collection) ?? KnowledgeRules.Check(query);
+            QueryParameters.CheckNames(context.Request)
+            ?? ResourceNames.Check("collection", collection, "collection")
+            ?? KnowledgeRules.Check(query);
         if (refusal is not null)
         {
             await context.RefuseAsync(refusal);

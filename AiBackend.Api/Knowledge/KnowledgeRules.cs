@@ -1,14 +1,14 @@
 using System.Text;
-using System.Text.RegularExpressions;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Wire;
 using AiBackend.ApiContracts.Knowledge;
 using AiBackend.Core.Knowledge;
 
 namespace AiBackend.Api.Knowledge;
 
 /// <summary>What a document and a search must look like.</summary>
-internal static partial class KnowledgeRules
+internal static class KnowledgeRules
 {
     private const int MaxSource = 500;
     private const int MaxTitle = 300;
@@ -18,15 +18,6 @@ internal static partial class KnowledgeRules
     private const int MaxReaders = 50;
     private const int MaxReader = 100;
     private const double LongestAge = 100 * 365.25 * 86400;
-
-    /// <returns>Why the name of a collection is refused, or null.</returns>
-    public static Refusal? CheckCollection(string name) =>
-        CollectionName().IsMatch(name)
-            ? null
-            : ProblemTypes.InvalidValue.At(
-                "collection",
-                $"The collection is called {Quoted.Of(name)}; a name has 1 to 64 letters, digits, '.', '_', '-' and begins with a letter or digit."
-            );
 
     public static Refusal? Check(KnowledgeRequest request)
     {
@@ -63,7 +54,7 @@ internal static partial class KnowledgeRules
     /// <summary>The same for the member <c>retrieve</c> of a job.</summary>
     public static void CheckOfJob(KnowledgeQuery query, FieldErrors errors)
     {
-        if (query.Collection is null || CheckCollection(query.Collection) is not null)
+        if (query.Collection is null || !ResourceNames.IsName(query.Collection))
         {
             errors.Add(
                 "retrieve.collection",
@@ -108,7 +99,4 @@ internal static partial class KnowledgeRules
             errors.Add(field, $"must list at most {MaxReaders} names of 1 to {MaxReader} characters.");
         }
     }
-
-    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", RegexOptions.None, 1000)]
-    private static partial Regex CollectionName();
 }

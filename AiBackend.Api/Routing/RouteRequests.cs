@@ -73,7 +73,7 @@ internal sealed class RouteRequests(
         int? expected = null;
         var refusal =
             QueryParameters.CheckNames(context.Request)
-            ?? RoutingRules.CheckName(name)
+            ?? ResourceNames.Check("route", name)
             ?? VersionMatch.TryRead(context.Request, out expected);
         if (refusal is null)
         {

@@ -18,15 +18,6 @@ internal sealed partial class RoutingRules(ProviderCatalog catalog, ContractFiel
     private const int MaxKeyLength = 512;
     private const long MostTokens = 1_000_000_000;
 
-    /// <returns>Why the name of a route is refused, or null.</returns>
-    public static Refusal? CheckName(string name) =>
-        RouteName().IsMatch(name)
-            ? null
-            : ProblemTypes.InvalidValue.At(
-                "name",
-                $"The route is called {Quoted.Of(name)}; a name has 1 to 64 letters, digits, '.', '_', '-' and begins with a letter or digit."
-            );
-
     public Refusal? Check(string name, RouteRequest route)
     {
         var errors = new FieldErrors();
@@ -211,9 +202,6 @@ internal sealed partial class RoutingRules(ProviderCatalog catalog, ContractFiel
             errors.Add(field, $"has {Quoted.Of(wrong ?? "null")}; a capability has 1 to 32 lower-case letters, digits, '-' and '_'.");
         }
     }
-
-    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", RegexOptions.CultureInvariant, 1000)]
-    private static partial Regex RouteName();
 
     [GeneratedRegex("^[a-z0-9_-]{1,32}$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Capability();

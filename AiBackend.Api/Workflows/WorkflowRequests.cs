@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Submitting;
@@ -16,7 +15,7 @@ using Npgsql;
 namespace AiBackend.Api.Workflows;
 
 /// <summary><c>/api/v1/workflows</c>: what runs do, and runs.</summary>
-internal sealed partial class WorkflowRequests(
+internal sealed class WorkflowRequests(
     WorkflowStore store,
     WorkflowBounds bounds,
     OutputContracts contracts,
@@ -51,7 +50,7 @@ internal sealed partial class WorkflowRequests(
     public async Task PutAsync(HttpContext context)
     {
         var (refusal, definition) = await StrictBody.ReadAsync(context.Request, WireJson.Default.WorkflowDefinition);
-        refusal ??= QueryParameters.CheckNames(context.Request) ?? CheckName(NameOf(context)) ?? Check(definition);
+        refusal ??= QueryParameters.CheckNames(context.Request) ?? ResourceNames.Check("workflow", NameOf(context)) ?? Check(definition);
         Workflow? added = null;
         if (refusal is null)
         {
@@ -190,14 +189,6 @@ internal sealed partial class WorkflowRequests(
         return errors.ToRefusal();
     }
 
-    private static Refusal? CheckName(string name) =>
-        WorkflowName().IsMatch(name)
-            ? null
-            : ProblemTypes.InvalidValue.At(
-                "name",
-                $"The workflow is called {Quoted.Of(name)}; a name has 1 to 64 letters, digits, '.', '_', '-' and begins with a letter or digit."
-            );
-
     private static Task AnswerAsync(HttpContext context, Refusal? refusal, Workflow? workflow, int status) =>
         refusal is null ? JsonAnswer.WriteAsync(context, status, workflow!, WireJson.Default.Workflow) : context.RefuseAsync(refusal);
 
@@ -209,7 +200,4 @@ internal sealed partial class WorkflowRequests(
         );
 
     private static string NameOf(HttpContext context) => (string)context.Request.RouteValues["name"]!;
-
-    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", RegexOptions.None, 1000)]
-    private static partial Regex WorkflowName();
 }

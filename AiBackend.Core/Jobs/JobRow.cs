@@ -80,21 +80,9 @@ internal static class JobRow
             _ => null,
         };
 
-    /// <summary>The output of a job with a contract, or of a run. A reviewer may have let another text pass, and a run may give a text.</summary>
-    private static JsonElement? JsonOf(string text)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(text, WireJson.Default.JsonElement);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
-
+    // A reviewer may have let another text pass, and a run may give a text.
     private static JobOutput Output(StoredOutput stored, bool isJson) =>
-        new(stored.Text, isJson ? JsonOf(stored.Text) : null, stored.Missing)
+        new(stored.Text, isJson ? StoredJson.ValueOf(stored.Text) : null, stored.Missing)
         {
             ToolCalls = ToolCallsJson.Read(stored.ToolCalls),
             FinishReason = stored.FinishReason,

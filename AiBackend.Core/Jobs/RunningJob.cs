@@ -1,4 +1,3 @@
-// Long because every kind of event is added here, under one lock.
 using System.Text;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Tools;
@@ -83,12 +82,7 @@ public sealed class RunningJob : IDisposable
     /// <summary>Adds a notice for people.</summary>
     public void AppendNotice(string code, string message)
     {
-        lock (_gate)
-        {
-            SettleText();
-            _pending.Add(new PendingEvent(JobEventKind.Notice, JobEventPayload.Of(new NoticeEvent(code, message))));
-        }
-
+        Append(JobEventKind.Notice, JobEventPayload.Of(new NoticeEvent(code, message)));
         _writes.Schedule(this, urgent: false);
     }
 
@@ -97,8 +91,7 @@ public sealed class RunningJob : IDisposable
     {
         lock (_gate)
         {
-            SettleText();
-            _pending.Add(new PendingEvent(JobEventKind.ToolCall, JobEventPayload.Of(new ToolCallEvent(Job.Attempt, call))));
+            Append(JobEventKind.ToolCall, JobEventPayload.Of(new ToolCallEvent(Job.Attempt, call)));
             _streamed = true;
         }
 
@@ -108,12 +101,7 @@ public sealed class RunningJob : IDisposable
     /// <summary>Adds what came of a tool that was run here.</summary>
     public void AppendToolResult(ToolResultEvent result)
     {
-        lock (_gate)
-        {
-            SettleText();
-            _pending.Add(new PendingEvent(JobEventKind.ToolResult, JobEventPayload.Of(result)));
-        }
-
+        Append(JobEventKind.ToolResult, JobEventPayload.Of(result));
         _writes.Schedule(this, urgent: false);
     }
 
@@ -125,7 +113,7 @@ public sealed class RunningJob : IDisposable
             SettleText();
             if (_streamed)
             {
-                _pending.Add(new PendingEvent(JobEventKind.Reset, JobEventPayload.Of(new ResetEvent(Job.Attempt, reason))));
+                Append(JobEventKind.Reset, JobEventPayload.Of(new ResetEvent(Job.Attempt, reason)));
             }
 
             _streamed = false;
@@ -133,24 +121,11 @@ public sealed class RunningJob : IDisposable
     }
 
     /// <summary>The text so far counts as this one.</summary>
-    public void AppendSnapshot(string text)
-    {
-        lock (_gate)
-        {
-            SettleText();
-            _pending.Add(new PendingEvent(JobEventKind.Snapshot, JobEventPayload.Of(new SnapshotEvent(Job.Attempt, text))));
-        }
-    }
+    public void AppendSnapshot(string text) => Append(JobEventKind.Snapshot, JobEventPayload.Of(new SnapshotEvent(Job.Attempt, text)));
 
     /// <summary>What follows was written by another call, and is appended.</summary>
-    public void AppendContinued(string reason)
-    {
-        lock (_gate)
-        {
-            SettleText();
-            _pending.Add(new PendingEvent(JobEventKind.Continued, JobEventPayload.Of(new ContinuedEvent(Job.Attempt, reason))));
-        }
-    }
+    public void AppendContinued(string reason) =>
+        Append(JobEventKind.Continued, JobEventPayload.Of(new ContinuedEvent(Job.Attempt, reason)));
 
     /// <summary>Records how the attempt ended, after everything appended before.</summary>
     /// <returns>False when the lease had passed on; then nothing of it was written.</returns>
@@ -240,6 +215,16 @@ public sealed class RunningJob : IDisposable
         }
     }
 
+    /// <summary>Adds an event behind the text so far.</summary>
+    private void Append(JobEventKind kind, byte[] data)
+    {
+        lock (_gate)
+        {
+            SettleText();
+            _pending.Add(new PendingEvent(kind, data));
+        }
+    }
+
     private void SettleText()
     {
         if (_text.Length > 0)
@@ -282,23 +267,4 @@ public sealed class RunningJob : IDisposable
                 : new PendingEvent(JobEventKind.State, JobEventPayload.Of(_writes.StateAfter(Job, end)))
         );
     }
-}
-
-/// <summary>An event that has no number yet.</summary>
-/// <param name="Kind">What happened.</param>
-/// <param name="Data">Payload as UTF-8 JSON.</param>
-public readonly record struct PendingEvent(JobEventKind Kind, byte[] Data);
-
-/// <summary>What one flush writes for one job.</summary>
-/// <param name="Running">The job.</param>
-/// <param name="AfterSeq">Number of its latest committed event; the first new one is the next.</param>
-/// <param name="Events">New events in order.</param>
-/// <param name="End">How the attempt ended; null while it goes on.</param>
-public sealed record LeasedWrite(RunningJob Running, int AfterSeq, IReadOnlyList<PendingEvent> Events, AttemptEnd? End)
-{
-    /// <summary>The fence.</summary>
-    public JobLease Lease => Running.Job.Lease;
-
-    /// <summary>Number of the last of <see cref="Events"/>.</summary>
-    public int LastSeq => AfterSeq + Events.Count;
 }

@@ -57,6 +57,8 @@ public sealed class RunStepStore(NpgsqlDataSource database)
         SELECT count(*) FROM posted
         """;
 
+    private const string AnyOpenSql = "SELECT EXISTS (SELECT 1 FROM workflow_steps WHERE ended_at IS NULL AND job_id IS NOT NULL)";
+
     // Runs whose steps' jobs have ended go on.
     private const string WakeSql = """
         UPDATE jobs r SET due_at = now()
@@ -114,6 +116,13 @@ public sealed class RunStepStore(NpgsqlDataSource database)
         command.Parameters.AddWithValue("name", name);
         command.Parameters.AddWithValue("data", NpgsqlDbType.Text, (object?)data?.GetRawText() ?? DBNull.Value);
         return await command.ExecuteScalarAsync(cancellationToken) is 1L;
+    }
+
+    /// <returns>Whether any step waits for a job; for the leader, who otherwise has nothing to do.</returns>
+    public async Task<bool> AnyOpenAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(AnyOpenSql);
+        return await command.ExecuteScalarAsync(cancellationToken) is true;
     }
 
     /// <summary>Lets runs go on whose steps have ended; for the leader.</summary>

@@ -10,6 +10,11 @@ internal sealed class WorkflowRounds(RunStepStore steps, CancelJob cancel)
 
     public async Task<TimeSpan> RunAsync(CancellationToken cancellationToken)
     {
+        if (!await steps.AnyOpenAsync(cancellationToken))
+        {
+            return Interval;
+        }
+
         await steps.WakeAsync(cancellationToken);
         foreach (var (tenantId, jobId) in await steps.FindOrphansAsync(cancellationToken))
         {

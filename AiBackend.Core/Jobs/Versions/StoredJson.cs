@@ -10,4 +10,18 @@ public static class StoredJson
     /// <summary>Reads the wire records; unlike <see cref="WireJson.Default"/> it refuses no member.</summary>
     public static WireJson Lenient { get; } =
         new(new JsonSerializerOptions(WireJson.Default.Options) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip });
+
+    /// <summary>The value of a text that may be JSON, such as an answer that a reviewer let pass.</summary>
+    /// <returns>Null when it is none.</returns>
+    public static JsonElement? ValueOf(string text)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(text, WireJson.Default.JsonElement);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 }

@@ -42,6 +42,20 @@ public sealed class DeclaredTool(string name, string? description, JsonElement? 
 /// <summary>A tool that a model asked for, with the arguments as it wrote them.</summary>
 public static class AskedTool
 {
+    /// <summary>Whether arguments are one JSON value, and whole.</summary>
+    public static bool IsJson(string arguments)
+    {
+        try
+        {
+            using var _ = JsonDocument.Parse(arguments);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>As a content of a message.</summary>
     /// <param name="id">Names the call.</param>
     /// <param name="name">The tool.</param>

@@ -53,7 +53,7 @@ internal sealed class ToolCallParts
     public IList<AIContent> ToContents(bool isCut) =>
         [
             .. _parts
-                .Where(part => part.Name.Length > 0 && !(isCut && !IsJson(part.ArgumentsText)))
+                .Where(part => part.Name.Length > 0 && !(isCut && !AskedTool.IsJson(part.ArgumentsText)))
                 .Select(part =>
                     AskedTool.Of(
                         part.Id.Length > 0 ? part.Id : FormattableString.Invariant($"call_{part.Index}"),
@@ -81,19 +81,6 @@ internal sealed class ToolCallParts
         }
 
         return null;
-    }
-
-    private static bool IsJson(string text)
-    {
-        try
-        {
-            using var _ = JsonDocument.Parse(text);
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
     }
 
     internal sealed class Part(int index)

@@ -1,6 +1,3 @@
-// Long because the states of a call and what follows from each are read together.
-using System.Text.Json;
-using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Tools;
@@ -71,25 +68,10 @@ internal sealed class ToolRounds(
 
     /// <summary>Rounds as the model is to see them, after the first <paramref name="skip"/>.</summary>
     public IEnumerable<ChatMessage> MessagesAfter(int skip) =>
-        _calls.GroupBy(call => call.Round).Where(round => round.Key > skip).SelectMany(Messages);
+        _calls.GroupBy(call => call.Round).Where(round => round.Key > skip).SelectMany(RoundTexts.Messages);
 
     /// <summary>The number of the last round.</summary>
     public int Last => _calls.Count == 0 ? 0 : _calls[^1].Round;
-
-    private static IEnumerable<ChatMessage> Messages(IGrouping<int, ToolCall> round)
-    {
-        var first = round.First();
-        IEnumerable<AIContent> said = string.IsNullOrEmpty(first.Said) ? [] : [new TextContent(first.Said)];
-        yield return new ChatMessage(
-            ChatRole.Assistant,
-            [.. said, .. round.Select(call => AskedTool.Of(call.CallId, call.Tool, call.Arguments))]
-        );
-        foreach (var call in round)
-        {
-            var text = call.State == ToolCallState.Failed ? $"Error: {call.Result}" : call.Result;
-            yield return new ChatMessage(ChatRole.Tool, [new FunctionResultContent(call.CallId, text ?? "")]);
-        }
-    }
 
     private bool IsRegistered(ChatToolCall call) => terms.Pinned.Any(tool => tool.Name == call.Function!.Name);
 
@@ -112,7 +94,7 @@ internal sealed class ToolRounds(
             Version = tool?.Version ?? 0,
             Effect = fault is null ? tool!.Effect : null,
             // What is too long or no JSON is not given back to the model.
-            Arguments = fault is not null && (arguments.Length > ToolArguments.MaxBytes || !IsJson(arguments)) ? "{}" : arguments,
+            Arguments = fault is not null && (arguments.Length > ToolArguments.MaxBytes || !AskedTool.IsJson(arguments)) ? "{}" : arguments,
             EffectId = FormattableString.Invariant($"{Job.Lease.JobId:N}-{round}-{position}"),
             State = fault is null ? ToolCallState.Recorded : ToolCallState.Failed,
             Result = fault,
@@ -124,7 +106,7 @@ internal sealed class ToolRounds(
         var approved = await ApproveAsync(round, stop);
         if (approved is not null)
         {
-            return AskedForReview(ReviewReasons.ToolApproval, approved);
+            return RoundTexts.AskedForReview(ReviewReasons.ToolApproval, approved);
         }
 
         await Parallel.ForEachAsync(
@@ -135,7 +117,7 @@ internal sealed class ToolRounds(
         var unknown = OfRound(round).Where(call => call.State == ToolCallState.OutcomeUnknown).ToList();
         if (unknown.Count > 0)
         {
-            return AskedForReview(ReviewReasons.OutcomeUnknown, await AskAsync(unknown, ToolCallState.OutcomeUnknown, stop));
+            return RoundTexts.AskedForReview(ReviewReasons.OutcomeUnknown, await AskAsync(unknown, ToolCallState.OutcomeUnknown, stop));
         }
 
         return await HandOutAsync(round, stop);
@@ -244,7 +226,7 @@ internal sealed class ToolRounds(
 
         var asked = await AskAsync(open, ToolCallState.Sent, stop);
         var patience = TimeSpan.FromSeconds(open.Max(call => Find(call.Tool)?.TimeoutSeconds ?? 1));
-        return AttemptEnd.AskedForTool(new JobQuestion(QuestionOf(asked), patience, WaitDefault.Continue));
+        return AttemptEnd.AskedForTool(new JobQuestion(RoundTexts.QuestionOf(asked), patience, WaitDefault.Continue));
     }
 
     private static bool IsClients(ToolCall call) => !call.HasEnded && call.Effect == ToolEffect.ExternalWait;
@@ -278,21 +260,6 @@ internal sealed class ToolRounds(
             )
         );
 
-    // Without a proposal, so that to approve is to let the job go on.
-    private static AttemptEnd AskedForReview(string reason, IReadOnlyList<ToolCall> calls) =>
-        AttemptEnd.AskedForReview(
-            new JobQuestion(
-                JsonSerializer.Serialize(new ReviewQuestion(reason) { Calls = Questions(calls) }, WireJson.Default.ReviewQuestion)
-            ),
-            proposal: ""
-        );
-
-    private static string QuestionOf(IReadOnlyList<ToolCall> calls) =>
-        JsonSerializer.Serialize(Questions(calls), WireJson.Default.IReadOnlyListToolQuestion);
-
-    private static IReadOnlyList<ToolQuestion> Questions(IReadOnlyList<ToolCall> calls) =>
-        [.. calls.Select(call => new ToolQuestion(call.CallId, call.Tool, call.Version, call.Arguments, call.EffectId))];
-
     private List<ToolCall> OfRound(int round) => [.. _calls.Where(call => call.Round == round)];
 
     private void Keep(ToolCall call)
@@ -306,17 +273,4 @@ internal sealed class ToolRounds(
     /// <summary>The answer about a call: of the attempt that asked, if it came so far.</summary>
     private JobWait? WaitOf(ToolCall call) =>
         call.AskedAttempt is { } attempt ? waits.FirstOrDefault(wait => wait.Attempt == attempt && wait.Answer is not null) : null;
-
-    private static bool IsJson(string text)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
 }

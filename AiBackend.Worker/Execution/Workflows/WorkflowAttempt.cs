@@ -3,6 +3,7 @@ using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Workflows;
 
 namespace AiBackend.Worker.Execution.Workflows;
@@ -173,22 +174,8 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
             };
 
     /// <summary>A step with a contract gives the value, any other one its text.</summary>
-    private static JsonElement OutputOf(string text, WorkflowStep step)
-    {
-        if (step.Contract is not null)
-        {
-            try
-            {
-                return JsonSerializer.Deserialize(text, WireJson.Default.JsonElement);
-            }
-            catch (JsonException)
-            {
-                // A reviewer let another text pass.
-            }
-        }
-
-        return JsonSerializer.SerializeToElement(text, WireJson.Default.String);
-    }
+    private static JsonElement OutputOf(string text, WorkflowStep step) =>
+        (step.Contract is null ? null : StoredJson.ValueOf(text)) ?? JsonSerializer.SerializeToElement(text, WireJson.Default.String);
 
     /// <summary>Waits without a slot, and without having used up a try.</summary>
     private static AttemptEnd Again(string why, TimeSpan after) =>
