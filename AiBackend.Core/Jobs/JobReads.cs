@@ -110,6 +110,10 @@ public sealed class JobReads(
         "SELECT status, last_seq FROM jobs WHERE id = @id AND tenant_id = @tenant_id"
     );
 
+    private static readonly string ActingTermsSql = TenantWall.ActingFor(
+        "SELECT terms FROM job_payloads WHERE job_id = @id AND tenant_id = @tenant_id"
+    );
+
     /// <summary>The least that says whether a job can be read and how far its log goes.</summary>
     /// <returns>Null when the tenant has no job with this id.</returns>
     public async Task<JobHead?> FindHeadAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
@@ -117,6 +121,13 @@ public sealed class JobReads(
         await using var head = await OpenAsync(ActingHeadSql, tenantId, jobId, cancellationToken);
         await using var reader = await head.Command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? new JobHead((JobStatus)reader.GetInt16(0), reader.GetInt32(1)) : null;
+    }
+
+    /// <returns>What was pinned when the job was accepted; <see cref="JobTerms.None"/> also when there is no such job.</returns>
+    public async Task<JobTerms> FindTermsAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+        await using var terms = await OpenAsync(ActingTermsSql, tenantId, jobId, cancellationToken);
+        return JobTerms.Read(await terms.Command.ExecuteScalarAsync(cancellationToken) as string);
     }
 
     /// <returns>The job with its output, or null when the tenant has none with this id.</returns>

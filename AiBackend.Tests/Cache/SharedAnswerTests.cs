@@ -1,5 +1,7 @@
 using AiBackend.Core.Cache;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Waits;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Simulator;
@@ -153,6 +155,40 @@ public sealed class SharedAnswerTests(PostgresServer postgres, RedisServer redis
         // The job that was rescued finds another one leading, and waits like the rest.
         var again = await core.ClaimAsync(leader.Id);
         Assert.Equal(new FlightEntry.Follows(one.Id), await answers.EnterAsync(again.Job, TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task What_a_person_or_a_timeout_let_pass_is_not_shared()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var core = await CoreHost.StartAsync(
+            database.ConnectionString,
+            redis.ConnectionString,
+            builder => builder.AddSharedAnswers()
+        );
+        foreach (var isAsked in (bool[])[true, false])
+        {
+            var id = await core.SubmitAsync(Draft());
+            var running = await core.ClaimAsync(id);
+            Assert.IsType<FlightEntry.Leads>(await core.Get<SharedAnswers>().EnterAsync(running.Job, TestRun.Cancel));
+            var by = new ApiContracts.Jobs.ServedBy("sim", "sim-fast", null, 0, Simulated: true);
+            if (isAsked)
+            {
+                var asks = AttemptEnd.AskedForReview(new("{}", Timeout: null, WaitDefault.Reject), "Wrong") with { ServedBy = by };
+                Assert.True(await running.EndAsync(asks));
+                var wait = new WaitKey(ApiKeyStore.DefaultTenant, id, 1);
+                await core.Get<AnswerWait>().ReviewAcceptsAsync(wait, editedText: null, words: null, TestRun.Cancel);
+            }
+            else
+            {
+                Assert.True(await running.EndAsync(AttemptEnd.Succeeded("Right") with { ServedBy = by }));
+            }
+
+            Assert.Equal(JobStatus.Completed, await core.StatusAsync(id));
+            await core.Get<SharedAnswers>().SettleAsync(TestRun.Cancel);
+            Assert.Equal(0, await core.ScalarAsync<int>("SELECT count(*) FROM flights"));
+            Assert.Equal(isAsked ? 0 : 1, await core.ScalarAsync<int>("SELECT count(*) FROM cached_answers"));
+        }
     }
 
     /// <summary>Submits and claims a job, lets it enter, and ends its attempt if it has to wait.</summary>

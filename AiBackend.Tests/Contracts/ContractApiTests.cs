@@ -26,19 +26,40 @@ public sealed class ContractApiTests(ApiServer api) : IClassFixture<ApiServer>
     [Fact]
     public async Task A_routes_contract_holds_for_jobs_that_have_none()
     {
-        using var put = await api.Http.PutAsync(
-            new Uri("/api/v1/routes/invoices", UriKind.Relative),
-            Json(
-                $$"""{"targets":[{"provider":"{{api.App.Services.GetRequiredService<Core.Providers.ProviderCatalog>().Providers[0].Name}}","model":"sim"}],"contract":{"schema":{"type":"array"} } }"""
-            ),
-            TestRun.Cancel
-        );
-        Assert.True(put.IsSuccessStatusCode, await put.Content.ReadAsStringAsync(TestRun.Cancel));
+        await PutRouteAsync("invoices", "array");
 
-        var plain = await api.SubmitAsync(ApiServer.Chat.Replace("\"chat\"", "\"chat\",\"model\":\"invoices\"", StringComparison.Ordinal));
+        var plain = await api.SubmitAsync(OfRoute("invoices"));
 
         var terms = JobTerms.Read(await ScalarAsync<string>($"SELECT terms FROM job_payloads WHERE job_id = '{plain.Id}'"));
         Assert.Equal("array", terms.Contract!.Schema!.Value.GetProperty("type").GetString());
+    }
+
+    [Fact]
+    public async Task I_3_a_repeat_finds_its_job_whatever_contract_the_route_has_meanwhile()
+    {
+        await PutRouteAsync("orders", "array");
+        var first = await api.SubmitAsync(OfRoute("orders"), ("Idempotency-Key", "route-contract"));
+        await PutRouteAsync("orders", "object");
+
+        var again = await api.SubmitAsync(OfRoute("orders"), ("Idempotency-Key", "route-contract"));
+
+        Assert.Equal(first.Id, again.Id);
+    }
+
+    [Fact]
+    public async Task What_is_retrieved_is_not_shared_and_the_request_says_so()
+    {
+        using var response = await api.PostAsync(
+            ApiServer.Chat.Replace(
+                "\"chat\"",
+                """
+                "chat","cache":"read_write","retrieve":{"collection":"manuals"}
+                """,
+                StringComparison.Ordinal
+            )
+        );
+
+        Assert.Contains("retrieve", Assert.Single((await ApiServer.ReadProblemAsync(response)).Errors!["cache"]), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -92,6 +113,20 @@ public sealed class ContractApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         return JsonSerializer.Deserialize(await response.Content.ReadAsStringAsync(TestRun.Cancel), WireJson.Default.ContractCheckResult)!;
     }
+
+    private async Task PutRouteAsync(string route, string type)
+    {
+        var provider = api.App.Services.GetRequiredService<Core.Providers.ProviderCatalog>().Providers[0].Name;
+        using var put = await api.Http.PutAsync(
+            new Uri($"/api/v1/routes/{route}", UriKind.Relative),
+            Json($$"""{"targets":[{"provider":"{{provider}}","model":"sim"}],"contract":{"schema":{"type":"{{type}}"} } }"""),
+            TestRun.Cancel
+        );
+        Assert.True(put.IsSuccessStatusCode, await put.Content.ReadAsStringAsync(TestRun.Cancel));
+    }
+
+    private static string OfRoute(string route) =>
+        ApiServer.Chat.Replace("\"chat\"", $"\"chat\",\"model\":\"{route}\"", StringComparison.Ordinal);
 
     private static string Job(string contract) =>
         ApiServer.Chat.Replace("\"chat\"", "\"chat\",\"contract\":" + contract, StringComparison.Ordinal);

@@ -225,7 +225,10 @@ internal sealed class JobRequestRules(
         string? idempotencyKey
     )
     {
-        var pinned = terms.Of(request, type, input.Prompt is not null, input.Tools);
+        var asked = JobTermsRules.Asked(request, type, input.Tools);
+        var model = request.Model ?? ProviderCatalog.DefaultRoute;
+        // With a prompt the route is known when its version is.
+        var pinned = type == JobType.Chat && input.Prompt is null ? terms.OfChat(asked, model) : asked;
         var draft = new JobDraft
         {
             Id = ids.Next(),
@@ -233,8 +236,8 @@ internal sealed class JobRequestRules(
             KeyId = caller.KeyId,
             Type = type,
             Priority = priority,
-            Model = request.Model ?? ProviderCatalog.DefaultRoute,
-            Pool = pools.PoolOf(request.Model ?? ProviderCatalog.DefaultRoute),
+            Model = model,
+            Pool = pools.PoolOf(model),
             MaxAttempts = request.MaxAttempts ?? JobDraft.DefaultMaxAttempts,
             NotBefore = Stored(request.NotBefore),
             Deadline = Stored(request.Deadline),
@@ -258,7 +261,11 @@ internal sealed class JobRequestRules(
 
         if (idempotencyKey is not null)
         {
-            draft = draft with { Fingerprint = JobFingerprint.Of(draft) };
+            // What the route adds is not the caller's: it may be another one when the request comes again.
+            draft = draft with
+            {
+                Fingerprint = JobFingerprint.Of(draft with { Terms = asked.ToColumn() }),
+            };
         }
 
         if (request.Priority is null && draft.Priority < HighestOf(caller))

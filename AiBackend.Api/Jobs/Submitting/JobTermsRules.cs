@@ -29,6 +29,14 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
             );
         }
 
+        if (request.Retrieve is not null && request.Cache is "read_write")
+        {
+            errors.Add(
+                "cache",
+                "is \"read_write\"; the answer of a job with retrieve is not shared, because what is retrieved changes with the documents. Leave one of them out."
+            );
+        }
+
         if (type != JobType.Chat)
         {
             Only("contract", request.Contract);
@@ -52,17 +60,20 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
         }
     }
 
-    /// <summary>A contract of the route holds where the job has none. With a prompt that is decided when its version is known.</summary>
+    /// <summary>What the request says, and nothing that can change between it and its repeat.</summary>
     /// <remarks>Versions of tools are pinned when the job is new, see <see cref="PinTools"/>.</remarks>
-    public JobTerms Of(SubmitJobRequest request, JobType type, bool hasPrompt, IReadOnlyList<string>? tools) =>
+    public static JobTerms Asked(SubmitJobRequest request, JobType type, IReadOnlyList<string>? tools) =>
         type == JobType.Chat
             ? new JobTerms
             {
-                Contract = request.Contract ?? (hasPrompt ? null : OfRoute(request.Model ?? ProviderCatalog.DefaultRoute)),
+                Contract = request.Contract,
                 Retrieve = request.Retrieve,
                 Tools = tools is null ? null : new ToolTerms([.. tools.Select(name => new PinnedTool(name, 0))], request.MaxToolCalls),
             }
             : JobTerms.None;
+
+    /// <summary>A contract of the route holds where the job has none.</summary>
+    public JobTerms OfChat(JobTerms asked, string model) => asked with { Contract = asked.Contract ?? OfRoute(model) };
 
     /// <summary>The terms of a job with a prompt: of contracts the job's holds before the prompt's, and that before the route's.</summary>
     public JobTerms OfPrompt(JobTerms own, string model, string pin, OutputContract? contract) =>

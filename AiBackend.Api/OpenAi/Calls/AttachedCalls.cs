@@ -54,7 +54,7 @@ internal sealed class AttachedCalls(
             case Acceptance.New(var committed, var createdAt):
                 call = new AcceptedCall(
                     AcceptedJob.Of(committed, createdAt),
-                    ToldFrom(draft, FirstEvent),
+                    ToldFrom(JobTerms.Read(draft.Terms), FirstEvent),
                     draft.IdempotencyKey is not null
                 );
                 break;
@@ -62,12 +62,14 @@ internal sealed class AttachedCalls(
                 context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
                 var head = await jobs.FindHeadAsync(draft.TenantId, jobId, context.RequestAborted);
                 var job = await jobs.FindAsync(draft.TenantId, jobId, context.RequestAborted);
+                // Not those of this request: the route may have another contract by now.
+                var terms = await jobs.FindTermsAsync(draft.TenantId, jobId, context.RequestAborted);
                 if (head is null || job is null)
                 {
                     return (AcceptedJob.Deleted(jobId), null!);
                 }
 
-                call = new AcceptedCall(job, ToldFrom(draft, head.Value.LastSeq), MayComeBack: true);
+                call = new AcceptedCall(job, ToldFrom(terms, head.Value.LastSeq), MayComeBack: true);
                 break;
             case Acceptance.Refused(var why):
                 return (why, null!);
@@ -80,7 +82,7 @@ internal sealed class AttachedCalls(
     }
 
     /// <summary>An answer that a better one may replace is told when it is over: who can only append cannot take anything back.</summary>
-    private static int ToldFrom(JobDraft draft, int lastSeq) => JobTerms.Read(draft.Terms).MayAnswerAnew ? int.MaxValue : lastSeq;
+    private static int ToldFrom(JobTerms terms, int lastSeq) => terms.MayAnswerAnew ? int.MaxValue : lastSeq;
 
     /// <summary>Sends the job's answer while it is written. Whom we send away may come back when the view says how.</summary>
     public Task StreamAsync(HttpContext context, AcceptedCall call, bool isDetached, AnswerView view) =>

@@ -1,3 +1,6 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.Tests.EndToEnd;
 using AiBackend.Tests.Fixtures;
 
@@ -24,6 +27,31 @@ internal static class Lessons
     /// <param name="status">What it answers: 400 is the caller's own error; 402 to 404 are an operator's to mend, so the job is a dead letter. Never 401: then nobody asks the provider any more.</param>
     public static Task<string> TeachRefusalAsync(this Stack stack, string? model = null, int status = 400) =>
         stack.TeachAsync(model ?? NewModel, new() { ["error_rate"] = 1, ["error_status"] = status });
+
+    /// <summary>A job whose model never keeps its contract, so that a person has to look at the answer.</summary>
+    public static async Task<Guid> AskForReviewAsync(this Stack stack)
+    {
+        var model = await stack.TeachAsync(NewModel, new() { ["json"] = "wrong_type" });
+        const string Schema = """{"type":"object","properties":{"total":{"type":"number"}},"required":["total"]}""";
+        using var response = await stack.Api.PostAsync(
+            new Uri("/api/v1/jobs", UriKind.Relative),
+            new StringContent(
+                $$"""{"type":"chat","model":"{{model}}","input":{"messages":[{"role":"user","content":"What is the total?"}]},"contract":{"schema":{{Schema}},"on_violation":"review"} }""",
+                System.Text.Encoding.UTF8,
+                "application/json"
+            ),
+            TestRun.Cancel
+        );
+        var body = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+        Assert.True(response.IsSuccessStatusCode, body);
+        var id = JsonSerializer.Deserialize(body, WireJson.Default.Job)!.Id;
+        await Eventually.TrueAsync(
+            async token => (await new JobClient(stack).GetAsync(id, token)).Status == JobStatuses.WaitingForReview,
+            "the answer waits for a person",
+            TimeSpan.FromSeconds(60)
+        );
+        return id;
+    }
 
     private static string NewModel => $"sim-{Guid.CreateVersion7():N}";
 

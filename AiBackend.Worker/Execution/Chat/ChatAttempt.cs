@@ -184,18 +184,19 @@ internal sealed class ChatAttempt(
             },
             Usage = new JobUsage(0, 0, 0, 0),
             FirstTokenAfter = TimeSpan.Zero,
-            // Whose answer it was had the same contract.
-            Checks = terms.Contract is null
-                ? []
-                :
-                [
-                    new ContractCheck
-                    {
-                        Verdict = Verdicts.Valid,
-                        Provider = hit.Provider,
-                        Model = hit.Model,
-                    },
-                ],
+            // Whose answer it was had the same contract, and kept it. A model that asks for tools has not answered yet.
+            Checks =
+                terms.Contract is null || hit.ToolCalls.Count > 0
+                    ? []
+                    :
+                    [
+                        new ContractCheck
+                        {
+                            Verdict = Verdicts.Valid,
+                            Provider = hit.Provider,
+                            Model = hit.Model,
+                        },
+                    ],
         };
     }
 
