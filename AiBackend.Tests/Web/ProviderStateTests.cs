@@ -29,6 +29,30 @@ public sealed class ProviderStateTests
         );
     }
 
+    [Fact]
+    public async Task The_overview_says_how_often_models_keep_their_contracts_at_once_where_any_has_one()
+    {
+        await using var api = await StubApi.StartAsync();
+        using var site = await SiteProcess.StartAsync("Development", api.Address);
+        var before = await site.Http.GetStringAsync("/ops", TestRun.Cancel);
+        api.Contracts = [new ContractRate("one", "sharp", 200, 199), new ContractRate("two", "dull", 3, 0)];
+
+        var html = await site.Http.GetStringAsync("/ops", TestRun.Cancel);
+
+        Assert.DoesNotContain("Output contracts", before, StringComparison.Ordinal);
+        Assert.Equal(["sharp one 200 99.5 %", "dull two 3 0 %"], RowsOf(html, "data-contracts"));
+    }
+
+    private static IEnumerable<string> RowsOf(string html, string table)
+    {
+        var body = html[html.IndexOf(table, StringComparison.Ordinal)..];
+        body = body[body.IndexOf("<tbody>", StringComparison.Ordinal)..body.IndexOf("</tbody>", StringComparison.Ordinal)];
+        return body.Split("</tr>")
+            .Select(row => System.Text.RegularExpressions.Regex.Replace(row, "<[^>]*>", " "))
+            .Select(row => System.Text.RegularExpressions.Regex.Replace(System.Net.WebUtility.HtmlDecode(row), @"\s+", " ").Trim())
+            .Where(row => row.Length > 0);
+    }
+
     private static string StateOf(string html, string provider)
     {
         var row = html[html.IndexOf($"<td class=\"lead\">{provider}</td>", StringComparison.Ordinal)..];

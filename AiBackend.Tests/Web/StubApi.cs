@@ -42,6 +42,9 @@ internal sealed class StubApi : IAsyncDisposable
     /// <summary>How good the told waits were.</summary>
     public Calibration? Calibration { get; set; }
 
+    /// <summary>How often models keep contracts.</summary>
+    public IReadOnlyList<ContractRate> Contracts { get; set; } = [];
+
     /// <summary>While true, the Api does not say which providers it has.</summary>
     public bool HidesProviders { get; set; }
 
@@ -98,7 +101,7 @@ internal sealed class StubApi : IAsyncDisposable
         _app.MapGet("/api/v1/workers", () => Json(new WorkerList([]), WireJson.Default.WorkerList));
         _app.MapGet("/api/v1/queues", () => Json(new QueueList([], []) { Capacity = Capacity }, WireJson.Default.QueueList));
         _app.MapGet("/api/v1/alerts", () => Json(new ApiContracts.DeadLetters.AlertList([]), WireJson.Default.AlertList));
-        _app.MapGet("/api/v1/stats", () => Json(Idle with { Calibration = Calibration }, WireJson.Default.Stats));
+        _app.MapGet("/api/v1/stats", () => Json(Idle with { Calibration = Calibration, Contracts = Contracts }, WireJson.Default.Stats));
         _app.MapGet("/api/v1/usage", () => Json(new UsageReport(Day, Day, Usage), WireJson.Default.UsageReport));
         _app.MapGet("/api/v1/budgets", () => Json(new BudgetList([]), WireJson.Default.BudgetList));
         _app.MapGet(
