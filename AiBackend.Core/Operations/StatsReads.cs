@@ -80,7 +80,7 @@ public sealed class StatsReads(
     private const string ContractsSql = """
         SELECT coalesce(first ->> 'provider', ''), coalesce(first ->> 'model', ''), count(*),
                count(*) FILTER (WHERE first ->> 'verdict' = 'valid' AND first -> 'repaired' = '[]'::jsonb)
-          FROM (SELECT checks::jsonb -> 0 AS first FROM job_attempts
+          FROM (SELECT first_check(checks) AS first FROM job_attempts
                  WHERE job_id >= @from AND checks IS NOT NULL ORDER BY job_id DESC LIMIT 20000) checked
          GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50
         """;

@@ -18,7 +18,7 @@ public sealed class PromptStatisticsReads(NpgsqlDataSource database, TimeProvide
                percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM j.finished_at - j.started_at)::float8)
           FROM job_payloads p
           JOIN jobs j ON j.id = p.job_id
-          LEFT JOIN LATERAL (SELECT (array_agg(t.checks::jsonb -> 0 ORDER BY t.attempt) FILTER (WHERE t.checks IS NOT NULL))[1] AS first,
+          LEFT JOIN LATERAL (SELECT (array_agg(first_check(t.checks) ORDER BY t.attempt) FILTER (WHERE t.checks IS NOT NULL))[1] AS first,
                                     sum(t.cost_usd) AS cost_usd, sum(t.input_tokens) AS input_tokens, sum(t.output_tokens) AS output_tokens
                                FROM job_attempts t WHERE t.job_id = p.job_id) a ON true
          WHERE p.tenant_id = @tenant_id AND prompt_of(p.terms) = ANY (@pins) AND p.job_id >= @from
