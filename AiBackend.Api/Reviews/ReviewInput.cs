@@ -1,43 +1,21 @@
 using System.Text.Json;
+using AiBackend.Core.Contracts;
 
 namespace AiBackend.Api.Reviews;
 
 /// <summary>What a job was asked, as text for rules that look for citations.</summary>
 internal static class ReviewInput
 {
-    /// <summary>Every text in the input, in order.</summary>
-    public static string TextOf(JsonElement? input)
-    {
-        var texts = new List<string>();
-        if (input is { } root)
-        {
-            Collect(root, texts);
-        }
+    /// <summary>What may be quoted of the input, in order; what was looked up since is not kept.</summary>
+    public static string TextOf(JsonElement? input) =>
+        input is { ValueKind: JsonValueKind.Object } root
+        && root.TryGetProperty("messages", out var messages)
+        && messages.ValueKind == JsonValueKind.Array
+            ? CitedSource.Join(messages.EnumerateArray().Where(IsQuotable).Select(message => TextOf(message, "content") ?? ""))
+            : "";
 
-        return string.Join('\n', texts);
-    }
+    private static bool IsQuotable(JsonElement message) => CitedSource.IsQuotable(TextOf(message, "role"));
 
-    private static void Collect(JsonElement value, List<string> texts)
-    {
-        switch (value.ValueKind)
-        {
-            case JsonValueKind.Object:
-                foreach (var member in value.EnumerateObject())
-                {
-                    Collect(member.Value, texts);
-                }
-
-                break;
-            case JsonValueKind.Array:
-                foreach (var item in value.EnumerateArray())
-                {
-                    Collect(item, texts);
-                }
-
-                break;
-            case JsonValueKind.String:
-                texts.Add(value.GetString()!);
-                break;
-        }
-    }
+    private static string? TextOf(JsonElement message, string name) =>
+        message.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

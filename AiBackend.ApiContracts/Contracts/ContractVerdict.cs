@@ -19,7 +19,7 @@ public sealed record ContractCheck
     /// <summary>What was mended without the model, see <see cref="Repairs"/>.</summary>
     public IReadOnlyList<string> Repaired { get; init; } = [];
 
-    /// <summary>What is wrong; none when the answer is valid.</summary>
+    /// <summary>What is wrong; none when the answer is valid. At most 20, and one with the rule <c>more</c> when there are more.</summary>
     public IReadOnlyList<ContractViolation> Violations { get; init; } = [];
 }
 
@@ -40,7 +40,7 @@ public static class Verdicts
     /// <summary>The answer keeps its contract.</summary>
     public const string Valid = "valid";
 
-    /// <summary>It is no JSON.</summary>
+    /// <summary>It is no JSON, or none that could be stored and compared.</summary>
     public const string Parse = "parse";
 
     /// <summary>It does not fit the schema.</summary>
@@ -81,7 +81,7 @@ public sealed record CheckContractRequest
     /// <summary>What a model might have answered.</summary>
     public string? Text { get; init; }
 
-    /// <summary>What it was asked, for <c>cited</c>; empty when it is left out.</summary>
+    /// <summary>What may be quoted, for <c>cited</c>; empty when it is left out.</summary>
     public string? Source { get; init; }
 }
 

@@ -131,7 +131,7 @@ public static class ContractRules
     /// <summary>No value twice.</summary>
     public const string Unique = "unique";
 
-    /// <summary>Texts that stand in the job's input, word for word.</summary>
+    /// <summary>Texts that stand, word for word, in what users, tools and looked-up passages say.</summary>
     public const string Cited = "cited";
 
     /// <summary>Absolute addresses with an allowed scheme and without a user name.</summary>

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.Core.Texts;
 
 namespace AiBackend.Core.Contracts;
 
@@ -17,8 +18,8 @@ internal static class JsonRepair
     /// <summary>Reads an answer that should be JSON.</summary>
     /// <param name="text">What the model wrote.</param>
     /// <param name="mayMend">Whether anything but JSON alone is accepted.</param>
-    /// <param name="fault">Why it is no JSON, when it is none.</param>
-    /// <returns>The value, the JSON that is the output, and what was mended; null when it is no JSON.</returns>
+    /// <param name="fault">Why it is none that could be the output, when it is none.</param>
+    /// <returns>The value, the JSON that is the output, and what was mended; null when it is no JSON, or none that could be stored.</returns>
     public static RepairedJson? Read(string text, bool mayMend, out string fault)
     {
         if (Parse(text, Strict, out fault) is { } whole)
@@ -38,7 +39,7 @@ internal static class JsonRepair
             return new RepairedJson(inner, found, repairs);
         }
 
-        return Parse(found, Lenient, out _) is { } loose
+        return Parse(found, Lenient, out fault) is { } loose
             ? new RepairedJson(
                 loose,
                 JsonSerializer.Serialize(loose, ApiContracts.WireJson.Default.JsonElement),
@@ -49,15 +50,15 @@ internal static class JsonRepair
 
     private static JsonElement? Parse(string text, JsonDocumentOptions options, out string fault)
     {
-        fault = "";
         try
         {
-            using var document = JsonDocument.Parse(text, options);
-            return document.RootElement.Clone();
+            var value = StorableJson.Parse(text, options, out var unstorable);
+            fault = unstorable is null ? "" : $"cannot be the output: {unstorable}.";
+            return value;
         }
         catch (JsonException notJson)
         {
-            fault = notJson.Message;
+            fault = $"is not JSON: {notJson.Message}";
             return null;
         }
     }

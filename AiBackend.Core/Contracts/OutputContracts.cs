@@ -18,8 +18,6 @@ public sealed record CheckedAnswer(ContractCheck Check, string Text)
 /// <summary>Lays contracts on answers. Asks nobody: what a judge says is asked elsewhere.</summary>
 public sealed class OutputContracts
 {
-    private const int MostViolations = 20;
-
     // 30 days.
     private const int MostReviewSeconds = 2_592_000;
 
@@ -73,18 +71,18 @@ public sealed class OutputContracts
     /// <param name="contract">Accepted by <see cref="Refuse"/>.</param>
     /// <param name="text">What the model wrote.</param>
     /// <param name="finishReason">Why it ended.</param>
-    /// <param name="source">What the model was given, as text.</param>
+    /// <param name="source">What it may quote, see <see cref="CitedSource"/>.</param>
     public CheckedAnswer Check(OutputContract contract, string text, string? finishReason, string source)
     {
         var mayMend = contract.OnViolation != ContractPolicies.Fail;
         CheckedAnswer found;
-        if (JsonRepair.Read(text, mayMend, out var notJson) is { } read)
+        if (JsonRepair.Read(text, mayMend, out var fault) is { } read)
         {
             found = CheckValue(contract, read, mayMend, source);
         }
         else
         {
-            found = Broken(Verdicts.Parse, text, [], new ContractViolation("", "json", $"is not JSON: {notJson}"));
+            found = Broken(Verdicts.Parse, text, [], Violations.Of("", "json", fault));
         }
 
         // What ended too early is not wrong, but short: asking the same again would end as early.
@@ -115,6 +113,7 @@ public sealed class OutputContracts
     private CheckedAnswer CheckValue(OutputContract contract, RepairedJson read, bool mayMend, string source)
     {
         var budget = new EvaluationBudget();
+        var looksAt = Verdicts.Schema;
         try
         {
             if (contract.Schema is { ValueKind: not JsonValueKind.Null } schema)
@@ -122,18 +121,19 @@ public sealed class OutputContracts
                 (read, var misfits) = Fit(schema, read, mayMend, budget);
                 if (misfits.Count > 0)
                 {
-                    return Broken(Verdicts.Schema, read.Text, read.Repairs, [.. misfits]);
+                    return Broken(looksAt, read.Text, read.Repairs, [.. misfits]);
                 }
             }
 
-            var broken = (contract.Rules ?? []).SelectMany(rule => _rules.Check(rule, read.Value, source)).Take(MostViolations).ToArray();
-            return broken.Length > 0
-                ? Broken(Verdicts.Rule, read.Text, read.Repairs, broken)
+            looksAt = Verdicts.Rule;
+            var broken = _rules.Check(contract.Rules ?? [], read.Value, new Quotations(source, budget), budget);
+            return broken.Count > 0
+                ? Broken(looksAt, read.Text, read.Repairs, [.. broken])
                 : new CheckedAnswer(new ContractCheck { Verdict = Verdicts.Valid, Repaired = read.Repairs }, read.Text);
         }
         catch (EvaluationLimitException tooLong)
         {
-            return Broken(Verdicts.Schema, read.Text, read.Repairs, new ContractViolation("", "evaluation", tooLong.Message));
+            return Broken(looksAt, read.Text, read.Repairs, Violations.Of("", "evaluation", tooLong.Message));
         }
     }
 

@@ -36,8 +36,11 @@ public static class WaitingReasons
     /// <summary>An equal job asks for it; followed by a colon and that job's id.</summary>
     public const string SingleFlight = "single_flight";
 
+    /// <summary>The database did not answer when something for the model was looked up.</summary>
+    public const string Storage = "storage";
+
     /// <summary>Waits in which nobody was asked and nobody has failed.</summary>
-    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused, SingleFlight, Steps];
+    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused, SingleFlight, Steps, Storage];
 
     /// <summary>The steps of the workflow's run are under way.</summary>
     public const string Steps = "steps";

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using AiBackend.Core.Contracts.Schemas;
+using AiBackend.Core.Texts;
 
 namespace AiBackend.Core.Tools;
 
@@ -28,8 +29,12 @@ public static class ToolArguments
 
         try
         {
-            using var document = JsonDocument.Parse(arguments, new JsonDocumentOptions { MaxDepth = 32 });
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            if (StorableJson.Parse(arguments, new JsonDocumentOptions { MaxDepth = 32 }, out var unstorable) is not { } value)
+            {
+                return $"The arguments cannot be taken: {unstorable}.";
+            }
+
+            if (value.ValueKind != JsonValueKind.Object)
             {
                 return "The arguments must be a JSON object.";
             }
@@ -39,7 +44,7 @@ public static class ToolArguments
                 return null;
             }
 
-            var misfits = new SchemaEvaluation(given, new EvaluationBudget()).Run(document.RootElement);
+            var misfits = new SchemaEvaluation(given, new EvaluationBudget()).Run(value);
             return misfits.Count == 0
                 ? null
                 : "The arguments do not fit: "

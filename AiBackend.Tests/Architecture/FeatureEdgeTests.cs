@@ -14,11 +14,13 @@ public sealed partial class FeatureEdgeTests
         ["Database"] = ["Faults"],
         ["Redis"] = [],
         ["Telemetry"] = [],
+        // What of texts and JSON can be stored; for whoever takes them from outside.
+        ["Texts"] = [],
         // Tables write it down by themselves; who acts is said by whoever changes one.
         ["Audit"] = ["Database"],
         ["Tenancy"] = ["Audit", "Database", "Telemetry"],
         // What an answer must be; knows nothing of jobs, so that anything can be checked.
-        ["Contracts"] = [],
+        ["Contracts"] = ["Texts"],
         // Texts that answers may rest on; who asks, and what for, is the asker's business.
         ["Knowledge"] = ["Audit", "Database"],
         // Steps that are jobs; what a step asks of them is checked as for any job.
@@ -32,14 +34,14 @@ public sealed partial class FeatureEdgeTests
         // Sends messages, whoever wrote them and whatever they are about.
         ["Webhooks"] = ["Audit", "Database", "Egress", "Secrets", "Telemetry", "Tenancy"],
         // What models call: arguments are checked like answers, calls leave by the guard, and jobs wait for them.
-        ["Tools"] = [.. Ground, "Contracts", "Egress", "Jobs", "Secrets"],
+        ["Tools"] = [.. Ground, "Contracts", "Egress", "Jobs", "Secrets", "Texts"],
         // What is stored and nobody may read.
         ["Secrets"] = [],
         // What a job is depends on nobody who moves, shows or runs it.
         // Decisions of reviewers are written down in the audit log.
-        ["Jobs"] = ["Audit", "Database", "Faults", "Telemetry", "Tenancy"],
+        ["Jobs"] = ["Audit", "Database", "Faults", "Telemetry", "Tenancy", "Texts"],
         // A call to a model knows nothing of jobs, so that anything can make one.
-        ["Providers"] = ["Faults", "Telemetry"],
+        ["Providers"] = ["Faults", "Telemetry", "Texts"],
         ["Queue"] = [.. Ground, "Jobs"],
         // Counts calls for providers, which do not know where.
         ["Admission"] = [.. Ground, "Money", "Providers"],

@@ -25,6 +25,34 @@ public sealed class LadderTests
     public void P_11_each_policy_climbs_its_rungs_once_and_ends(string? policy, bool hasStronger, LadderStep[] steps) =>
         Assert.Equal(steps, Climb(policy, Wrong, hasStronger));
 
+    [Fact]
+    public void P_11_whatever_is_found_in_each_answer_the_ladder_ends_and_takes_none_that_is_wrong()
+    {
+        string[] verdicts = [Verdicts.Parse, Verdicts.Schema, Verdicts.Rule, Verdicts.Refusal, Verdicts.Truncation, Verdicts.Valid];
+        for (var seed = 0; seed < 2000; seed++)
+        {
+            var random = new Random(seed);
+            var policy = ContractPolicies.All[random.Next(ContractPolicies.All.Count)];
+            var found = new List<string>();
+            var steps = Climb(
+                policy,
+                () =>
+                {
+                    found.Add(verdicts[random.Next(verdicts.Length)]);
+                    return Wrong with
+                    {
+                        Verdict = found[^1],
+                        Violations = [new("/a", "type", "is wrong.") { ForReview = random.Next(2) == 0 }],
+                    };
+                },
+                hasStronger: random.Next(2) == 0
+            );
+
+            Assert.True(steps.Count <= 3 && steps.Distinct().Count() == steps.Count, $"Seed {seed}: {string.Join(", ", steps)}");
+            Assert.Equal(found[^1] == Verdicts.Valid, steps[^1] == LadderStep.Accept);
+        }
+    }
+
     [Theory]
     [InlineData(Verdicts.Truncation)]
     [InlineData(Verdicts.Refusal)]
@@ -48,13 +76,15 @@ public sealed class LadderTests
     public void A_valid_answer_is_taken() =>
         Assert.Equal([LadderStep.Accept], Climb(ContractPolicies.Review, new ContractCheck { Verdict = Verdicts.Valid }, true));
 
-    private static List<LadderStep> Climb(string? policy, ContractCheck check, bool hasStronger)
+    private static List<LadderStep> Climb(string? policy, ContractCheck check, bool hasStronger) => Climb(policy, () => check, hasStronger);
+
+    private static List<LadderStep> Climb(string? policy, Func<ContractCheck> check, bool hasStronger)
     {
         var steps = new List<LadderStep>();
         var (corrected, fellBack) = (false, false);
         while (true)
         {
-            steps.Add(ContractLadder.Next(policy, check, corrected, fellBack, hasStronger));
+            steps.Add(ContractLadder.Next(policy, check(), corrected, fellBack, hasStronger));
             corrected |= steps[^1] == LadderStep.Correct;
             fellBack |= steps[^1] == LadderStep.Fallback;
             if (steps[^1] is not (LadderStep.Correct or LadderStep.Fallback))

@@ -65,6 +65,9 @@ public sealed class ToolJobTests(PostgresServer postgres, RedisServer redis, Sim
     [InlineData("[1]", "The arguments must be a JSON object.")]
     [InlineData("{\"to\":5,\"amount\":0}", "do not fit")]
     [InlineData("nothing", "not valid JSON")]
+    [InlineData("{\"to\":\"\\ud83d\",\"amount\":1}", "half of a surrogate pair")]
+    [InlineData("{\"to\":\"a\\u0000\",\"amount\":1}", "U+0000")]
+    [InlineData("{\"to\":\"a\",\"amount\":1e99999999999}", "too large or too small")]
     public async Task A_55_arguments_that_do_not_fit_are_told_to_the_model_and_nothing_is_called(string arguments, string told)
     {
         await using var receiver = await ToolReceiver.StartAsync();

@@ -43,6 +43,7 @@ internal static class RunWords
             {
                 "retry_budget" => $"The model provider fails often, so tries are spread out; next at {clockTime(next)}",
                 "provider_down" => $"The model provider is down, so this waits; looks again at {clockTime(next)}",
+                "storage" => $"The database was busy, so nobody was asked yet; tries again at {clockTime(next)}",
                 "rate_limit" => $"The model provider limits how fast we may ask; its turn is at {clockTime(next)}",
                 "budget" when run.WaitingReason!.StartsWith("budget:unpriced", StringComparison.Ordinal) =>
                     "A budget applies, and nobody has said what this model costs; it waits for a price",
@@ -64,6 +65,7 @@ internal static class RunWords
                 or "retry_budget"
                 or "paused"
                 or "single_flight"
+                or "storage"
                 or "steps";
 
     /// <summary>What the queue knows: “, about 3rd in line, about 20 s to 40 s”.</summary>

@@ -39,4 +39,11 @@ internal static partial class ExecutionLog
 
     [LoggerMessage(2008, LogLevel.Warning, "Which deployments are down could not be told to the Api; trying again in a second")]
     public static partial void CircuitReportFailed(this ILogger logger, Exception failure);
+
+    [LoggerMessage(
+        2009,
+        LogLevel.Warning,
+        "Postgres did not answer when something for attempt {Attempt} of job {JobId} was looked up; it waits"
+    )]
+    public static partial void LookUpFailed(this ILogger logger, Exception failure, Guid jobId, int attempt);
 }

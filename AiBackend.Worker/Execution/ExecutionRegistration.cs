@@ -66,6 +66,7 @@ internal static class ExecutionRegistration
             .AddSingleton<ReviewRemarks>()
             .AddSingleton<ToolRunner>()
             .AddSingleton<JobTools>()
+            .AddSingleton<ChatEnds>()
             .AddSingleton<ChatAttempt>()
             .AddSingleton<NoopAttempt>()
             .AddSingleton<StepJobs>()

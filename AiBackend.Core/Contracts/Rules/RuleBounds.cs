@@ -1,5 +1,8 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
 using AiBackend.ApiContracts.Contracts;
 using AiBackend.Core.Contracts.Schemas;
+using AiBackend.Core.Texts;
 
 namespace AiBackend.Core.Contracts.Rules;
 
@@ -53,6 +56,9 @@ internal static class RuleBounds
             case ContractRules.Allowed when rule.Values is not { Count: > 0 and <= MaxValues }:
                 report("values", $"must list 1 to {MaxValues} values.");
                 break;
+            case ContractRules.Allowed when rule.Values.Select(FaultOf).FirstOrDefault(fault => fault is not null) is { } unstorable:
+                report("values", $"cannot be compared: {unstorable}.");
+                break;
             case ContractRules.Compare or ContractRules.Sum:
                 CheckOther(rule, report);
                 break;
@@ -71,6 +77,8 @@ internal static class RuleBounds
                 break;
         }
     }
+
+    private static string? FaultOf(JsonElement value) => StorableJson.FaultOf(JsonMarshal.GetRawUtf8Value(value), default);
 
     private static void CheckOther(ContractRule rule, Action<string, string> report)
     {

@@ -14,16 +14,52 @@ internal sealed class ValueRules(IEnumerable<IOutputRule> custom)
     /// <summary>Names that a rule <c>custom</c> may have.</summary>
     public IReadOnlyCollection<string> CustomNames => _custom.Keys;
 
-    /// <param name="rule">The rule.</param>
+    /// <param name="rules">The rules.</param>
     /// <param name="answer">The whole answer.</param>
-    /// <param name="source">What the model was given, as text.</param>
-    public IEnumerable<ContractViolation> Check(ContractRule rule, JsonElement answer, string source)
+    /// <param name="source">What it may quote.</param>
+    /// <param name="budget">How long that may take.</param>
+    /// <returns>What is wrong; nobody looks on when there is more than can be told.</returns>
+    /// <exception cref="EvaluationLimitException">It takes too long.</exception>
+    public IReadOnlyList<ContractViolation> Check(
+        IReadOnlyList<ContractRule> rules,
+        JsonElement answer,
+        Quotations source,
+        EvaluationBudget budget
+    )
     {
-        var values = JsonPointers.Select(answer, JsonPointers.Parse(rule.Path ?? "")!);
-        var faults = rule.Rule switch
+        var found = new Violations();
+        foreach (var rule in rules)
+        {
+            foreach (var (place, message) in Faults(rule, answer, source, budget))
+            {
+                found.Add(
+                    Violations.Of(place, rule.Rule!, rule.Message ?? message) with
+                    {
+                        ForReview = rule.Severity == RuleSeverities.Review,
+                    }
+                );
+                if (found.IsFull)
+                {
+                    return found.ToList();
+                }
+            }
+        }
+
+        return found.ToList();
+    }
+
+    private IEnumerable<(string Place, string Message)> Faults(
+        ContractRule rule,
+        JsonElement answer,
+        Quotations source,
+        EvaluationBudget budget
+    )
+    {
+        var values = budget.Each(JsonPointers.Select(answer, JsonPointers.Parse(rule.Path ?? "")!));
+        return rule.Rule switch
         {
             ContractRules.Range => Each(values, value => OutOfRange(rule, value)),
-            ContractRules.Allowed => Each(values, value => NotAllowed(rule, value)),
+            ContractRules.Allowed => Each(values, value => NotAllowed(budget.Each(rule.Values!), value)),
             ContractRules.Compare => Compare(rule, values, Other(rule, answer)),
             ContractRules.Sum => Sum(rule, values, Other(rule, answer)),
             ContractRules.Unique => Repeated(values),
@@ -36,10 +72,6 @@ internal sealed class ValueRules(IEnumerable<IOutputRule> custom)
             ),
             _ => [],
         };
-        return faults.Select(fault => new ContractViolation(fault.Place, rule.Rule!, rule.Message ?? fault.Message)
-        {
-            ForReview = rule.Severity == RuleSeverities.Review,
-        });
     }
 
     private static IEnumerable<(string Place, string Message)> Each(
@@ -47,9 +79,9 @@ internal sealed class ValueRules(IEnumerable<IOutputRule> custom)
         Func<JsonElement, string?> refuse
     ) =>
         values
-            .Select(value => (Place: value.Place.ToString(), Message: refuse(value.Value)))
+            .Select(value => (value.Place, Message: refuse(value.Value)))
             .Where(fault => fault.Message is not null)
-            .Select(fault => (fault.Place, fault.Message!));
+            .Select(fault => (fault.Place.ToString(), fault.Message!));
 
     private static string? OutOfRange(ContractRule rule, JsonElement value) =>
         NumberOf(value) is { } number && !(number < rule.Min) && !(number > rule.Max)
@@ -58,10 +90,10 @@ internal sealed class ValueRules(IEnumerable<IOutputRule> custom)
                 $"must be a number{(rule.Min is { } min ? Invariant($" of at least {min}") : "")}{(rule.Max is { } max ? Invariant($" of at most {max}") : "")}."
             );
 
-    private static string? NotAllowed(ContractRule rule, JsonElement value) =>
-        rule.Values!.Any(allowed => JsonElement.DeepEquals(allowed, value))
+    private static string? NotAllowed(IEnumerable<JsonElement> values, JsonElement value) =>
+        values.Any(allowed => JsonElement.DeepEquals(allowed, value))
             ? null
-            : $"must be one of {string.Join(", ", rule.Values!.Select(allowed => allowed.GetRawText()))}.";
+            : $"must be one of {string.Join(", ", values.Select(Violations.Shown))}.";
 
     private static JsonElement? Other(ContractRule rule, JsonElement answer) => JsonPointers.Find(answer, JsonPointers.Parse(rule.With!)!);
 
@@ -73,7 +105,8 @@ internal sealed class ValueRules(IEnumerable<IOutputRule> custom)
         other is { } bound
             ? Each(
                 values,
-                value => Holds(rule.Operator!, value, bound) ? null : $"must be {rule.Operator} {rule.With}, which is {bound.GetRawText()}."
+                value =>
+                    Holds(rule.Operator!, value, bound) ? null : $"must be {rule.Operator} {rule.With}, which is {Violations.Shown(bound)}."
             )
             : [];
 
@@ -132,7 +165,7 @@ internal sealed class ValueRules(IEnumerable<IOutputRule> custom)
                 (
                     rule.With!,
                     Invariant(
-                        $"is {wanted.GetRawText()}; {rule.Path} adds up to {sum?.ToString(CultureInfo.InvariantCulture) ?? "no number"}."
+                        $"is {Violations.Shown(wanted)}; {rule.Path} adds up to {sum?.ToString(CultureInfo.InvariantCulture) ?? "no number"}."
                     )
                 ),
             ];
@@ -155,38 +188,34 @@ internal sealed class ValueRules(IEnumerable<IOutputRule> custom)
     private static IEnumerable<(string Place, string Message)> Repeated(IEnumerable<(JsonPlace Place, JsonElement Value)> values)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        return
-        [
-            .. values
-                .Where(value => !seen.Add(value.Value.GetRawText()))
-                .Select(value => (value.Place.ToString(), "came before; every value must be another.")),
-        ];
+        return values
+            .Where(value => !seen.Add(value.Value.GetRawText()))
+            .Select(value => (value.Place.ToString(), "came before; every value must be another."));
     }
 
     private static IEnumerable<(string Place, string Message)> NotCited(
         ContractRule rule,
         IReadOnlyCollection<(JsonPlace Place, JsonElement Value)> values,
-        string source
+        Quotations source
     )
     {
         var least = rule.AtLeast ?? 1;
         if (values.Count < least)
         {
-            yield return (rule.Path ?? "", Invariant($"has {values.Count} values; there must be at least {least}, each from the input."));
+            yield return (rule.Path ?? "", Invariant($"has {values.Count} values; there must be at least {least}, each from the source."));
         }
 
-        var given = Words(source);
         foreach (var (place, value) in values)
         {
-            if (value.ValueKind != JsonValueKind.String || !given.Contains(Words(value.GetString()!), StringComparison.Ordinal))
+            if (value.ValueKind != JsonValueKind.String || !source.Has(value.GetString()!))
             {
-                yield return (place.ToString(), "does not stand in the input; it must be taken from there word for word.");
+                yield return (
+                    place.ToString(),
+                    "does not stand in what users, tools and passages say; it must be taken from there word for word."
+                );
             }
         }
     }
-
-    /// <summary>White space is not what a quotation is about.</summary>
-    private static string Words(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     private static string? NoUrl(ContractRule rule, JsonElement value)
     {

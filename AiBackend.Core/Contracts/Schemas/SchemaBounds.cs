@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using AiBackend.Core.Texts;
 using static System.FormattableString;
 
 namespace AiBackend.Core.Contracts.Schemas;
@@ -43,10 +44,16 @@ internal sealed class SchemaBounds
     /// <param name="report">Takes the JSON Pointer of each fault within the schema, and what is wrong there.</param>
     public static void Check(JsonElement schema, Action<string, string> report)
     {
-        var bytes = JsonMarshal.GetRawUtf8Value(schema).Length;
-        if (bytes > MaxBytes)
+        var json = JsonMarshal.GetRawUtf8Value(schema);
+        if (json.Length > MaxBytes)
         {
-            report("", Invariant($"has {bytes} bytes; at most {MaxBytes} are allowed."));
+            report("", Invariant($"has {json.Length} bytes; at most {MaxBytes} are allowed."));
+            return;
+        }
+
+        if (StorableJson.FaultOf(json, default) is { } fault)
+        {
+            report("", $"cannot be laid on answers: {fault}.");
             return;
         }
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using AiBackend.ApiContracts.Contracts;
 
 namespace AiBackend.Core.Contracts.Schemas;
 
@@ -12,7 +11,7 @@ internal sealed partial class SchemaEvaluation
         JsonElement wanted,
         JsonElement value,
         JsonPlace place,
-        List<ContractViolation>? found
+        Violations? found
     ) =>
         keyword switch
         {
@@ -22,17 +21,17 @@ internal sealed partial class SchemaEvaluation
             "propertyNames" => CheckNames(wanted, value, place, found),
             "required" => CheckRequired(wanted, value, place, found),
             "dependentRequired" => CheckDependent(wanted, value, place, found),
-            "minProperties" => value.EnumerateObject().Count() >= JsonNumbers.Count(wanted)
+            "minProperties" => value.GetPropertyCount() >= JsonNumbers.Count(wanted)
                 || Fault(found, place, keyword, $"must have at least {wanted} members."),
-            "maxProperties" => value.EnumerateObject().Count() <= JsonNumbers.Count(wanted)
+            "maxProperties" => value.GetPropertyCount() <= JsonNumbers.Count(wanted)
                 || Fault(found, place, keyword, $"must have at most {wanted} members."),
             _ => true,
         };
 
-    private bool CheckProperties(JsonElement schemas, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckProperties(JsonElement schemas, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits = true;
-        foreach (var property in schemas.EnumerateObject())
+        foreach (var property in budget.Members(schemas))
         {
             if (value.TryGetProperty(property.Name, out var member))
             {
@@ -43,29 +42,37 @@ internal sealed partial class SchemaEvaluation
         return fits;
     }
 
-    private bool CheckPatterns(JsonElement schemas, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckPatterns(JsonElement schemas, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits = true;
         foreach (var pattern in schemas.EnumerateObject())
         {
-            foreach (var member in value.EnumerateObject().Where(member => Matches(pattern.Name, member.Name)))
+            foreach (var member in budget.Members(value).Where(member => Matches(pattern.Name, member.Name)))
             {
                 fits &= Check(pattern.Value, member.Value, place.At(member.Name), found);
+                if (!fits && IsEnough(found))
+                {
+                    return false;
+                }
             }
         }
 
         return fits;
     }
 
-    private bool CheckAdditional(JsonElement schema, JsonElement wanted, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckAdditional(JsonElement schema, JsonElement wanted, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits = true;
-        foreach (var member in value.EnumerateObject().Where(member => !IsKnown(schema, member.Name)))
+        foreach (var member in budget.Members(value).Where(member => !IsKnown(schema, member.Name)))
         {
             fits &=
                 wanted.ValueKind == JsonValueKind.False
                     ? Fault(found, place.At(member.Name), "additionalProperties", $"is no member that the schema knows; leave it out.")
                     : Check(wanted, member.Value, place.At(member.Name), found);
+            if (!fits && IsEnough(found))
+            {
+                return false;
+            }
         }
 
         return fits;
@@ -78,33 +85,41 @@ internal sealed partial class SchemaEvaluation
             && patterns.EnumerateObject().Any(pattern => Matches(pattern.Name, name))
         );
 
-    private bool CheckNames(JsonElement wanted, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckNames(JsonElement wanted, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits = true;
-        foreach (var member in value.EnumerateObject())
+        foreach (var member in budget.Members(value))
         {
             using var name = JsonDocument.Parse(JsonSerializer.SerializeToUtf8Bytes(member.Name, ContractJson.Default.String));
             fits &= Check(wanted, name.RootElement, place.At(member.Name), found);
+            if (!fits && IsEnough(found))
+            {
+                return false;
+            }
         }
 
         return fits;
     }
 
-    private static bool CheckRequired(JsonElement names, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckRequired(JsonElement names, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits = true;
-        foreach (var name in names.EnumerateArray().Select(name => name.GetString()!))
+        foreach (var name in budget.Items(names).Select(name => name.GetString()!))
         {
             fits &= value.TryGetProperty(name, out _) || Fault(found, place.At(name), "required", $"is missing.");
+            if (!fits && IsEnough(found))
+            {
+                return false;
+            }
         }
 
         return fits;
     }
 
-    private static bool CheckDependent(JsonElement wanted, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckDependent(JsonElement wanted, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits = true;
-        foreach (var dependent in wanted.EnumerateObject().Where(dependent => value.TryGetProperty(dependent.Name, out _)))
+        foreach (var dependent in budget.Members(wanted).Where(dependent => value.TryGetProperty(dependent.Name, out _)))
         {
             fits &= CheckRequired(dependent.Value, value, place, found);
         }
@@ -118,7 +133,7 @@ internal sealed partial class SchemaEvaluation
         JsonElement wanted,
         JsonElement value,
         JsonPlace place,
-        List<ContractViolation>? found
+        Violations? found
     ) =>
         keyword switch
         {
@@ -135,16 +150,16 @@ internal sealed partial class SchemaEvaluation
 
     private static int PrefixOf(JsonElement schema) => schema.TryGetProperty("prefixItems", out var prefix) ? prefix.GetArrayLength() : 0;
 
-    private bool CheckItems(JsonElement wanted, JsonElement value, int skip, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckItems(JsonElement wanted, JsonElement value, int skip, JsonPlace place, Violations? found)
     {
         var fits = true;
         var index = 0;
-        foreach (var item in value.EnumerateArray())
+        foreach (var item in budget.Items(value))
         {
             if (index >= skip)
             {
                 fits &= Check(wanted, item, place.At(index), found);
-                if (!fits && (found is null || found.Count >= MostViolations))
+                if (!fits && IsEnough(found))
                 {
                     return false;
                 }
@@ -156,11 +171,11 @@ internal sealed partial class SchemaEvaluation
         return fits;
     }
 
-    private bool CheckPrefix(JsonElement wanted, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckPrefix(JsonElement wanted, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits = true;
         var index = 0;
-        foreach (var (schema, item) in wanted.EnumerateArray().Zip(value.EnumerateArray()))
+        foreach (var (schema, item) in budget.Items(wanted).Zip(value.EnumerateArray()))
         {
             fits &= Check(schema, item, place.At(index++), found);
         }
@@ -168,24 +183,23 @@ internal sealed partial class SchemaEvaluation
         return fits;
     }
 
-    private bool CheckContains(JsonElement schema, JsonElement wanted, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckContains(JsonElement schema, JsonElement wanted, JsonElement value, JsonPlace place, Violations? found)
     {
         var least = schema.TryGetProperty("minContains", out var min) ? JsonNumbers.Count(min) : 1;
         var most = schema.TryGetProperty("maxContains", out var max) ? JsonNumbers.Count(max) : int.MaxValue;
-        var count = value.EnumerateArray().Count(item => Check(wanted, item, place, null));
+        var count = budget.Items(value).Count(item => Check(wanted, item, place, null));
         return (count >= least && count <= most)
-            || Fault(found, place, "contains", $"has {count} items that fit {Shown(wanted)}; it must have from {least} to {most}.");
+            || Fault(found, place, "contains", $"has {count} items that fit {wanted}; it must have from {least} to {most}.");
     }
 
-    private bool CheckUnique(JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckUnique(JsonElement value, JsonPlace place, Violations? found)
     {
         var items = value.EnumerateArray().ToList();
         for (var i = 1; i < items.Count; i++)
         {
             for (var j = 0; j < i; j++)
             {
-                budget.Enter();
-                budget.Leave();
+                budget.Step();
                 if (JsonElement.DeepEquals(items[i], items[j]))
                 {
                     return Fault(found, place.At(i), "uniqueItems", $"is the same as item {j}; no item may come twice.");

@@ -1,15 +1,16 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using AiBackend.ApiContracts.Contracts;
 
 namespace AiBackend.Core.Contracts.Schemas;
 
 // Keywords for texts and numbers.
 internal sealed partial class SchemaEvaluation
 {
+    private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(25);
+
     private readonly Dictionary<string, Regex> _patterns = new(StringComparer.Ordinal);
 
-    private bool CheckString(string keyword, JsonElement wanted, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckString(string keyword, JsonElement wanted, JsonElement value, JsonPlace place, Violations? found)
     {
         switch (keyword)
         {
@@ -21,10 +22,10 @@ internal sealed partial class SchemaEvaluation
                     || Fault(found, place, keyword, $"has {LengthOf(value)} characters; it must have at most {wanted}.");
             case "pattern":
                 return Matches(wanted.GetString()!, value.GetString()!)
-                    || Fault(found, place, keyword, $"is {Shown(value)}; it must match {wanted.GetString()}.");
+                    || Fault(found, place, keyword, $"is {value}; it must match {wanted.GetString()}.");
             case "format":
                 return TextFormats.Fits(wanted.GetString()!, value.GetString()!)
-                    || Fault(found, place, keyword, $"is {Shown(value)}; it must be a {wanted.GetString()}.");
+                    || Fault(found, place, keyword, $"is {value}; it must be a {wanted.GetString()}.");
             default:
                 return true;
         }
@@ -35,9 +36,11 @@ internal sealed partial class SchemaEvaluation
 
     private bool Matches(string pattern, string text)
     {
-        if (!_patterns.TryGetValue(pattern, out var regex))
+        var left = budget.Left;
+        // A regular expression has its limit from the time when it was made, when more was left.
+        if (!_patterns.TryGetValue(pattern, out var regex) || regex.MatchTimeout > left + Tolerance)
         {
-            _patterns[pattern] = regex = SafePatterns.Compile(pattern, budget.Left);
+            _patterns[pattern] = regex = SafePatterns.Compile(pattern, left);
         }
 
         try
@@ -50,13 +53,7 @@ internal sealed partial class SchemaEvaluation
         }
     }
 
-    private static bool CheckNumber(
-        string keyword,
-        JsonElement wanted,
-        JsonElement value,
-        JsonPlace place,
-        List<ContractViolation>? found
-    ) =>
+    private static bool CheckNumber(string keyword, JsonElement wanted, JsonElement value, JsonPlace place, Violations? found) =>
         keyword switch
         {
             "minimum" => JsonNumbers.Compare(value, wanted) >= 0

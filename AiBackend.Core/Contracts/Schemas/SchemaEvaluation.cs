@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using AiBackend.ApiContracts.Contracts;
 
@@ -10,23 +11,20 @@ namespace AiBackend.Core.Contracts.Schemas;
 /// </remarks>
 internal sealed partial class SchemaEvaluation(JsonElement root, EvaluationBudget budget)
 {
-    /// <summary>More would tell a model nothing that these do not.</summary>
-    private const int MostViolations = 20;
-
     /// <summary>What does not fit; none when all does.</summary>
     /// <exception cref="EvaluationLimitException">It takes too long.</exception>
     public IReadOnlyList<ContractViolation> Run(JsonElement value)
     {
-        var violations = new List<ContractViolation>();
+        var violations = new Violations();
         Check(root, value, JsonPlace.Root, violations);
-        return violations;
+        return violations.ToList();
     }
 
     /// <param name="schema">The schema.</param>
     /// <param name="value">The value.</param>
     /// <param name="place">Where it stands.</param>
     /// <param name="found">Takes what is wrong; null when only the verdict is wanted, and then the first fault ends the look.</param>
-    private bool Check(JsonElement schema, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool Check(JsonElement schema, JsonElement value, JsonPlace place, Violations? found)
     {
         if (schema.ValueKind is JsonValueKind.True)
         {
@@ -43,7 +41,7 @@ internal sealed partial class SchemaEvaluation(JsonElement root, EvaluationBudge
         foreach (var keyword in schema.EnumerateObject())
         {
             fits &= CheckKeyword(schema, keyword, value, place, found);
-            if (!fits && (found is null || found.Count >= MostViolations))
+            if (!fits && IsEnough(found))
             {
                 break;
             }
@@ -53,19 +51,13 @@ internal sealed partial class SchemaEvaluation(JsonElement root, EvaluationBudge
         return fits;
     }
 
-    private bool CheckKeyword(
-        JsonElement schema,
-        JsonProperty keyword,
-        JsonElement value,
-        JsonPlace place,
-        List<ContractViolation>? found
-    ) =>
+    private bool CheckKeyword(JsonElement schema, JsonProperty keyword, JsonElement value, JsonPlace place, Violations? found) =>
         keyword.Name switch
         {
             "$ref" => Check(SchemaReferences.Find(root, keyword.Value.GetString()!)!.Value, value, place, found),
             "type" => CheckType(keyword.Value, value, place, found),
             "enum" => CheckEnum(keyword.Value, value, place, found),
-            "const" => JsonElement.DeepEquals(keyword.Value, value) || Fault(found, place, "const", $"must be {Shown(keyword.Value)}."),
+            "const" => JsonElement.DeepEquals(keyword.Value, value) || Fault(found, place, "const", $"must be {keyword.Value}."),
             "allOf" => CheckAll(keyword.Value, value, place, found),
             "anyOf" => CheckAny(keyword.Value, value, place, found),
             "oneOf" => CheckOne(keyword.Value, value, place, found),
@@ -81,13 +73,13 @@ internal sealed partial class SchemaEvaluation(JsonElement root, EvaluationBudge
             },
         };
 
-    private static bool CheckType(JsonElement types, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private static bool CheckType(JsonElement types, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits =
             types.ValueKind == JsonValueKind.String
                 ? HasType(types.GetString()!, value)
                 : types.EnumerateArray().Any(type => HasType(type.GetString()!, value));
-        return fits || Fault(found, place, "type", $"is {KindOf(value)}; it must be {Shown(types)}.");
+        return fits || Fault(found, place, "type", $"is {KindOf(value)}; it must be {types}.");
     }
 
     private static bool HasType(string type, JsonElement value) =>
@@ -108,20 +100,13 @@ internal sealed partial class SchemaEvaluation(JsonElement root, EvaluationBudge
             _ => "null",
         };
 
-    private static bool CheckEnum(JsonElement values, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckEnum(JsonElement values, JsonElement value, JsonPlace place, Violations? found)
     {
-        foreach (var allowed in values.EnumerateArray())
-        {
-            if (JsonElement.DeepEquals(allowed, value))
-            {
-                return true;
-            }
-        }
-
-        return Fault(found, place, "enum", $"is {Shown(value)}; it must be one of {Shown(values)}.");
+        return budget.Items(values).Any(allowed => JsonElement.DeepEquals(allowed, value))
+            || Fault(found, place, "enum", $"is {value}; it must be one of {values}.");
     }
 
-    private bool CheckAll(JsonElement schemas, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckAll(JsonElement schemas, JsonElement value, JsonPlace place, Violations? found)
     {
         var fits = true;
         foreach (var schema in schemas.EnumerateArray())
@@ -132,7 +117,7 @@ internal sealed partial class SchemaEvaluation(JsonElement root, EvaluationBudge
         return fits;
     }
 
-    private bool CheckAny(JsonElement schemas, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckAny(JsonElement schemas, JsonElement value, JsonPlace place, Violations? found)
     {
         foreach (var schema in schemas.EnumerateArray())
         {
@@ -145,20 +130,23 @@ internal sealed partial class SchemaEvaluation(JsonElement root, EvaluationBudge
         if (found is not null)
         {
             // The alternative that was missed by least says best what was meant.
-            found.AddRange(schemas.EnumerateArray().Select(schema => FaultsOf(schema, value, place)).MinBy(faults => faults.Count)!);
+            foreach (var fault in schemas.EnumerateArray().Select(schema => FaultsOf(schema, value, place)).MinBy(faults => faults.Count)!)
+            {
+                found.Add(fault);
+            }
         }
 
         return false;
     }
 
-    private List<ContractViolation> FaultsOf(JsonElement schema, JsonElement value, JsonPlace place)
+    private IReadOnlyList<ContractViolation> FaultsOf(JsonElement schema, JsonElement value, JsonPlace place)
     {
-        var faults = new List<ContractViolation>();
+        var faults = new Violations();
         Check(schema, value, place, faults);
-        return faults;
+        return faults.ToList();
     }
 
-    private bool CheckOne(JsonElement schemas, JsonElement value, JsonPlace place, List<ContractViolation>? found)
+    private bool CheckOne(JsonElement schemas, JsonElement value, JsonPlace place, Violations? found)
     {
         var fitting = 0;
         foreach (var schema in schemas.EnumerateArray())
@@ -174,27 +162,24 @@ internal sealed partial class SchemaEvaluation(JsonElement root, EvaluationBudge
         };
     }
 
-    private bool CheckCondition(
-        JsonElement schema,
-        JsonElement condition,
-        JsonElement value,
-        JsonPlace place,
-        List<ContractViolation>? found
-    ) =>
+    private bool CheckCondition(JsonElement schema, JsonElement condition, JsonElement value, JsonPlace place, Violations? found) =>
         !schema.TryGetProperty(Check(condition, value, place, null) ? "then" : "else", out var consequence)
         || Check(consequence, value, place, found);
 
-    private static bool Fault(List<ContractViolation>? found, JsonPlace place, string keyword, FormattableString message)
+    /// <summary>Whether there is no use in looking on: the verdict is clear, and there are faults enough to tell.</summary>
+    private static bool IsEnough(Violations? found) => found is null or { IsFull: true };
+
+    private static bool Fault(Violations? found, JsonPlace place, string keyword, FormattableString message)
     {
-        found?.Add(new ContractViolation(place.ToString(), keyword, FormattableString.Invariant(message)));
+        found?.Add(Violations.Of(place.ToString(), keyword, Text(message)));
         return false;
     }
 
-    /// <summary>A value in a text for a model or a person.</summary>
-    private static string Shown(JsonElement value)
-    {
-        const int Most = 200;
-        var text = value.GetRawText();
-        return text.Length <= Most ? text : string.Concat(text.AsSpan(0, Most), "…");
-    }
+    /// <summary>With values cut to what can be read.</summary>
+    private static string Text(FormattableString message) =>
+        string.Format(
+            CultureInfo.InvariantCulture,
+            message.Format,
+            [.. message.GetArguments().Select(argument => argument is JsonElement value ? Violations.Shown(value) : argument)]
+        );
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts;
+using AiBackend.Core.Texts;
 
 namespace AiBackend.Core.Jobs.Versions;
 
@@ -12,16 +13,6 @@ public static class StoredJson
         new(new JsonSerializerOptions(WireJson.Default.Options) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip });
 
     /// <summary>The value of a text that may be JSON, such as an answer that a reviewer let pass.</summary>
-    /// <returns>Null when it is none.</returns>
-    public static JsonElement? ValueOf(string text)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(text, WireJson.Default.JsonElement);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
+    /// <returns>Null when it is none, or none that could be sent on.</returns>
+    public static JsonElement? ValueOf(string text) => StorableJson.Find(text);
 }

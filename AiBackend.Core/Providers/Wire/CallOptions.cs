@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AiBackend.Core.Texts;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Core.Providers.Wire;
@@ -42,19 +43,8 @@ public sealed class DeclaredTool(string name, string? description, JsonElement? 
 /// <summary>A tool that a model asked for, with the arguments as it wrote them.</summary>
 public static class AskedTool
 {
-    /// <summary>Whether arguments are one JSON value, and whole.</summary>
-    public static bool IsJson(string arguments)
-    {
-        try
-        {
-            using var _ = JsonDocument.Parse(arguments);
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
+    /// <summary>Whether arguments are one JSON value, whole, and such as can be stored and read again.</summary>
+    public static bool IsJson(string arguments) => StorableJson.Find(arguments) is not null;
 
     /// <summary>As a content of a message.</summary>
     /// <param name="id">Names the call.</param>

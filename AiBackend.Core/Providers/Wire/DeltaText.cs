@@ -1,7 +1,7 @@
-using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using AiBackend.Core.Texts;
 
 namespace AiBackend.Core.Providers.Wire;
 
@@ -21,9 +21,9 @@ internal sealed class DeltaText
     public string Read(ref Utf8JsonReader reader)
     {
         var text = Decode(ref reader);
-        if (_highHalf is null && !HasHalves(text))
+        if (_highHalf is null && !StorableText.HasHalves(text))
         {
-            return Storable(text);
+            return StorableText.Of(text);
         }
 
         if (_highHalf is { } high && text.Length > 0)
@@ -38,7 +38,7 @@ internal sealed class DeltaText
             text = text[..^1];
         }
 
-        return Storable(Whole(text));
+        return StorableText.Of(text);
     }
 
     /// <summary>What a half letter at the very end becomes; otherwise empty.</summary>
@@ -51,7 +51,7 @@ internal sealed class DeltaText
 
     /// <summary>A string that is complete in itself, such as a name.</summary>
     /// <exception cref="JsonException">Its bytes are not UTF-8.</exception>
-    public static string Readable(ref Utf8JsonReader reader) => Storable(Whole(Decode(ref reader)));
+    public static string Readable(ref Utf8JsonReader reader) => StorableText.Of(Decode(ref reader));
 
     private static string Decode(ref Utf8JsonReader reader)
     {
@@ -104,39 +104,4 @@ internal sealed class DeltaText
 
         return text.ToString();
     }
-
-    private static bool HasHalves(string text) => text.AsSpan().IndexOfAnyInRange('\uD800', '\uDFFF') >= 0 && !IsWhole(text);
-
-    private static bool IsWhole(ReadOnlySpan<char> text)
-    {
-        while (!text.IsEmpty)
-        {
-            if (Rune.DecodeFromUtf16(text, out _, out var length) != OperationStatus.Done)
-            {
-                return false;
-            }
-
-            text = text[length..];
-        }
-
-        return true;
-    }
-
-    private static string Whole(string text)
-    {
-        if (!HasHalves(text))
-        {
-            return text;
-        }
-
-        var whole = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes())
-        {
-            whole.Append(rune);
-        }
-
-        return whole.ToString();
-    }
-
-    private static string Storable(string text) => text.Contains('\0', StringComparison.Ordinal) ? text.Replace('\0', Replacement) : text;
 }

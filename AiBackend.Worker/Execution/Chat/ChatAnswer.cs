@@ -45,6 +45,9 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
 
     public bool HasText => _text.Length > 0;
 
+    /// <summary>Whether the model has said anything, in this turn or one before.</summary>
+    public bool HasBegun => _firstTokenAfter is not null;
+
     public string Text => _text.ToString();
 
     /// <summary>Another turn follows: what was said so far is not the answer.</summary>

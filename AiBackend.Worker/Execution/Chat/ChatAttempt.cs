@@ -2,12 +2,12 @@ using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Contracts;
+using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
-using AiBackend.Core.Providers.Failures;
 using AiBackend.Core.Queue.Allocation;
 using AiBackend.Worker.Execution.Tools;
 using Microsoft.Extensions.Options;
@@ -26,8 +26,8 @@ internal sealed class ChatAttempt(
     IOptions<ReviewOptions> reviews,
     ReviewRemarks remarks,
     JobTools tools,
+    ChatEnds ends,
     TimeProvider clock,
-    Random random,
     ILogger<ChatAttempt> logger
 )
 {
@@ -70,7 +70,7 @@ internal sealed class ChatAttempt(
         }
         catch (Exception) when (deadline.IsCancellationRequested)
         {
-            return answer.Describe(AfterDeadline(answer));
+            return answer.Describe(ChatEnds.AfterDeadline(answer));
         }
         catch (Exception) when (graceOver.IsCancellationRequested)
         {
@@ -78,7 +78,7 @@ internal sealed class ChatAttempt(
         }
         catch (Exception failure)
         {
-            return answer.Describe(AfterFailure(job, failure, answer));
+            return answer.Describe(ends.AfterFailure(job, failure, answer));
         }
     }
 
@@ -87,12 +87,7 @@ internal sealed class ChatAttempt(
     {
         var rounds = terms.Tools is { } offered ? await tools.OpenAsync(running, offered, stop) : null;
         var (messages, options) = ChatInputs.Read(running.Job.Input, name => rounds?.Find(name));
-        var turn = new ChatTurn(running.Job.Model, messages, options);
-        if (terms.Retrieve is { } query)
-        {
-            turn = await retrieval.AddAsync(turn, query, running, stop);
-        }
-
+        var turn = ChatTurn.Begin(running.Job.Model, messages, options);
         if (rounds is not null)
         {
             if (await rounds.ResumeAsync(stop) is { } waits)
@@ -103,11 +98,12 @@ internal sealed class ChatAttempt(
             turn = turn.After(rounds.MessagesAfter(0));
         }
 
-        if (terms.Contract is not null && running.Job.Attempt > 1)
+        if (await LookUpAsync(turn, terms, running, stop) is not { } informed)
         {
-            turn = await remarks.AddToAsync(turn, running.Job, stop);
+            return ends.AfterOutage(running.Job);
         }
 
+        turn = informed;
         var contracted = terms.Contract is { } contract
             ? new ContractedAnswer(contract, turn, contracts, judge, catalog, reviews.Value)
             : null;
@@ -139,6 +135,26 @@ internal sealed class ChatAttempt(
 
             turn = next!;
             answer.Begin(running, turn.Reason);
+        }
+    }
+
+    /// <summary>Adds what Postgres knows: passages, and what reviewers said.</summary>
+    /// <returns>Null when Postgres did not answer.</returns>
+    private async Task<ChatTurn?> LookUpAsync(ChatTurn turn, JobTerms terms, RunningJob running, CancellationToken stop)
+    {
+        try
+        {
+            if (terms.Retrieve is { } query)
+            {
+                turn = await retrieval.AddAsync(turn, query, running, stop);
+            }
+
+            return terms.Contract is not null && running.Job.Attempt > 1 ? await remarks.AddToAsync(turn, running.Job, stop) : turn;
+        }
+        catch (Exception failure) when (StorageFailures.Of(failure) is not null && !stop.IsCancellationRequested)
+        {
+            logger.LookUpFailed(failure, running.Job.Lease.JobId, running.Job.Attempt);
+            return null;
         }
     }
 
@@ -225,58 +241,4 @@ internal sealed class ChatAttempt(
             { } left when left > TimeSpan.Zero => left,
             _ => TimeSpan.Zero,
         };
-
-    private static AttemptEnd AfterDeadline(ChatAnswer answer) =>
-        // A part of what has to keep a contract is none that does.
-        answer is { HasText: true, Contract: null }
-            ? AttemptEnd.Partial(answer.Text, "The answer was cut off because the job's deadline passed.")
-            : AttemptEnd.FailedForGood(
-                new(
-                    "deadline_exceeded",
-                    "transient",
-                    "The deadline passed before the model began to answer. Submit the job again with a later deadline.",
-                    Retryable: true
-                )
-            );
-
-    private static JobError ErrorOf(ProviderFailure failure) => new(failure.Code, failure.Class, failure.Message, failure.Retryable);
-
-    private static string ReasonOf(ProviderFailure.NotAsked refusal) =>
-        refusal.Code switch
-        {
-            ProviderFailureCodes.Held => $"{WaitingReasons.Paused}:provider/{refusal.Provider}",
-            ProviderFailureCodes.CircuitOpen => $"{WaitingReasons.ProviderDown}:{refusal.Provider}",
-            _ => $"{WaitingReasons.RetryBudget}:{refusal.Provider}",
-        };
-
-    private AttemptEnd AfterFailure(ClaimedJob job, Exception exception, ChatAnswer answer)
-    {
-        var failure = ProviderFailures.Classify(exception);
-        var error = ErrorOf(failure);
-        if (failure is ProviderFailure.NotAsked { Retryable: true } refusal && !answer.AnyCall && job.Attempt < RetryPolicy.MostAttempts)
-        {
-            return refusal.Budget is { } budget
-                    // It is let go on when there is money; that it looks by itself is for the case that nobody says so.
-                    ? AttemptEnd.WaitsForProvider(error, budget, refusal.After + RetryPolicy.LookCap * (1 + 9 * random.NextDouble()))
-                : refusal.Limit is { } limit
-                    // Its turn is a place in a line: not a moment later.
-                    ? AttemptEnd.WaitsForProvider(error, $"{WaitingReasons.RateLimit}:{limit}", refusal.After)
-                : AttemptEnd.WaitsForProvider(
-                    error,
-                    ReasonOf(refusal),
-                    RetryPolicy.NextLook(refusal.After, job.Attempt, random.NextDouble())
-                );
-        }
-
-        logger.AttemptFailed(failure is ProviderFailure.Unknown ? exception : null, job.Lease.JobId, job.Attempt, error.Code);
-        var timeLeft = job.TimeLeft - clock.GetElapsedTime(answer.StartedAt);
-        // A provider's rate limit is nobody's fault: waiting for it does not use up a try.
-        var mayRetry =
-            error.Retryable
-            && job.Attempt < RetryPolicy.MostAttempts
-            && (failure is ProviderFailure.RateLimited || job.CountedAttempts < job.MaxAttempts);
-        return mayRetry && RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, random.NextDouble()) is { } delay
-            ? AttemptEnd.FailedForNow(error, delay, answer.RefusedByPace is { } paced ? $"{WaitingReasons.RateLimit}:{paced}" : null)
-            : AttemptEnd.FailedForGood(error);
-    }
 }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Contracts;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution.Chat;
@@ -11,22 +12,34 @@ internal sealed record ChatTurn(string Model, IReadOnlyList<ChatMessage> Message
     /// <summary>Why it follows another one, as a code for readers of the log.</summary>
     public string Reason { get; init; } = "";
 
-    /// <summary>The turn that follows when messages were added, in which the model need not call tools any more.</summary>
+    /// <summary>What an answer may quote (<see cref="CitedSource"/>), in order.</summary>
+    public IReadOnlyList<string> Sources { get; init; } = [];
+
+    /// <summary>The first turn: of what it says may be quoted what users and tools do.</summary>
+    public static ChatTurn Begin(string model, IReadOnlyList<ChatMessage> messages, ChatOptions options) =>
+        new(model, messages, options) { Sources = Quotable(messages) };
+
+    /// <summary>The turn that follows when tools were called, in which the model need not call them any more.</summary>
     public ChatTurn After(IEnumerable<ChatMessage> said)
     {
-        List<ChatMessage> messages = [.. Messages, .. said];
-        if (messages.Count == Messages.Count)
+        List<ChatMessage> added = [.. said];
+        if (added.Count == 0)
         {
             return this;
         }
 
         var options = Options.Clone();
         options.ToolMode = options.ToolMode is RequiredChatToolMode ? ChatToolMode.Auto : options.ToolMode;
-        return this with { Messages = messages, Options = options };
+        return this with { Messages = [.. Messages, .. added], Options = options, Sources = [.. Sources, .. Quotable(added)] };
     }
 
     /// <summary>What the model is given, as text.</summary>
-    public string Source => string.Join('\n', Messages.SelectMany(message => message.Contents).Select(TextOf));
+    public string Text => string.Join('\n', Messages.Select(TextOf));
+
+    private static IReadOnlyList<string> Quotable(IEnumerable<ChatMessage> messages) =>
+        [.. messages.Where(message => CitedSource.IsQuotable(message.Role.Value)).Select(TextOf)];
+
+    private static string TextOf(ChatMessage message) => string.Join('\n', message.Contents.Select(TextOf));
 
     private static string TextOf(AIContent content) =>
         content switch

@@ -8,6 +8,7 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Catalog;
+using AiBackend.Core.Texts;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution.Chat;
@@ -55,10 +56,10 @@ internal sealed class ContractedAnswer(
         CancellationToken stop
     )
     {
-        var found = contracts.Check(contract, answer.Text, answer.FinishReason, _first.Source);
+        var found = contracts.Check(contract, answer.Text, answer.FinishReason, CitedSource.Join(_first.Sources));
         if (found.IsValid)
         {
-            found = await judge.LookAsync(contract, found, _first.Source, calls, stop);
+            found = await judge.LookAsync(contract, found, _first.Text, calls, stop);
         }
 
         var check = found.Check with { Provider = answer.ServedBy?.Provider, Model = answer.ServedBy?.Model };
@@ -138,7 +139,7 @@ internal sealed class ContractedAnswer(
             '\n',
             check.Violations.Select(each => $"- {(each.Path.Length == 0 ? "the answer" : each.Path)} {each.Message}")
         );
-        return text.Length <= MostTold ? text : string.Concat(text.AsSpan(0, MostTold), "…");
+        return StorableText.Of(text, MostTold);
     }
 
     private JobQuestion QuestionOf(ContractCheck check, int attempt) =>

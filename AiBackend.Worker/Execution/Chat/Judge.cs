@@ -3,6 +3,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts.Contracts;
 using AiBackend.Core.Contracts;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Texts;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution.Chat;
@@ -26,14 +27,14 @@ internal sealed class Judge(RoutedChat chat)
     public async ValueTask<CheckedAnswer> LookAsync(
         OutputContract contract,
         CheckedAnswer answer,
-        string source,
+        string asked,
         ChatCalls calls,
         CancellationToken stop
     )
     {
         foreach (var rule in (contract.Rules ?? []).Where(rule => rule.Rule == ContractRules.Judge))
         {
-            if (Objection(rule, await AskAsync(rule, answer.Text, source, calls, stop)) is { } objection)
+            if (Objection(rule, await AskAsync(rule, answer.Text, asked, calls, stop)) is { } objection)
             {
                 return answer with { Check = answer.Check with { Verdict = Verdicts.Rule, Violations = [objection] } };
             }
@@ -42,7 +43,7 @@ internal sealed class Judge(RoutedChat chat)
         return answer;
     }
 
-    private async Task<string> AskAsync(ContractRule rule, string answer, string source, ChatCalls calls, CancellationToken stop)
+    private async Task<string> AskAsync(ContractRule rule, string answer, string asked, ChatCalls calls, CancellationToken stop)
     {
         IReadOnlyList<ChatMessage> messages =
         [
@@ -54,7 +55,7 @@ internal sealed class Judge(RoutedChat chat)
                 Reply with JSON alone: {"score": a number from 0 to 1, "reason": "one sentence"}.
                 """
             ),
-            new(ChatRole.User, $"Asked:\n{source}\n\nAnswered:\n{answer}"),
+            new(ChatRole.User, $"Asked:\n{asked}\n\nAnswered:\n{answer}"),
         ];
         var options = new ChatOptions
         {
@@ -90,25 +91,14 @@ internal sealed class Judge(RoutedChat chat)
         var said = score is { } low
             ? FormattableString.Invariant($"was given {low:0.##} by a judge, which is below {rule.MinScore ?? DefaultScore:0.##}: {reason}")
             : "could not be judged: the judge's own answer is none.";
-        return new ContractViolation("", ContractRules.Judge, rule.Message ?? said) { ForReview = rule.Severity == RuleSeverities.Review };
+        return Violations.Of("", ContractRules.Judge, rule.Message ?? said) with { ForReview = rule.Severity == RuleSeverities.Review };
     }
 
-    private static (double? Score, string Reason) Read(string judgement)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(judgement);
-            return
-                document.RootElement.ValueKind == JsonValueKind.Object
-                && document.RootElement.TryGetProperty("score", out var score)
-                && score.ValueKind == JsonValueKind.Number
-                && score.GetDouble() is >= 0 and <= 1
-                ? (score.GetDouble(), document.RootElement.TryGetProperty("reason", out var reason) ? reason.ToString() : "")
-                : (null, "");
-        }
-        catch (JsonException)
-        {
-            return (null, "");
-        }
-    }
+    private static (double? Score, string Reason) Read(string judgement) =>
+        StorableJson.Find(judgement) is { ValueKind: JsonValueKind.Object } said
+        && said.TryGetProperty("score", out var score)
+        && score.ValueKind == JsonValueKind.Number
+        && score.GetDouble() is >= 0 and <= 1
+            ? (score.GetDouble(), said.TryGetProperty("reason", out var reason) ? reason.ToString() : "")
+            : (null, "");
 }

@@ -31,7 +31,13 @@ internal sealed class Retrieval(KnowledgeStore knowledge)
                 ? $"Nothing was found in {asked.Collection}; the model was asked without."
                 : FormattableString.Invariant($"The model was given {passages.Count} passages of {sources}.")
         );
-        return passages.Count == 0 ? turn : turn with { Messages = [new ChatMessage(ChatRole.System, Write(passages)), .. turn.Messages] };
+        return passages.Count == 0
+            ? turn
+            : turn with
+            {
+                Messages = [new ChatMessage(ChatRole.System, Write(passages)), .. turn.Messages],
+                Sources = [.. turn.Sources, .. passages.Select(passage => passage.Text)],
+            };
     }
 
     /// <summary>What passages say is data: whoever wrote them gives no orders here.</summary>
