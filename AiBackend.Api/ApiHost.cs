@@ -3,6 +3,7 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Contracts;
 using AiBackend.Api.Controls;
+using AiBackend.Api.Conversations;
 using AiBackend.Api.DeadLetters;
 using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.Hosting;
@@ -124,6 +125,7 @@ internal static class ApiHost
     {
         builder.AddContracts();
         builder.AddKnowledgeRequests();
+        builder.AddConversationRequests();
         builder.AddPromptEndpoints();
         builder.AddJobEndpoints();
         builder.AddDeadLetterEndpoints();
@@ -150,6 +152,7 @@ internal static class ApiHost
         app.MapJobs();
         app.MapContracts();
         app.MapKnowledge();
+        app.MapConversations();
         app.MapPrompts();
         app.MapWorkflows();
         app.MapDeadLetters();

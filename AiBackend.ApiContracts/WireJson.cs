@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Audit;
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Knowledge;
@@ -50,6 +51,12 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(RunWorkflowRequest))]
 [JsonSerializable(typeof(RunSteps))]
 [JsonSerializable(typeof(WorkflowEvent))]
+[JsonSerializable(typeof(JobContext))]
+[JsonSerializable(typeof(Conversation))]
+[JsonSerializable(typeof(NewConversation))]
+[JsonSerializable(typeof(ConversationList))]
+[JsonSerializable(typeof(ConversationMessages))]
+[JsonSerializable(typeof(NewMessages))]
 [JsonSerializable(typeof(KnowledgeDocument))]
 [JsonSerializable(typeof(KnowledgeRequest))]
 [JsonSerializable(typeof(KnowledgeList))]

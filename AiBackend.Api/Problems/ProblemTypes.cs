@@ -55,6 +55,8 @@ internal static class ProblemTypes
     public static readonly ProblemType BatchNotFound = new("batch-not-found", 404, "There is no such batch");
     public static readonly ProblemType FileNotFound = new("file-not-found", 404, "There is no such file");
     public static readonly ProblemType WorkflowNotFound = new("workflow-not-found", 404, "There is no such workflow");
+    public static readonly ProblemType ConversationNotFound = new("conversation-not-found", 404, "There is no such conversation");
+    public static readonly ProblemType MessageNotFound = new("message-not-found", 404, "The conversation has no such message");
     public static readonly ProblemType DocumentNotFound = new("document-not-found", 404, "There is no such document");
     public static readonly ProblemType DeliveryNotFound = new("delivery-not-found", 404, "There is no such message");
     public static readonly ProblemType UserNotFound = new("user-not-found", 404, "There is no such user");
@@ -82,6 +84,8 @@ internal static class ProblemTypes
     public static readonly ProblemType TooManyTools = new("too-many-tools", 409, "There are enough tools");
     public static readonly ProblemType NoWebhookSecret = new("no-webhook-secret", 409, "There is no secret to sign with");
     public static readonly ProblemType EventNotAwaited = new("event-not-awaited", 409, "The run does not wait for this event");
+    public static readonly ProblemType ConversationBusy = new("conversation-busy", 409, "Another job of the conversation is open");
+    public static readonly ProblemType ConversationFull = new("conversation-full", 409, "The conversation has enough messages");
     public static readonly ProblemType TooManyDocuments = new("too-many-documents", 409, "There are enough documents");
     public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
     public static readonly ProblemType PromptExists = new("prompt-exists", 409, "There is such a prompt already");
@@ -167,6 +171,8 @@ internal static class ProblemTypes
         ReviewNotFound,
         WebhookNotFound,
         WorkflowNotFound,
+        ConversationNotFound,
+        MessageNotFound,
         DocumentNotFound,
         DeliveryNotFound,
         BatchNotFound,
@@ -200,6 +206,8 @@ internal static class ProblemTypes
         NoToolSecret,
         NoWebhookSecret,
         EventNotAwaited,
+        ConversationBusy,
+        ConversationFull,
         TooManyDocuments,
         TooManyWebhooks,
         FileInUse,

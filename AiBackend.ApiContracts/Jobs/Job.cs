@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Conversations;
 
 namespace AiBackend.ApiContracts.Jobs;
 
@@ -67,6 +68,12 @@ public sealed record Job
     /// <summary>Whether the output kept its contract; null when the job has none.</summary>
     public JobContract? Contract { get; init; }
 
+    /// <summary>The conversation that the job continues, or null.</summary>
+    public Guid? ConversationId { get; init; }
+
+    /// <summary>What the latest model was given of the conversation, with sizes; null before that, and without a conversation.</summary>
+    public JobContext? Context { get; init; }
+
     /// <summary>W3C trace id of the request that submitted the job.</summary>
     public string? TraceId { get; init; }
 
@@ -88,7 +95,7 @@ public sealed record Job
 /// <param name="EtaP50">Seconds until start in the typical case; null when unknown.</param>
 /// <param name="EtaP90">Seconds until start in nine of ten cases; null when unknown.</param>
 /// <param name="WaitingReason"><c>capacity</c>, <c>backoff</c>, <c>scheduled</c>, <c>tool</c>, <c>review</c>, <c>isolation</c>,
-/// <c>retry_budget:</c> or <c>provider_down:</c> and a provider, <c>rate_limit:</c> with a provider and a limit, <c>budget:</c> with a scope and a window, or another reason code.</param>
+/// <c>retry_budget:</c> or <c>provider_down:</c> and a provider, <c>rate_limit:</c> with a provider and a limit, <c>budget:</c> with a scope and a window, <c>conversation:</c> and the job that comes first, or another reason code.</param>
 public sealed record QueuePlace(long? Position, double? EtaP50, double? EtaP90, string? WaitingReason);
 
 /// <summary>What a job produced.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Knowledge;
 using AiBackend.ApiContracts.Prompts;
 
@@ -50,6 +51,9 @@ public sealed record SubmitJobRequest
 
     /// <summary>Passages that the model is given before the messages, looked for when the job begins. Only for <c>chat</c>.</summary>
     public KnowledgeQuery? Retrieve { get; init; }
+
+    /// <summary>The conversation that the job continues: the model is given what was said before, and question and answer become part of it. Only for <c>chat</c>.</summary>
+    public JobConversation? Conversation { get; init; }
 
     /// <summary>How many calls of registered tools the job may make, 1 to 100; more fail it with <c>tool_limit</c>. Null is the installation's limit, and never more than it.</summary>
     public int? MaxToolCalls { get; init; }

@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs.Waits;
 
@@ -56,6 +57,9 @@ public sealed record AttemptEnd
 
     /// <summary>What was found when its answers were laid beside their contract, in order; empty without a contract.</summary>
     public IReadOnlyList<ContractCheck> Checks { get; init; } = [];
+
+    /// <summary>What its model was given of a conversation; null without one.</summary>
+    public JobContext? Context { get; init; }
 
     /// <summary>Why the job waits for its next attempt; null unless it is retrying.</summary>
     public string? WaitingReason { get; private init; }

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace AiBackend.Core.Jobs;
 
 /// <summary>The statements that decide a job's life: each is one atomic, guarded change or one read.</summary>
@@ -8,7 +10,7 @@ namespace AiBackend.Core.Jobs;
 /// </remarks>
 public interface IJobStore
 {
-    /// <summary>Makes jobs with their keys, payloads and first events, all or none; a draft whose key exists is left out.</summary>
+    /// <summary>Makes jobs with their keys, payloads and first events, all or none; a draft whose key exists is left out, and one that others of its conversation keep out.</summary>
     Task<InsertResult> InsertAsync(IReadOnlyList<JobDraft> drafts);
 
     /// <returns>When a job that exists was accepted.</returns>
@@ -85,7 +87,11 @@ public interface IJobStore
 /// <summary>What an insert did.</summary>
 /// <param name="CreatedAt">The store's time of the transaction.</param>
 /// <param name="Accepted">Of the drafts with a key, those that were inserted.</param>
-public sealed record InsertResult(DateTimeOffset CreatedAt, IReadOnlySet<Guid> Accepted);
+public sealed record InsertResult(DateTimeOffset CreatedAt, IReadOnlySet<Guid> Accepted)
+{
+    /// <summary>Drafts that were left out because of an open job of their conversation, and that job.</summary>
+    public IReadOnlyDictionary<Guid, Guid> KeptOut { get; init; } = ReadOnlyDictionary<Guid, Guid>.Empty;
+}
 
 /// <summary>An earlier use of an idempotency key.</summary>
 /// <param name="JobId">The job it made.</param>

@@ -66,6 +66,12 @@ public sealed record JobDraft
     /// <summary>What is asked of it besides the input, as JSON of <see cref="JobTerms"/>; null is nothing.</summary>
     public string? Terms { get; init; }
 
+    /// <summary>The conversation that it continues; null is none.</summary>
+    public Guid? ConversationId { get; init; }
+
+    /// <summary>Whether it is only accepted while no other job of its conversation is open.</summary>
+    public bool IsRefusedWhenOthersAreOpen { get; init; }
+
     /// <summary>What the door it came through keeps with it, as JSON; null for the native API. Workers pass it over.</summary>
     public string? Details { get; init; }
 

@@ -56,7 +56,7 @@ public sealed class JobReads(
                CASE WHEN j.status = 1 THEN jobs_ahead(j.pool, j.priority, j.id) END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By(
             "j"
         )}, s.cache, u.reasoning_tokens,
-               o.tool_calls, o.finish_reason, s.checks, prompt_of(p.terms)
+               o.tool_calls, o.finish_reason, s.checks, prompt_of(p.terms), j.conversation_id, s.context
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN job_outputs o ON o.job_id = j.id
@@ -64,7 +64,7 @@ public sealed class JobReads(
                                     sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd,
                                     sum(a.reasoning_tokens)::bigint AS reasoning_tokens
                                FROM job_attempts a WHERE a.job_id = j.id) u ON true
-          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache, a.checks
+          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache, a.checks, a.context
                                FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
         """;
@@ -80,7 +80,7 @@ public sealed class JobReads(
                s.model_version, s.fallbacks, s.simulated, NULL::text, NULL::text[], NULL::bigint, j.crash_count, j.waiting_reason,
                NULL::smallint, {HeldJobs.By(
             "j"
-        )}, s.cache, u.reasoning_tokens, NULL::text, NULL::text, s.checks, prompt_of(p.terms)
+        )}, s.cache, u.reasoning_tokens, NULL::text, NULL::text, s.checks, prompt_of(p.terms), j.conversation_id, s.context
           FROM (SELECT * FROM jobs
                  WHERE tenant_id = @tenant_id
                    AND id < @before AND id >= @from
@@ -95,7 +95,7 @@ public sealed class JobReads(
                                     sum(a.output_tokens)::bigint AS output_tokens, sum(a.cost_usd) AS cost_usd,
                                     sum(a.reasoning_tokens)::bigint AS reasoning_tokens
                                FROM job_attempts a WHERE a.job_id = j.id) u ON true
-          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache, a.checks
+          LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache, a.checks, a.context
                                FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
          ORDER BY j.id DESC

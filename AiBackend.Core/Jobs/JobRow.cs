@@ -56,6 +56,8 @@ internal static class JobRow
                 )
                 : null,
             Contract = ContractChecksJson.Verdict(Text(row, 40)),
+            ConversationId = row.IsDBNull(42) ? null : row.GetGuid(42),
+            Context = JobContextJson.Read(Text(row, 43)),
             Links = JobLinks.Of(row.GetGuid(0)),
         };
     }

@@ -23,6 +23,10 @@ public abstract record SubmitOutcome
     /// <param name="JobId">The job of then.</param>
     public sealed record KeyReused(Guid JobId) : SubmitOutcome;
 
+    /// <summary>Another job of its conversation is open, and it was not to wait for that; nothing was written.</summary>
+    /// <param name="JobId">The other job.</param>
+    public sealed record ConversationBusy(Guid JobId) : SubmitOutcome;
+
     /// <summary>Too many submissions wait for their commit; nothing was written.</summary>
     public sealed record Overloaded : SubmitOutcome;
 }
@@ -195,6 +199,12 @@ public sealed class JobSubmission : IAsyncDisposable
             if (submission.Draft.IdempotencyKey is not null && !result.Accepted.Contains(submission.Draft.Id))
             {
                 (repeats ??= []).Add(submission);
+                continue;
+            }
+
+            if (result.KeptOut.TryGetValue(submission.Draft.Id, out var open))
+            {
+                submission.Complete(new SubmitOutcome.ConversationBusy(open));
                 continue;
             }
 

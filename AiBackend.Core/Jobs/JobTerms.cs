@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Contracts;
+using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Knowledge;
 
 namespace AiBackend.Core.Jobs;
@@ -13,6 +14,9 @@ public sealed record JobTerms
 
     /// <summary>What its model is given besides the messages; null is nothing.</summary>
     public KnowledgeQuery? Retrieve { get; init; }
+
+    /// <summary>The conversation that it continues; null is none.</summary>
+    public JobConversation? Conversation { get; init; }
 
     /// <summary>The stored prompt that its first messages were made of, <c>name@version</c>; null when the caller wrote all of them.</summary>
     public string? Prompt { get; init; }

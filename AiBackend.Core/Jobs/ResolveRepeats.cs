@@ -28,11 +28,16 @@ internal sealed class ResolveRepeats(IJobStore store)
             // None: one caller that leaves must not end the batch it shares; the command timeout bounds it.
             if (await store.FindKeyAsync(draft.TenantId, draft.IdempotencyKey!, CancellationToken.None) is not { } earlier)
             {
-                // The key expired and is gone: this request is a new one.
+                // The key expired and is gone, or was not looked at: this request is a new one.
                 var result = await store.InsertAsync([draft]);
                 if (result.Accepted.Contains(draft.Id))
                 {
                     return new SubmitOutcome.Accepted(result.CreatedAt);
+                }
+
+                if (result.KeptOut.TryGetValue(draft.Id, out var open))
+                {
+                    return new SubmitOutcome.ConversationBusy(open);
                 }
             }
             else if (earlier.JobId == draft.Id)

@@ -39,8 +39,11 @@ public static class WaitingReasons
     /// <summary>The database did not answer when something for the model was looked up.</summary>
     public const string Storage = "storage";
 
+    /// <summary>Another job of its conversation comes first; followed by a colon and that job's id.</summary>
+    public const string Conversation = "conversation";
+
     /// <summary>Waits in which nobody was asked and nobody has failed.</summary>
-    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused, SingleFlight, Steps, Storage];
+    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused, SingleFlight, Steps, Storage, Conversation];
 
     /// <summary>The steps of the workflow's run are under way.</summary>
     public const string Steps = "steps";

@@ -47,10 +47,11 @@ internal sealed partial class PostgresJobStore
     internal const string RecordAttemptsSql = """
         INSERT INTO job_attempts (job_id, attempt, tenant_id, worker_id, outcome, started_at, first_token_at, provider, model,
                                   model_version, fallbacks, simulated, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost_usd,
-                                  error_code, error_class, error_message, calls, cache, checks)
+                                  error_code, error_class, error_message, calls, cache, checks, context)
         SELECT f.id, f.attempt, f.tenant_id, f.worker_id, i.outcome, f.claimed_at, f.claimed_at + i.first_token_after,
                i.provider, i.model, i.model_version, i.fallbacks, i.simulated, i.input_tokens, i.cached_tokens,
-               i.output_tokens, i.reasoning_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message, i.calls, i.cache, i.checks
+               i.output_tokens, i.reasoning_tokens, i.cost_usd, i.error_code, i.error_class, i.error_message, i.calls, i.cache, i.checks,
+               i.context
           FROM fenced f JOIN input i ON i.id = f.id
         """;
 
@@ -80,10 +81,11 @@ internal sealed partial class PostgresJobStore
                 @id, @epoch, @after_seq, @last_seq, @status, @outcome, @retry_delay, @text, @error_code, @error_class,
                 @error_message, @provider, @model, @model_version, @fallbacks, @simulated, @input_tokens, @cached_tokens,
                 @output_tokens, @reasoning_tokens, @cost_usd, @first_token_after, @calls, @waiting_reason, @cache, @tool_calls,
-                @finish_reason, @checks)
+                @finish_reason, @checks, @context)
                 AS t (id, epoch, after_seq, last_seq, status, outcome, retry_delay, text, error_code, error_class,
                       error_message, provider, model, model_version, fallbacks, simulated, input_tokens, cached_tokens,
-                      output_tokens, reasoning_tokens, cost_usd, first_token_after, calls, waiting_reason, cache, tool_calls, finish_reason, checks)
+                      output_tokens, reasoning_tokens, cost_usd, first_token_after, calls, waiting_reason, cache, tool_calls, finish_reason, checks,
+                      context)
         ), fenced AS (
             UPDATE jobs j
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL,
@@ -247,6 +249,7 @@ internal sealed partial class PostgresJobStore
         Column("tool_calls", NpgsqlDbType.Text, ToolCallsJson.ToColumn);
         Column("finish_reason", NpgsqlDbType.Text, end => end.FinishReason);
         Column("checks", NpgsqlDbType.Text, ContractChecksJson.ToColumn);
+        Column("context", NpgsqlDbType.Text, end => JobContextJson.ToColumn(end.Context));
         parameters.AddWithValue("schema_version", NpgsqlDbType.Smallint, JobSchema.Tools);
 
         var missing = writes.SelectMany(write => write.End!.Missing.Select(text => (write.Lease.JobId, Text: text))).ToList();

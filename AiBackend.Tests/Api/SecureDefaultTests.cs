@@ -54,6 +54,8 @@ public sealed partial class SecureDefaultTests(ApiServer api) : IClassFixture<Ap
         "links",
         "object",
         "contract",
+        "conversation_id",
+        "context",
         "crashes",
     ];
 

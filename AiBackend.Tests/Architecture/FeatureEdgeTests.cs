@@ -23,6 +23,8 @@ public sealed partial class FeatureEdgeTests
         ["Contracts"] = ["Texts"],
         // Texts that answers may rest on; who asks, and what for, is the asker's business.
         ["Knowledge"] = ["Audit", "Database"],
+        // What was said; jobs continue it, and one waits for the other.
+        ["Conversations"] = ["Audit", "Database", "Jobs"],
         // Steps that are jobs; what a step asks of them is checked as for any job.
         ["Workflows"] = ["Audit", "Contracts", "Database", "Jobs"],
         // Texts and what goes into them; of jobs it knows their ids, and what became of those it was used for.

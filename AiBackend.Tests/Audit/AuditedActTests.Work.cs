@@ -15,6 +15,12 @@ public sealed partial class AuditedActTests
 
     private static string Prompt(string name) => $$"""{"name":"{{name}}","template":{"messages":[{"role":"user","content":"Hi"}]} }""";
 
+    private async Task<(HttpStatusCode, JsonElement)> OnConversationAsync(string what)
+    {
+        var (_, made) = await PostAsync("/conversations", """{"messages":[{"role":"user","content":"sk-canary"}]}""");
+        return await SendAsync(HttpMethod.Delete, $"/conversations/{made.GetProperty("id").GetString()}{what}", null);
+    }
+
     private async Task<(HttpStatusCode, JsonElement)> DeleteDocumentAsync()
     {
         await SendAsync(HttpMethod.Put, Documents, """{"source":"b","text":"t"}""");

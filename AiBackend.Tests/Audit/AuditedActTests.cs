@@ -75,6 +75,8 @@ public sealed partial class AuditedActTests(ApiServer api) : IClassFixture<ApiSe
         ["RotateWebhookSource"] = ("webhook_source", test => test.OnSourceAsync(HttpMethod.Post, "/rotate", null)),
         ["PutDocument"] = ("document", test => test.SendAsync(HttpMethod.Put, Documents, """{"source":"a","text":"t"}""")),
         ["DeleteDocument"] = ("document", test => test.DeleteDocumentAsync()),
+        ["DeleteConversation"] = ("conversation", test => test.OnConversationAsync("")),
+        ["DeleteMessage"] = ("conversation_message", test => test.OnConversationAsync("/messages/1")),
         ["PutWorkflow"] = ("workflow", test => test.SendAsync(HttpMethod.Put, "/workflows/w1", Steps)),
         ["DeleteWorkflow"] = ("workflow", test => test.RemoveAsync("/workflows/w2", Steps)),
         ["SetTool"] = ("tool", test => test.SendAsync(HttpMethod.Put, "/tools/t1", ClientTool)),

@@ -40,6 +40,11 @@ internal static class ApiTasks
             "Documents are found by their words, by those who may read them, and given to the model with their sources."
         ),
         new(
+            "conversation",
+            "Go on with a conversation",
+            "Jobs say what is new; the model is told what was said before. [More](conversations.md)."
+        ),
+        new(
             "prompt",
             "Keep prompts out of programs",
             "Jobs name a prompt and fill in its variables; which version they get is a label's to say. [More](#prompts)."

@@ -20,6 +20,11 @@ public sealed class ExampleTests(StackFixture fixture, ExamplePrograms programs)
             { "stream", "^event: delta.*^event: final.*^id: 4\nevent.*^event: final", "simulated answer" },
             { "contract", "\"json\":\\{\"customer\":.*\"valid\":true", "^[\\w ]+ pays [\\d.]+ \\(first pass: [Tt]rue\\)" },
             { "knowledge", "\"source\":\"lamps.md\".*\"status\":\"completed\"", "^completed: .*simulated answer" },
+            {
+                "conversation",
+                "\"status\":\"completed\".*\"seq\":1.*Why does.*\"seq\":4,\"role\":\"assistant\"",
+                "^1 user: Why does.*\n4 assistant: .*simulated answer"
+            },
             { "prompt", "\"production\",\"seq\":1.*\"prompt\":\"summary-\\d+@1\"", "^summary-[0-9a-f-]+@1: .*simulated answer" },
             { "workflow", "\"version\":\\d+.*\"status\":\"completed\".*totals", "^completed: .*totals.*\n- each: succeeded" },
             { "review", "\"kind\":\"approved\".*\"status\":\"completed\".*90 EUR", "^wrong: cited\napproved: .*90 EUR" },

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Reflection;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Contracts;
+using AiBackend.Core.Conversations;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
@@ -43,6 +44,9 @@ internal sealed class SimWorker
 
     // And no job leaves its model to us.
     private static readonly ModelChoice Named = new(NpgsqlDataSource.Create("Host=nobody"), TimeProvider.System);
+
+    // No job continues a conversation.
+    private static readonly ConversationTurns Alone = new(NpgsqlDataSource.Create("Host=nobody"));
 
     private readonly World _world;
     private readonly ApplicationLifetime _lifetime = new(NullLogger<ApplicationLifetime>.Instance);
@@ -118,7 +122,8 @@ internal sealed class SimWorker
             .With(parts.Get<ProviderCatalog>())
             .With(_world.Telemetry.Providers)
             .With(new OutputContracts([]))
-            .With(new Retrieval(null!))
+            .With(Alone)
+            .With(new TurnContext(null!, null!, null!))
             .With(new WorkflowAttempt(null!, null!, null!, Process.Clock))
             .With(new ReviewRemarks(null!))
             // No job of the simulation names tools.

@@ -14,7 +14,7 @@ namespace AiBackend.Tests.Tenancy;
 public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<ApiServer>
 {
     /// <summary>Parameters of paths that name what all tenants share or what each names for itself, or, the slug, what belongs to an organisation (TenantApiTests).</summary>
-    private static readonly string[] Shared = ["name", "provider", "model", "slug", "collection", "version", "label"];
+    private static readonly string[] Shared = ["name", "provider", "model", "slug", "collection", "version", "label", "seq"];
 
     [Fact]
     public async Task A_1_what_belongs_to_another_tenant_is_answered_like_what_does_not_exist_for_every_verb_and_address()
@@ -35,6 +35,7 @@ public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<Ap
             ["/api/v1/bulk/{id}"] = await MakeAsync("/dead-letters/discard", """{"filter":{"model":"none"}}"""),
             ["/api/v1/webhooks/{id}"] = await MakeAsync("/webhooks", """{"url":"https://hooks.example.com/x"}"""),
             ["/api/v1/webhooks/inbound/{id}"] = await MakeAsync("/webhooks/inbound", """{"name":"n","template":{"prompt":"x"}}"""),
+            ["/api/v1/conversations/{id}"] = await MakeAsync("/conversations", "{}"),
             ["/api/v1/reviews/{id}"] = (await OpenReview.AddAsync(api)).Id,
             ["/api/v1/alerts/{id}"] = await MakeAlertAsync(),
             ["/api/v1/dead-letters/{fingerprint}"] = await (await api.WorkerAsync()).FingerprintAsync(dead),

@@ -1,6 +1,7 @@
 using AiBackend.Core.Admission;
 using AiBackend.Core.Alerts;
 using AiBackend.Core.Contracts;
+using AiBackend.Core.Conversations;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Knowledge;
 using AiBackend.Core.Operations;
@@ -55,6 +56,7 @@ internal static class ExecutionRegistration
         builder.AddKeyGrants();
         builder.Services.AddOutputContracts();
         builder.AddKnowledge();
+        builder.AddConversations();
         builder.AddJobSubmission();
         builder.Services.AddWorkflows();
         builder.AddToolRuns();
@@ -63,6 +65,7 @@ internal static class ExecutionRegistration
             .AddSingleton<HeldLeases>()
             .AddSingleton<Judge>()
             .AddSingleton<Retrieval>()
+            .AddSingleton<TurnContext>()
             .AddSingleton<ReviewRemarks>()
             .AddSingleton<ToolRunner>()
             .AddSingleton<JobTools>()

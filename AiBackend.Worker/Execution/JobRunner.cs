@@ -1,4 +1,5 @@
 using AiBackend.Core.Cache;
+using AiBackend.Core.Conversations;
 using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
@@ -13,6 +14,7 @@ namespace AiBackend.Worker.Execution;
 internal sealed class JobRunner(
     LeasedWrites writes,
     SharedAnswers answers,
+    ConversationTurns turns,
     HeldLeases held,
     IKeyGrants grants,
     ChatAttempt chat,
@@ -99,18 +101,21 @@ internal sealed class JobRunner(
         return null;
     }
 
-    /// <summary>Whoever waits for this job's answer need not wait for the leader's next round.</summary>
+    /// <summary>Whoever waits for this job's answer, or for its turn, need not wait for the leader's next round.</summary>
     private async Task SettleAsync(ClaimedJob job)
     {
-        if (job.CacheKey is null)
-        {
-            return;
-        }
-
         try
         {
             // None: the job has ended; the limit of every statement bounds it.
-            await answers.SettleAsync(CancellationToken.None);
+            if (job.CacheKey is not null)
+            {
+                await answers.SettleAsync(CancellationToken.None);
+            }
+
+            if (JobTerms.Read(job.Terms).Conversation is not null)
+            {
+                await turns.WakeAsync(CancellationToken.None);
+            }
         }
         catch (Exception failure) when (StorageFailures.MayCome(failure))
         {

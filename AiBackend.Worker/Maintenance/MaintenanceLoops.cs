@@ -1,6 +1,7 @@
 using AiBackend.Core.Admission.Pace;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Controls;
+using AiBackend.Core.Conversations;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
@@ -29,6 +30,7 @@ internal sealed class MaintenanceLoops(
     PaceStore paces,
     ReleaseHeldJobs releaseHeld,
     SharedAnswers answers,
+    ConversationTurns turns,
     AdvanceDueJobs advanceDue,
     PruneRounds prune,
     DeadLetterRounds deadLetters,
@@ -103,6 +105,7 @@ internal sealed class MaintenanceLoops(
         await paces.ReleaseAsync(cancellationToken);
         await releaseHeld.RunAsync(MaxReleased, cancellationToken);
         await answers.SettleAsync(cancellationToken);
+        await turns.WakeAsync(cancellationToken);
         await advanceDue.RunAsync(cancellationToken);
         return AdvanceInterval;
     }

@@ -1,4 +1,5 @@
 using AiBackend.Core.Batches;
+using AiBackend.Core.Conversations;
 using AiBackend.Core.Files;
 using AiBackend.Core.Repeats;
 using AiBackend.Worker.Execution;
@@ -13,6 +14,7 @@ internal static class MaintenanceRegistration
     {
         builder.AddFiles();
         builder.AddBatches();
+        builder.AddConversations();
         builder
             .Services.AddSingleton<Leadership>()
             .AddSingleton<DeadLetterRounds>()

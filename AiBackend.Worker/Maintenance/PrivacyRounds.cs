@@ -1,9 +1,15 @@
+using AiBackend.Core.Conversations;
 using AiBackend.Core.Privacy;
 
 namespace AiBackend.Worker.Maintenance;
 
 /// <summary>The leader's rounds for what tenants keep and have deleted.</summary>
-internal sealed class PrivacyRounds(DeleteTenants delete, ExpireContent expire, ILogger<PrivacyRounds> logger)
+internal sealed class PrivacyRounds(
+    DeleteTenants delete,
+    ExpireContent expire,
+    ExpireConversations conversations,
+    ILogger<PrivacyRounds> logger
+)
 {
     private static readonly TimeSpan ExpireInterval = TimeSpan.FromMinutes(15);
 
@@ -16,6 +22,7 @@ internal sealed class PrivacyRounds(DeleteTenants delete, ExpireContent expire, 
             logger.ContentExpired(count);
         }
 
+        await conversations.RunAsync(cancellationToken);
         return ExpireInterval;
     }
 }

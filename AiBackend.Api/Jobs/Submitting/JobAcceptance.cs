@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
+using AiBackend.Api.Conversations;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Prompts;
 using AiBackend.Core.Jobs;
@@ -35,6 +36,7 @@ internal sealed class JobAcceptance(
     HeldBack heldBack,
     FullQueue fullQueue,
     PinTools tools,
+    OpenTurns turns,
     KeyRateLimits limits,
     TimeProvider clock
 )
@@ -69,6 +71,11 @@ internal sealed class JobAcceptance(
             outcome = await submission.SubmitAsync(draft).WaitAsync(CommitPatience, clock, CancellationToken.None);
         }
 
+        if (outcome is SubmitOutcome.Accepted)
+        {
+            await turns.InterruptAsync(draft);
+        }
+
         return outcome switch
         {
             SubmitOutcome.Accepted(var createdAt) => new Acceptance.New(draft, createdAt),
@@ -78,6 +85,7 @@ internal sealed class JobAcceptance(
                     $"The Idempotency-Key {Quoted.Of(IdempotencyKey.Sent(draft.IdempotencyKey!))} belongs to job {jobId}, which was submitted with another body. Use a new key for a new request."
                 )
             ),
+            SubmitOutcome.ConversationBusy(var jobId) => new Acceptance.Refused(OpenTurns.Busy(draft.ConversationId!.Value, jobId)),
             SubmitOutcome.Overloaded => new Acceptance.Refused(
                 ProblemTypes.Overloaded.With("Too many submissions wait for the database. Nothing was accepted; send it again later.") with
                 {
@@ -94,6 +102,7 @@ internal sealed class JobAcceptance(
         (var refusal, draft) = await prompts.ExpandAsync(draft, context.RequestAborted);
         refusal ??=
             await rules.RefuseNowAsync(draft, context.User.GetCaller(), context.RequestAborted) ?? await downRoute.RefuseAsync(draft);
+        refusal ??= await turns.RefuseAsync(draft, context.RequestAborted);
         if (refusal is null)
         {
             (refusal, draft) = await tools.PinAsync(draft, context.RequestAborted);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using AiBackend.Api.Conversations;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
@@ -22,6 +23,9 @@ internal readonly record struct StoredInput(
 {
     /// <summary>What it has to be made of before it is a job's; null when it is whole.</summary>
     public PromptReference? Prompt { get; init; }
+
+    /// <summary>Why it cannot be what a user says next in a conversation; null when it can.</summary>
+    public (string Field, string Message)? NoTurn { get; init; }
 }
 
 /// <summary>Reads the member <c>input</c>, whose shape depends on the job's type.</summary>
@@ -79,6 +83,7 @@ internal static class JobInputs
         )
         {
             Prompt = chat.Prompt,
+            NoTurn = ConversationRules.WhyNoTurn(chat),
         };
 
     /// <summary>What an older worker would pass over without a word makes the input one for newer workers.</summary>

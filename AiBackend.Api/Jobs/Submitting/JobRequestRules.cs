@@ -1,4 +1,5 @@
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Jobs;
@@ -52,7 +53,7 @@ internal sealed class JobRequestRules(
         }
 
         fields.Check(request, errors, out var priority);
-        if ((terms.Check(request, type, input.Tools, errors) ?? errors.ToRefusal()) is { } outOfBounds)
+        if ((terms.Check(request, type, input, errors) ?? errors.ToRefusal()) is { } outOfBounds)
         {
             return outOfBounds;
         }
@@ -245,6 +246,8 @@ internal sealed class JobRequestRules(
             Prompt = input.Prompt,
             InputVersion = pinned == JobTerms.None ? input.Version : JobSchema.Terms,
             Terms = pinned.ToColumn(),
+            ConversationId = pinned.Conversation?.Id,
+            IsRefusedWhenOthersAreOpen = pinned.Conversation?.Overlap == Overlaps.Reject,
             Title = input.Title,
             Feature = request.Feature,
             EndUser = request.User,

@@ -1,4 +1,5 @@
 using AiBackend.Api.Contracts;
+using AiBackend.Api.Conversations;
 using AiBackend.Api.Knowledge;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Contracts;
@@ -13,8 +14,9 @@ namespace AiBackend.Api.Jobs.Submitting;
 internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog providers)
 {
     /// <returns>Why the request is refused outright, or null; lesser faults are added to <paramref name="errors"/>.</returns>
-    public Refusal? Check(SubmitJobRequest request, JobType type, IReadOnlyList<string>? tools, FieldErrors errors)
+    public Refusal? Check(SubmitJobRequest request, JobType type, StoredInput input, FieldErrors errors)
     {
+        var tools = input.Tools;
         errors.CheckRange("max_tool_calls", request.MaxToolCalls, 1, ToolsOptions.MostCalls);
         if (tools is null && request.MaxToolCalls is not null && errors.IsEmpty)
         {
@@ -41,12 +43,18 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
         {
             Only("contract", request.Contract);
             Only("retrieve", request.Retrieve);
+            Only("conversation", request.Conversation);
             return null;
         }
 
         if (request.Retrieve is { } query)
         {
             KnowledgeRules.CheckOfJob(query, errors);
+        }
+
+        if (request.Conversation is { } conversation)
+        {
+            ConversationRules.CheckOfJob(conversation, request, input, errors);
         }
 
         return contracts.Check(request.Contract, errors);
@@ -68,6 +76,7 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
             {
                 Contract = request.Contract,
                 Retrieve = request.Retrieve,
+                Conversation = request.Conversation,
                 Tools = tools is null ? null : new ToolTerms([.. tools.Select(name => new PinnedTool(name, 0))], request.MaxToolCalls),
             }
             : JobTerms.None;

@@ -13,10 +13,10 @@ internal static class WriteAsks
             SELECT * FROM unnest(
                 @id, @epoch, @after_seq, @last_seq, @status, @outcome, @text, @question, @timeout, @on_timeout, @error_code, @error_class,
                 @error_message, @provider, @model, @model_version, @fallbacks, @simulated, @input_tokens, @cached_tokens,
-                @output_tokens, @reasoning_tokens, @cost_usd, @first_token_after, @calls, @cache, @checks)
+                @output_tokens, @reasoning_tokens, @cost_usd, @first_token_after, @calls, @cache, @checks, @context)
                 AS t (id, epoch, after_seq, last_seq, status, outcome, text, question, timeout, on_timeout, error_code, error_class,
                       error_message, provider, model, model_version, fallbacks, simulated, input_tokens, cached_tokens,
-                      output_tokens, reasoning_tokens, cost_usd, first_token_after, calls, cache, checks)
+                      output_tokens, reasoning_tokens, cost_usd, first_token_after, calls, cache, checks, context)
         ), fenced AS (
             UPDATE jobs j
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL, due_at = now(), excused = j.excused + 1,

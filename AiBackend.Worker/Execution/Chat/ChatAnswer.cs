@@ -1,4 +1,5 @@
 using System.Text;
+using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
@@ -22,6 +23,9 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
 
     /// <summary>What the answer has to keep; null is nothing.</summary>
     public ContractedAnswer? Contract { get; set; }
+
+    /// <summary>What the model was given of a conversation; null without one.</summary>
+    public JobContext? Context { get; set; }
 
     public long StartedAt { get; } = clock.GetTimestamp();
 
@@ -130,6 +134,7 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
             Usage = CallTraces.UsageOf(calls.All),
             FirstTokenAfter = _firstTokenAfter,
             Checks = Contract?.Checks ?? [],
+            Context = Context,
             Calls = [.. calls.All.Select(CallTraces.Of)],
         };
     }

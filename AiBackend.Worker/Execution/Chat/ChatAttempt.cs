@@ -21,7 +21,7 @@ internal sealed class ChatAttempt(
     ModelChoice models,
     OutputContracts contracts,
     Judge judge,
-    Retrieval retrieval,
+    TurnContext context,
     ProviderCatalog catalog,
     IOptions<ReviewOptions> reviews,
     ReviewRemarks remarks,
@@ -98,9 +98,10 @@ internal sealed class ChatAttempt(
             turn = turn.After(rounds.MessagesAfter(0));
         }
 
-        if (await LookUpAsync(turn, terms, running, stop) is not { } informed)
+        var (refused, informed) = await LookUpAsync(turn, terms, running, answer, stop);
+        if (informed is null)
         {
-            return ends.AfterOutage(running.Job);
+            return refused!;
         }
 
         turn = informed;
@@ -138,23 +139,21 @@ internal sealed class ChatAttempt(
         }
     }
 
-    /// <summary>Adds what Postgres knows: passages, and what reviewers said.</summary>
-    /// <returns>Null when Postgres did not answer.</returns>
-    private async Task<ChatTurn?> LookUpAsync(ChatTurn turn, JobTerms terms, RunningJob running, CancellationToken stop)
+    /// <summary>Adds what Postgres knows: passages, what was said before, and what reviewers said.</summary>
+    /// <returns>The attempt's end when the model is not asked, as when Postgres did not answer.</returns>
+    private async Task<AfterTurn> LookUpAsync(ChatTurn turn, JobTerms terms, RunningJob running, ChatAnswer answer, CancellationToken stop)
     {
         try
         {
-            if (terms.Retrieve is { } query)
-            {
-                turn = await retrieval.AddAsync(turn, query, running, stop);
-            }
-
-            return terms.Contract is not null && running.Job.Attempt > 1 ? await remarks.AddToAsync(turn, running.Job, stop) : turn;
+            var given = await context.AddAsync(turn, terms, running, answer, stop);
+            return given.Next is { } next && terms.Contract is not null && running.Job.Attempt > 1
+                ? new(null, await remarks.AddToAsync(next, running.Job, stop))
+                : given;
         }
         catch (Exception failure) when (StorageFailures.Of(failure) is not null && !stop.IsCancellationRequested)
         {
             logger.LookUpFailed(failure, running.Job.Lease.JobId, running.Job.Attempt);
-            return null;
+            return new(ends.AfterOutage(running.Job), null);
         }
     }
 

@@ -1,0 +1,145 @@
+using AiBackend.ApiContracts.Conversations;
+using AiBackend.Core.Contracts;
+using AiBackend.Core.Conversations;
+using AiBackend.Core.Jobs;
+using Microsoft.Extensions.AI;
+
+namespace AiBackend.Worker.Execution.Chat;
+
+/// <summary>What the model is given besides the messages of the job: passages that were looked up, and what was said before in its conversation.</summary>
+internal sealed class TurnContext(ConversationTurns turns, Retrieval retrieval, CancelJob cancel)
+{
+    /// <summary>Whoever ends lets the next one go on; that it looks by itself is for the case that nobody says so.</summary>
+    private static readonly TimeSpan WaitFor = TimeSpan.FromMinutes(5);
+
+    /// <returns>The attempt's end when the model is not asked, or else the turn to ask it.</returns>
+    public async ValueTask<AfterTurn> AddAsync(ChatTurn turn, JobTerms terms, RunningJob running, ChatAnswer answer, CancellationToken stop)
+    {
+        if (terms.Conversation is { } conversation)
+        {
+            return await ContinueAsync(turn, terms, conversation, running, answer, stop);
+        }
+
+        return terms.Retrieve is { } query && await retrieval.ReadAsync(turn, query, running, int.MaxValue, stop) is { } found
+            ? new(
+                null,
+                turn with
+                {
+                    Messages = [new ChatMessage(ChatRole.System, found.Text), .. turn.Messages],
+                    Sources = [.. turn.Sources, .. found.Passages],
+                }
+            )
+            : new(null, turn);
+    }
+
+    private async ValueTask<AfterTurn> ContinueAsync(
+        ChatTurn turn,
+        JobTerms terms,
+        JobConversation asked,
+        RunningJob running,
+        ChatAnswer answer,
+        CancellationToken stop
+    )
+    {
+        var job = running.Job;
+        var maxTokens = asked.MaxTokens ?? ContextAssembly.DefaultTokens;
+        switch (await turns.EnterAsync(job.TenantId, asked.Id!.Value, job.Lease.JobId, maxTokens, stop))
+        {
+            case TurnEntry.Waits(var other):
+                return new(await WaitAsync(job, other, asked.Overlap == Overlaps.Interrupt, stop), null);
+            case TurnEntry.Begins(var head, var history):
+                var found = terms.Retrieve is { } query
+                    ? await retrieval.ReadAsync(turn, query, running, ContextAssembly.Cap(ContextParts.Retrieved, maxTokens), stop)
+                    : null;
+                return Assemble(turn, head, history, found, maxTokens, answer);
+            default:
+                return new(
+                    Refused("conversation_deleted", $"The conversation {asked.Id} was deleted before the job began. Begin another one."),
+                    null
+                );
+        }
+    }
+
+    private static AfterTurn Assemble(
+        ChatTurn turn,
+        ConversationHead head,
+        IReadOnlyList<PastMessage> history,
+        LookedUp? found,
+        int maxTokens,
+        ChatAnswer answer
+    )
+    {
+        var system = turn.Messages.TakeWhile(message => message.Role != ChatRole.User).ToList();
+        var input = turn.Messages.Skip(system.Count).ToList();
+        var context = ContextAssembly.Assemble(
+            new ContextSources
+            {
+                MaxTokens = maxTokens,
+                Head = head,
+                System = Text(system),
+                Retrieved = found?.Text,
+                History = history,
+                Input = Text(input),
+            }
+        );
+        answer.Context = context.Report;
+        if (!context.Fits)
+        {
+            var needed = context.Report.Parts.Sum(part => part.Tokens);
+            return new(
+                Refused(
+                    "context_too_large",
+                    FormattableString.Invariant(
+                        $"Instructions and input have about {needed} tokens, and conversation.max_tokens allows {maxTokens}. Shorten them, or raise it."
+                    )
+                ),
+                null
+            );
+        }
+
+        return new(
+            null,
+            turn with
+            {
+                Messages =
+                [
+                    .. context.Instructions.Select(text => new ChatMessage(ChatRole.System, text)),
+                    .. context.History.Select(message => new ChatMessage(new ChatRole(message.Role), message.Content)),
+                    .. input,
+                ],
+                Sources =
+                [
+                    .. context.History.Where(message => CitedSource.IsQuotable(message.Role)).Select(message => message.Content),
+                    .. turn.Sources,
+                    .. found?.Passages ?? [],
+                ],
+            }
+        );
+    }
+
+    /// <summary>Waits without a slot, and without having used up a try.</summary>
+    private async Task<AttemptEnd> WaitAsync(ClaimedJob job, Guid other, bool interrupts, CancellationToken stop)
+    {
+        if (interrupts)
+        {
+            // The Api did it already, unless it died in between.
+            await cancel.RunAsync(job.TenantId, other, stop);
+        }
+
+        return AttemptEnd.WaitsForProvider(
+            new(
+                "conversation_busy",
+                "transient",
+                "Another job of the conversation comes first; this one begins when it has ended.",
+                Retryable: true
+            ),
+            $"{WaitingReasons.Conversation}:{other}",
+            WaitFor
+        );
+    }
+
+    private static AttemptEnd Refused(string code, string message) =>
+        AttemptEnd.FailedForGood(new(code, "caller_error", message, Retryable: false));
+
+    private static string Text(IEnumerable<ChatMessage> messages) => string.Join('\n', messages.Select(message => message.Text));
+}
