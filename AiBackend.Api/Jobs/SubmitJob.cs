@@ -43,10 +43,13 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
     }
 
     /// <summary>Takes a job in, and answers with it.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="draft">What it asks for.</param>
+    /// <param name="refusal">Why it would be refused if it were new; null when nothing is known yet.</param>
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
-    public async Task<Refusal?> AcceptAsync(HttpContext context, JobDraft draft)
+    public async Task<Refusal?> AcceptAsync(HttpContext context, JobDraft draft, Refusal? refusal = null)
     {
-        switch (await acceptance.AcceptAsync(context, draft))
+        switch (await acceptance.AcceptAsync(context, draft, refusal))
         {
             case Acceptance.New(var committed, var createdAt):
                 await AnswerAsync(context, AcceptedJob.Of(committed, createdAt));

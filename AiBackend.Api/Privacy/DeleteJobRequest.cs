@@ -41,13 +41,15 @@ internal sealed class DeleteJobRequest(DeleteJob delete, JobReads jobs)
         }
     }
 
-    /// <summary>Somebody else was first, or what it cost is not known yet.</summary>
+    /// <summary>Somebody else was first, what it cost is not known yet, or a run needs it.</summary>
     private async Task RefuseAsync(HttpContext context, Guid id) =>
         await (
             await jobs.FindHeadAsync(context.GetTenantId(), id, context.RequestAborted) is null
                 ? context.RefuseUnknownJobAsync()
                 : context.RefuseAsync(
-                    ProblemTypes.JobNotEnded.With($"A provider call of job {id} is not settled yet. Delete it in a minute.") with
+                    ProblemTypes.JobNotEnded.With(
+                        $"Job {id} cannot go yet: a provider call of it is not settled, or it belongs to a run whose job, or a step's job, has not ended. Delete it in a minute, or when the run has ended."
+                    ) with
                     {
                         RetryAfter = Pause,
                     }

@@ -86,6 +86,7 @@ internal static class ProblemTypes
     public static readonly ProblemType EventNotAwaited = new("event-not-awaited", 409, "The run does not wait for this event");
     public static readonly ProblemType ConversationBusy = new("conversation-busy", 409, "Another job of the conversation is open");
     public static readonly ProblemType ConversationFull = new("conversation-full", 409, "The conversation has enough messages");
+    public static readonly ProblemType TooManyWorkflows = new("too-many-workflows", 409, "There are enough workflows");
     public static readonly ProblemType TooManyDocuments = new("too-many-documents", 409, "There are enough documents");
     public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
     public static readonly ProblemType PromptExists = new("prompt-exists", 409, "There is such a prompt already");
@@ -208,6 +209,7 @@ internal static class ProblemTypes
         EventNotAwaited,
         ConversationBusy,
         ConversationFull,
+        TooManyWorkflows,
         TooManyDocuments,
         TooManyWebhooks,
         FileInUse,

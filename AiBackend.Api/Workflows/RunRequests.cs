@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Submitting;
@@ -15,9 +16,10 @@ internal sealed class RunRequests(JobReads jobs, RunStepStore steps)
 {
     public async Task ListStepsAsync(HttpContext context)
     {
-        if (QueryParameters.CheckNames(context.Request) is { } unknown)
+        var refusal = StepPage.TryRead(context.Request, out var page);
+        if (refusal is not null)
         {
-            await context.RefuseAsync(unknown);
+            await context.RefuseAsync(refusal);
             return;
         }
 
@@ -27,7 +29,10 @@ internal sealed class RunRequests(JobReads jobs, RunStepStore steps)
             return;
         }
 
-        var list = new RunSteps(await steps.ShowAsync(context.GetTenantId(), id, context.RequestAborted));
+        // One more than is shown says whether there is a next page.
+        var found = await steps.ShowAsync(context.GetTenantId(), id, page.After, page.Limit + 1, context.RequestAborted);
+        var shown = found.Take(page.Limit).ToList();
+        var list = new RunSteps(shown, found.Count > shown.Count ? StepPage.CursorOf(shown[^1]) : null);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, list, WireJson.Default.RunSteps);
     }
 
@@ -38,6 +43,11 @@ internal sealed class RunRequests(JobReads jobs, RunStepStore steps)
         if (refusal is null && string.IsNullOrEmpty(posted.Name))
         {
             refusal = ProblemTypes.InvalidValue.At("name", "name is missing; it names the step that waits for the event.");
+        }
+
+        if (refusal is null && posted.Data is { } data && StepValues.FaultOf(JsonMarshal.GetRawUtf8Value(data)) is { } fault)
+        {
+            refusal = ProblemTypes.InvalidValue.At("data", $"data cannot be what a step gives. {fault}");
         }
 
         if (refusal is not null)
@@ -56,7 +66,7 @@ internal sealed class RunRequests(JobReads jobs, RunStepStore steps)
         {
             await context.RefuseAsync(
                 ProblemTypes.EventNotAwaited.With(
-                    $"The run does not wait for {Quoted.Of(posted.Name!)} now: it has it, it is over, or the step has not begun. GET /api/v1/jobs/{id}/steps says which."
+                    $"The run does not wait for {Quoted.Of(posted.Name!)} now: it has it, it is over, the step has not begun, waits no longer, or waits for no event. GET /api/v1/jobs/{id}/steps says which."
                 )
             );
         }

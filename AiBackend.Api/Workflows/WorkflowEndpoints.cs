@@ -24,7 +24,13 @@ internal static class WorkflowEndpoints
         group
             .MapGet("", requests.ListAsync)
             .RequireAuthorization(Policies.ReadJobs)
-            .Describe("ListWorkflows", "List workflows", "The newest version of each.")
+            .Describe(
+                "ListWorkflows",
+                "List workflows",
+                "The newest version of each, without its definition.",
+                [QueryNumber("limit", "At most 200; 100 by default."), Query("cursor", "`next_cursor` of the page before.")],
+                ProblemTypes.BadCursor
+            )
             .Answers<WorkflowList>(StatusCodes.Status200OK, "By name.");
         group
             .MapGet("/{name}", requests.GetAsync)
@@ -45,7 +51,7 @@ internal static class WorkflowEndpoints
                 "Add a version of a workflow",
                 "Checks every step, placeholder and contract; runs that have begun keep the version they have.",
                 OfWorkflow,
-                [.. ProblemTypes.OfBody, ProblemTypes.VersionMismatch]
+                [.. ProblemTypes.OfBody, ProblemTypes.VersionMismatch, ProblemTypes.TooManyWorkflows]
             )
             .Answers<Workflow>(StatusCodes.Status201Created, "The first version.")
             .Answers<Workflow>(StatusCodes.Status200OK, "A further version.")
@@ -94,8 +100,9 @@ internal static class WorkflowEndpoints
                 "ListSteps",
                 "List the steps of a run",
                 "Each as soon as it has begun, with what it gave as soon as it has ended.",
-                OfRun,
-                ProblemTypes.JobNotFound
+                [.. OfRun, QueryNumber("limit", "At most 200; 100 by default."), Query("cursor", "`next_cursor` of the page before.")],
+                ProblemTypes.JobNotFound,
+                ProblemTypes.BadCursor
             )
             .Answers<RunSteps>(StatusCodes.Status200OK, "In the order in which they began; none for a job that is no run.");
         app.MapPost("/api/v1/jobs/{id}/events", runs.PostEventAsync)
@@ -104,7 +111,7 @@ internal static class WorkflowEndpoints
             .Describe(
                 "PostEvent",
                 "Give a run the event that it waits for",
-                "The step of this name ends and gives the data. Each wait takes one event.",
+                "The step of this name, which must be of the type `event`, ends and gives the data. Each wait takes one event, while it lasts.",
                 OfRun,
                 [.. ProblemTypes.OfBody, ProblemTypes.JobNotFound, ProblemTypes.EventNotAwaited]
             )

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs;
@@ -9,6 +10,8 @@ using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Contracts;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Texts;
 using AiBackend.Core.Workflows;
 using Npgsql;
 
@@ -23,15 +26,32 @@ internal sealed class WorkflowRequests(
     SubmitJob submit
 )
 {
+    private const int MaxPage = 200;
+    private const int UsualPage = 100;
+
     public async Task ListAsync(HttpContext context)
     {
-        if (QueryParameters.CheckNames(context.Request) is { } unknown)
+        string? cursor = null;
+        var limit = UsualPage;
+        var refusal =
+            QueryParameters.CheckNames(context.Request, "limit", "cursor")
+            ?? QueryParameters.TryReadNumber(context.Request, "limit", 1, MaxPage, UsualPage, out limit)
+            ?? QueryParameters.TryReadText(context.Request, "cursor", out cursor);
+        if (refusal is null && cursor is not null && !ResourceNames.IsName(cursor))
         {
-            await context.RefuseAsync(unknown);
+            refusal = ProblemTypes.BadCursor.With($"The cursor {Quoted.Of(cursor)} is not one of this list. Begin without one.");
+        }
+
+        if (refusal is not null)
+        {
+            await context.RefuseAsync(refusal);
             return;
         }
 
-        var list = new WorkflowList(await store.ListAsync(context.GetTenantId(), context.RequestAborted));
+        // One more than is shown says whether there is a next page.
+        var found = await store.ListAsync(context.GetTenantId(), cursor, limit + 1, context.RequestAborted);
+        var shown = found.Take(limit).ToList();
+        var list = new WorkflowList(shown, found.Count > limit ? shown[^1].Name : null);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, list, WireJson.Default.WorkflowList);
     }
 
@@ -63,6 +83,7 @@ internal sealed class WorkflowRequests(
                     context.User.GetCaller().KeyId,
                     context.RequestAborted
                 );
+                refusal = added is null ? TooMany(context) : null;
             }
             catch (PostgresException other) when (other.SqlState == PostgresErrorCodes.UniqueViolation)
             {
@@ -95,7 +116,10 @@ internal sealed class WorkflowRequests(
         if (refusal is null)
         {
             var found = await store.FindAsync(context.GetTenantId(), NameOf(context), request.Version, context.RequestAborted);
-            refusal = found is null ? Unknown(context, request.Version ?? 0) : await RunAsync(context, found, request, key);
+            refusal =
+                TryDraft(context, found, request, key, out var draft)
+                // A repeat of what was accepted then is answered as then, whatever became of the workflow.
+                ?? await submit.AcceptAsync(context, draft, await RefuseNowAsync(context, found, request));
         }
 
         if (refusal is not null)
@@ -104,19 +128,26 @@ internal sealed class WorkflowRequests(
         }
     }
 
-    /// <returns>Why there is no run, or null when the answer has been sent.</returns>
-    private async Task<Refusal?> RunAsync(HttpContext context, Workflow workflow, RunWorkflowRequest request, string? key)
+    /// <returns>Why there cannot be such a run now, or null.</returns>
+    private async ValueTask<Refusal?> RefuseNowAsync(HttpContext context, Workflow? workflow, RunWorkflowRequest request)
     {
+        if (workflow is null)
+        {
+            return Unknown(context, request.Version ?? 0);
+        }
+
         if (CheckInput(workflow.Definition, request.Input) is { } misfit)
         {
             return misfit;
         }
 
-        var caller = context.User.GetCaller();
         foreach (var model in StepRules.ModelsOf(workflow.Definition))
         {
             if (
-                (JobRequestRules.RefuseModelOf(caller, model) ?? await rules.RefuseUnknownAsync(model, context.RequestAborted)) is
+                (
+                    JobRequestRules.RefuseModelOf(context.User.GetCaller(), model)
+                    ?? await rules.RefuseUnknownAsync(model, context.RequestAborted)
+                ) is
                 { } noModel
             )
             {
@@ -124,41 +155,60 @@ internal sealed class WorkflowRequests(
             }
         }
 
-        var input = new RunInput
-        {
-            Workflow = workflow.Name,
-            Version = workflow.Version,
-            Definition = workflow.Definition,
-            Input = request.Input,
-        };
+        return null;
+    }
+
+    /// <param name="context">The request.</param>
+    /// <param name="workflow">What is to be run; null when there is none, and then there will be no run, unless there was one.</param>
+    /// <param name="request">The body.</param>
+    /// <param name="key">The caller's key for it.</param>
+    /// <param name="draft">Set when nothing is refused.</param>
+    /// <returns>What is wrong with the request whenever it comes, or null.</returns>
+    private Refusal? TryDraft(HttpContext context, Workflow? workflow, RunWorkflowRequest request, string? key, out JobDraft draft)
+    {
+        var input = request.Input is { } given ? JsonSerializer.Serialize(given, WireJson.Default.JsonElement) : null;
         return rules.TryDraftRun(
-                new SubmitJobRequest
-                {
-                    // Whoever may not ask for it any more when the run begins has no steps either.
-                    Model = StepRules.ModelsOf(workflow.Definition).FirstOrDefault(),
-                    Feature = request.Feature,
-                    Priority = request.Priority,
-                    Deadline = request.Deadline,
-                    User = request.User,
-                    Metadata = request.Metadata,
-                    Webhook = request.Webhook,
-                },
-                new StoredInput(
-                    input.ToJson(),
-                    $"{workflow.Name} v{workflow.Version.ToString(System.Globalization.CultureInfo.InvariantCulture)}"
+            new SubmitJobRequest
+            {
+                // Whoever may not ask for it any more when the run begins has no steps either.
+                Model = workflow is null ? null : StepRules.ModelsOf(workflow.Definition).FirstOrDefault(),
+                Feature = request.Feature,
+                Priority = request.Priority,
+                Deadline = request.Deadline,
+                User = request.User,
+                Metadata = request.Metadata,
+                Webhook = request.Webhook,
+            },
+            workflow is null
+                ? new StoredInput("{}", null)
+                : new StoredInput(
+                    new RunInput
+                    {
+                        Workflow = workflow.Name,
+                        Version = workflow.Version,
+                        Definition = workflow.Definition,
+                        Input = request.Input,
+                    }.ToJson(),
+                    FormattableString.Invariant($"{workflow.Name} v{workflow.Version}")
                 ),
-                $"{workflow.Name}\0{request.Version}\0{request.Input?.GetRawText()}",
-                caller,
-                IdempotencyKey.At(context.Request.Path.Value!, key),
-                out var draft
-            ) ?? await submit.AcceptAsync(context, draft);
+            FormattableString.Invariant($"{NameOf(context)}\0{request.Version}\0{input}"),
+            context.User.GetCaller(),
+            IdempotencyKey.At(context.Request.Path.Value!, key),
+            out draft
+        );
     }
 
     private Refusal? Check(WorkflowDefinition definition)
     {
         var errors = new FieldErrors();
         bounds.Check(definition, errors.Add);
-        if (JsonSerializer.Serialize(definition, WireJson.Default.WorkflowDefinition).Length > WorkflowBounds.MaxLength)
+        var json = JsonSerializer.SerializeToUtf8Bytes(definition, WireJson.Default.WorkflowDefinition);
+        if (StorableJson.FaultOf(json, default) is { } fault)
+        {
+            errors.Add("steps", $"cannot be used: {fault}.");
+        }
+
+        if (json.Length > WorkflowBounds.MaxLength)
         {
             errors.Add("steps", FormattableString.Invariant($"take more than {WorkflowBounds.MaxLength} characters together."));
         }
@@ -168,6 +218,11 @@ internal sealed class WorkflowRequests(
 
     private Refusal? CheckInput(WorkflowDefinition definition, JsonElement? input)
     {
+        if (input is { } value && StepValues.FaultOf(JsonMarshal.GetRawUtf8Value(value)) is { } fault)
+        {
+            return ProblemTypes.InvalidValue.At("input", $"input cannot be what steps take. {fault}");
+        }
+
         if (definition.Input is not { ValueKind: not JsonValueKind.Null } schema)
         {
             return null;
@@ -197,6 +252,13 @@ internal sealed class WorkflowRequests(
             version == 0
                 ? $"There is no workflow {Quoted.Of(NameOf(context))}. GET /api/v1/workflows lists them."
                 : FormattableString.Invariant($"There is no version {version} of a workflow {Quoted.Of(NameOf(context))}.")
+        );
+
+    private static Refusal TooMany(HttpContext context) =>
+        ProblemTypes.TooManyWorkflows.With(
+            FormattableString.Invariant(
+                $"The tenant has {WorkflowStore.MostWorkflows} workflows, or {Quoted.Of(NameOf(context))} has {WorkflowStore.MostVersions} versions, which is as many as there may be. Delete some first."
+            )
         );
 
     private static string NameOf(HttpContext context) => (string)context.Request.RouteValues["name"]!;

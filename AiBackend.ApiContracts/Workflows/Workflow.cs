@@ -11,9 +11,18 @@ namespace AiBackend.ApiContracts.Workflows;
 /// <param name="CreatedBy">Id of the key that made it.</param>
 public sealed record Workflow(string Name, int Version, WorkflowDefinition Definition, DateTimeOffset CreatedAt, string? CreatedBy);
 
-/// <summary>The newest version of every workflow, by name.</summary>
+/// <summary>A workflow in lists: its newest version, without what it does.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Version">The newest.</param>
+/// <param name="Description">What it is for; null when nobody said.</param>
+/// <param name="CreatedAt">When the version was made.</param>
+/// <param name="CreatedBy">Id of the key that made it.</param>
+public sealed record WorkflowSummary(string Name, int Version, string? Description, DateTimeOffset CreatedAt, string? CreatedBy);
+
+/// <summary>Workflows by name.</summary>
 /// <param name="Data">The workflows.</param>
-public sealed record WorkflowList(IReadOnlyList<Workflow> Data);
+/// <param name="NextCursor">For the next page; null on the last one.</param>
+public sealed record WorkflowList(IReadOnlyList<WorkflowSummary> Data, string? NextCursor);
 
 /// <summary>Begins a run: a job of the type <c>workflow</c>.</summary>
 public sealed record RunWorkflowRequest
@@ -43,9 +52,10 @@ public sealed record RunWorkflowRequest
     public JobWebhook? Webhook { get; init; }
 }
 
-/// <summary>Steps of a run that have begun, in the order of the definition; of a map each item, too.</summary>
+/// <summary>Steps of a run that have begun, in that order; of a map each item, too.</summary>
 /// <param name="Data">The steps.</param>
-public sealed record RunSteps(IReadOnlyList<RunStepState> Data);
+/// <param name="NextCursor">For the next page; null when these are all that have begun.</param>
+public sealed record RunSteps(IReadOnlyList<RunStepState> Data, string? NextCursor);
 
 /// <summary>Where a step stands.</summary>
 public sealed record RunStepState
@@ -62,7 +72,7 @@ public sealed record RunStepState
     /// <summary>The job that does it; null where none does.</summary>
     public Guid? JobId { get; init; }
 
-    /// <summary>What it gave; null when it has not, or gave null.</summary>
+    /// <summary>What it gave; null when it has not, or gave null, and of a map, whose list is what its items gave.</summary>
     public JsonElement? Output { get; init; }
 
     /// <summary>Why it failed.</summary>

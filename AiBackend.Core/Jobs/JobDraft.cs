@@ -120,4 +120,13 @@ public static class JobSchema
 
     /// <summary>The first: all that text needs.</summary>
     public const short First = 1;
+
+    /// <summary>The oldest version that understands a chat: what an older worker would pass over without a word makes it one for newer workers.</summary>
+    public static short Of(ChatInput chat) =>
+        chat
+            is { TopP: null, Stop: null, Seed: null, PresencePenalty: null, FrequencyPenalty: null, ReasoningEffort: null }
+                and { Tools: null, ToolChoice: null, ParallelToolCalls: null, ResponseFormat: null }
+        && (chat.Messages ?? []).All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer" })
+            ? First
+            : Tools;
 }

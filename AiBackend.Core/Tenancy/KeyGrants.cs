@@ -19,11 +19,11 @@ public enum KeyRefusal
 public interface IKeyGrants
 {
     /// <param name="keyId">Public id of the key that submitted the job.</param>
-    /// <param name="model">What the job asks for.</param>
+    /// <param name="model">What the job asks for; null asks for none.</param>
     /// <param name="submittedAt">When that was, by Postgres' clock, which also dates revocations.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Null when it may run; also while Postgres does not say and never said: the job's claim is known to be good.</returns>
-    ValueTask<KeyRefusal?> RefuseAsync(string keyId, string model, DateTimeOffset submittedAt, CancellationToken cancellationToken);
+    ValueTask<KeyRefusal?> RefuseAsync(string keyId, string? model, DateTimeOffset submittedAt, CancellationToken cancellationToken);
 }
 
 internal sealed class KeyGrants([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database, TimeProvider clock)
@@ -44,7 +44,7 @@ internal sealed class KeyGrants([FromKeyedServices(DatabaseRegistration.AllTenan
 
     public async ValueTask<KeyRefusal?> RefuseAsync(
         string keyId,
-        string model,
+        string? model,
         DateTimeOffset submittedAt,
         CancellationToken cancellationToken
     )
@@ -70,7 +70,7 @@ internal sealed class KeyGrants([FromKeyedServices(DatabaseRegistration.AllTenan
 
         return known is null ? null
             : known.RevokedAt + AcceptedStill > submittedAt ? KeyRefusal.Revoked
-            : ModelList.Has(known.AllowedModels, model) ? null
+            : model is null || ModelList.Has(known.AllowedModels, model) ? null
             : KeyRefusal.Model;
     }
 

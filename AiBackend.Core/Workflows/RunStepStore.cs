@@ -1,5 +1,4 @@
 using System.Text.Json;
-using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
@@ -8,90 +7,175 @@ using NpgsqlTypes;
 
 namespace AiBackend.Core.Workflows;
 
-/// <summary>A step's row, and the job that does it.</summary>
+/// <summary>A step's row, without its value, and the job that does it.</summary>
 /// <param name="State">As recorded.</param>
 /// <param name="Job">How the step's job stands; null when it has none, or it was not submitted yet.</param>
-/// <param name="Text">The job's output.</param>
-/// <param name="Missing">What is missing of it.</param>
+/// <param name="Size">Bytes of what the job gave, which the step has not taken in yet; null when it gave nothing.</param>
 /// <param name="Error">Why the job failed.</param>
-public sealed record RunStepRow(StepState State, JobStatus? Job, string? Text, IReadOnlyList<string> Missing, string? Error);
+public sealed record RunStepRow(StepState State, JobStatus? Job, int? Size, string? Error);
+
+/// <summary>What a step's job gave.</summary>
+/// <param name="Text">Its output.</param>
+/// <param name="Missing">What is missing of it.</param>
+/// <param name="Terms">What was asked of it.</param>
+public sealed record StepJobOutput(string Text, IReadOnlyList<string> Missing, JobTerms Terms);
+
+/// <summary>What came of an attempt to write steps down.</summary>
+public enum StepsWritten
+{
+    /// <summary>All of it is there.</summary>
+    All,
+
+    /// <summary>Some of it was not so any more, for example because an event came: look again.</summary>
+    Some,
+
+    /// <summary>Nothing is: the lease has passed on.</summary>
+    Nothing,
+}
 
 /// <summary>What became of the steps of runs (0041c_workflows.sql). What a worker writes is fenced by the lease of its run.</summary>
+/// <remarks>Whoever locks rows of a run locks its job first.</remarks>
 public sealed class RunStepStore(NpgsqlDataSource database)
 {
+    /// <summary>What is said of steps that nobody took in any more.</summary>
+    internal const string TooLate = "The run was over before.";
+
+    // Of values only the sizes: there may be thousands of steps, and few are needed at a time.
     private const string ReadSql = """
-        SELECT s.name, s.item, s.state, s.job_id, s.due_at, s.output, s.error, s.started_at, s.ended_at, j.status, o.text, o.missing, j.error_message
+        SELECT s.name, s.item, s.state, s.job_id, s.due_at, s.error, s.type, s.posted_at IS NOT NULL,
+               s.output IS NOT NULL OR (s.type = 'map' AND s.item = -1 AND s.state = 2), coalesce(octet_length(s.output), 0),
+               j.status, octet_length(o.text), j.error_message
           FROM workflow_steps s
           LEFT JOIN jobs j ON j.id = s.job_id
-          LEFT JOIN job_outputs o ON o.job_id = s.job_id
-         WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id ORDER BY s.started_at, s.name, s.item
+          LEFT JOIN job_outputs o ON o.job_id = s.job_id AND s.ended_at IS NULL
+         WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id
         """;
 
-    // Once begun, a step is never begun again; once ended, its end is never changed: whoever repeats this changes nothing.
+    private const string GivenSql = """
+        SELECT o.job_id, o.text, o.missing, p.terms FROM job_outputs o JOIN job_payloads p ON p.job_id = o.job_id
+         WHERE o.job_id = ANY (@ids) AND o.tenant_id = @tenant_id
+        """;
+
+    // The value of a map is the list of what its items gave.
+    private const string ValuesSql = """
+        SELECT s.name, coalesce(s.output,
+                                '[' || (SELECT string_agg(coalesce(i.output, 'null'), ',' ORDER BY i.item) FROM workflow_steps i
+                                         WHERE i.run_id = s.run_id AND i.name = s.name AND i.item >= 0) || ']',
+                                CASE WHEN s.type = 'map' THEN '[]' END)
+          FROM workflow_steps s
+         WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id AND s.item = -1 AND s.state = 2 AND s.name = ANY (@names)
+        """;
+
+    private const string ShowSql = """
+        SELECT s.name, s.item, s.state, s.job_id, s.output, s.error, s.started_at, s.ended_at, r.status >= 6
+          FROM workflow_steps s JOIN jobs r ON r.id = s.run_id
+         WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id
+           AND (@name IS NULL OR (s.started_at, s.name, s.item) > (SELECT a.started_at, a.name, a.item FROM workflow_steps a
+                                                                    WHERE a.run_id = @run_id AND a.name = @name AND a.item = @item))
+         ORDER BY s.started_at, s.name, s.item LIMIT @limit
+        """;
+
+    // Once begun, a step is never begun again; once ended, its end is never changed: whoever repeats this changes nothing. And whoever found
+    // that nobody had posted an event does not hide one that came meanwhile.
     private const string WriteSql = """
         WITH fence AS (
             SELECT id, tenant_id FROM jobs WHERE id = @run_id AND status::int = 2 AND lease_epoch = @epoch FOR UPDATE
         ), input AS (
-            SELECT * FROM unnest(@name, @item, @state, @job_id, @due_at, @output, @error) AS t (name, item, state, job_id, due_at, output, error)
+            SELECT * FROM unnest(@name, @item, @state, @type, @job_id, @due_at, @output, @error)
+                AS t (name, item, state, type, job_id, due_at, output, error)
         ), written AS (
-            INSERT INTO workflow_steps AS s (run_id, name, item, tenant_id, state, job_id, due_at, output, error, ended_at)
-            SELECT f.id, i.name, i.item, f.tenant_id, i.state, i.job_id, i.due_at, i.output, i.error, CASE WHEN i.state <> 1 THEN now() END
+            INSERT INTO workflow_steps AS s (run_id, name, item, tenant_id, state, type, job_id, due_at, output, error, ended_at)
+            SELECT f.id, i.name, i.item, f.tenant_id, i.state, i.type, i.job_id, i.due_at, i.output, i.error, CASE WHEN i.state <> 1 THEN now() END
               FROM fence f, input i
             ON CONFLICT (run_id, name, item) DO UPDATE
-               SET state = excluded.state, output = excluded.output, error = excluded.error, ended_at = excluded.ended_at
-             WHERE s.ended_at IS NULL AND excluded.ended_at IS NOT NULL
+               SET state = excluded.state, output = coalesce(excluded.output, s.output), error = excluded.error, ended_at = excluded.ended_at
+             WHERE s.ended_at IS NULL AND excluded.ended_at IS NOT NULL AND (s.posted_at IS NULL OR excluded.state = 2)
+            RETURNING 1
         )
-        SELECT count(*) FROM fence
+        SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM written)
         """;
 
-    // Whoever waits for the event is let go on at once; a run that is under way sees it in its next round.
+    // The run takes it in when it looks next, which the leader sees to.
     private const string PostSql = """
-        WITH posted AS (
-            UPDATE workflow_steps SET state = 2, output = @data, ended_at = now()
-             WHERE run_id = @run_id AND tenant_id = @tenant_id AND name = @name AND item = -1 AND state = 1 AND job_id IS NULL AND ended_at IS NULL
-               AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = @run_id AND j.tenant_id = @tenant_id AND j.status::int < 6)
-            RETURNING run_id
-        ), woken AS (
-            UPDATE jobs j SET due_at = now() FROM posted p WHERE j.id = p.run_id AND j.status::int = 5 AND j.waiting_reason = 'steps'
-        )
-        SELECT count(*) FROM posted
-        """;
-
-    private const string AnyOpenSql = "SELECT EXISTS (SELECT 1 FROM workflow_steps WHERE ended_at IS NULL AND job_id IS NOT NULL)";
-
-    // Runs whose steps' jobs have ended go on.
-    private const string WakeSql = """
-        UPDATE jobs r SET due_at = now()
-         WHERE r.status::int = 5 AND r.waiting_reason = 'steps' AND r.due_at > now()
-           AND r.id IN (SELECT s.run_id FROM workflow_steps s JOIN jobs j ON j.id = s.job_id
-                         WHERE s.ended_at IS NULL AND s.job_id IS NOT NULL AND j.status >= 6)
-        """;
-
-    // The jobs of runs that are over have nobody to work for.
-    private const string OrphansSql = """
-        SELECT j.tenant_id, j.id FROM workflow_steps s JOIN jobs r ON r.id = s.run_id JOIN jobs j ON j.id = s.job_id
-         WHERE s.ended_at IS NULL AND s.job_id IS NOT NULL AND r.status >= 6 AND j.status < 6 AND NOT j.cancel_requested LIMIT 500
-        """;
-
-    // Or they would be looked at for ever.
-    private const string CloseSql = """
-        UPDATE workflow_steps s SET state = 3, ended_at = now(), error = 'The run was over before.'
-         WHERE s.ended_at IS NULL AND (s.run_id, s.name, s.item) IN (
-               SELECT o.run_id, o.name, o.item FROM workflow_steps o JOIN jobs r ON r.id = o.run_id LEFT JOIN jobs j ON j.id = o.job_id
-                WHERE o.ended_at IS NULL AND o.job_id IS NOT NULL AND r.status >= 6 AND coalesce(j.status, 9) >= 6 LIMIT 500)
+        UPDATE workflow_steps SET output = @data, posted_at = now()
+         WHERE run_id = @run_id AND tenant_id = @tenant_id AND name = @name AND item = -1
+           AND type = 'event' AND state = 1 AND ended_at IS NULL AND posted_at IS NULL AND due_at > now()
+           AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = @run_id AND j.tenant_id = @tenant_id AND j.status::int < 6)
         """;
 
     /// <returns>Every step and item of a run that has begun.</returns>
-    public Task<List<RunStepRow>> ReadAsync(Guid tenantId, Guid runId, CancellationToken cancellationToken) =>
-        ReadAsync(tenantId, runId, Read, cancellationToken);
+    public async Task<List<RunStepRow>> ReadAsync(Guid tenantId, Guid runId, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommandFor(tenantId, ReadSql);
+        command.Parameters.AddWithValue("run_id", runId);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        return await command.ReadAllAsync(Read, cancellationToken);
+    }
 
-    /// <returns>The same, as callers see it.</returns>
-    public Task<List<RunStepState>> ShowAsync(Guid tenantId, Guid runId, CancellationToken cancellationToken) =>
-        ReadAsync(tenantId, runId, Show, cancellationToken);
+    /// <returns>What jobs of steps gave, by job.</returns>
+    public async Task<IReadOnlyDictionary<Guid, StepJobOutput>> ReadGivenAsync(
+        Guid tenantId,
+        IReadOnlyCollection<Guid> jobs,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommandFor(tenantId, GivenSql);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("ids", jobs.ToArray());
+        var read = await command.ReadAllAsync(
+            row => (row.GetGuid(0), new StepJobOutput(row.GetString(1), row.GetFieldValue<string[]>(2), JobTerms.Read(row.Text(3)))),
+            cancellationToken
+        );
+        return read.ToDictionary();
+    }
+
+    /// <returns>What steps gave, by name; those that gave nothing are not in it.</returns>
+    public async Task<IReadOnlyDictionary<string, JsonElement>> ReadValuesAsync(
+        Guid tenantId,
+        Guid runId,
+        IReadOnlyCollection<string> names,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommandFor(tenantId, ValuesSql);
+        command.Parameters.AddWithValue("run_id", runId);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("names", names.ToArray());
+        var read = await command.ReadAllAsync(row => (Name: row.GetString(0), Value: row.Text(1)), cancellationToken);
+        return read.Where(step => step.Value is not null)
+            .ToDictionary(step => step.Name, step => StepValues.Read(step.Value!), StringComparer.Ordinal);
+    }
+
+    /// <param name="tenantId">Whose run it is.</param>
+    /// <param name="runId">The run.</param>
+    /// <param name="after">The last step of the page before; null begins with the first.</param>
+    /// <param name="limit">Steps on the page.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Steps as callers see them.</returns>
+    public async Task<List<RunStepState>> ShowAsync(
+        Guid tenantId,
+        Guid runId,
+        (string Name, int? Item)? after,
+        int limit,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommandFor(tenantId, ShowSql);
+        command.Parameters.AddWithValue("run_id", runId);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("name", NpgsqlDbType.Text, (object?)after?.Name ?? DBNull.Value);
+        command.Parameters.AddWithValue("item", after?.Item ?? -1);
+        command.Parameters.AddWithValue("limit", limit);
+        return await command.ReadAllAsync(Show, cancellationToken);
+    }
 
     /// <summary>Records what began and what ended.</summary>
-    /// <returns>False when the lease has passed on; then nothing was written.</returns>
-    public async Task<bool> WriteAsync(Guid tenantId, JobLease run, IReadOnlyList<StepState> states, CancellationToken cancellationToken)
+    public async Task<StepsWritten> WriteAsync(
+        Guid tenantId,
+        JobLease run,
+        IReadOnlyList<StepState> states,
+        CancellationToken cancellationToken
+    )
     {
         await using var command = database.CreateCommandFor(tenantId, WriteSql);
         var parameters = command.Parameters;
@@ -100,11 +184,15 @@ public sealed class RunStepStore(NpgsqlDataSource database)
         parameters.AddColumn("name", NpgsqlDbType.Text, states, state => state.Name);
         parameters.AddColumn("item", NpgsqlDbType.Integer, states, state => state.Item ?? -1);
         parameters.AddColumn("state", NpgsqlDbType.Smallint, states, state => (short)state.Status);
+        parameters.AddColumn("type", NpgsqlDbType.Text, states, state => state.Type);
         parameters.AddColumn("job_id", NpgsqlDbType.Uuid, states, state => state.JobId);
         parameters.AddColumn("due_at", NpgsqlDbType.TimestampTz, states, state => state.DueAt?.ToUniversalTime());
         parameters.AddColumn("output", NpgsqlDbType.Text, states, state => state.Output?.GetRawText());
         parameters.AddColumn("error", NpgsqlDbType.Text, states, state => state.Error);
-        return await command.ExecuteScalarAsync(cancellationToken) is 1L;
+        var (held, written) = (await command.ReadAllAsync(row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken))[0];
+        return held == 0 ? StepsWritten.Nothing
+            : written == states.Count ? StepsWritten.All
+            : StepsWritten.Some;
     }
 
     /// <returns>Whether the run waits for this event; it has it now.</returns>
@@ -115,82 +203,49 @@ public sealed class RunStepStore(NpgsqlDataSource database)
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("name", name);
         command.Parameters.AddWithValue("data", NpgsqlDbType.Text, (object?)data?.GetRawText() ?? DBNull.Value);
-        return await command.ExecuteScalarAsync(cancellationToken) is 1L;
-    }
-
-    /// <returns>Whether any step waits for a job; for the leader, who otherwise has nothing to do.</returns>
-    public async Task<bool> AnyOpenAsync(CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(AnyOpenSql);
-        return await command.ExecuteScalarAsync(cancellationToken) is true;
-    }
-
-    /// <summary>Lets runs go on whose steps have ended; for the leader.</summary>
-    public async Task WakeAsync(CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(WakeSql);
-        await command.ExecuteNonQueryAsync(cancellationToken);
-    }
-
-    /// <summary>Ends the steps of runs that are over, when nobody works for them any more; for the leader.</summary>
-    public async Task CloseAsync(CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(CloseSql);
-        await command.ExecuteNonQueryAsync(cancellationToken);
-    }
-
-    /// <returns>Jobs of runs that are over; for the leader.</returns>
-    public async Task<IReadOnlyList<(Guid TenantId, Guid JobId)>> FindOrphansAsync(CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(OrphansSql);
-        return await command.ReadAllAsync(row => (row.GetGuid(0), row.GetGuid(1)), cancellationToken);
-    }
-
-    private async Task<List<T>> ReadAsync<T>(Guid tenantId, Guid runId, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommandFor(tenantId, ReadSql);
-        command.Parameters.AddWithValue("run_id", runId);
-        command.Parameters.AddWithValue("tenant_id", tenantId);
-        return await command.ReadAllAsync(read, cancellationToken);
+        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
     }
 
     private static RunStepRow Read(NpgsqlDataReader row) =>
         new(
-            new StepState(row.GetString(0), row.GetInt32(1) is >= 0 and var item ? item : null, (StepStatus)row.GetInt16(2))
+            new StepState(row.GetString(0), ItemOf(row), (StepStatus)row.GetInt16(2))
             {
-                JobId = row.IsDBNull(3) ? null : row.GetGuid(3),
-                DueAt = row.IsDBNull(4) ? null : row.GetFieldValue<DateTimeOffset>(4),
-                Output = JsonOf(row, 5),
-                Error = row.IsDBNull(6) ? null : row.GetString(6),
+                JobId = row.Id(3),
+                DueAt = row.Moment(4),
+                Error = row.Text(5),
+                Type = row.Text(6),
+                IsPosted = row.GetBoolean(7),
+                HasOutput = !row.IsDBNull(8) && row.GetBoolean(8),
+                Size = row.GetInt32(9),
             },
-            row.IsDBNull(9) ? null : (JobStatus)row.GetInt16(9),
-            row.IsDBNull(10) ? null : row.GetString(10),
-            row.IsDBNull(11) ? [] : row.GetFieldValue<string[]>(11),
-            row.IsDBNull(12) ? null : row.GetString(12)
+            row.IsDBNull(10) ? null : (JobStatus)row.GetInt16(10),
+            row.IsDBNull(11) ? null : row.GetInt32(11),
+            row.Text(12)
         );
 
     private static RunStepState Show(NpgsqlDataReader row)
     {
-        var (state, _, _, _, _) = Read(row);
+        var status = (StepStatus)row.GetInt16(2);
+        // Nobody takes in any more what was under way when the run ended.
+        var isTooLate = status == StepStatus.Running && row.GetBoolean(8);
         return new RunStepState
         {
-            Name = state.Name,
-            Index = state.Item,
-            Status = state.Status switch
+            Name = row.GetString(0),
+            Index = ItemOf(row),
+            Status = status switch
             {
                 StepStatus.Succeeded => RunStepStatuses.Succeeded,
                 StepStatus.Failed => RunStepStatuses.Failed,
                 StepStatus.Skipped => RunStepStatuses.Skipped,
-                _ => RunStepStatuses.Running,
+                _ => isTooLate ? RunStepStatuses.Failed : RunStepStatuses.Running,
             },
-            JobId = state.JobId,
-            Output = state.Output,
-            Error = state.Error,
-            StartedAt = row.GetFieldValue<DateTimeOffset>(7),
-            EndedAt = row.IsDBNull(8) ? null : row.GetFieldValue<DateTimeOffset>(8),
+            JobId = row.Id(3),
+            Output = status == StepStatus.Succeeded && row.Text(4) is { } value ? StepValues.Read(value) : null,
+            Error = isTooLate ? TooLate : row.Text(5),
+            StartedAt = row.GetFieldValue<DateTimeOffset>(6),
+            EndedAt = row.Moment(7),
         };
     }
 
-    private static JsonElement? JsonOf(NpgsqlDataReader row, int column) =>
-        row.IsDBNull(column) ? null : JsonSerializer.Deserialize(row.GetString(column), WireJson.Default.JsonElement);
+    private static int? ItemOf(NpgsqlDataReader row) => row.GetInt32(1) is >= 0 and var item ? item : null;
 }

@@ -3,10 +3,13 @@ using AiBackend.ApiContracts.Workflows;
 namespace AiBackend.Core.Workflows;
 
 /// <summary>Which steps a step depends on: those that it names, and those whose values it takes.</summary>
-internal static class StepReferences
+public static class StepReferences
 {
-    public static IReadOnlySet<string> Of(WorkflowStep step) =>
-        Paths(step).Select(StepOf).OfType<string>().Concat(step.After ?? []).ToHashSet(StringComparer.Ordinal);
+    /// <summary>All of them.</summary>
+    public static IReadOnlySet<string> Of(WorkflowStep step) => Taken(step).Concat(step.After ?? []).ToHashSet(StringComparer.Ordinal);
+
+    /// <summary>Steps whose values it takes.</summary>
+    public static IEnumerable<string> Taken(WorkflowStep step) => Paths(step).Select(StepOf).OfType<string>();
 
     /// <summary>Every placeholder of a step.</summary>
     public static IEnumerable<string> Paths(WorkflowStep step) =>

@@ -24,15 +24,42 @@ public enum StepStatus : short
 /// <param name="Status">Where it stands.</param>
 public sealed record StepState(string Name, int? Item, StepStatus Status)
 {
+    /// <summary>One of <see cref="ApiContracts.Workflows.StepTypes"/>.</summary>
+    public string? Type { get; init; }
+
     /// <summary>The job that does it.</summary>
     public Guid? JobId { get; init; }
 
     /// <summary>When a timer ends, or a wait is given up.</summary>
     public DateTimeOffset? DueAt { get; init; }
 
-    /// <summary>What it gave.</summary>
+    /// <summary>Somebody posted the event that it waits for.</summary>
+    public bool IsPosted { get; init; }
+
+    /// <summary>What it gave, while that is not stored yet.</summary>
     public JsonElement? Output { get; init; }
+
+    /// <summary>Whether it gave a value, which may have to be read. The value of a map is made of those of its items.</summary>
+    public bool HasOutput { get; init; }
+
+    /// <summary>Bytes of its own value.</summary>
+    public int Size { get; init; }
 
     /// <summary>Why it failed, or what is missing of it.</summary>
     public string? Error { get; init; }
+
+    /// <summary>The step has given a value.</summary>
+    /// <param name="value">The value.</param>
+    public StepState Gave(JsonElement value) =>
+        this with
+        {
+            Status = StepStatus.Succeeded,
+            Output = value,
+            HasOutput = true,
+            Size = System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length,
+        };
+
+    /// <summary>The step gives nothing.</summary>
+    /// <param name="error">Why.</param>
+    public StepState Failed(string error) => this with { Status = StepStatus.Failed, Error = error };
 }

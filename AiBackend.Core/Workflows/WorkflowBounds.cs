@@ -24,6 +24,7 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
     /// <summary>Characters of a definition.</summary>
     public const int MaxLength = 256 * 1024;
 
+    private const int MaxDescription = 500;
     private const int MaxConcurrency = 50;
     private const double LongestSeconds = 30 * 86400;
 
@@ -36,6 +37,14 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
             contracts.Refuse(
                 new OutputContract { Schema = schema },
                 (place, fault) => report(place.Replace("schema", "input", StringComparison.Ordinal), fault)
+            );
+        }
+
+        if (definition.Description?.Length > MaxDescription)
+        {
+            report(
+                "description",
+                FormattableString.Invariant($"has {definition.Description.Length} characters; at most {MaxDescription} are allowed.")
             );
         }
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 
 namespace AiBackend.Core.Workflows;
@@ -13,25 +12,37 @@ public sealed record NextSteps(IReadOnlyList<StepState> Begun, IReadOnlyList<Ste
 {
     /// <summary>The step that makes the run fail; null when none does.</summary>
     public StepState? Failure { get; init; }
+
+    /// <summary>Steps whose values must be in hand before more can begin: read them, and ask again.</summary>
+    public required IReadOnlySet<string> Wanted { get; init; }
 }
 
 /// <summary>Says which steps of a run can begin. Pure: from the same states it says the same, so that a run goes on whoever died.</summary>
 /// <remarks>A step begins once: what has a state is never begun again. It begins when all that it depends on have ended.</remarks>
 public sealed class WorkflowPlan
 {
+    // Of the errors of a map's items.
+    private const int MostErrors = 20;
+
+    private static readonly HashSet<string> NoSteps = [];
+
     private readonly IReadOnlyList<WorkflowStep> _steps;
     private readonly Dictionary<string, IReadOnlySet<string>> _needs;
     private readonly Dictionary<(string Name, int? Item), StepState> _states;
-    private readonly JsonElement? _input;
+    private readonly Dictionary<string, JsonElement> _outputs;
+    private readonly WorkflowValues _values;
     private readonly DateTimeOffset _now;
     private readonly Func<Guid> _newJob;
     private readonly List<StepState> _begun = [];
     private readonly List<StepState> _ended = [];
+    private readonly HashSet<string> _wanted = new(StringComparer.Ordinal);
+    private long _size;
 
     private WorkflowPlan(
         WorkflowDefinition definition,
         JsonElement? input,
         IEnumerable<StepState> states,
+        IReadOnlyDictionary<string, JsonElement> outputs,
         DateTimeOffset now,
         Func<Guid> newJob
     )
@@ -39,21 +50,30 @@ public sealed class WorkflowPlan
         _steps = definition.Steps!;
         _needs = _steps.ToDictionary(step => step.Name!, StepReferences.Of, StringComparer.Ordinal);
         _states = states.ToDictionary(state => (state.Name, state.Item));
-        (_input, _now, _newJob) = (input, now, newJob);
+        _size = _states.Values.Sum(state => (long)state.Size);
+        _outputs = new Dictionary<string, JsonElement>(outputs, StringComparer.Ordinal);
+        foreach (var state in _states.Values.Where(state => state is { Item: null, Output: not null }))
+        {
+            _outputs[state.Name] = state.Output!.Value;
+        }
+
+        (_values, _now, _newJob) = (new WorkflowValues(input, _outputs), now, newJob);
     }
 
     /// <param name="definition">What the workflow does.</param>
     /// <param name="input">The run's input.</param>
     /// <param name="states">What has begun so far.</param>
+    /// <param name="outputs">Values of steps, as far as they are in hand.</param>
     /// <param name="now">The time.</param>
     /// <param name="newJob">Makes an id.</param>
     public static NextSteps Next(
         WorkflowDefinition definition,
         JsonElement? input,
         IEnumerable<StepState> states,
+        IReadOnlyDictionary<string, JsonElement> outputs,
         DateTimeOffset now,
         Func<Guid> newJob
-    ) => new WorkflowPlan(definition, input, states, now, newJob).Run();
+    ) => new WorkflowPlan(definition, input, states, outputs, now, newJob).Run();
 
     private NextSteps Run()
     {
@@ -69,7 +89,7 @@ public sealed class WorkflowPlan
 
         var failure = Failure();
         var isOver = failure is not null || _steps.All(step => Of(step) is { Status: not StepStatus.Running });
-        return new NextSteps(_begun, _ended, [.. _states.Values], isOver) { Failure = failure };
+        return new NextSteps(_begun, _ended, [.. _states.Values], isOver) { Failure = failure, Wanted = isOver ? NoSteps : _wanted };
     }
 
     private StepState? Failure() =>
@@ -92,79 +112,120 @@ public sealed class WorkflowPlan
             return false;
         }
 
-        var isCutOff = needs.Count > 0 && needs.TrueForAll(need => need!.Status == StepStatus.Skipped);
-        Begin(isCutOff || !Holds(step.When) ? new StepState(step.Name!, null, StepStatus.Skipped) : Begin(step));
+        if (needs.Count > 0 && needs.TrueForAll(need => need!.Status == StepStatus.Skipped))
+        {
+            Begin(new StepState(step.Name!, null, StepStatus.Skipped) { Type = step.Type });
+            return true;
+        }
+
+        if (!HasInHand(step))
+        {
+            return false;
+        }
+
+        Begin(Holds(step.When) ? Begin(step) : new StepState(step.Name!, null, StepStatus.Skipped) { Type = step.Type });
         return true;
     }
 
-    private StepState Begin(WorkflowStep step) =>
-        step.Type switch
+    /// <summary>Whether the values that a step takes are in hand; those that are not are wanted.</summary>
+    private bool HasInHand(WorkflowStep step)
+    {
+        var missing = StepReferences
+            .Taken(step)
+            .Where(name => _states.GetValueOrDefault((name, null)) is { HasOutput: true } && !_outputs.ContainsKey(name))
+            .ToList();
+        _wanted.UnionWith(missing);
+        return missing.Count == 0;
+    }
+
+    private StepState Begin(WorkflowStep step)
+    {
+        var state = new StepState(step.Name!, null, StepStatus.Running) { Type = step.Type };
+        return step.Type switch
         {
-            StepTypes.Transform => new(step.Name!, null, StepStatus.Succeeded)
-            {
-                Output = WorkflowTemplates.Json(step.Value!.Value, Values()),
-            },
-            StepTypes.Timer => new(step.Name!, null, StepStatus.Running) { DueAt = _now.AddSeconds(step.Seconds!.Value) },
-            StepTypes.Event => new(step.Name!, null, StepStatus.Running)
-            {
-                DueAt = _now.AddSeconds(step.Seconds ?? WorkflowBounds.UsualEventSeconds),
-            },
-            StepTypes.Map => ListOf(step) is { } list && list.GetArrayLength() <= WorkflowBounds.MaxItems
-                ? new(step.Name!, null, StepStatus.Running)
-                : new(step.Name!, null, StepStatus.Failed)
-                {
-                    Error =
-                        $"{step.Over} is no list of at most {WorkflowBounds.MaxItems.ToString(System.Globalization.CultureInfo.InvariantCulture)} items.",
-                },
-            _ => new(step.Name!, null, StepStatus.Running) { JobId = _newJob() },
+            StepTypes.Transform => Transform(state, step.Value!.Value),
+            StepTypes.Timer => state with { DueAt = _now.AddSeconds(step.Seconds!.Value) },
+            StepTypes.Event => state with { DueAt = _now.AddSeconds(step.Seconds ?? WorkflowBounds.UsualEventSeconds) },
+            StepTypes.Map => ListOf(step)?.GetArrayLength() <= WorkflowBounds.MaxItems
+                ? state
+                : state.Failed(FormattableString.Invariant($"{step.Over} is no list of at most {WorkflowBounds.MaxItems} items.")),
+            _ => Ask(state, step, _values),
         };
+    }
+
+    private StepState Transform(StepState state, JsonElement template)
+    {
+        if (WorkflowTemplates.Json(template, _values, out var fault) is not { } value)
+        {
+            return state.Failed(fault!);
+        }
+
+        var given = state.Gave(value);
+        return _size + given.Size <= StepValues.MaxBytesOfRun ? given : state.Failed(StepValues.TooMuch(_size + given.Size));
+    }
+
+    /// <summary>A job asks, if there is anything to ask.</summary>
+    private StepState Ask(StepState state, WorkflowStep step, WorkflowValues values) =>
+        StepInput.Of(step, values, out var fault) is null ? state.Failed(fault!) : state with { JobId = _newJob() };
 
     /// <summary>Begins items while there is room, and ends the map when all have ended.</summary>
     private bool AdvanceMap(WorkflowStep step)
     {
-        var count = ListOf(step)!.Value.GetArrayLength();
-        var items = Enumerable.Range(0, count).Select(item => _states.GetValueOrDefault((step.Name!, item))).ToList();
+        if (!HasInHand(step))
+        {
+            return false;
+        }
+
+        var list = ListOf(step)!.Value;
+        var items = Enumerable.Range(0, list.GetArrayLength()).Select(item => _states.GetValueOrDefault((step.Name!, item))).ToList();
+        var failed = items.Find(item => item is { Status: StepStatus.Failed });
+        if (failed is not null && !Skips(step))
+        {
+            Replace(Of(step)!.Failed(FormattableString.Invariant($"Item {failed.Item} failed: {failed.Error}")));
+            return true;
+        }
+
         if (items.TrueForAll(item => item is { Status: not StepStatus.Running }))
         {
             End(step, items!);
             return true;
         }
 
-        if (!Skips(step) && items.Exists(item => item is { Status: StepStatus.Failed }))
+        var room = (step.Concurrency ?? WorkflowBounds.UsualConcurrency) - items.Count(item => item is { Status: StepStatus.Running });
+        var next = Enumerable.Range(0, items.Count).Where(item => items[item] is null).Take(Math.Max(room, 0)).ToList();
+        foreach (var item in next)
         {
-            Replace(
-                new StepState(step.Name!, null, StepStatus.Failed)
-                {
-                    Error = items.First(item => item is { Status: StepStatus.Failed })!.Error,
-                }
+            var state = new StepState(step.Name!, item, StepStatus.Running) { Type = step.Step?.Type };
+            Begin(
+                step.Step is { } inner ? Ask(state, inner, _values with { Item = (list[item], item) }) : state with { JobId = _newJob() }
             );
-            return true;
         }
 
-        var room = (step.Concurrency ?? WorkflowBounds.UsualConcurrency) - items.Count(item => item is { Status: StepStatus.Running });
-        var next = Enumerable.Range(0, count).Where(item => items[item] is null).Take(Math.Max(room, 0)).ToList();
-        next.ForEach(item => Begin(new StepState(step.Name!, item, StepStatus.Running) { JobId = _newJob() }));
         return next.Count > 0;
     }
 
+    /// <summary>The list of what the items gave is theirs: it is put together when somebody takes it.</summary>
     private void End(WorkflowStep step, List<StepState> items)
     {
-        var missing = items
-            .Where(item => item.Status == StepStatus.Failed)
-            .Select(item => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{item.Item}: {item.Error}"))
-            .ToList();
-        var outputs = items.Select(item => item.Output).ToList();
+        var failed = items.Where(item => item.Status == StepStatus.Failed).ToList();
+        var missing = failed.Take(MostErrors).Select(item => FormattableString.Invariant($"{item.Item}: {item.Error}")).ToList();
+        if (failed.Count > MostErrors)
+        {
+            missing.Add(FormattableString.Invariant($"and {failed.Count - MostErrors} more"));
+        }
+
         Replace(
-            new StepState(step.Name!, null, StepStatus.Succeeded)
+            Of(step)! with
             {
-                Output = JsonSerializer.SerializeToElement(outputs, WireJson.Default.ListNullableJsonElement),
+                Status = StepStatus.Succeeded,
+                HasOutput = true,
                 Error = missing.Count == 0 ? null : string.Join("; ", missing),
             }
         );
     }
 
     private JsonElement? ListOf(WorkflowStep step) =>
-        WorkflowTemplates.Value(step.Over!, Values()) is { ValueKind: JsonValueKind.Array } list ? list : null;
+        WorkflowTemplates.Value(step.Over!, _values) is { ValueKind: JsonValueKind.Array } list ? list : null;
 
     private bool Holds(StepCondition? condition)
     {
@@ -173,7 +234,7 @@ public sealed class WorkflowPlan
             return true;
         }
 
-        var value = WorkflowTemplates.Value(condition.Value!, Values());
+        var value = WorkflowTemplates.Value(condition.Value!, _values);
         return condition switch
         {
             { Equal: { } wanted } => Same(value, wanted),
@@ -189,26 +250,25 @@ public sealed class WorkflowPlan
     private static bool Same(JsonElement? value, JsonElement wanted) =>
         value is { } given ? JsonElement.DeepEquals(given, wanted) : wanted.ValueKind == JsonValueKind.Null;
 
-    private WorkflowValues Values() => ValuesOf(_input, _states.Values);
-
-    /// <summary>What placeholders stand for when steps stand so.</summary>
-    public static WorkflowValues ValuesOf(JsonElement? input, IEnumerable<StepState> states) =>
-        new(
-            input,
-            states
-                .Where(state => state is { Item: null, Output: not null })
-                .ToDictionary(state => state.Name, state => state.Output!.Value, StringComparer.Ordinal)
-        );
-
     private void Begin(StepState state)
     {
         _states.Add((state.Name, state.Item), state);
         _begun.Add(state);
+        Take(state);
     }
 
     private void Replace(StepState state)
     {
         _states[(state.Name, state.Item)] = state;
         _ended.Add(state);
+    }
+
+    private void Take(StepState state)
+    {
+        _size += state.Size;
+        if (state is { Item: null, Output: { } value })
+        {
+            _outputs[state.Name] = value;
+        }
     }
 }

@@ -12,13 +12,24 @@ namespace AiBackend.Core.Workflows;
 /// <summary>Workflows of tenants. A version never changes; a change is the next version.</summary>
 public sealed class WorkflowStore(NpgsqlDataSource database)
 {
+    /// <summary>Workflows of a tenant.</summary>
+    public const int MostWorkflows = 1_000;
+
+    /// <summary>Versions of a workflow.</summary>
+    public const int MostVersions = 1_000;
+
     private const string Columns = "name, version, definition, created_at, created_by";
 
     // The key decides between two that add the same version.
     private const string AddSql = $"""
-        INSERT INTO workflows (tenant_id, name, version, definition, created_by)
-        SELECT @tenant_id, @name, coalesce((SELECT max(version) FROM workflows w WHERE w.tenant_id = @tenant_id AND w.name = @name), 0) + 1, @definition, @by
-          FROM tenants t WHERE t.id = @tenant_id AND t.deletion_at IS NULL
+        WITH newest AS (
+            SELECT coalesce(max(version), 0) AS version FROM workflows w WHERE w.tenant_id = @tenant_id AND w.name = @name
+        )
+        INSERT INTO workflows (tenant_id, name, version, description, definition, created_by)
+        SELECT @tenant_id, @name, n.version + 1, @description, @definition, @by
+          FROM newest n, tenants t
+         WHERE t.id = @tenant_id AND t.deletion_at IS NULL AND n.version < @most_versions
+           AND (n.version > 0 OR (SELECT count(*) FROM workflows w WHERE w.tenant_id = @tenant_id AND w.version = 1) < @most)
         RETURNING {Columns}
         """;
 
@@ -27,15 +38,17 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
          WHERE tenant_id = @tenant_id AND name = @name AND (@version IS NULL OR version = @version) ORDER BY version DESC LIMIT 1
         """;
 
-    private const string ListSql = $"""
-        SELECT DISTINCT ON (name) {Columns} FROM workflows WHERE tenant_id = @tenant_id ORDER BY name, version DESC LIMIT 1000
+    private const string ListSql = """
+        SELECT DISTINCT ON (name) name, version, description, created_at, created_by FROM workflows
+         WHERE tenant_id = @tenant_id AND (@after IS NULL OR name > @after) ORDER BY name, version DESC LIMIT @limit
         """;
 
     private const string DeleteSql = "DELETE FROM workflows WHERE tenant_id = @tenant_id AND name = @name RETURNING version";
 
     /// <summary>Adds a version.</summary>
+    /// <returns>Null when the tenant has too many workflows, or the workflow too many versions.</returns>
     /// <exception cref="PostgresException">Unique violation: another one was added at the same moment.</exception>
-    public async Task<Workflow> AddAsync(
+    public async Task<Workflow?> AddAsync(
         Guid tenantId,
         string name,
         WorkflowDefinition definition,
@@ -47,8 +60,11 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("name", name);
         command.Parameters.AddWithValue("definition", JsonSerializer.Serialize(definition, WireJson.Default.WorkflowDefinition));
+        command.Parameters.AddWithValue("description", NpgsqlDbType.Text, (object?)definition.Description ?? DBNull.Value);
         command.Parameters.AddWithValue("by", by);
-        return (await batch.ReadAllAsync(Read, cancellationToken)).Single();
+        command.Parameters.AddWithValue("most", MostWorkflows);
+        command.Parameters.AddWithValue("most_versions", MostVersions);
+        return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
     /// <returns>A version, the newest when none is named; null when there is none.</returns>
@@ -61,12 +77,21 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
         return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
+    /// <param name="tenantId">Whose.</param>
+    /// <param name="after">The last name of the page before; null begins with the first.</param>
+    /// <param name="limit">Workflows on the page.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The newest version of each, by name.</returns>
-    public async Task<IReadOnlyList<Workflow>> ListAsync(Guid tenantId, CancellationToken cancellationToken)
+    public async Task<List<WorkflowSummary>> ListAsync(Guid tenantId, string? after, int limit, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommandFor(tenantId, ListSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
-        return await command.ReadAllAsync(Read, cancellationToken);
+        command.Parameters.AddWithValue("after", NpgsqlDbType.Text, (object?)after ?? DBNull.Value);
+        command.Parameters.AddWithValue("limit", limit);
+        return await command.ReadAllAsync(
+            row => new WorkflowSummary(row.GetString(0), row.GetInt32(1), row.Text(2), row.GetFieldValue<DateTimeOffset>(3), row.Text(4)),
+            cancellationToken
+        );
     }
 
     /// <summary>Deletes every version. Runs that have begun go on: each has its definition with it.</summary>

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using AiBackend.ApiContracts;
@@ -14,7 +16,7 @@ public sealed record WorkflowValues(JsonElement? Input, IReadOnlyDictionary<stri
     public (JsonElement Item, int Index)? Item { get; init; }
 }
 
-/// <summary>Puts values in place of placeholders, in one pass: what is put in is never looked through again.</summary>
+/// <summary>Puts values in place of placeholders, in one pass: what is put in is never looked through again, and it ends as soon as it has become too large.</summary>
 public static partial class WorkflowTemplates
 {
     private static readonly JsonElement Null = JsonDocument.Parse("null").RootElement;
@@ -29,19 +31,58 @@ public static partial class WorkflowTemplates
     public static bool IsOne(string text) => Placeholder().Match(text) is { Success: true } match && match.Length == text.Length;
 
     /// <summary>A text with values put in: texts as they are, everything else as JSON, nothing for what is not there.</summary>
-    public static string Text(string template, WorkflowValues values) =>
-        Placeholder().Replace(template, match => Write(Find(match.Groups["path"].Value, values)));
-
-    /// <summary>JSON with values put into its texts.</summary>
-    public static JsonElement Json(JsonElement template, WorkflowValues values)
+    /// <param name="template">The text.</param>
+    /// <param name="values">What placeholders stand for.</param>
+    /// <param name="room">Bytes that it may take as UTF-8; what it took is taken from it. Less than 0 afterwards: it takes more.</param>
+    /// <returns>Null when there is not so much room.</returns>
+    public static string? Text(string template, WorkflowValues values, ref long room)
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer))
+        var text = new StringBuilder();
+        var end = 0;
+        for (var match = Placeholder().Match(template); match.Success; match = match.NextMatch())
         {
-            Write(json, template, values);
+            if (!Add(template.AsSpan(end, match.Index - end), ref room) || !Add(Write(Find(match.Groups["path"].Value, values)), ref room))
+            {
+                return null;
+            }
+
+            end = match.Index + match.Length;
         }
 
-        return JsonSerializer.Deserialize(buffer.WrittenSpan, WireJson.Default.JsonElement);
+        return Add(template.AsSpan(end), ref room) ? text.ToString() : null;
+
+        bool Add(ReadOnlySpan<char> part, ref long room)
+        {
+            room -= Encoding.UTF8.GetByteCount(part);
+            if (room < 0)
+            {
+                return false;
+            }
+
+            text.Append(part);
+            return true;
+        }
+    }
+
+    /// <summary>JSON with values put into its texts.</summary>
+    /// <param name="template">The JSON.</param>
+    /// <param name="values">What placeholders stand for.</param>
+    /// <param name="fault">Why it is nothing that a step can give, as a sentence; null when it is.</param>
+    /// <returns>Null when there is a fault.</returns>
+    public static JsonElement? Json(JsonElement template, WorkflowValues values, out string? fault)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        // Not disposed when it was left in the middle: it owns nothing.
+        var json = StepValues.Writer(buffer);
+        if (!Write(json, template, values))
+        {
+            fault = StepValues.TooLarge(json.BytesCommitted + json.BytesPending);
+            return null;
+        }
+
+        json.Dispose();
+        fault = StepValues.FaultOf(buffer.WrittenSpan);
+        return fault is null ? StepValues.Read(buffer.WrittenMemory) : null;
     }
 
     /// <summary>Paths of the placeholders of a text.</summary>
@@ -58,7 +99,8 @@ public static partial class WorkflowTemplates
             _ => [],
         };
 
-    private static void Write(Utf8JsonWriter json, JsonElement template, WorkflowValues values)
+    /// <returns>False when it has become too large.</returns>
+    private static bool Write(Utf8JsonWriter json, JsonElement template, WorkflowValues values)
     {
         switch (template.ValueKind)
         {
@@ -67,7 +109,10 @@ public static partial class WorkflowTemplates
                 foreach (var member in template.EnumerateObject())
                 {
                     json.WritePropertyName(member.Name);
-                    Write(json, member.Value, values);
+                    if (!Write(json, member.Value, values))
+                    {
+                        return false;
+                    }
                 }
 
                 json.WriteEndObject();
@@ -76,7 +121,10 @@ public static partial class WorkflowTemplates
                 json.WriteStartArray();
                 foreach (var item in template.EnumerateArray())
                 {
-                    Write(json, item, values);
+                    if (!Write(json, item, values))
+                    {
+                        return false;
+                    }
                 }
 
                 json.WriteEndArray();
@@ -85,12 +133,20 @@ public static partial class WorkflowTemplates
                 (Value(template.GetString()!, values) ?? Null).WriteTo(json);
                 break;
             case JsonValueKind.String:
-                json.WriteStringValue(Text(template.GetString()!, values));
+                long room = StepValues.MaxBytes;
+                if (Text(template.GetString()!, values, ref room) is not { } text)
+                {
+                    return false;
+                }
+
+                json.WriteStringValue(text);
                 break;
             default:
                 template.WriteTo(json);
                 break;
         }
+
+        return json.BytesCommitted + json.BytesPending <= StepValues.MaxBytes;
     }
 
     private static string Write(JsonElement? value) =>
@@ -118,12 +174,7 @@ public static partial class WorkflowTemplates
             {
                 { ValueKind: JsonValueKind.Object } value when value.TryGetProperty(part, out var member) => member,
                 { ValueKind: JsonValueKind.Array } list
-                    when int.TryParse(
-                        part,
-                        System.Globalization.NumberStyles.None,
-                        System.Globalization.CultureInfo.InvariantCulture,
-                        out var index
-                    )
+                    when int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
                         && index < list.GetArrayLength() => list[index],
                 _ => null,
             };

@@ -8,5 +8,10 @@ public static class WorkflowsRegistration
 {
     /// <summary>Adds definitions, and what became of runs.</summary>
     public static IServiceCollection AddWorkflows(this IServiceCollection services) =>
-        services.AddOutputContracts().AddSingleton<WorkflowBounds>().AddSingleton<WorkflowStore>().AddSingleton<RunStepStore>();
+        services
+            .AddOutputContracts()
+            .AddSingleton<WorkflowBounds>()
+            .AddSingleton<WorkflowStore>()
+            .AddSingleton<RunStepStore>()
+            .AddSingleton<OpenSteps>();
 }

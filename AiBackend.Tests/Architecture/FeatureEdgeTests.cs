@@ -26,7 +26,7 @@ public sealed partial class FeatureEdgeTests
         // What was said; jobs continue it, and one waits for the other.
         ["Conversations"] = ["Audit", "Database", "Jobs"],
         // Steps that are jobs; what a step asks of them is checked as for any job.
-        ["Workflows"] = ["Audit", "Contracts", "Database", "Jobs"],
+        ["Workflows"] = ["Audit", "Contracts", "Database", "Jobs", "Texts"],
         // Texts and what goes into them; of jobs it knows their ids, and what became of those it was used for.
         ["Prompts"] = ["Audit", "Database", "Jobs"],
         // What is worth an alert is said by whoever knows, and raised in one place.

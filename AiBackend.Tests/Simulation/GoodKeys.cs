@@ -7,7 +7,7 @@ internal sealed class GoodKeys : IKeyGrants
 {
     public ValueTask<KeyRefusal?> RefuseAsync(
         string keyId,
-        string model,
+        string? model,
         DateTimeOffset submittedAt,
         CancellationToken cancellationToken
     ) => ValueTask.FromResult<KeyRefusal?>(null);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Workflows;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 
@@ -45,6 +46,110 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(HttpStatusCode.UnprocessableEntity, other.StatusCode);
     }
 
+    [Fact]
+    public async Task A_repeat_is_the_first_run_also_when_the_newest_version_asks_another_model_or_there_is_no_workflow_any_more()
+    {
+        var name = Name();
+        const string Chat = """{"steps":[{"name":"a","type":"chat","model":"MODEL","messages":[{"role":"user","content":"x"}]}]}""";
+        await PutAsync(name, Echo);
+        var first = await RunIdAsync(name, """{"input":{"a":[1, 2]}}""", "again");
+
+        await PutAsync(name, Chat.Replace("MODEL", "nobody", StringComparison.Ordinal));
+        var refusedNow = await RunIdAsync(name, """{"input":{"a":[1,2]}}""", "again");
+        using var deleted = await api.Http.DeleteAsync(Address(name), TestRun.Cancel);
+        var without = await RunIdAsync(name, """{"input":{"a":[1,2]}}""", "again");
+        using var another = await PostAsync($"{name}/runs", """{"input":{"a":[1,2]}}""", "new");
+
+        Assert.Equal([first, first], [refusedNow, without]);
+        Assert.Equal(HttpStatusCode.NotFound, another.StatusCode);
+    }
+
+    [Fact]
+    public async Task Workflows_are_listed_page_by_page_without_what_they_do()
+    {
+        var http = api.Client(await api.AddTenantAsync());
+        foreach (var name in new[] { "c", "a", "b" })
+        {
+            using var put = await http.PutAsync(
+                Address(name),
+                Json(Echo.Replace("{\"input\"", $"{{\"description\":\"{name}!\",\"input\"", StringComparison.Ordinal)),
+                TestRun.Cancel
+            );
+            Assert.True(put.IsSuccessStatusCode);
+        }
+
+        var page = await ListAsync(http, "?limit=2");
+        var rest = await ListAsync(http, $"?limit=2&cursor={page.NextCursor}");
+        using var wrong = await http.GetAsync(new Uri("/api/v1/workflows?cursor=%20", UriKind.Relative), TestRun.Cancel);
+
+        Assert.Equal(["a", "b", "c"], page.Data.Concat(rest.Data).Select(workflow => workflow.Name));
+        Assert.Equal(("a!", null), (page.Data[0].Description, rest.NextCursor));
+        Assert.Equal("bad-cursor", (await ApiServer.ReadProblemAsync(wrong)).Type.Split('/')[^1]);
+    }
+
+    [Theory]
+    [InlineData("SELECT 'x' || n, 1, '{}' FROM generate_series(1, 1000) n")]
+    [InlineData("SELECT 'w', n, '{}' FROM generate_series(1, 1000) n")]
+    public async Task A_tenant_has_only_so_many_workflows_and_versions(string rows)
+    {
+        var tenantId = Guid.CreateVersion7();
+        await ExecuteAsync($"INSERT INTO tenants (id, slug) VALUES ('{tenantId}', '{tenantId}')");
+        await ExecuteAsync($"INSERT INTO workflows (tenant_id, name, version, definition) SELECT '{tenantId}', r.* FROM ({rows}) r");
+        var http = api.Client(await api.AddKeyAsync(tenantId, "*"));
+
+        using var put = await http.PutAsync(Address("w"), Json(Echo), TestRun.Cancel);
+
+        Assert.Equal("too-many-workflows", (await ApiServer.ReadProblemAsync(put)).Type.Split('/')[^1]);
+        // A further version of what there is is no further workflow.
+        using var more = await http.PutAsync(Address("x1"), Json(Echo), TestRun.Cancel);
+        Assert.True(more.IsSuccessStatusCode);
+    }
+
+    [Fact]
+    public async Task The_steps_of_a_run_are_listed_page_by_page()
+    {
+        var name = Name();
+        await PutAsync(name, Echo);
+        var run = await RunIdAsync(name, """{"input":{"a":1}}""", null);
+        await ExecuteAsync(
+            $"""
+            INSERT INTO workflow_steps (run_id, name, item, tenant_id, state, type, output, started_at)
+            SELECT '{run}', 'm', n - 1, tenant_id, 2, 'map', to_json(n)::text, now() + (1000 - n) * interval '1 ms'
+              FROM jobs, generate_series(0, 4) n WHERE id = '{run}'
+            """
+        );
+
+        var shown = new List<int?>();
+        for (var cursor = (string?)""; cursor is not null; )
+        {
+            var page = await api.Http.GetStringAsync(
+                new Uri($"/api/v1/jobs/{run}/steps?limit=2{cursor}", UriKind.Relative),
+                TestRun.Cancel
+            );
+            var steps = JsonSerializer.Deserialize(page, WireJson.Default.RunSteps)!;
+            shown.AddRange(steps.Data.Select(step => step.Index));
+            cursor = steps.NextCursor is { } next ? $"&cursor={next}" : null;
+        }
+
+        Assert.Equal([3, 2, 1, 0, null], shown);
+    }
+
+    [Theory]
+    [InlineData("""{"name":"x","data":1e99999999999}""", "data cannot be what a step gives")]
+    [InlineData("""{"name":"x","data":[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]}""", "24 levels")]
+    public async Task An_event_that_no_step_can_give_is_refused(string body, string fault)
+    {
+        var name = Name();
+        await PutAsync(name, Echo);
+        var run = await RunIdAsync(name, """{"input":{"a":1}}""", null);
+
+        using var posted = await api.Http.PostAsync(new Uri($"/api/v1/jobs/{run}/events", UriKind.Relative), Json(body), TestRun.Cancel);
+        using var begun = await PostAsync($"{name}/runs", body.Replace("\"name\":\"x\",\"data\"", "\"input\"", StringComparison.Ordinal));
+
+        Assert.Contains(fault, (await ApiServer.ReadProblemAsync(posted)).Detail, StringComparison.Ordinal);
+        Assert.Equal((HttpStatusCode.BadRequest, HttpStatusCode.BadRequest), (posted.StatusCode, begun.StatusCode));
+    }
+
     [Theory]
     [InlineData("""{"steps":[]}""", "steps has 0 steps")]
     [InlineData("""{"steps":[{"name":"A","type":"transform","value":1}]}""", "steps[0].name must have")]
@@ -74,6 +179,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
         """{"steps":[{"name":"a","type":"chat","messages":[{"role":"user","content":"x"}],"contract":{"schema":{"type":"text"}}}]}""",
         "steps[0].contract.schema/type"
     )]
+    [InlineData("""{"steps":[{"name":"a","type":"transform","value":1e99999999999}]}""", "steps cannot be used: it has the number")]
     [InlineData("""{"steps":[{"name":"a","type":"timer","seconds":-1}]}""", "steps[0].seconds must be from 0")]
     [InlineData(
         """{"steps":[{"name":"a","type":"transform","value":1,"when":{"value":"x","equal":1}}]}""",
@@ -142,6 +248,20 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
 
         Assert.Equal((HttpStatusCode.NoContent, HttpStatusCode.NotFound), (first.StatusCode, second.StatusCode));
         Assert.DoesNotContain(name, list, StringComparison.Ordinal);
+    }
+
+    private static async Task<WorkflowList> ListAsync(HttpClient http, string query)
+    {
+        var page = await http.GetStringAsync(new Uri($"/api/v1/workflows{query}", UriKind.Relative), TestRun.Cancel);
+        return JsonSerializer.Deserialize(page, WireJson.Default.WorkflowList)!;
+    }
+
+    private async Task ExecuteAsync(string sql)
+    {
+#pragma warning disable CA2100 // Constants of the tests.
+        await using var command = api.Db.Source.CreateCommand(sql);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync(TestRun.Cancel);
     }
 
     private static string Name() => $"w{Guid.CreateVersion7():N}";

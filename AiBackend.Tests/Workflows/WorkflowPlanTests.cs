@@ -20,11 +20,19 @@ public sealed class WorkflowPlanTests
             var random = new Random(seed);
             var definition = Graph(random);
             var (states, begun) = (new Dictionary<(string, int?), StepState>(), new List<(string, int?)>());
+            var outputs = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
             NextSteps next;
             var looks = 0;
             do
             {
-                next = WorkflowPlan.Next(definition, Json("{\"list\":[1,2,3]}"), states.Values, Now, Guid.CreateVersion7);
+                next = WorkflowPlan.Next(definition, Json("{\"list\":[1,2,3]}"), states.Values, outputs, Now, Guid.CreateVersion7);
+                Assert.All(next.Wanted, name => Assert.True(Ended(next.All, name), $"Seed {seed}: {name} is wanted and has not ended."));
+                // As whoever looks: what is wanted is read, and nothing else.
+                foreach (var name in next.Wanted)
+                {
+                    outputs[name] = Json("1");
+                }
+
                 foreach (var state in next.Begun)
                 {
                     begun.Add((state.Name, state.Item));
@@ -37,7 +45,7 @@ public sealed class WorkflowPlanTests
 
                 foreach (var state in next.All)
                 {
-                    states[(state.Name, state.Item)] = state;
+                    states[(state.Name, state.Item)] = state with { Output = null };
                 }
 
                 // Some of what is under way ends, well or not; and a worker may die and look again at the same.
@@ -48,7 +56,7 @@ public sealed class WorkflowPlanTests
                         states[(open.Name, open.Item)] = open with
                         {
                             Status = random.Next(6) == 0 ? StepStatus.Failed : StepStatus.Succeeded,
-                            Output = Json($"{random.Next(3)}"),
+                            HasOutput = random.Next(3) > 0,
                         };
                     }
                 }
@@ -72,15 +80,21 @@ public sealed class WorkflowPlanTests
             new Dictionary<string, JsonElement>(StringComparer.Ordinal) { ["s"] = Json("""{"text":"{{input.name}}","n":3}""") }
         );
 
+        long room = 100;
         Assert.Equal(
             "Hi {{input.secret}}, {{input.name}} 3 {\"a\":1}!",
-            WorkflowTemplates.Text("Hi {{input.name}}, {{steps.s.text}} {{ steps.s.n }} {{input.list.0}}{{input.none}}!", values)
+            WorkflowTemplates.Text("Hi {{input.name}}, {{steps.s.text}} {{ steps.s.n }} {{input.list.0}}{{input.none}}!", values, ref room)
         );
+        Assert.Equal(100 - 46, room);
         Assert.Equal(
             """{"n":3,"all":{"text":"{{input.name}}","n":3},"none":null,"text":"n is 3"}""",
             WorkflowTemplates
-                .Json(Json("""{"n":"{{steps.s.n}}","all":"{{steps.s}}","none":"{{steps.x}}","text":"n is {{steps.s.n}}"}"""), values)
-                .GetRawText()
+                .Json(
+                    Json("""{"n":"{{steps.s.n}}","all":"{{steps.s}}","none":"{{steps.x}}","text":"n is {{steps.s.n}}"}"""),
+                    values,
+                    out _
+                )!
+                .Value.GetRawText()
         );
     }
 
@@ -99,7 +113,7 @@ public sealed class WorkflowPlanTests
             """
         );
 
-        var next = WorkflowPlan.Next(definition, Json("""{"kind":"b"}"""), [], Now, Guid.CreateVersion7);
+        var next = WorkflowPlan.Next(definition, Json("""{"kind":"b"}"""), [], Nothing, Now, Guid.CreateVersion7);
 
         Assert.True(next.IsOver);
         Assert.Equal(
@@ -119,7 +133,7 @@ public sealed class WorkflowPlanTests
         NextSteps next;
         do
         {
-            next = WorkflowPlan.Next(definition, Json("[10,20,30,40,50]"), states.Values, Now, Guid.CreateVersion7);
+            next = WorkflowPlan.Next(definition, Json("[10,20,30,40,50]"), states.Values, Nothing, Now, Guid.CreateVersion7);
             foreach (var state in next.All)
             {
                 states[(state.Name, state.Item)] = state;
@@ -132,13 +146,56 @@ public sealed class WorkflowPlanTests
                 {
                     Status = state.Item == 2 ? StepStatus.Failed : StepStatus.Succeeded,
                     Error = state.Item == 2 ? "no" : null,
-                    Output = state.Item == 2 ? null : Json($"{state.Item * 100}"),
                 }
             );
         } while (!next.IsOver);
 
         var map = next.All.Single(state => state is { Name: "m", Item: null });
-        Assert.Equal(("[0,100,null,300,400]", "2: no"), (map.Output!.Value.GetRawText(), map.Error));
+        Assert.Equal((StepStatus.Succeeded, true, "2: no"), (map.Status, map.HasOutput, map.Error));
+    }
+
+    [Fact]
+    public void A_map_whose_last_item_fails_fails_like_one_whose_first_does()
+    {
+        var definition = Definition(
+            """{"steps":[{"name":"m","type":"map","over":"{{input}}","step":{"type":"chat","messages":[{"role":"user","content":"{{item}}"}]}}]}"""
+        );
+        StepState[] states =
+        [
+            new("m", null, StepStatus.Running),
+            new("m", 0, StepStatus.Succeeded),
+            new StepState("m", 1, StepStatus.Running).Failed("no"),
+        ];
+
+        var next = WorkflowPlan.Next(definition, Json("[1,2]"), states, Nothing, Now, Guid.CreateVersion7);
+
+        Assert.Equal("Item 1 failed: no", next.Failure?.Error);
+    }
+
+    [Fact]
+    public void Only_what_the_next_steps_take_is_wanted()
+    {
+        var definition = Definition(
+            """
+            {"steps":[
+              {"name":"big","type":"event"},
+              {"name":"small","type":"event"},
+              {"name":"out","type":"transform","value":"{{steps.small}}","after":["big"]}
+            ]}
+            """
+        );
+        StepState[] states =
+        [
+            new("big", null, StepStatus.Succeeded) { HasOutput = true },
+            new("small", null, StepStatus.Succeeded) { HasOutput = true },
+        ];
+
+        var first = WorkflowPlan.Next(definition, null, states, Nothing, Now, Guid.CreateVersion7);
+        var second = WorkflowPlan.Next(definition, null, states, Values("small", "1"), Now, Guid.CreateVersion7);
+
+        Assert.Equal("small", Assert.Single(first.Wanted));
+        Assert.False(first.IsOver);
+        Assert.Equal((true, "1"), (second.IsOver, second.All.Single(state => state.Name == "out").Output?.GetRawText()));
     }
 
     private static bool Ended(IReadOnlyList<StepState> states, string name) =>
@@ -177,6 +234,10 @@ public sealed class WorkflowPlanTests
         // In any order: it is what they depend on that counts.
         return new WorkflowDefinition { Steps = [.. steps.OrderBy(_ => random.Next())] };
     }
+
+    private static Dictionary<string, JsonElement> Nothing => [];
+
+    private static Dictionary<string, JsonElement> Values(string name, string json) => new(StringComparer.Ordinal) { [name] = Json(json) };
 
     private static WorkflowDefinition Definition(string json) => JsonSerializer.Deserialize(json, WireJson.Default.WorkflowDefinition)!;
 

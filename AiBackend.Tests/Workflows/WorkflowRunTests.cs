@@ -2,6 +2,8 @@ using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers;
+using AiBackend.Core.Routing;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Workflows;
 using AiBackend.Tests.Fixtures;
@@ -38,7 +40,7 @@ public sealed class WorkflowRunTests(PostgresServer postgres, RedisServer redis,
         using var output = JsonDocument.Parse(job.Output!.Text);
         Assert.Equal(3, output.RootElement.GetProperty("totals").GetArrayLength());
         Assert.NotEqual("", output.RootElement.GetProperty("said").GetString());
-        var steps = await worker.Get<RunStepStore>().ShowAsync(ApiKeyStore.DefaultTenant, job.Id, TestRun.Cancel);
+        var steps = await worker.Get<RunStepStore>().ShowAsync(ApiKeyStore.DefaultTenant, job.Id, null, 100, TestRun.Cancel);
         Assert.Equal(6, steps.Count);
         Assert.All(steps, step => Assert.Equal((RunStepStatuses.Succeeded, true), (step.Status, step.EndedAt is not null)));
         // Four of them were jobs, each submitted once.
@@ -66,7 +68,7 @@ public sealed class WorkflowRunTests(PostgresServer postgres, RedisServer redis,
         var job = await worker.RunJobAsync(run);
 
         Assert.Equal("completed", job.Status);
-        var step = Assert.Single(await worker.Get<RunStepStore>().ShowAsync(ApiKeyStore.DefaultTenant, job.Id, TestRun.Cancel));
+        var step = Assert.Single(await worker.Get<RunStepStore>().ShowAsync(ApiKeyStore.DefaultTenant, job.Id, null, 100, TestRun.Cancel));
         Assert.Equal((stepJob, RunStepStatuses.Succeeded), (step.JobId, step.Status));
         Assert.Equal(2L, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs"));
     }
@@ -82,8 +84,10 @@ public sealed class WorkflowRunTests(PostgresServer postgres, RedisServer redis,
         var steps = new RunStepStore(worker.Database);
         StepState[] begun = [new("one", null, StepStatus.Running)];
 
-        Assert.False(await steps.WriteAsync(ApiKeyStore.DefaultTenant, held.Job.Lease with { Epoch = 7 }, begun, TestRun.Cancel));
-        Assert.True(await steps.WriteAsync(ApiKeyStore.DefaultTenant, held.Job.Lease, begun, TestRun.Cancel));
+        var late = await steps.WriteAsync(ApiKeyStore.DefaultTenant, held.Job.Lease with { Epoch = 7 }, begun, TestRun.Cancel);
+        var own = await steps.WriteAsync(ApiKeyStore.DefaultTenant, held.Job.Lease, begun, TestRun.Cancel);
+
+        Assert.Equal((StepsWritten.Nothing, StepsWritten.All), (late, own));
 
         Assert.Single(await steps.ReadAsync(ApiKeyStore.DefaultTenant, run.Id, TestRun.Cancel));
     }
@@ -156,6 +160,68 @@ public sealed class WorkflowRunTests(PostgresServer postgres, RedisServer redis,
             async () => await worker.ScalarAsync<long>("SELECT count(*) FROM workflow_steps WHERE ended_at IS NULL") == 0,
             "the step is closed"
         );
+    }
+
+    [Fact]
+    public async Task A_run_that_is_over_submits_nothing_any_more()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, new { words = 2 });
+
+        var job = await worker.RunJobAsync(
+            Run(
+                """{"steps":[{"name":"one","type":"chat","messages":[{"role":"user","content":"Hi"}]},{"name":"two","type":"map","over":"{{input}}","step":{"type":"chat","messages":[{"role":"user","content":"Hi"}]}}]}""",
+                "{}"
+            )
+        );
+
+        Assert.Equal(("failed", "step_failed"), (job.Status, job.Error!.Code));
+        Assert.Contains("two failed: {{input}} is no list", job.Error.Message, StringComparison.Ordinal);
+        Assert.Equal(1L, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs"));
+    }
+
+    [Fact]
+    public async Task Keys_that_may_ask_only_some_models_run_what_asks_none_of_the_others()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, new { words = 2 });
+        var key = ApiKey.Create(live: false);
+        await worker.Get<ApiKeyStore>().AddAsync(key, ApiKeyStore.DefaultTenant, "k", ["*"], TestRun.Cancel);
+        await worker.ExecuteAsync("UPDATE api_keys SET allowed_models = '{other}'", Guid.Empty);
+        const string Chat = """{"name":"a","type":"chat","messages":[{"role":"user","content":"Hi"}]}""";
+
+        var made = await worker.RunJobAsync(Run("""{"steps":[{"name":"a","type":"transform","value":1}]}""", "{}") with { KeyId = key.Id });
+        var asked = await worker.RunJobAsync(Run($$"""{"steps":[{{Chat}}]}""", "{}") with { KeyId = key.Id });
+
+        Assert.Equal("completed", made.Status);
+        Assert.Equal("failed", asked.Status);
+        Assert.Contains("may not ask for default", asked.Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_step_is_held_to_its_route_s_contract_and_waits_for_workers_that_understand_it()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { json = "valid", words = (int?)null });
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
+        var route =
+            $$"""{"targets":[{"provider":"p0","model":"{{model}}"}],"contract":{"schema":{"type":"object","properties":{"total":{"type":"number"} },"required":["total"]} } }""";
+        await worker.Get<RoutingStore>().AddAsync(RoutingKind.Route, "sums", route, null, "k", TestRun.Cancel);
+        await Eventually.TrueAsync(
+            _ => Task.FromResult(worker.Get<ProviderCatalog>().Definition("sums")?.Contract is not null),
+            "the worker knows the route"
+        );
+
+        var job = await worker.RunJobAsync(
+            Run(
+                """{"steps":[{"name":"sum","type":"chat","model":"sums","messages":[{"role":"user","content":"Hi"}]},{"name":"say","type":"chat","after":["sum"],"messages":[{"role":"developer","content":"Hi"}]}],"output":"{{steps.sum.total}}"}""",
+                "{}"
+            )
+        );
+
+        Assert.True(job.Status == "completed", $"{job.Status}: {job.Error?.Message}");
+        Assert.True(decimal.TryParse(job.Output!.Text, System.Globalization.CultureInfo.InvariantCulture, out _), job.Output.Text);
+        Assert.Equal(JobSchema.Tools, await worker.ScalarAsync<short>("SELECT p.schema_version FROM job_payloads p WHERE p.title = 'say'"));
     }
 
     private async Task<CoreHost> StartAsync(TestDatabase database, object behaviour) =>

@@ -36,7 +36,7 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller c
         GetAsync($"api/v1/jobs/{id}/trace", ClientJson.Lenient.JobTrace, cancellationToken);
 
     public Task<ApiResult<RunSteps>> GetStepsAsync(Guid id, CancellationToken cancellationToken) =>
-        GetAsync($"api/v1/jobs/{id}/steps", ClientJson.Lenient.RunSteps, cancellationToken);
+        GetAsync($"api/v1/jobs/{id}/steps?limit=200", ClientJson.Lenient.RunSteps, cancellationToken);
 
     /// <summary>The event log after <paramref name="after"/>, as far as it goes now.</summary>
     public Task<ApiResult<JobEventPage>> GetEventsAsync(Guid id, int after, CancellationToken cancellationToken) =>

@@ -55,7 +55,7 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
             && await api.GetStepsAsync(id, cancellationToken) is ApiResult<RunSteps>.Success(var steps)
         )
         {
-            board.Note(known => known with { Steps = steps.Data });
+            board.Note(known => known with { Steps = steps });
         }
 
         return board.Facts.Job is not null;

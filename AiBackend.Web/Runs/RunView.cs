@@ -16,8 +16,8 @@ public sealed record RunView
 
     public JobTrace? Trace { get; init; }
 
-    /// <summary>Steps of a run of a workflow, as last read; empty for other jobs.</summary>
-    public IReadOnlyList<RunStepState> Steps { get; init; } = [];
+    /// <summary>The first steps of a run of a workflow, as last read; empty for other jobs.</summary>
+    public RunSteps Steps { get; init; } = new([], null);
 
     /// <summary>True once the log was read up to the moment of asking: what is shown is all there is.</summary>
     public bool IsCaughtUp { get; init; }

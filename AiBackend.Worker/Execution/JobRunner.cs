@@ -77,7 +77,9 @@ internal sealed class JobRunner(
             return null;
         }
 
-        foreach (var model in JobTerms.Read(job.Terms).Judges.Prepend(job.Model))
+        // A run asks no model itself, and each of its steps is looked at as the job that it is.
+        string?[] models = job.Type == JobType.Workflow ? [null] : [job.Model, .. JobTerms.Read(job.Terms).Judges];
+        foreach (var model in models)
         {
             // None: the limit of every statement bounds it.
             switch (await grants.RefuseAsync(job.KeyId, model, job.CreatedAt, CancellationToken.None))

@@ -4,7 +4,7 @@ using AiBackend.Core.Workflows;
 namespace AiBackend.Worker.Maintenance;
 
 /// <summary>The leader's rounds for runs of workflows: those whose steps have ended go on, and nobody works for those that are over.</summary>
-internal sealed class WorkflowRounds(RunStepStore steps, CancelJob cancel)
+internal sealed class WorkflowRounds(OpenSteps steps, CancelJob cancel)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
 

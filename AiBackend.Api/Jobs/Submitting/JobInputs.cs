@@ -78,22 +78,13 @@ internal static class JobInputs
         new(
             JsonSerializer.Serialize(chat, WireJson.Default.ChatInput),
             ChatRules.Title(chat) is { Length: > 0 } title ? title : null,
-            VersionOf(chat),
+            JobSchema.Of(chat),
             chat.Tools?.Select(tool => tool.Registered).OfType<string>().ToList() is { Count: > 0 } names ? names : null
         )
         {
             Prompt = chat.Prompt,
             NoTurn = ConversationRules.WhyNoTurn(chat),
         };
-
-    /// <summary>What an older worker would pass over without a word makes the input one for newer workers.</summary>
-    private static short VersionOf(ChatInput chat) =>
-        chat
-            is { TopP: null, Stop: null, Seed: null, PresencePenalty: null, FrequencyPenalty: null, ReasoningEffort: null }
-                and { Tools: null, ToolChoice: null, ParallelToolCalls: null, ResponseFormat: null }
-        && (chat.Messages ?? []).All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer" })
-            ? JobSchema.First
-            : JobSchema.Tools;
 
     /// <summary>A run's input has the workflow in it, and is made by the workflow's own address alone.</summary>
     private static Refusal? RefuseRun(FieldErrors errors, out StoredInput stored)

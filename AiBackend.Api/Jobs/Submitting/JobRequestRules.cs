@@ -90,7 +90,7 @@ internal sealed class JobRequestRules(
     /// <summary>As <see cref="TryRead"/>, for a run of a workflow.</summary>
     /// <param name="request">All but the input.</param>
     /// <param name="input">All that the run needs.</param>
-    /// <param name="asked">What was asked for: a repeat asks for the same, whatever version of the workflow came meanwhile.</param>
+    /// <param name="asked">What was asked for: a repeat asks for the same, whatever version of the workflow, with whatever models, came meanwhile.</param>
     /// <param name="caller">Whose run it will be.</param>
     /// <param name="idempotencyKey">The caller's key; null has none.</param>
     /// <param name="draft">Set when nothing is refused.</param>
@@ -112,7 +112,7 @@ internal sealed class JobRequestRules(
         }
 
         draft = Draft(request, JobType.Workflow, priority, input, caller, idempotencyKey);
-        draft = idempotencyKey is null ? draft : draft with { Fingerprint = JobFingerprint.Of(draft with { Input = asked }) };
+        draft = idempotencyKey is null ? draft : draft with { Fingerprint = JobFingerprint.Of(draft with { Model = "", Input = asked }) };
         return null;
     }
 

@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts;
-using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
@@ -12,29 +11,31 @@ using AiBackend.Core.Workflows;
 namespace AiBackend.Worker.Execution.Workflows;
 
 /// <summary>Submits the jobs that do the steps of a run: each once, whatever dies in between.</summary>
-internal sealed class StepJobs(JobSubmission submission, QueuePools pools)
+internal sealed class StepJobs(JobSubmission submission, IJobStore store, QueuePools pools, ProviderCatalog providers)
 {
     /// <param name="run">The run's job.</param>
     /// <param name="step">What is to be done.</param>
     /// <param name="state">The step's row, which names the job.</param>
-    /// <param name="values">What placeholders stand for.</param>
-    /// <returns>False when too much is being submitted; nothing was then.</returns>
-    public async Task<bool> SubmitAsync(ClaimedJob run, WorkflowStep step, StepState state, WorkflowValues values) =>
-        await submission.SubmitAsync(Draft(run, step, state, values)) is SubmitOutcome.Accepted or SubmitOutcome.Replayed;
+    /// <param name="input">What the model is asked.</param>
+    /// <param name="stop">Ends the wait, not a submission that was sent.</param>
+    /// <returns>Whether there is the job now; false when too much is being submitted, and null when it was there and was deleted.</returns>
+    public async Task<bool?> SubmitAsync(ClaimedJob run, WorkflowStep step, StepState state, StepInput input, CancellationToken stop) =>
+        await submission.SubmitAsync(Draft(run, step, state, input)) switch
+        {
+            SubmitOutcome.Accepted => true,
+            SubmitOutcome.Replayed(var job) => await store.FindStatusAsync(run.TenantId, job, stop) is null ? null : true,
+            _ => false,
+        };
 
-    private JobDraft Draft(ClaimedJob run, WorkflowStep step, StepState state, WorkflowValues values)
+    private JobDraft Draft(ClaimedJob run, WorkflowStep step, StepState state, StepInput input)
     {
+        var model = step.Model ?? ProviderCatalog.DefaultRoute;
         var terms = new JobTerms
         {
-            Contract = step.Contract,
-            Retrieve = step.Retrieve is { Query: { } query } asked
-                ? asked with
-                {
-                    Query = WorkflowTemplates.Text(query, values),
-                }
-                : step.Retrieve,
+            // As for any job: the route's holds where the step has none.
+            Contract = step.Contract ?? providers.Definition(model)?.Contract,
+            Retrieve = step.Retrieve is { } asked ? asked with { Query = input.Query } : null,
         };
-        var model = step.Model ?? ProviderCatalog.DefaultRoute;
         var key = FormattableString.Invariant($"workflow/{run.Lease.JobId}/{state.Name}/{state.Item ?? -1}");
         return new JobDraft
         {
@@ -47,8 +48,8 @@ internal sealed class StepJobs(JobSubmission submission, QueuePools pools)
             Pool = pools.PoolOf(model),
             MaxAttempts = step.MaxAttempts ?? JobDraft.DefaultMaxAttempts,
             Deadline = run.TimeLeft is { } left ? run.CreatedAt + run.Age + left : null,
-            Input = Input(step, values),
-            InputVersion = terms == JobTerms.None ? JobSchema.First : JobSchema.Terms,
+            Input = input.ToJson(),
+            InputVersion = terms == JobTerms.None ? JobSchema.Of(input.Chat) : JobSchema.Terms,
             Terms = terms.ToColumn(),
             Title = state.Item is { } item ? FormattableString.Invariant($"{state.Name} {item + 1}") : state.Name,
             Feature = run.Feature,
@@ -66,23 +67,4 @@ internal sealed class StepJobs(JobSubmission submission, QueuePools pools)
             Fingerprint = SHA256.HashData(Encoding.UTF8.GetBytes(key)),
         };
     }
-
-    private static string Input(WorkflowStep step, WorkflowValues values) =>
-        JsonSerializer.Serialize(
-            new ChatInput
-            {
-                Messages =
-                [
-                    .. step.Messages!.Select(message =>
-                        message with
-                        {
-                            Content = message.Content is { } content ? WorkflowTemplates.Text(content, values) : null,
-                        }
-                    ),
-                ],
-                MaxOutputTokens = step.MaxOutputTokens,
-                Temperature = step.Temperature,
-            },
-            WireJson.Default.ChatInput
-        );
 }

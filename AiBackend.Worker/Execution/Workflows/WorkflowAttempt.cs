@@ -1,9 +1,8 @@
 using System.Text.Json;
-using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
-using AiBackend.Core.Jobs.Versions;
+using AiBackend.Core.Texts;
 using AiBackend.Core.Workflows;
 
 namespace AiBackend.Worker.Execution.Workflows;
@@ -15,11 +14,13 @@ namespace AiBackend.Worker.Execution.Workflows;
 /// </remarks>
 internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds ids, TimeProvider clock)
 {
-    private const int MostCharacters = 32 * 1024 * 1024;
+    private const int MostCharactersOfError = 2000;
 
     // The leader wakes a run as soon as a step has ended; that it looks by itself is for the case that nobody leads. Every look is an attempt.
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan SoonAgain = TimeSpan.FromSeconds(1);
+    private static readonly JsonElement Null = StepValues.Read("null");
+    private static readonly HashSet<string> NothingYet = [];
 
     public async Task<AttemptEnd> RunAsync(RunningJob running, CancellationToken graceOver)
     {
@@ -65,67 +66,146 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
 
         var run = RunInput.Read(job.Input);
         var rows = await steps.ReadAsync(job.TenantId, job.Lease.JobId, stop);
-        if (rows.Sum(row => (long)(row.Text?.Length ?? 0)) > MostCharacters)
+        var size = rows.Sum(row => (long)row.State.Size + (row.Size <= StepValues.MaxBytes ? row.Size.Value : 0));
+        if (size > StepValues.MaxBytesOfRun)
         {
-            return AttemptEnd.FailedForGood(
-                new(
-                    "workflow_too_large",
-                    "caller_error",
-                    FormattableString.Invariant($"Its steps gave more than {MostCharacters} characters. Let steps give less."),
-                    Retryable: false
+            return AttemptEnd.FailedForGood(new("workflow_too_large", "caller_error", StepValues.TooMuch(size), Retryable: false));
+        }
+
+        var ended = await SettleAsync(job.TenantId, run.Definition, rows, stop);
+        var (next, values) = (
+            rows.Select(row => ended.GetValueOrDefault((row.State.Name, row.State.Item)) ?? row.State).ToList(),
+            new Dictionary<string, JsonElement>(StringComparer.Ordinal)
+        );
+        var (changed, plan) = (ended.Values.ToList(), default(NextSteps));
+        do
+        {
+            await ReadValuesAsync(job, plan?.Wanted ?? NothingYet, values, stop);
+            plan = WorkflowPlan.Next(run.Definition, run.Input, next, values, clock.GetUtcNow(), ids.Next);
+            // What began and ended in this look is written as it ended.
+            var all = changed
+                .Concat(plan.Begun)
+                .Concat(plan.Ended)
+                .GroupBy(state => (state.Name, state.Item))
+                .Select(same => same.Last())
+                .ToList();
+            var written = all.Count == 0 ? StepsWritten.All : await steps.WriteAsync(job.TenantId, job.Lease, all, stop);
+            if (written != StepsWritten.All)
+            {
+                return written == StepsWritten.Nothing ? AttemptEnd.GivenBack() : Again("An event came meanwhile.", TimeSpan.Zero);
+            }
+
+            // Stored, they are read again if they are wanted.
+            (changed, next) = ([], [.. plan.All.Select(state => state with { Output = null })]);
+        } while (plan.Wanted.Count > 0);
+
+        return plan.IsOver
+            ? await EndAsync(job, run, plan, values, stop)
+            : await SubmitAsync(running, run, plan, rows, values, stop) ?? Wait(plan);
+    }
+
+    /// <summary>Takes in what jobs, events and time brought.</summary>
+    private async Task<Dictionary<(string, int?), StepState>> SettleAsync(
+        Guid tenantId,
+        WorkflowDefinition definition,
+        IReadOnlyList<RunStepRow> rows,
+        CancellationToken stop
+    )
+    {
+        var open = rows.Where(row => row.State.Status == StepStatus.Running).ToList();
+        var done = open.Where(row => row.Job?.IsTerminal() == true && row.Size <= StepValues.MaxBytes)
+            .Select(row => row.State.JobId!.Value)
+            .ToList();
+        var given = done.Count == 0 ? null : await steps.ReadGivenAsync(tenantId, done, stop);
+        return open.Select(row =>
+                StepEnds.Of(
+                    row,
+                    row.State.JobId is { } job ? given?.GetValueOrDefault(job) : null,
+                    StepOf(definition, row.State).Type!,
+                    clock.GetUtcNow()
                 )
-            );
-        }
-
-        var settled = rows.Select(row => Settle(row, StepOf(run.Definition, row.State))).ToList();
-        var next = WorkflowPlan.Next(run.Definition, run.Input, settled.Select(each => each.Now), clock.GetUtcNow(), ids.Next);
-        var changed = settled.Where(each => each.HasEnded).Select(each => each.Now).Concat(next.Begun).ToList();
-        // A map whose last item ended in this look was begun before: its end is written in place of its beginning.
-        var all = changed.Concat(next.Ended).GroupBy(state => (state.Name, state.Item)).Select(same => same.Last()).ToList();
-        if (all.Count > 0 && !await steps.WriteAsync(job.TenantId, job.Lease, all, stop))
-        {
-            return AttemptEnd.GivenBack();
-        }
-
-        var submitted = rows.Where(row => row.Job is not null).Select(row => row.State.JobId).ToHashSet();
-        var values = WorkflowPlan.ValuesOf(run.Input, next.All);
-        foreach (
-            var state in next.All.Where(state =>
-                state is { Status: StepStatus.Running, JobId: not null } && !submitted.Contains(state.JobId)
             )
-        )
+            .OfType<StepState>()
+            .ToDictionary(state => (state.Name, state.Item));
+    }
+
+    /// <summary>Puts values of steps into the hand.</summary>
+    private async Task ReadValuesAsync(
+        ClaimedJob run,
+        IEnumerable<string> names,
+        Dictionary<string, JsonElement> values,
+        CancellationToken stop
+    )
+    {
+        var missing = names.Where(name => !values.ContainsKey(name)).ToList();
+        if (missing.Count == 0)
         {
-            if (!await SubmitAsync(running, run.Definition, state, values))
+            return;
+        }
+
+        var read = await steps.ReadValuesAsync(run.TenantId, run.Lease.JobId, missing, stop);
+        // What is not there any more is nothing, which is in hand too.
+        missing.ForEach(name => values[name] = read.TryGetValue(name, out var value) ? value : Null);
+    }
+
+    /// <summary>Submits the jobs of steps that have begun and have none: in this look, or in one that did not come so far.</summary>
+    /// <returns>How the look ends when not all of them could be submitted.</returns>
+    private async Task<AttemptEnd?> SubmitAsync(
+        RunningJob running,
+        RunInput run,
+        NextSteps plan,
+        IReadOnlyList<RunStepRow> rows,
+        Dictionary<string, JsonElement> values,
+        CancellationToken stop
+    )
+    {
+        var submitted = rows.Where(row => row.Job is not null).Select(row => row.State.JobId).ToHashSet();
+        var open = plan
+            .All.Where(state => state is { Status: StepStatus.Running, JobId: not null } && !submitted.Contains(state.JobId))
+            .ToList();
+        var taken = open.SelectMany(state => StepReferences.Taken(run.Definition.Steps!.Single(step => step.Name == state.Name)));
+        await ReadValuesAsync(running.Job, taken.Distinct(StringComparer.Ordinal), values, stop);
+        foreach (var state in open)
+        {
+            var step = StepOf(run.Definition, state);
+            var input = StepInput.Of(step, ValuesOf(run, state, values), out var fault);
+            var isThere = input is null ? null : await jobs.SubmitAsync(running.Job, step, state, input, stop);
+            if (isThere is false)
             {
                 // The row names the job: the next look submits it.
                 return Again("Too much is being submitted.", SoonAgain);
             }
+
+            if (isThere is null)
+            {
+                StepState[] failed = [state.Failed(fault ?? "Its job was deleted before the run had taken in what it gave.")];
+                await steps.WriteAsync(running.Job.TenantId, running.Job.Lease, failed, stop);
+                return Again($"{state.Name} failed.", TimeSpan.Zero);
+            }
+
+            running.AppendNotice(
+                "step_started",
+                state.Item is { } number
+                    ? FormattableString.Invariant($"{state.Name}, item {number}: job {state.JobId}")
+                    : $"{state.Name}: job {state.JobId}"
+            );
         }
 
-        return next.IsOver ? End(run.Definition, next, values) : Wait(next);
+        return null;
     }
 
-    private async Task<bool> SubmitAsync(RunningJob running, WorkflowDefinition definition, StepState state, WorkflowValues values)
+    private static WorkflowValues ValuesOf(RunInput run, StepState state, Dictionary<string, JsonElement> values)
     {
-        var step = StepOf(definition, state);
-        if (state.Item is { } item)
-        {
-            var list = WorkflowTemplates.Value(definition.Steps!.Single(each => each.Name == state.Name).Over!, values)!.Value;
-            values = values with { Item = (list[item], item) };
-        }
-
-        if (!await jobs.SubmitAsync(running.Job, step, state, values))
-        {
-            return false;
-        }
-
-        running.AppendNotice(
-            "step_started",
-            state.Item is { } number
-                ? FormattableString.Invariant($"{state.Name}, item {number}: job {state.JobId}")
-                : $"{state.Name}: job {state.JobId}"
-        );
-        return true;
+        var all = new WorkflowValues(run.Input, values);
+        return state.Item is { } item
+            ? all with
+            {
+                Item = (
+                    WorkflowTemplates.Value(run.Definition.Steps!.Single(each => each.Name == state.Name).Over!, all)!.Value[item],
+                    item
+                ),
+            }
+            : all;
     }
 
     /// <summary>What does a step, or an item of a map.</summary>
@@ -134,48 +214,6 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         var step = definition.Steps!.Single(each => each.Name == state.Name);
         return state.Item is null ? step : step.Step!;
     }
-
-    /// <summary>Takes in what the step's job gave, and what time brought.</summary>
-    private (StepState Now, bool HasEnded) Settle(RunStepRow row, WorkflowStep step)
-    {
-        var state = row.State;
-        if (state.Status != StepStatus.Running)
-        {
-            return (state, false);
-        }
-
-        if (row.Job is { } job && job.IsTerminal())
-        {
-            return (OfJob(state, job, row, step), true);
-        }
-
-        if (state.DueAt <= clock.GetUtcNow())
-        {
-            return step.Type == StepTypes.Timer
-                ? (state with { Status = StepStatus.Succeeded }, true)
-                : (state with { Status = StepStatus.Failed, Error = "Nobody posted the event in time." }, true);
-        }
-
-        return (state, false);
-    }
-
-    private static StepState OfJob(StepState state, JobStatus job, RunStepRow row, WorkflowStep step) =>
-        job is JobStatus.Completed or JobStatus.PartiallyCompleted && row.Text is { } text
-            ? state with
-            {
-                Status = StepStatus.Succeeded,
-                Output = OutputOf(text, step),
-                Error = row.Missing.Count == 0 ? null : string.Join(' ', row.Missing),
-            }
-            : state with
-            {
-                Status = StepStatus.Failed,
-                Error = row.Error ?? (job == JobStatus.Cancelled ? "The step's job was cancelled." : "The step's job gave nothing."),
-            };
-
-    /// <summary>A step with a contract gives the value, any other one its text.</summary>
-    private static JsonElement OutputOf(string text, WorkflowStep step) =>
-        (step.Contract is null ? null : StoredJson.ValueOf(text)) ?? JsonSerializer.SerializeToElement(text, WireJson.Default.String);
 
     /// <summary>Waits without a slot, and without having used up a try.</summary>
     private static AttemptEnd Again(string why, TimeSpan after) =>
@@ -194,32 +232,51 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         return Again($"Waits for {open}.", wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
     }
 
-    private static AttemptEnd End(WorkflowDefinition definition, NextSteps next, WorkflowValues values)
+    private async Task<AttemptEnd> EndAsync(
+        ClaimedJob job,
+        RunInput run,
+        NextSteps plan,
+        Dictionary<string, JsonElement> values,
+        CancellationToken stop
+    )
     {
-        if (next.Failure is { } failure)
+        if (plan.Failure is { } failure)
         {
-            return AttemptEnd.FailedForGood(
-                new(
-                    "step_failed",
-                    "transient",
-                    $"Step {failure.Name} failed: {failure.Error} Mend it and run the workflow again.",
-                    Retryable: true
-                )
-            );
+            return Failed($"Step {failure.Name} failed: {failure.Error} Mend it and run the workflow again.");
         }
 
-        var output = definition.Output is { } template ? WorkflowTemplates.Json(template, values) : Last(definition, values);
+        // What the workflow says it gives, or what the last step did that gave anything.
+        var names =
+            run.Definition.Output is { } template ? WorkflowTemplates.Paths(template).Select(StepReferences.StepOf).OfType<string>()
+            : LastOf(run.Definition, plan) is { } last ? [last]
+            : [];
+        await ReadValuesAsync(job, names.Distinct(StringComparer.Ordinal), values, stop);
+        string? fault = null;
+        var output = run.Definition.Output is null
+            ? names.Select(name => (JsonElement?)values[name]).SingleOrDefault()
+            : WorkflowTemplates.Json(run.Definition.Output.Value, new WorkflowValues(run.Input, values), out fault);
+        if (fault is not null)
+        {
+            return Failed($"The workflow's output cannot be made. {fault}");
+        }
+
         var text = output is { ValueKind: JsonValueKind.String } plain ? plain.GetString()! : output?.GetRawText() ?? "null";
-        var missing = next
+        var missing = plan
             .All.Where(state => state is { Item: null, Error: not null })
             .Select(state => $"{state.Name}: {state.Error}")
             .ToList();
         return missing.Count == 0 ? AttemptEnd.Succeeded(text) : AttemptEnd.Partial(text, missing);
     }
 
-    private static JsonElement? Last(WorkflowDefinition definition, WorkflowValues values) =>
-        definition
-            .Steps!.Reverse()
-            .Select(step => values.Steps.TryGetValue(step.Name!, out var given) ? given : (JsonElement?)null)
-            .FirstOrDefault(given => given is not null);
+    private static AttemptEnd Failed(string message) =>
+        AttemptEnd.FailedForGood(new("step_failed", "transient", StorableText.Of(message, MostCharactersOfError), Retryable: true));
+
+    private static string? LastOf(WorkflowDefinition definition, NextSteps plan)
+    {
+        var given = plan
+            .All.Where(state => state is { Item: null, HasOutput: true })
+            .Select(state => state.Name)
+            .ToHashSet(StringComparer.Ordinal);
+        return definition.Steps!.Select(step => step.Name!).LastOrDefault(given.Contains);
+    }
 }
