@@ -6,21 +6,23 @@ using AiBackend.ApiContracts.Tools;
 using AiBackend.Core.Egress;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Code;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Tools;
 
 /// <summary>What a tool may be.</summary>
-internal sealed partial class ToolFields(EgressRules egress, CodeTools code)
+internal sealed partial class ToolFields(EgressRules egress, CodeTools code, IOptions<ToolsOptions> options)
 {
     private const int MostDescription = 1024;
     private const int LongestHeader = 4096;
     private const int MostKeys = 100;
+    private const int MostRemoteName = 128;
     private const int DefaultTimeout = 15;
     private const int LongestTimeout = 120;
     private const int DefaultWait = 60 * 60;
     private const int LongestWait = 30 * 24 * 60 * 60;
 
-    private static readonly string[] HttpEffects = [ToolEffects.Read, ToolEffects.WriteIdempotent, ToolEffects.Write];
+    private static readonly string[] CalledEffects = [ToolEffects.Read, ToolEffects.WriteIdempotent, ToolEffects.Write];
 
     // What is ours to say, or would change how the request is read.
     private static readonly HashSet<string> OwnHeaders = new(StringComparer.OrdinalIgnoreCase)
@@ -39,7 +41,7 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code)
     };
 
     /// <returns>Why there can be no such tool, or null; then <paramref name="definition"/> is set.</returns>
-    public Refusal? Check(string name, ToolRequest request, out ToolDefinition definition)
+    public Refusal? Check(string name, ToolRequest request, Guid tenantId, out ToolDefinition definition)
     {
         var errors = new FieldErrors();
         ToolRules.CheckName("name", name, errors);
@@ -48,18 +50,19 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code)
             errors.Add("name", $"is {Quoted.Of(name)}, which comes with the product. Choose another one.");
         }
 
-        var isHttp = request.Kind == ToolKinds.Http;
-        if (!isHttp && request.Kind != ToolKinds.Client)
+        var isCalled = request.Kind is ToolKinds.Http or ToolKinds.Mcp;
+        if (!isCalled && request.Kind != ToolKinds.Client)
         {
-            errors.Add("kind", $"is {(request.Kind is null ? "missing" : Quoted.Of(request.Kind))}; it must be one of http, client.");
+            errors.Add("kind", $"is {(request.Kind is null ? "missing" : Quoted.Of(request.Kind))}; it must be one of http, mcp, client.");
         }
 
         errors.CheckText("description", request.Description, MostDescription);
-        errors.CheckRange("timeout_seconds", request.TimeoutSeconds, 1, isHttp ? LongestTimeout : LongestWait);
+        errors.CheckRange("timeout_seconds", request.TimeoutSeconds, 1, isCalled ? LongestTimeout : LongestWait);
         errors.CheckRange("max_result_bytes", request.MaxResultBytes, 1, EgressClient.MostBytes);
-        var effect = EffectOf(request, isHttp, errors);
-        CheckAddresses(request, isHttp, effect, errors);
-        CheckHeader(request.Header, isHttp, errors);
+        var effect = EffectOf(request, isCalled, errors);
+        CheckAddresses(request, isCalled, effect, errors);
+        CheckServer(request, tenantId, errors);
+        CheckHeader(request, errors);
         CheckKeys(request.Keys, errors);
         var refusal = CheckParameters(request.Parameters, errors);
         definition = new ToolDefinition
@@ -69,9 +72,11 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code)
             Description = request.Description,
             Parameters = request.Parameters is { ValueKind: JsonValueKind.Object } schema ? schema : null,
             Effect = effect,
-            TimeoutSeconds = request.TimeoutSeconds ?? (isHttp ? DefaultTimeout : DefaultWait),
+            TimeoutSeconds = request.TimeoutSeconds ?? (isCalled ? DefaultTimeout : DefaultWait),
             MaxResultBytes = request.MaxResultBytes ?? ToolDefinition.DefaultResultBytes,
             Url = request.Url,
+            Server = request.Server,
+            RemoteName = request.RemoteName,
             VerifyUrl = request.VerifyUrl,
             HeaderName = request.Header?.Name,
             NeedsApproval = request.NeedsApproval ?? false,
@@ -80,32 +85,32 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code)
         return refusal ?? errors.ToRefusal();
     }
 
-    private static ToolEffect EffectOf(ToolRequest request, bool isHttp, FieldErrors errors)
+    private static ToolEffect EffectOf(ToolRequest request, bool isCalled, FieldErrors errors)
     {
-        var effect = ToolEffectNames.Parse(request.Effect ?? (isHttp ? null : ToolEffects.ExternalWait));
-        if (effect is { } known && isHttp != (known == ToolEffect.ExternalWait))
+        var effect = ToolEffectNames.Parse(request.Effect ?? (isCalled ? null : ToolEffects.ExternalWait));
+        if (effect is { } known && isCalled != (known == ToolEffect.ExternalWait))
         {
             return known;
         }
 
         errors.Add(
             "effect",
-            isHttp
-                ? $"is {(request.Effect is null ? "missing" : Quoted.Of(request.Effect))}; it must be one of {string.Join(", ", HttpEffects)}."
+            isCalled
+                ? $"is {(request.Effect is null ? "missing" : Quoted.Of(request.Effect))}; it must be one of {string.Join(", ", CalledEffects)}."
                 : $"is {Quoted.Of(request.Effect ?? "")}; a tool of the kind client has the effect external_wait."
         );
         return ToolEffect.Write;
     }
 
-    private void CheckAddresses(ToolRequest request, bool isHttp, ToolEffect effect, FieldErrors errors)
+    private void CheckAddresses(ToolRequest request, bool isCalled, ToolEffect effect, FieldErrors errors)
     {
-        if (!isHttp && (request.Url ?? request.VerifyUrl) is not null)
+        if (!isCalled && (request.Url ?? request.VerifyUrl) is not null)
         {
-            errors.Add("url", "is only for tools of the kind http; leave it and verify_url out.");
+            errors.Add("url", "is only for tools of the kinds http and mcp; leave it and verify_url out.");
             return;
         }
 
-        if (isHttp && egress.Check(request.Url ?? "", out _) is { } fault)
+        if (isCalled && request.Server is null && egress.Check(request.Url ?? "", out _) is { } fault)
         {
             errors.Add("url", fault);
         }
@@ -125,16 +130,48 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code)
         }
     }
 
-    private static void CheckHeader(ToolHeader? header, bool isHttp, FieldErrors errors)
+    private void CheckServer(ToolRequest request, Guid tenantId, FieldErrors errors)
     {
-        if (header is null)
+        if (request.Kind != ToolKinds.Mcp)
+        {
+            if ((request.Server ?? request.RemoteName) is not null)
+            {
+                errors.Add("server", "is only for tools of the kind mcp; leave it and remote_name out.");
+            }
+
+            return;
+        }
+
+        errors.CheckText("remote_name", request.RemoteName, MostRemoteName);
+        if (request.Server is not { } server)
         {
             return;
         }
 
-        if (!isHttp)
+        if (request.Url is not null)
         {
-            errors.Add("header", "is only for tools of the kind http.");
+            errors.Add("server", "is given beside url; a tool is called at one of them.");
+        }
+        // To other tenants it is as if there were none.
+        else if (!options.Value.McpServers.TryGetValue(server, out var known) || !known.IsFor(tenantId))
+        {
+            errors.Add(
+                "server",
+                $"is {Quoted.Of(server)}; there is none for you. An operator sets Tools__McpServers__NAME__Command and …__Tenants__0, or send a url."
+            );
+        }
+    }
+
+    private static void CheckHeader(ToolRequest request, FieldErrors errors)
+    {
+        if (request.Header is not { } header)
+        {
+            return;
+        }
+
+        if (request.Kind == ToolKinds.Client || request.Server is not null)
+        {
+            errors.Add("header", "is only for tools with a url.");
         }
 
         if (header.Name is not { } name || !HeaderName().IsMatch(name) || OwnHeaders.Contains(name))

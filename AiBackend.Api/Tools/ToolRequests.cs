@@ -70,7 +70,9 @@ internal sealed class ToolRequests(ToolStore store, ToolSeal seal, ToolFields fi
         {
             (refusal, var request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.ToolRequest);
             ToolDefinition definition = null!;
-            refusal ??= fields.Check(name, request, out definition) ?? await RefuseSecretAsync(context, definition, request.Header);
+            refusal ??=
+                fields.Check(name, request, context.GetTenantId(), out definition)
+                ?? await RefuseSecretAsync(context, definition, request.Header);
             refusal ??= await AddAsync(context, name, definition, request.Header?.Value, expected);
         }
 
@@ -189,6 +191,8 @@ internal sealed class ToolRequests(ToolStore store, ToolSeal seal, ToolFields fi
             TimeoutSeconds = tool.TimeoutSeconds,
             MaxResultBytes = tool.MaxResultBytes,
             Url = tool.Url,
+            Server = tool.Server,
+            RemoteName = tool.RemoteName,
             VerifyUrl = tool.VerifyUrl,
             HeaderName = tool.HeaderName,
             NeedsApproval = tool.NeedsApproval,

@@ -6,7 +6,7 @@ namespace AiBackend.ApiContracts.Tools;
 /// <summary>Body of <c>PUT /api/v1/tools/{name}</c>: what a tool is from now on.</summary>
 public sealed record ToolRequest
 {
-    /// <summary><c>http</c> or <c>client</c>.</summary>
+    /// <summary><c>http</c>, <c>mcp</c> or <c>client</c>.</summary>
     public string? Kind { get; init; }
 
     /// <summary>What it is for, in words for the model; at most 1024 characters.</summary>
@@ -28,8 +28,14 @@ public sealed record ToolRequest
     /// <summary>Bytes of a result that the model is given at most, 1 to 65 536, 16 384 by default; the rest is cut off.</summary>
     public int? MaxResultBytes { get; init; }
 
-    /// <summary>With kind <c>http</c>: an https address on the internet, to which the arguments are posted.</summary>
+    /// <summary>An https address on the internet: with kind <c>http</c> the arguments are posted to it, with kind <c>mcp</c> a server listens there (Streamable HTTP).</summary>
     public string? Url { get; init; }
+
+    /// <summary>With kind <c>mcp</c>, in place of <see cref="Url"/>: a server that the operator runs beside the workers (<c>Tools__McpServers__NAME__Command</c>).</summary>
+    public string? Server { get; init; }
+
+    /// <summary>With kind <c>mcp</c>: what the server calls the tool; left out, it is called the same there.</summary>
+    public string? RemoteName { get; init; }
 
     /// <summary>
     /// With effect <c>write</c>: asked with <c>?effect_id=</c> when nobody knows whether a call took effect. 2xx says that it did, and has its result;
@@ -37,7 +43,7 @@ public sealed record ToolRequest
     /// </summary>
     public string? VerifyUrl { get; init; }
 
-    /// <summary>With kind <c>http</c>: a header that goes with each call, such as <c>Authorization</c>; its value is write-only.</summary>
+    /// <summary>With a <see cref="Url"/>: a header that goes with each call, such as <c>Authorization</c>; its value is write-only.</summary>
     public ToolHeader? Header { get; init; }
 
     /// <summary>Whether a person has to approve each call, with its exact arguments, before it is made.</summary>
@@ -83,6 +89,12 @@ public sealed record Tool(string Name, int Version)
     /// <summary>Where its calls go; null when they go nowhere.</summary>
     public string? Url { get; init; }
 
+    /// <summary>The operator's MCP server that has it; null when none has.</summary>
+    public string? Server { get; init; }
+
+    /// <summary>What its MCP server calls it; null when that is its name, or it has none.</summary>
+    public string? RemoteName { get; init; }
+
     /// <summary>Where it is asked what became of a call.</summary>
     public string? VerifyUrl { get; init; }
 
@@ -115,6 +127,9 @@ public static class ToolKinds
 {
     /// <summary>An address, to which the arguments are posted.</summary>
     public const string Http = "http";
+
+    /// <summary>A server that speaks the Model Context Protocol.</summary>
+    public const string Mcp = "mcp";
 
     /// <summary>Whoever posts the result to the job.</summary>
     public const string Client = "client";

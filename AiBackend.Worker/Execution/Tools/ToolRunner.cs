@@ -23,12 +23,21 @@ internal readonly record struct ToolEnd(ToolCallState State, string? Text)
 }
 
 /// <summary>Makes one call, with the rights of the job's tenant and nothing else. Asks nobody whether it may: who calls it has written the call down.</summary>
-internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools code, TimeProvider clock)
+internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools code, McpCalls mcp, TimeProvider clock)
 {
     private static readonly UTF8Encoding Utf8 = new(false);
 
+    private static readonly ToolEnd NoSecret = ToolEnd.Failed(
+        "The tool's secret cannot be read here, so it was not called. Its owner has to set it again."
+    );
+
     public Task<ToolEnd> RunAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop) =>
-        tool.Kind == ToolKinds.Code ? RunCodeAsync(job, tool, call, stop) : PostAsync(job, tool, call, stop);
+        tool.Kind switch
+        {
+            ToolKinds.Code => RunCodeAsync(job, tool, call, stop),
+            ToolKinds.Mcp => RunMcpAsync(job, tool, call, stop),
+            _ => PostAsync(job, tool, call, stop),
+        };
 
     /// <summary>Asks the tool what became of a call that was sent, and whose answer was lost.</summary>
     public async Task<ToolEnd> VerifyAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
@@ -69,6 +78,17 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         }
     }
 
+    private async Task<ToolEnd> RunMcpAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
+    {
+        if (!TryHeaders(job, tool, call, out var headers))
+        {
+            return NoSecret;
+        }
+
+        var end = await mcp.RunAsync(job.TenantId, tool, call, headers, stop);
+        return end.Text is { } text ? end with { Text = Cut(Storable(text), tool.MaxResultBytes) } : end;
+    }
+
     private async Task<ToolEnd> PostAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, tool.Url);
@@ -76,7 +96,7 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         request.Headers.Add("Idempotency-Key", call.EffectId);
         if (!AddHeaders(request, job, tool, call))
         {
-            return ToolEnd.Failed("The tool's secret cannot be read here, so it was not called. Its owner has to set it again.");
+            return NoSecret;
         }
 
         var answer = await SendAsync(request, tool, stop);
@@ -102,26 +122,39 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         egress.SendAsync(request, tool.MaxResultBytes, TimeSpan.FromSeconds(tool.TimeoutSeconds), cuts: true, stop);
 
     /// <returns>False when the tool's secret does not open.</returns>
-    private bool AddHeaders(HttpRequestMessage request, ClaimedJob job, ToolDefinition tool, ToolCall call)
+    private bool AddHeaders(HttpRequestMessage request, ClaimedJob job, ToolDefinition tool, ToolCall call) =>
+        TryHeaders(job, tool, call, out var headers)
+        && headers.All(header => request.Headers.TryAddWithoutValidation(header.Key, header.Value));
+
+    private bool TryHeaders(ClaimedJob job, ToolDefinition tool, ToolCall call, out Dictionary<string, string> headers)
     {
-        request.Headers.Add("User-Agent", "AiBackend-Tools/1");
-        request.Headers.Add("X-AiBackend-Job", job.Lease.JobId.ToString());
-        request.Headers.Add("X-AiBackend-Tool-Call", call.EffectId);
+        headers = new(StringComparer.OrdinalIgnoreCase)
+        {
+            ["User-Agent"] = "AiBackend-Tools/1",
+            ["X-AiBackend-Job"] = job.Lease.JobId.ToString(),
+            ["X-AiBackend-Tool-Call"] = call.EffectId,
+        };
         if (tool.HeaderName is not { } name)
         {
             return true;
         }
 
-        return tool.Secret is { } box
-            && seal.Open(job.TenantId, tool.Name, box) is { } value
-            && request.Headers.TryAddWithoutValidation(name, value);
+        if (tool.Secret is not { } box || seal.Open(job.TenantId, tool.Name, box) is not { } value)
+        {
+            return false;
+        }
+
+        headers[name] = value;
+        return true;
     }
 
     private static ToolEnd Done(ReadOnlyMemory<byte> body, ToolDefinition tool) =>
         new(ToolCallState.Done, Cut(Text(body), tool.MaxResultBytes));
 
+    private static string Text(ReadOnlyMemory<byte> body) => Storable(Utf8.GetString(body.Span));
+
     /// <summary>Data for the model and for Postgres, which keeps no U+0000.</summary>
-    private static string Text(ReadOnlyMemory<byte> body) => Utf8.GetString(body.Span).Replace("\0", "", StringComparison.Ordinal);
+    private static string Storable(string text) => text.Replace("\0", "", StringComparison.Ordinal);
 
     private static string Cut(string text, int most)
     {
