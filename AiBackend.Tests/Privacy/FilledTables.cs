@@ -45,7 +45,8 @@ internal static class FilledTables
                     row_values := row_values || jsonb_build_object(c.attname, value);
                 END LOOP;
                 BEGIN
-                    EXECUTE format('INSERT INTO %1$I SELECT (jsonb_populate_record(NULL::%1$I, $1)).*', t.name) USING row_values;
+                    EXECUTE format('INSERT INTO %1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$I, $1)', t.name,
+                                   (SELECT string_agg(quote_ident(k), ', ') FROM jsonb_object_keys(row_values) k)) USING row_values;
                 EXCEPTION WHEN OTHERS THEN
                     left_over := left_over || (t.name || ': ' || SQLERRM);
                 END;
