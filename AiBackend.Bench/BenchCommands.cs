@@ -86,6 +86,7 @@ internal static class BenchCommands
         root.Add(
             Command("fanout", "Many readers of each stream, and beside them 500 that read ten bytes a second.", FanoutScenario.RunAsync)
         );
+        root.Add(Command("conversation", "How long a turn takes to begin in a thread of 200 messages.", ConversationScenario.RunAsync));
         root.Add(Command("idle", "Memory and CPU of the whole stack with nothing to do.", IdleScenario.RunAsync));
         root.Add(
             Command(

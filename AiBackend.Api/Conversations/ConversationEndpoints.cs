@@ -16,7 +16,11 @@ internal static class ConversationEndpoints
     public static void AddConversationRequests(this IHostApplicationBuilder builder)
     {
         builder.AddConversations();
-        builder.Services.AddSingleton<OpenTurns>().AddSingleton<ConversationRequests>().AddSingleton<MessageRequests>();
+        builder
+            .Services.AddSingleton<OpenTurns>()
+            .AddSingleton<ConversationRequests>()
+            .AddSingleton<MessageRequests>()
+            .AddSingleton<ProfileRequests>();
     }
 
     public static void MapConversations(this IEndpointRouteBuilder app)
@@ -68,7 +72,54 @@ internal static class ConversationEndpoints
                 ProblemTypes.ConversationBusy
             )
             .Means(StatusCodes.Status204NoContent, "It is gone.");
+        group.MapBranch(requests);
         group.MapMessages(app.ServiceProvider.GetRequiredService<MessageRequests>());
+        app.MapProfiles();
+    }
+
+    private static void MapBranch(this IEndpointRouteBuilder group, ConversationRequests requests) =>
+        group
+            .MapPost("/{id}/branch", requests.BranchAsync)
+            .RequireAuthorization(Policies.WriteJobs)
+            .Describe(
+                "BranchConversation",
+                "Branch a conversation",
+                "Begins another one with copies of the messages up to one of them: to say the next thing otherwise, or to try two answers.",
+                OfOne,
+                [.. ProblemTypes.OfBody, ProblemTypes.ConversationNotFound]
+            )
+            .Answers<Conversation>(StatusCodes.Status201Created, "The new conversation.")
+            .Takes<BranchRequest>();
+
+    private static void MapProfiles(this IEndpointRouteBuilder app)
+    {
+        var requests = app.ServiceProvider.GetRequiredService<ProfileRequests>();
+        var group = app.MapGroup("/api/v1/profiles/{user}").WithTags("Conversations");
+        DescribedParameter[] ofUser = [Path("user", "The caller's own user, as conversations name it; at most 128 characters.")];
+        group
+            .MapPut("", requests.PutAsync)
+            .RequireAuthorization(Policies.WriteJobs)
+            .Audited()
+            .Describe(
+                "SetProfile",
+                "Write a user's profile",
+                "In place of what was there. Models are told it in every conversation of the user, as data. Only callers write profiles: no job does.",
+                ofUser,
+                [.. ProblemTypes.OfBody]
+            )
+            .Answers<UserProfile>(StatusCodes.Status200OK, "The profile.")
+            .Takes<UserProfileRequest>();
+        group
+            .MapGet("", requests.GetAsync)
+            .RequireAuthorization(Policies.ReadJobs)
+            .Describe("GetProfile", "Read a user's profile", "As it was written last.", ofUser, ProblemTypes.ProfileNotFound)
+            .Answers<UserProfile>(StatusCodes.Status200OK, "The profile.");
+        group
+            .MapDelete("", requests.DeleteAsync)
+            .RequireAuthorization(Policies.WriteJobs)
+            .Audited()
+            .Describe("DeleteProfile", "Delete a user's profile", "Models are not told it any more.", ofUser, ProblemTypes.ProfileNotFound)
+            .Means(StatusCodes.Status204NoContent, "It is gone.");
     }
 
     private static void MapMessages(this IEndpointRouteBuilder group, MessageRequests requests)

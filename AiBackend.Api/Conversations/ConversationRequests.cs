@@ -11,7 +11,7 @@ using AiBackend.Core.Conversations;
 namespace AiBackend.Api.Conversations;
 
 /// <summary><c>/api/v1/conversations</c>: threads of messages that jobs continue.</summary>
-internal sealed class ConversationRequests(ConversationStore store, TimeProvider clock)
+internal sealed class ConversationRequests(ConversationStore store, BranchConversation branch, TimeProvider clock)
 {
     private const string Filters = "conversations";
     private const int MaxPage = 200;
@@ -32,14 +32,50 @@ internal sealed class ConversationRequests(ConversationStore store, TimeProvider
                 : null;
         }
 
-        if (refusal is not null)
+        await AnswerMadeAsync(context, refusal, made);
+    }
+
+    public async Task BranchAsync(HttpContext context)
+    {
+        var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.BranchRequest);
+        var caller = context.User.GetCaller();
+        if (
+            refusal is null
+            && (context.JobId() is not { } known || await store.FindStateAsync(caller.TenantId, known, context.RequestAborted) is null)
+        )
         {
-            await context.RefuseAsync(refusal);
+            await RefuseUnknownAsync(context);
             return;
         }
 
+        Conversation? made = null;
+        if (
+            (refusal ??= QueryParameters.CheckNames(context.Request) ?? ConversationRules.Check(request)) is null
+            && context.JobId() is { } id
+        )
+        {
+            var newId = Guid.CreateVersion7(clock.GetUtcNow());
+            made = await branch.RunAsync(caller.TenantId, id, newId, request, caller.KeyId, context.RequestAborted);
+            refusal = made is null
+                ? ProblemTypes.InvalidValue.At(
+                    "after",
+                    FormattableString.Invariant($"after is {request.After}; the conversation {id} has no such message yet.")
+                )
+                : null;
+        }
+
+        await AnswerMadeAsync(context, refusal, made);
+    }
+
+    private static Task AnswerMadeAsync(HttpContext context, Refusal? refusal, Conversation? made)
+    {
+        if (refusal is not null)
+        {
+            return context.RefuseAsync(refusal);
+        }
+
         context.Response.Headers.Location = $"/api/v1/conversations/{made!.Id}";
-        await JsonAnswer.WriteAsync(context, StatusCodes.Status201Created, made, WireJson.Default.Conversation);
+        return JsonAnswer.WriteAsync(context, StatusCodes.Status201Created, made, WireJson.Default.Conversation);
     }
 
     public async Task ListAsync(HttpContext context)

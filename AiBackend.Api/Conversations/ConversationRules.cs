@@ -38,6 +38,27 @@ internal static class ConversationRules
         return errors.ToRefusal();
     }
 
+    public static Refusal? Check(BranchRequest request)
+    {
+        var errors = new FieldErrors();
+        errors.CheckText("title", request.Title, MaxTitle);
+        errors.CheckRange("after", request.After, 0, int.MaxValue);
+        return errors.ToRefusal();
+    }
+
+    public static Refusal? Check(string user, UserProfileRequest request)
+    {
+        var errors = new FieldErrors();
+        if (string.IsNullOrWhiteSpace(request.Text))
+        {
+            errors.Add("text", "is missing or empty; DELETE the profile if nothing is known of the user.");
+        }
+
+        errors.CheckText("text", request.Text, MaxInstructions);
+        errors.CheckText("user", user, MaxUser);
+        return errors.ToRefusal();
+    }
+
     /// <summary>The member <c>conversation</c> of a job, and what does not go with it.</summary>
     public static void CheckOfJob(JobConversation asked, SubmitJobRequest request, StoredInput input, FieldErrors errors)
     {

@@ -56,6 +56,7 @@ internal static class ProblemTypes
     public static readonly ProblemType FileNotFound = new("file-not-found", 404, "There is no such file");
     public static readonly ProblemType WorkflowNotFound = new("workflow-not-found", 404, "There is no such workflow");
     public static readonly ProblemType ConversationNotFound = new("conversation-not-found", 404, "There is no such conversation");
+    public static readonly ProblemType ProfileNotFound = new("profile-not-found", 404, "There is no such profile");
     public static readonly ProblemType MessageNotFound = new("message-not-found", 404, "The conversation has no such message");
     public static readonly ProblemType DocumentNotFound = new("document-not-found", 404, "There is no such document");
     public static readonly ProblemType DeliveryNotFound = new("delivery-not-found", 404, "There is no such message");
@@ -174,6 +175,7 @@ internal static class ProblemTypes
         WorkflowNotFound,
         ConversationNotFound,
         MessageNotFound,
+        ProfileNotFound,
         DocumentNotFound,
         DeliveryNotFound,
         BatchNotFound,

@@ -16,7 +16,7 @@ public readonly record struct ConversationState(int LastSeq, Guid? OpenJob);
 /// <summary>Conversations of tenants and their messages (0050_conversations.sql).</summary>
 public sealed class ConversationStore(NpgsqlDataSource database)
 {
-    private const string Columns =
+    internal const string Columns =
         "id, title, instructions, end_user, metadata, last_seq, summary, summary_upto, branch_of, branch_seq, created_at, updated_at";
 
     private const string MessageColumns = "seq, role, content, partial, job_id, tokens, created_at";
@@ -189,7 +189,7 @@ public sealed class ConversationStore(NpgsqlDataSource database)
         parameters.AddColumn("contents", NpgsqlDbType.Text, messages, message => message.Content);
     }
 
-    private static Conversation Read(NpgsqlDataReader row) =>
+    internal static Conversation Read(NpgsqlDataReader row) =>
         new()
         {
             Id = row.GetGuid(0),

@@ -39,7 +39,9 @@ public sealed class ConversationTurns(NpgsqlDataSource database)
     private const string EnterSql = "SELECT is_there, waits_for FROM enter_turn(@job_id, @tenant_id, @id)";
 
     private const string HeadSql = """
-        SELECT instructions, NULL::text, summary, summary_upto, last_seq FROM conversations WHERE id = @id AND tenant_id = @tenant_id
+        SELECT c.instructions, p.text, c.summary, c.summary_upto, c.last_seq
+          FROM conversations c LEFT JOIN user_profiles p ON p.tenant_id = c.tenant_id AND p.end_user = c.end_user
+         WHERE c.id = @id AND c.tenant_id = @tenant_id
         """;
 
     // Sizes first, which the newest rows have in their index' order: texts are read of those that have room.
@@ -138,6 +140,6 @@ public sealed class ConversationTurns(NpgsqlDataSource database)
         return await command.ReadIdsAsync(cancellationToken);
     }
 
-    private static PastMessage ReadMessage(NpgsqlDataReader row) =>
+    internal static PastMessage ReadMessage(NpgsqlDataReader row) =>
         new(row.GetInt32(0), row.GetString(1), row.GetString(2), row.GetInt32(3));
 }

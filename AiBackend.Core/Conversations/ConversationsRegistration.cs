@@ -7,7 +7,7 @@ namespace AiBackend.Core.Conversations;
 /// <summary>Registers threads of messages that jobs continue.</summary>
 public static class ConversationsRegistration
 {
-    /// <summary>Adds <see cref="ConversationStore"/>, <see cref="ConversationTurns"/> and <see cref="ExpireConversations"/>.</summary>
+    /// <summary>Adds everything of this feature, for either side.</summary>
     public static void AddConversations(this IHostApplicationBuilder builder)
     {
         builder
@@ -18,5 +18,8 @@ public static class ConversationsRegistration
         builder.Services.TryAddSingleton<ConversationStore>();
         builder.Services.TryAddSingleton<ConversationTurns>();
         builder.Services.TryAddSingleton<ExpireConversations>();
+        builder.Services.TryAddSingleton<BranchConversation>();
+        builder.Services.TryAddSingleton<ProfileStore>();
+        builder.Services.TryAddSingleton<Compactions>();
     }
 }

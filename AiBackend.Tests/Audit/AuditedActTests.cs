@@ -76,6 +76,8 @@ public sealed partial class AuditedActTests(ApiServer api) : IClassFixture<ApiSe
         ["PutDocument"] = ("document", test => test.SendAsync(HttpMethod.Put, Documents, """{"source":"a","text":"t"}""")),
         ["DeleteDocument"] = ("document", test => test.DeleteDocumentAsync()),
         ["DeleteConversation"] = ("conversation", test => test.OnConversationAsync("")),
+        ["SetProfile"] = ("profile", test => test.SendAsync(HttpMethod.Put, "/profiles/u1", """{"text":"sk-canary"}""")),
+        ["DeleteProfile"] = ("profile", test => test.RemoveAsync("/profiles/u2", """{"text":"sk-canary"}""")),
         ["DeleteMessage"] = ("conversation_message", test => test.OnConversationAsync("/messages/1")),
         ["PutWorkflow"] = ("workflow", test => test.SendAsync(HttpMethod.Put, "/workflows/w1", Steps)),
         ["DeleteWorkflow"] = ("workflow", test => test.RemoveAsync("/workflows/w2", Steps)),

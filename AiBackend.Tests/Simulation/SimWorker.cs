@@ -124,6 +124,7 @@ internal sealed class SimWorker
             .With(new OutputContracts([]))
             .With(Alone)
             .With(new TurnContext(null!, null!, null!))
+            .With(new CompactionJobs(null!, null!, null!, null!))
             .With(new WorkflowAttempt(null!, null!, null!, Process.Clock))
             .With(new ReviewRemarks(null!))
             // No job of the simulation names tools.

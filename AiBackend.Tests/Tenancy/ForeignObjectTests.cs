@@ -14,7 +14,7 @@ namespace AiBackend.Tests.Tenancy;
 public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<ApiServer>
 {
     /// <summary>Parameters of paths that name what all tenants share or what each names for itself, or, the slug, what belongs to an organisation (TenantApiTests).</summary>
-    private static readonly string[] Shared = ["name", "provider", "model", "slug", "collection", "version", "label", "seq"];
+    private static readonly string[] Shared = ["name", "provider", "model", "slug", "collection", "version", "label", "seq", "user"];
 
     [Fact]
     public async Task A_1_what_belongs_to_another_tenant_is_answered_like_what_does_not_exist_for_every_verb_and_address()

@@ -66,6 +66,7 @@ internal static class ExecutionRegistration
             .AddSingleton<Judge>()
             .AddSingleton<Retrieval>()
             .AddSingleton<TurnContext>()
+            .AddSingleton<CompactionJobs>()
             .AddSingleton<ReviewRemarks>()
             .AddSingleton<McpCalls>()
             .AddSingleton<ToolRunner>()

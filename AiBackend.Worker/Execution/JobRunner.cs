@@ -15,6 +15,7 @@ internal sealed class JobRunner(
     LeasedWrites writes,
     SharedAnswers answers,
     ConversationTurns turns,
+    CompactionJobs compactions,
     HeldLeases held,
     IKeyGrants grants,
     ChatAttempt chat,
@@ -52,7 +53,7 @@ internal sealed class JobRunner(
             {
                 metrics.Ended(job, end, clock.GetElapsedTime(confirmedAt));
                 span?.Describe(end);
-                await SettleAsync(job);
+                await SettleAsync(job, end);
             }
 
             return true;
@@ -104,7 +105,7 @@ internal sealed class JobRunner(
     }
 
     /// <summary>Whoever waits for this job's answer, or for its turn, need not wait for the leader's next round.</summary>
-    private async Task SettleAsync(ClaimedJob job)
+    private async Task SettleAsync(ClaimedJob job, AttemptEnd end)
     {
         try
         {
@@ -117,11 +118,15 @@ internal sealed class JobRunner(
             if (JobTerms.Read(job.Terms).Conversation is not null)
             {
                 await turns.WakeAsync(CancellationToken.None);
+                if (end is { Status: JobStatus.Completed or JobStatus.PartiallyCompleted, Context: { } context })
+                {
+                    await compactions.SubmitAsync(job, context, CancellationToken.None);
+                }
             }
         }
         catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
-            // Safe: the leader's next round does the same.
+            // Safe: the leader's next round does the same, and the next job of a conversation wants its summary again.
         }
     }
 }

@@ -1,7 +1,6 @@
 using AiBackend.Core.Admission.Pace;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Controls;
-using AiBackend.Core.Conversations;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
@@ -30,7 +29,7 @@ internal sealed class MaintenanceLoops(
     PaceStore paces,
     ReleaseHeldJobs releaseHeld,
     SharedAnswers answers,
-    ConversationTurns turns,
+    ConversationRounds conversations,
     AdvanceDueJobs advanceDue,
     PruneRounds prune,
     DeadLetterRounds deadLetters,
@@ -79,6 +78,7 @@ internal sealed class MaintenanceLoops(
             RepeatAsync(firstRescue > TimeSpan.Zero ? firstRescue : TimeSpan.Zero, RescueAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, money.CloseAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, workflows.RunAsync, cancellationToken),
+            RepeatAsync(TimeSpan.Zero, conversations.RunAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, quarantine.RoundAsync, cancellationToken),
             RepeatAsync(PruneInterval, PruneAsync, cancellationToken),
             RepeatAsync(TimeSpan.Zero, deadLetters.LabelAsync, cancellationToken),
@@ -105,7 +105,6 @@ internal sealed class MaintenanceLoops(
         await paces.ReleaseAsync(cancellationToken);
         await releaseHeld.RunAsync(MaxReleased, cancellationToken);
         await answers.SettleAsync(cancellationToken);
-        await turns.WakeAsync(cancellationToken);
         await advanceDue.RunAsync(cancellationToken);
         return AdvanceInterval;
     }

@@ -23,6 +23,7 @@ internal static class MaintenanceRegistration
             .AddSingleton<WebhookRounds>()
             .AddSingleton<PrivacyRounds>()
             .AddSingleton<WorkflowRounds>()
+            .AddSingleton<ConversationRounds>()
             .AddSingleton<ForgetRefusedKeys>()
             .AddSingleton<KeptAnswers>()
             .AddSingleton<PruneRounds>()

@@ -1,0 +1,109 @@
+using AiBackend.Core.Database;
+using Npgsql;
+
+namespace AiBackend.Core.Conversations;
+
+/// <summary>Summaries in the making: which job writes one of what, and what becomes of it (0051_summaries_and_profiles.sql).</summary>
+/// <remarks>A summary stands for messages and never replaces them: whatever fails, is lost or deleted, they are told themselves.</remarks>
+public sealed class Compactions(NpgsqlDataSource database)
+{
+    // Of what no summary speaks yet the oldest that fit, without the newest.
+    private const string ReadSql = """
+        SELECT m.seq, m.role, m.content, m.tokens
+          FROM (SELECT seq, sum(tokens) OVER (ORDER BY seq DESC) AS newer, sum(tokens) OVER (ORDER BY seq) AS older
+                  FROM conversation_messages
+                 WHERE conversation_id = @id AND tenant_id = @tenant_id
+                   AND seq > (SELECT summary_upto FROM conversations WHERE id = @id AND tenant_id = @tenant_id)) sized
+          JOIN conversation_messages m ON m.conversation_id = @id AND m.seq = sized.seq
+         WHERE sized.newer > @keep AND sized.older <= @room ORDER BY m.seq LIMIT @most
+        """;
+
+    private const string SummarySql = "SELECT summary FROM conversations WHERE id = @id AND tenant_id = @tenant_id";
+
+    // One at a time. The messages that it is to stand for are there, or it would say what was deleted meanwhile.
+    private const string BeginSql = """
+        UPDATE conversations c SET compaction_job = @job_id, compaction_upto = @upto, compaction_at = now()
+         WHERE c.id = @id AND c.tenant_id = @tenant_id AND c.summary_upto < @from AND (c.compact_after IS NULL OR c.compact_after <= now())
+           AND c.compaction_job IS NULL
+           AND (SELECT count(*) FROM conversation_messages m WHERE m.conversation_id = c.id AND m.seq BETWEEN @from AND @upto) = @count
+        RETURNING c.id
+        """;
+
+    // A job that is not there is one that was never submitted, once it has had the time.
+    private const string SettleSql = """
+        UPDATE conversations c
+           SET summary = CASE WHEN d.text IS NULL THEN c.summary ELSE d.text END,
+               summary_upto = CASE WHEN d.text IS NULL THEN c.summary_upto ELSE c.compaction_upto END,
+               compact_after = CASE WHEN d.text IS NULL THEN now() + interval '10 minutes' END,
+               compaction_job = NULL, compaction_upto = NULL
+          FROM (SELECT x.id, x.compaction_job, CASE WHEN j.status = 6 THEN nullif(o.text, '') END AS text
+                  FROM conversations x LEFT JOIN jobs j ON j.id = x.compaction_job LEFT JOIN job_outputs o ON o.job_id = x.compaction_job
+                 WHERE x.compaction_job IS NOT NULL
+                   AND CASE WHEN j.id IS NULL THEN x.compaction_at < now() - interval '1 minute' ELSE j.status >= 6 END
+                 LIMIT 500) d
+         WHERE c.id = d.id AND c.compaction_job = d.compaction_job
+        """;
+
+    /// <param name="tenantId">Whose conversation.</param>
+    /// <param name="id">Which.</param>
+    /// <param name="keep">Tokens of the newest messages that stay as they are.</param>
+    /// <param name="room">Tokens that a model can be given to summarise.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The summary so far, and the messages that follow it; none when there is nothing to do.</returns>
+    public async Task<(string? Summary, IReadOnlyList<PastMessage> Messages)> ReadAsync(
+        Guid tenantId,
+        Guid id,
+        int keep,
+        int room,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var batch = database.CreateBatch();
+        batch.ActFor([tenantId]);
+        foreach (var sql in (ReadOnlySpan<string>)[SummarySql, ReadSql])
+        {
+#pragma warning disable CA2100 // Constants of this class.
+            var command = new NpgsqlBatchCommand(sql);
+#pragma warning restore CA2100
+            command.Parameters.AddWithValue("id", id);
+            command.Parameters.AddWithValue("tenant_id", tenantId);
+            batch.BatchCommands.Add(command);
+        }
+
+        batch.BatchCommands[2].Parameters.AddWithValue("keep", keep);
+        batch.BatchCommands[2].Parameters.AddWithValue("room", room);
+        batch.BatchCommands[2].Parameters.AddWithValue("most", ConversationTurns.MostMessages);
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        var summary = await reader.ReadAsync(cancellationToken) ? reader.Text(0) : null;
+        await reader.NextResultAsync(cancellationToken);
+        return (summary, await reader.ReadAllAsync(ConversationTurns.ReadMessage, cancellationToken));
+    }
+
+    /// <summary>Writes down which job is to summarise these messages.</summary>
+    /// <returns>False when another one does, the messages were changed, or it is too early after one that failed.</returns>
+    public async Task<bool> BeginAsync(
+        Guid tenantId,
+        Guid id,
+        Guid jobId,
+        IReadOnlyList<PastMessage> messages,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommandFor(tenantId, BeginSql);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("id", id);
+        command.Parameters.AddWithValue("job_id", jobId);
+        command.Parameters.AddWithValue("from", messages[0].Seq);
+        command.Parameters.AddWithValue("upto", messages[^1].Seq);
+        command.Parameters.AddWithValue("count", (long)messages.Count);
+        return await command.ExecuteScalarAsync(cancellationToken) is not null;
+    }
+
+    /// <summary>Takes the summaries of jobs that have ended, and makes place for another try where there is none.</summary>
+    /// <returns>How many.</returns>
+    public async Task<int> SettleAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(SettleSql);
+        return await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}
