@@ -21,6 +21,8 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
     private const string Columns = "name, version, definition, created_at, created_by";
 
     // The key decides between two that add the same version.
+    private const int MostTurns = 10;
+
     private const string AddSql = $"""
         WITH newest AS (
             SELECT coalesce(max(version), 0) AS version FROM workflows w WHERE w.tenant_id = @tenant_id AND w.name = @name
@@ -47,8 +49,29 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
 
     /// <summary>Adds a version.</summary>
     /// <returns>Null when the tenant has too many workflows, or the workflow too many versions.</returns>
-    /// <exception cref="PostgresException">Unique violation: another one was added at the same moment.</exception>
+    /// <exception cref="PostgresException">Unique violation: others were added at the same moment, again and again.</exception>
     public async Task<Workflow?> AddAsync(
+        Guid tenantId,
+        string name,
+        WorkflowDefinition definition,
+        string by,
+        CancellationToken cancellationToken
+    )
+    {
+        for (var turn = 1; ; turn++)
+        {
+            try
+            {
+                return await AddOnceAsync(tenantId, name, definition, by, cancellationToken);
+            }
+            catch (PostgresException other) when (other.SqlState == PostgresErrorCodes.UniqueViolation && turn < MostTurns)
+            {
+                // Another one has the number now: this one takes the next.
+            }
+        }
+    }
+
+    private async Task<Workflow?> AddOnceAsync(
         Guid tenantId,
         string name,
         WorkflowDefinition definition,

@@ -99,6 +99,22 @@ public sealed class ToolApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task Changes_at_the_same_time_are_a_version_each()
+    {
+        var all = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => PutAsync("contended", Read)));
+
+        var versions = new List<int>();
+        foreach (var answer in all)
+        {
+            Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(TestRun.Cancel));
+            versions.Add((await answer.Content.ReadFromJsonAsync<Tool>(Json, TestRun.Cancel))!.Version);
+            answer.Dispose();
+        }
+
+        Assert.Equal(Enumerable.Range(1, 8), versions.Order());
+    }
+
+    [Fact]
     public async Task A_tool_of_an_mcp_server_is_shown_as_it_was_set()
     {
         using var put = await PutAsync(
