@@ -1,13 +1,20 @@
 using AiBackend.Core.Database;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace AiBackend.Core.Conversations;
+
+/// <summary>What is to be summarised.</summary>
+/// <param name="Summary">The summary so far; null is none.</param>
+/// <param name="Upto">The last message that it speaks of; 0 is none.</param>
+/// <param name="Messages">Those that follow.</param>
+public sealed record Summarised(string? Summary, int Upto, IReadOnlyList<PastMessage> Messages);
 
 /// <summary>Summaries in the making: which job writes one of what, and what becomes of it (0051_summaries_and_profiles.sql).</summary>
 /// <remarks>A summary stands for messages and never replaces them: whatever fails, is lost or deleted, they are told themselves.</remarks>
 public sealed class Compactions(NpgsqlDataSource database)
 {
-    // Of what no summary speaks yet the oldest that fit, without the newest.
+    // Of what no summary speaks yet the oldest that fit, at least one, without the newest.
     private const string ReadSql = """
         SELECT m.seq, m.role, m.content, m.tokens
           FROM (SELECT seq, sum(tokens) OVER (ORDER BY seq DESC) AS newer, sum(tokens) OVER (ORDER BY seq) AS older
@@ -15,15 +22,15 @@ public sealed class Compactions(NpgsqlDataSource database)
                  WHERE conversation_id = @id AND tenant_id = @tenant_id
                    AND seq > (SELECT summary_upto FROM conversations WHERE id = @id AND tenant_id = @tenant_id)) sized
           JOIN conversation_messages m ON m.conversation_id = @id AND m.seq = sized.seq
-         WHERE sized.newer > @keep AND sized.older <= @room ORDER BY m.seq LIMIT @most
+         WHERE sized.newer > @keep AND (sized.older <= @room OR sized.older = m.tokens) ORDER BY m.seq LIMIT @most
         """;
 
-    private const string SummarySql = "SELECT summary FROM conversations WHERE id = @id AND tenant_id = @tenant_id";
+    private const string SummarySql = "SELECT summary, summary_upto FROM conversations WHERE id = @id AND tenant_id = @tenant_id";
 
-    // One at a time. The messages that it is to stand for are there, or it would say what was deleted meanwhile.
+    // One at a time. What it is to stand for is there, messages and the summary so far, or it would say what was deleted meanwhile.
     private const string BeginSql = """
         UPDATE conversations c SET compaction_job = @job_id, compaction_upto = @upto, compaction_at = now()
-         WHERE c.id = @id AND c.tenant_id = @tenant_id AND c.summary_upto < @from AND (c.compact_after IS NULL OR c.compact_after <= now())
+         WHERE c.id = @id AND c.tenant_id = @tenant_id AND c.summary_upto = @summary_upto AND c.summary IS NOT DISTINCT FROM @summary AND (c.compact_after IS NULL OR c.compact_after <= now())
            AND c.compaction_job IS NULL
            AND (SELECT count(*) FROM conversation_messages m WHERE m.conversation_id = c.id AND m.seq BETWEEN @from AND @upto) = @count
         RETURNING c.id
@@ -50,13 +57,7 @@ public sealed class Compactions(NpgsqlDataSource database)
     /// <param name="room">Tokens that a model can be given to summarise.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The summary so far, and the messages that follow it; none when there is nothing to do.</returns>
-    public async Task<(string? Summary, IReadOnlyList<PastMessage> Messages)> ReadAsync(
-        Guid tenantId,
-        Guid id,
-        int keep,
-        int room,
-        CancellationToken cancellationToken
-    )
+    public async Task<Summarised> ReadAsync(Guid tenantId, Guid id, int keep, int room, CancellationToken cancellationToken)
     {
         await using var batch = database.CreateBatch();
         batch.ActFor([tenantId]);
@@ -74,28 +75,24 @@ public sealed class Compactions(NpgsqlDataSource database)
         batch.BatchCommands[2].Parameters.AddWithValue("room", room);
         batch.BatchCommands[2].Parameters.AddWithValue("most", ConversationTurns.MostMessages);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        var summary = await reader.ReadAsync(cancellationToken) ? reader.Text(0) : null;
+        var (summary, upto) = await reader.ReadAsync(cancellationToken) ? (reader.Text(0), reader.GetInt32(1)) : (null, 0);
         await reader.NextResultAsync(cancellationToken);
-        return (summary, await reader.ReadAllAsync(ConversationTurns.ReadMessage, cancellationToken));
+        return new(summary, upto, await reader.ReadAllAsync(ConversationTurns.ReadMessage, cancellationToken));
     }
 
     /// <summary>Writes down which job is to summarise these messages.</summary>
     /// <returns>False when another one does, the messages were changed, or it is too early after one that failed.</returns>
-    public async Task<bool> BeginAsync(
-        Guid tenantId,
-        Guid id,
-        Guid jobId,
-        IReadOnlyList<PastMessage> messages,
-        CancellationToken cancellationToken
-    )
+    public async Task<bool> BeginAsync(Guid tenantId, Guid id, Guid jobId, Summarised read, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommandFor(tenantId, BeginSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("id", id);
         command.Parameters.AddWithValue("job_id", jobId);
-        command.Parameters.AddWithValue("from", messages[0].Seq);
-        command.Parameters.AddWithValue("upto", messages[^1].Seq);
-        command.Parameters.AddWithValue("count", (long)messages.Count);
+        command.Parameters.AddWithValue("summary_upto", read.Upto);
+        command.Parameters.AddWithValue("summary", NpgsqlDbType.Text, (object?)read.Summary ?? DBNull.Value);
+        command.Parameters.AddWithValue("from", read.Messages[0].Seq);
+        command.Parameters.AddWithValue("upto", read.Messages[^1].Seq);
+        command.Parameters.AddWithValue("count", (long)read.Messages.Count);
         return await command.ExecuteScalarAsync(cancellationToken) is not null;
     }
 

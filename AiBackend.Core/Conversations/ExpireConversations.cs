@@ -9,6 +9,9 @@ public sealed class ExpireConversations(NpgsqlDataSource database, IOptions<Conv
 {
     private const int MaxBatch = 500;
 
+    // Each takes all its messages along, in one statement.
+    private const int MaxConversations = 10;
+
     private const string MessagesSql = """
         DELETE FROM conversation_messages WHERE (conversation_id, seq) IN (
             SELECT m.conversation_id, m.seq
@@ -27,17 +30,18 @@ public sealed class ExpireConversations(NpgsqlDataSource database, IOptions<Conv
 
     /// <returns>How many rows are gone, but for messages of whole conversations.</returns>
     public async Task<long> RunAsync(CancellationToken cancellationToken) =>
-        await ExpireAsync(MessagesSql, cancellationToken) + await ExpireAsync(ConversationsSql, cancellationToken);
+        await ExpireAsync(MessagesSql, MaxBatch, cancellationToken)
+        + await ExpireAsync(ConversationsSql, MaxConversations, cancellationToken);
 
-    private async Task<long> ExpireAsync(string sql, CancellationToken cancellationToken)
+    private async Task<long> ExpireAsync(string sql, int most, CancellationToken cancellationToken)
     {
-        var (all, batch) = (0L, MaxBatch);
-        while (batch == MaxBatch)
+        var (all, batch) = (0L, most);
+        while (batch == most)
         {
 #pragma warning disable CA2100 // Constants of this class.
             await using var command = database.CreateCommand(sql);
 #pragma warning restore CA2100
-            command.Parameters.AddWithValue("limit", MaxBatch);
+            command.Parameters.AddWithValue("limit", most);
             if (sql == ConversationsSql)
             {
                 command.Parameters.AddWithValue("keep", NpgsqlDbType.Interval, options.Value.KeepFor);

@@ -40,14 +40,23 @@ internal sealed class EgressHandler(EgressRules rules, HttpMessageInvoker http, 
             {
                 Headers.TryAddWithoutValidation(name, values);
             }
+
+            // Whoever reads it all would take a buffer of the size that a stranger says.
+            Headers.ContentLength = null;
         }
 
-        protected override async Task<Stream> CreateContentReadStreamAsync() => new BoundedStream(await _inner.ReadAsStreamAsync(), _owner);
+        protected override Task<Stream> CreateContentReadStreamAsync() => CreateContentReadStreamAsync(CancellationToken.None);
 
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        protected override async Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
+            new BoundedStream(await _inner.ReadAsStreamAsync(cancellationToken), _owner);
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+            SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
         {
-            await using var source = await CreateContentReadStreamAsync();
-            await source.CopyToAsync(stream);
+            await using var source = await CreateContentReadStreamAsync(cancellationToken);
+            await source.CopyToAsync(stream, cancellationToken);
         }
 
         protected override bool TryComputeLength(out long length)

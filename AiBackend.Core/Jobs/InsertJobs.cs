@@ -26,7 +26,7 @@ internal sealed partial class PostgresJobStore
         ), kept_out AS MATERIALIZED (
             SELECT id, open_job FROM (
                 SELECT id, is_refused_when_open,
-                       coalesce(open_turn(tenant_id, conversation_id), nullif(first_value(id) OVER (PARTITION BY conversation_id ORDER BY id), id)) AS open_job
+                       coalesce(nullif(open_turn(tenant_id, conversation_id), id), nullif(first_value(id) OVER (PARTITION BY conversation_id ORDER BY id), id)) AS open_job
                   FROM asked WHERE conversation_id IS NOT NULL) turns
              WHERE is_refused_when_open AND open_job IS NOT NULL
         ), input AS (

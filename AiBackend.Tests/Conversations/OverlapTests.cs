@@ -27,8 +27,8 @@ public sealed class OverlapTests(PostgresServer postgres, RedisServer redis, Sim
         var other = await Core.BeginAsync();
         var alone = await AddAsync(other);
 
-        // Whoever is claimed first does not begin first.
-        Assert.Equal(new TurnEntry.Waits(one), await EnterAsync(talk, three));
+        // Whoever is claimed first does not begin first, and waits for the nearest one: so that an end wakes one.
+        Assert.Equal(new TurnEntry.Waits(two), await EnterAsync(talk, three));
         Assert.Equal(new TurnEntry.Waits(one), await EnterAsync(talk, two));
         Assert.IsType<TurnEntry.Begins>(await EnterAsync(talk, one));
         Assert.IsType<TurnEntry.Begins>(await EnterAsync(talk, one));

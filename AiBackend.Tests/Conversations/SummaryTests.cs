@@ -50,8 +50,8 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
     public async Task A_summary_that_fails_or_was_never_asked_for_loses_nothing_and_is_tried_again_later()
     {
         var talk = await Core.BeginAsync(new NewConversation { Messages = Turns(4) });
-        var messages = (await Compactions.ReadAsync(ApiKeyStore.DefaultTenant, talk, 50, 1_000, TestRun.Cancel)).Messages;
-        Assert.Equal([1, 2, 3, 4, 5, 6], messages.Select(message => message.Seq));
+        var messages = await Compactions.ReadAsync(ApiKeyStore.DefaultTenant, talk, 50, 1_000, TestRun.Cancel);
+        Assert.Equal([1, 2, 3, 4, 5, 6], messages.Messages.Select(message => message.Seq));
         var job = await Core.SubmitAsync();
         Assert.True(await BeginAsync(talk, job, messages));
         Assert.False(await BeginAsync(talk, Guid.CreateVersion7(), messages));
@@ -77,7 +77,7 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
     public async Task A_64_a_summary_of_a_message_that_is_deleted_meanwhile_never_counts()
     {
         var talk = await Core.BeginAsync(new NewConversation { Messages = Turns(4) });
-        var messages = (await Compactions.ReadAsync(ApiKeyStore.DefaultTenant, talk, 50, 1_000, TestRun.Cancel)).Messages;
+        var messages = await Compactions.ReadAsync(ApiKeyStore.DefaultTenant, talk, 50, 1_000, TestRun.Cancel);
         var job = await Core.SubmitAsync();
         Assert.True(await BeginAsync(talk, job, messages));
 
@@ -134,7 +134,7 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
     private async Task<ConversationSummary?> SummaryAsync(Guid talk) =>
         (await Store.FindAsync(ApiKeyStore.DefaultTenant, talk, TestRun.Cancel))!.Summary;
 
-    private Task<bool> BeginAsync(Guid talk, Guid job, IReadOnlyList<PastMessage> messages) =>
+    private Task<bool> BeginAsync(Guid talk, Guid job, Summarised messages) =>
         Compactions.BeginAsync(ApiKeyStore.DefaultTenant, talk, job, messages, TestRun.Cancel);
 
     private Task<Conversation?> BranchAsync(Guid talk, int? after) =>

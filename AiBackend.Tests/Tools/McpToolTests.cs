@@ -115,6 +115,30 @@ public sealed class McpToolTests(PostgresServer postgres, RedisServer redis, Sim
         Assert.Equal((ToolCallState.Failed, "The tool's server could not be called."), (call.State, call.Result));
     }
 
+    [Theory]
+    [InlineData(ToolEffect.Read, ToolCallState.Failed)]
+    [InlineData(ToolEffect.Write, ToolCallState.Failed)]
+    public async Task A_server_that_begins_an_answer_and_stops_holds_nobody_up(ToolEffect effect, ToolCallState state)
+    {
+        await using var stalled = await StalledServer.StartAsync();
+        await using var worker = await StartAsync(SumArguments, Allowed(stalled.Address));
+
+        // It never was more than the begin of a session: nothing was called.
+        var call = await CallAsync(worker, At(stalled.Address, "get-sum") with { Effect = effect, TimeoutSeconds = 2 });
+
+        Assert.Equal(state, call.State);
+    }
+
+    [Fact]
+    public async Task Arguments_that_say_one_thing_twice_say_the_last()
+    {
+        await using var worker = await StartAsync("""{"a":1,"a":2,"b":3}""", Program("*"));
+
+        var call = await CallAsync(worker, Of("get-sum"));
+
+        Assert.Equal((ToolCallState.Done, "The sum of 2 and 3 is 5."), (call.State, call.Result));
+    }
+
     private static ToolDefinition At(Uri address, string remote) => Of(remote) with { Server = null, Url = address.ToString() };
 
     private static ToolDefinition Of(string remote) =>

@@ -32,16 +32,6 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
-    public async Task Puts_at_the_same_time_are_a_version_each()
-    {
-        var name = Name();
-
-        var versions = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => PutAsync(name, Echo)));
-
-        Assert.Equal(Enumerable.Range(1, 8), versions.Select(version => version.Item2).Order());
-    }
-
-    [Fact]
     public async Task A_repeat_of_a_run_is_the_same_run_also_when_there_is_a_newer_version_by_then()
     {
         var name = Name();

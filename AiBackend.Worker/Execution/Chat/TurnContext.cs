@@ -120,7 +120,16 @@ internal sealed class TurnContext(ConversationTurns turns, Retrieval retrieval, 
     /// <summary>Waits without a slot, and without having used up a try.</summary>
     private async Task<AttemptEnd> WaitAsync(ClaimedJob job, Guid other, bool interrupts, CancellationToken stop)
     {
-        if (interrupts)
+        if (job.Attempt >= RetryPolicy.MostAttempts)
+        {
+            return Refused(
+                "conversation_busy",
+                "Other jobs of the conversation came first too often. Submit the job again when they have ended."
+            );
+        }
+
+        // One that came later has the turn because this one was not to begin yet.
+        if (interrupts && other.CompareTo(job.Lease.JobId) < 0)
         {
             // The Api did it already, unless it died in between.
             await cancel.RunAsync(job.TenantId, other, stop);

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using AiBackend.Core.Egress;
+using AiBackend.Core.Texts;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
 using Microsoft.Extensions.Options;
@@ -25,6 +26,9 @@ internal sealed class McpCalls(EgressClient egress, IOptions<ToolsOptions> optio
     // What the answers of one session may take: results in JSON, and what is said besides them.
     private const int MostBytes = 1024 * 1024;
     private const int MostReason = 1024;
+
+    // The server says how long it takes to end a session, and the result waits for it.
+    private static readonly TimeSpan LongestClose = TimeSpan.FromSeconds(3);
 
     private static readonly Implementation Self = new() { Name = "AiBackend", Version = "1" };
 
@@ -55,11 +59,25 @@ internal sealed class McpCalls(EgressClient egress, IOptions<ToolsOptions> optio
             }
 
             await using var _ = transport as IAsyncDisposable;
-            client = await McpClient.CreateAsync(transport, new McpClientOptions { ClientInfo = Self }, null, both.Token);
+            client = await McpClient
+                .CreateAsync(transport, new McpClientOptions { ClientInfo = Self, InitializationTimeout = timeout }, null, both.Token)
+                .WaitAsync(both.Token);
+            var arguments = ArgumentsOf(call);
             isSent = true;
-            return EndOf(await CallAsync(client, tool, call, both.Token));
+            var result = await client
+                .CallToolAsync(
+                    tool.RemoteName ?? tool.Name,
+                    arguments,
+                    progress: null,
+                    new RequestOptions { Meta = new JsonObject { [EffectMember] = call.EffectId } },
+                    both.Token
+                )
+                .AsTask()
+                .WaitAsync(both.Token);
+            return EndOf(result, tool.MaxResultBytes);
         }
-        catch (Exception failure) when (!stop.IsCancellationRequested && IsExpected(failure))
+        // Whatever a stranger's server says becomes an end of its call, and not of the attempt.
+        catch (Exception failure) when (!stop.IsCancellationRequested)
         {
             return AfterFailure(failure, tool, isSent);
         }
@@ -69,18 +87,17 @@ internal sealed class McpCalls(EgressClient egress, IOptions<ToolsOptions> optio
         }
     }
 
-    private static async ValueTask<CallToolResult> CallAsync(McpClient client, ToolDefinition tool, ToolCall call, CancellationToken stop)
+    private static Dictionary<string, object?> ArgumentsOf(ToolCall call)
     {
-        using var arguments = JsonDocument.Parse(call.Arguments);
-        return await client.CallToolAsync(
-            tool.RemoteName ?? tool.Name,
-            arguments
-                .RootElement.EnumerateObject()
-                .ToDictionary(each => each.Name, each => (object?)each.Value.Clone(), StringComparer.Ordinal),
-            progress: null,
-            new RequestOptions { Meta = new JsonObject { [EffectMember] = call.EffectId } },
-            stop
-        );
+        using var document = JsonDocument.Parse(call.Arguments);
+        var arguments = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach (var member in document.RootElement.EnumerateObject())
+        {
+            // Of members with one name the last one counts, as for whoever reads what is posted.
+            arguments[member.Name] = member.Value.Clone();
+        }
+
+        return arguments;
     }
 
     /// <returns>Null when the operator has taken the server away, or its use.</returns>
@@ -126,10 +143,10 @@ internal sealed class McpCalls(EgressClient egress, IOptions<ToolsOptions> optio
         return environment;
     }
 
-    private static ToolEnd EndOf(CallToolResult result)
+    private static ToolEnd EndOf(CallToolResult result, int most)
     {
         var text = new StringBuilder();
-        foreach (var block in result.Content)
+        foreach (var block in (result.Content ?? []).TakeWhile(_ => text.Length < most))
         {
             text.Append(text.Length == 0 ? "" : "\n").Append(TextOf(block));
         }
@@ -153,16 +170,20 @@ internal sealed class McpCalls(EgressClient egress, IOptions<ToolsOptions> optio
             _ => $"[{block.Type}, not passed on]",
         };
 
-    private static bool IsExpected(Exception failure) =>
-        failure is OperationCanceledException or McpException or HttpRequestException or IOException or InvalidOperationException;
-
     private static ToolEnd AfterFailure(Exception failure, ToolDefinition tool, bool isSent) =>
         failure switch
         {
-            // The server says that it did not begin.
-            McpProtocolException { ErrorCode: not McpErrorCode.InternalError } refused => ToolEnd.Failed(
-                $"The tool's server refused the call: {Quoted(refused.Message)}"
-            ),
+            // The protocol's own words for a request that did not begin. What others mean is known to nobody.
+            McpProtocolException
+            {
+                ErrorCode: McpErrorCode.ParseError
+                    or McpErrorCode.InvalidRequest
+                    or McpErrorCode.MethodNotFound
+                    or McpErrorCode.InvalidParams
+                    or McpErrorCode.HeaderMismatch
+                    or McpErrorCode.MissingRequiredClientCapability
+                    or McpErrorCode.UnsupportedProtocolVersion
+            } refused => ToolEnd.Failed($"The tool's server refused the call: {StorableText.Of(refused.Message, MostReason)}"),
             HttpRequestException { StatusCode: >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError } refused =>
                 ToolEnd.Failed(
                     string.Create(
@@ -172,22 +193,17 @@ internal sealed class McpCalls(EgressClient egress, IOptions<ToolsOptions> optio
                 ),
             _ when isSent && tool.Effect == ToolEffect.Write => ToolEnd.Unknown,
             OperationCanceledException => ToolEnd.Failed("The tool took too long."),
-            McpProtocolException broken => ToolEnd.Failed($"The tool's server failed: {Quoted(broken.Message)}"),
+            McpProtocolException broken => ToolEnd.Failed($"The tool's server failed: {StorableText.Of(broken.Message, MostReason)}"),
             _ => ToolEnd.Failed("The tool's server could not be called."),
         };
 
-    private static string Quoted(string message) => message.Length <= MostReason ? message : message[..MostReason];
-
-    /// <summary>A session that does not end well has ended, too: the result counts.</summary>
+    /// <summary>A session that does not end well, or in time, has ended, too: the result counts.</summary>
     private static async Task CloseAsync(McpClient? client)
     {
-        try
+        if (client is not null)
         {
-            await (client?.DisposeAsync() ?? default);
-        }
-        catch (Exception failure) when (IsExpected(failure))
-        {
-            // Nothing follows from it.
+            var closing = Task.Run(async () => await client.DisposeAsync());
+            await closing.WaitAsync(LongestClose).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 }

@@ -6,6 +6,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts.Tools;
 using AiBackend.Core.Egress;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Texts;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
 using AiBackend.Core.Tools.Code;
@@ -86,7 +87,7 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         }
 
         var end = await mcp.RunAsync(job.TenantId, tool, call, headers, stop);
-        return end.Text is { } text ? end with { Text = Cut(Storable(text), tool.MaxResultBytes) } : end;
+        return end.Text is { } text ? end with { Text = Cut(StorableText.Of(text), tool.MaxResultBytes) } : end;
     }
 
     private async Task<ToolEnd> PostAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
