@@ -6,8 +6,33 @@ namespace AiBackend.Core.Conversations;
 /// <summary>What a text is likely to be for a model.</summary>
 public static class ContextSize
 {
+    private const int BytesOfToken = 4;
+
     /// <summary>A quarter of its bytes: about right for English, and no less so for writing that takes more bytes a word. 0050_conversations.sql counts alike.</summary>
-    public static int Of(string? text) => string.IsNullOrEmpty(text) ? 0 : (Encoding.UTF8.GetByteCount(text) + 3) / 4;
+    public static int Of(string? text) =>
+        string.IsNullOrEmpty(text) ? 0 : (Encoding.UTF8.GetByteCount(text) + BytesOfToken - 1) / BytesOfToken;
+
+    /// <summary>As much of the text's begin as has no more tokens. No character is cut in its middle.</summary>
+    public static string Cut(string text, int tokens)
+    {
+        if (Of(text) <= tokens)
+        {
+            return text;
+        }
+
+        var (bytes, length) = (0, 0);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if ((bytes += rune.Utf8SequenceLength) > tokens * BytesOfToken)
+            {
+                break;
+            }
+
+            length += rune.Utf16SequenceLength;
+        }
+
+        return text[..length];
+    }
 }
 
 /// <summary>A message that was said before.</summary>
@@ -144,25 +169,8 @@ public static class ContextAssembly
             return null;
         }
 
-        var whole = introduction + text;
-        if (ContextSize.Of(whole) <= cap)
-        {
-            return whole;
-        }
-
-        // A character has one to three bytes, or two of them four together: nothing is cut in the middle of one.
-        var (bytes, length) = (0, 0);
-        foreach (var rune in whole.EnumerateRunes())
-        {
-            if ((bytes += rune.Utf8SequenceLength) > cap * 4)
-            {
-                break;
-            }
-
-            length += rune.Utf16SequenceLength;
-        }
-
-        return length > introduction.Length ? whole[..length] : null;
+        var whole = ContextSize.Cut(introduction + text, cap);
+        return whole.Length > introduction.Length ? whole : null;
     }
 }
 

@@ -1,6 +1,7 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace AiBackend.Core.Conversations;
 
@@ -60,6 +61,7 @@ public sealed class ConversationTurns(NpgsqlDataSource database)
     private const string WakeSql = """
         UPDATE jobs j SET due_at = now()
          WHERE j.conversation_id IS NOT NULL AND j.status = 5 AND j.waiting_reason LIKE 'conversation:%' AND j.due_at > now()
+           AND (@id IS NULL OR j.conversation_id = @id)
            AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.id = split_part(j.waiting_reason, ':', 2)::uuid AND o.status::int < 6)
         """;
 
@@ -118,10 +120,13 @@ public sealed class ConversationTurns(NpgsqlDataSource database)
     }
 
     /// <summary>Lets those go on whose turn it may be now.</summary>
+    /// <param name="conversationId">Where; null is everywhere.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>How many.</returns>
-    public async Task<int> WakeAsync(CancellationToken cancellationToken)
+    public async Task<int> WakeAsync(Guid? conversationId, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(WakeSql);
+        command.Parameters.AddWithValue("id", NpgsqlDbType.Uuid, (object?)conversationId ?? DBNull.Value);
         return await command.ExecuteNonQueryAsync(cancellationToken);
     }
 

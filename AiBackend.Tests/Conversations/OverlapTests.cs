@@ -36,9 +36,10 @@ public sealed class OverlapTests(PostgresServer postgres, RedisServer redis, Sim
 
         await WaitForAsync(two, one);
         await WaitForAsync(three, one);
-        Assert.Equal(0, await Turns.WakeAsync(TestRun.Cancel));
+        Assert.Equal(0, await Turns.WakeAsync(null, TestRun.Cancel));
         await EndAsync(one);
-        Assert.Equal(2, await Turns.WakeAsync(TestRun.Cancel));
+        Assert.Equal(0, await Turns.WakeAsync(other, TestRun.Cancel));
+        Assert.Equal(2, await Turns.WakeAsync(talk, TestRun.Cancel));
         Assert.Equal(new TurnEntry.Waits(two), await EnterAsync(talk, three));
         var begins = Assert.IsType<TurnEntry.Begins>(await EnterAsync(talk, two));
         Assert.Equal(["says", "answer"], begins.History.Select(message => message.Content));

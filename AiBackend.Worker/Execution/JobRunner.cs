@@ -115,9 +115,9 @@ internal sealed class JobRunner(
                 await answers.SettleAsync(CancellationToken.None);
             }
 
-            if (JobTerms.Read(job.Terms).Conversation is not null)
+            if (JobTerms.Read(job.Terms).Conversation is { Id: { } conversation })
             {
-                await turns.WakeAsync(CancellationToken.None);
+                await turns.WakeAsync(conversation, CancellationToken.None);
                 if (end is { Status: JobStatus.Completed or JobStatus.PartiallyCompleted, Context: { } context })
                 {
                     await compactions.SubmitAsync(job, context, CancellationToken.None);

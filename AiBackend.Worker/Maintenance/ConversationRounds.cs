@@ -9,7 +9,7 @@ internal sealed class ConversationRounds(ConversationTurns turns, Compactions co
 
     public async Task<TimeSpan> RunAsync(CancellationToken cancellationToken)
     {
-        await turns.WakeAsync(cancellationToken);
+        await turns.WakeAsync(null, cancellationToken);
         await compactions.SettleAsync(cancellationToken);
         return Interval;
     }

@@ -83,10 +83,11 @@ BEGIN
         RETURN;
     END IF;
     IF holder IS DISTINCT FROM p_job THEN
+        -- The nearest one before it: an end wakes one, and not all that wait.
         SELECT j.id INTO other FROM jobs j
          WHERE j.conversation_id = p_conversation AND j.tenant_id = p_tenant AND j.status < 6 AND j.id <> p_job
            AND (j.id = holder OR (j.id < p_job AND j.status > 0))
-         ORDER BY (j.id = holder) IS TRUE DESC, j.id LIMIT 1;
+         ORDER BY (j.id < p_job) DESC, j.id DESC LIMIT 1;
         IF other IS NULL THEN
             UPDATE conversations SET turn_job = p_job WHERE id = p_conversation;
         END IF;
@@ -118,38 +119,3 @@ BEGIN
 END $$;
 CREATE TRIGGER jobs_end_turns AFTER UPDATE OF status ON jobs
     FOR EACH ROW WHEN (NEW.conversation_id IS NOT NULL AND NEW.status IN (6, 7) AND OLD.status < 6) EXECUTE FUNCTION end_turn();
-
--- As 0036_privacy.sql has it; and a job's messages go with it.
-CREATE OR REPLACE FUNCTION delete_jobs(p_tenant uuid, p_ids uuid[], p_with_calls boolean) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE
-    ids uuid[];
-    t text;
-    n bigint;
-    counts jsonb := '{}';
-BEGIN
-    ids := ARRAY(SELECT j.id FROM jobs j
-                  WHERE j.id = ANY (p_ids) AND j.tenant_id = p_tenant AND j.status::int >= 6
-                    AND NOT EXISTS (SELECT 1 FROM provider_calls c WHERE c.job_id = j.id AND c.state < 2)
-                  ORDER BY j.id FOR UPDATE);
-    IF cardinality(ids) = 0 THEN
-        RETURN counts;
-    END IF;
-    FOR t IN SELECT name FROM tenant_tables() WHERE by_job AND (p_with_calls OR name <> 'provider_calls') LOOP
-        EXECUTE format('DELETE FROM %I WHERE job_id = ANY ($1) AND tenant_id = $2', t) USING ids, p_tenant;
-        GET DIAGNOSTICS n = ROW_COUNT;
-        counts := counts || jsonb_build_object(t, n);
-    END LOOP;
-    -- What else repeats words of a job.
-    DELETE FROM cached_answers WHERE tenant_id = p_tenant AND job_id = ANY (ids);
-    GET DIAGNOSTICS n = ROW_COUNT;
-    counts := counts || jsonb_build_object('cached_answers', n);
-    DELETE FROM conversation_messages WHERE tenant_id = p_tenant AND job_id = ANY (ids);
-    GET DIAGNOSTICS n = ROW_COUNT;
-    counts := counts || jsonb_build_object('conversation_messages', n);
-    DELETE FROM webhook_deliveries WHERE tenant_id = p_tenant AND about = ANY (ids);
-    GET DIAGNOSTICS n = ROW_COUNT;
-    counts := counts || jsonb_build_object('webhook_deliveries', n);
-    DELETE FROM jobs WHERE id = ANY (ids) AND tenant_id = p_tenant;
-    GET DIAGNOSTICS n = ROW_COUNT;
-    RETURN counts || jsonb_build_object('jobs', n);
-END $$;

@@ -1,6 +1,6 @@
 -- A run and the jobs of its steps need each other until both have ended, and what a step gave is deleted with its job. Expand only.
 
--- As 0050_conversations.sql has it, but a run keeps what it needs, and what a step gave goes with its job. Answers how many rows went, by table.
+-- As 0036_privacy.sql has it, but a run keeps what it needs, what a step gave goes with its job, and so do messages of conversations. Answers how many rows went, by table.
 CREATE OR REPLACE FUNCTION delete_jobs(p_tenant uuid, p_ids uuid[], p_with_calls boolean) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     ids uuid[];
@@ -42,14 +42,21 @@ BEGIN
     RETURN counts || jsonb_build_object('jobs', n);
 END $$;
 
--- One job, because somebody asked for it, a run with the jobs of its steps: written down in the same transaction, without a word of it.
+-- One job, because somebody asked for it, a run with all jobs of its steps or not at all: written down in the same transaction, without a word of it.
 CREATE OR REPLACE FUNCTION delete_job(p_tenant uuid, p_id uuid) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    counts jsonb := add_counts(delete_jobs(p_tenant, ARRAY(SELECT p_id UNION
-                                                            SELECT job_id FROM workflow_steps
-                                                             WHERE run_id = p_id AND tenant_id = p_tenant AND job_id IS NOT NULL), false), '{}');
+    counts jsonb;
     who jsonb := nullif(current_setting('aibackend.actor', true), '')::jsonb;
 BEGIN
+    -- A run that has ended gets no new ones, and one that has not is refused below.
+    IF EXISTS (SELECT 1 FROM workflow_steps s JOIN jobs k ON k.id = s.job_id
+                WHERE s.run_id = p_id AND s.tenant_id = p_tenant
+                  AND (k.status::int < 6 OR EXISTS (SELECT 1 FROM provider_calls c WHERE c.job_id = k.id AND c.state < 2))) THEN
+        RETURN false;
+    END IF;
+    counts := add_counts(delete_jobs(p_tenant, ARRAY(SELECT p_id UNION
+                                                     SELECT job_id FROM workflow_steps
+                                                      WHERE run_id = p_id AND tenant_id = p_tenant AND job_id IS NOT NULL), false), '{}');
     IF counts = '{}' THEN
         RETURN false;
     END IF;

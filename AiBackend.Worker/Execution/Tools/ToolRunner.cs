@@ -152,10 +152,8 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
     private static ToolEnd Done(ReadOnlyMemory<byte> body, ToolDefinition tool) =>
         new(ToolCallState.Done, Cut(Text(body), tool.MaxResultBytes));
 
-    private static string Text(ReadOnlyMemory<byte> body) => Storable(Utf8.GetString(body.Span));
-
-    /// <summary>Data for the model and for Postgres, which keeps no U+0000.</summary>
-    private static string Storable(string text) => text.Replace("\0", "", StringComparison.Ordinal);
+    /// <summary>Data for the model and for Postgres.</summary>
+    private static string Text(ReadOnlyMemory<byte> body) => StorableText.Of(Utf8.GetString(body.Span));
 
     private static string Cut(string text, int most)
     {
