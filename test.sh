@@ -110,6 +110,8 @@ install_peers() {
 
 cd "$root"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 UseAspire=${UseAspire:-false}
+# The tests start hundreds of programs for seconds each: none lives for what it would learn of itself.
+export DOTNET_TieredPGO=${DOTNET_TieredPGO:-0}
 require_dotnet
 missing=$(missing_servers)
 have chromium || missing="$missing chromium fonts-liberation"

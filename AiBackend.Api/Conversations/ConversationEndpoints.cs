@@ -134,7 +134,10 @@ internal static class ConversationEndpoints
                 [
                     .. OfOne,
                     QueryNumber("after", "Only messages behind this number; 0 by default."),
-                    QueryNumber("limit", "Messages on a page, 1 to 200; 50 by default."),
+                    QueryNumber(
+                        "limit",
+                        "Messages on a page, 1 to 200; 50 by default. Fewer when they are more than 4 MiB together; `next_after` says whether there are others."
+                    ),
                 ],
                 ProblemTypes.InvalidValue,
                 ProblemTypes.ConversationNotFound

@@ -38,8 +38,7 @@ internal sealed class MessageRequests(ConversationStore store, IOptions<Conversa
             return;
         }
 
-        var found = await store.MessagesAsync(tenant, id, after, limit + 1, context.RequestAborted);
-        var page = new ConversationMessages([.. found.Take(limit)], found.Count > limit ? found[limit - 1].Seq : null);
+        var page = await store.MessagesAsync(tenant, id, after, limit, context.RequestAborted);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, page, WireJson.Default.ConversationMessages);
     }
 

@@ -112,10 +112,19 @@ public sealed class OutputContracts
 
     private CheckedAnswer CheckValue(OutputContract contract, RepairedJson read, bool mayMend, string source)
     {
-        var budget = new EvaluationBudget();
         var looksAt = Verdicts.Schema;
         try
         {
+            return EvaluationBudget.Within(Look);
+        }
+        catch (EvaluationLimitException tooLong)
+        {
+            return Broken(looksAt, read.Text, read.Repairs, Violations.Of("", "evaluation", tooLong.Message));
+        }
+
+        CheckedAnswer Look(EvaluationBudget budget)
+        {
+            looksAt = Verdicts.Schema;
             if (contract.Schema is { ValueKind: not JsonValueKind.Null } schema)
             {
                 (read, var misfits) = Fit(schema, read, mayMend, budget);
@@ -130,10 +139,6 @@ public sealed class OutputContracts
             return broken.Count > 0
                 ? Broken(looksAt, read.Text, read.Repairs, [.. broken])
                 : new CheckedAnswer(new ContractCheck { Verdict = Verdicts.Valid, Repaired = read.Repairs }, read.Text);
-        }
-        catch (EvaluationLimitException tooLong)
-        {
-            return Broken(looksAt, read.Text, read.Repairs, Violations.Of("", "evaluation", tooLong.Message));
         }
     }
 

@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -12,7 +13,7 @@ public sealed record Summarised(string? Summary, int Upto, IReadOnlyList<PastMes
 
 /// <summary>Summaries in the making: which job writes one of what, and what becomes of it (0051_summaries_and_profiles.sql).</summary>
 /// <remarks>A summary stands for messages and never replaces them: whatever fails, is lost or deleted, they are told themselves.</remarks>
-public sealed class Compactions(NpgsqlDataSource database)
+public sealed class Compactions(NpgsqlDataSource database, CancelJob cancel)
 {
     // Of what no summary speaks yet the oldest that fit, at least one, without the newest.
     private const string ReadSql = """
@@ -50,6 +51,17 @@ public sealed class Compactions(NpgsqlDataSource database)
                  LIMIT 500) d
          WHERE c.id = d.id AND c.compaction_job = d.compaction_job
         """;
+
+    // Their transcripts outlive no message: nobody waits for them any more. One with a call that is not settled yet goes later.
+    private const string SpentSql = """
+        SELECT j.tenant_id, j.id, j.status::int >= 6
+          FROM jobs j
+         WHERE j.summary_of IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.id = j.summary_of AND c.tenant_id = j.tenant_id AND c.compaction_job = j.id)
+         ORDER BY j.id LIMIT 200
+        """;
+
+    private const string DeleteSql = "SELECT delete_jobs(@tenant_id, ARRAY[@id], false)";
 
     /// <param name="tenantId">Whose conversation.</param>
     /// <param name="id">Which.</param>
@@ -102,5 +114,29 @@ public sealed class Compactions(NpgsqlDataSource database)
     {
         await using var command = database.CreateCommand(SettleSql);
         return await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Deletes the jobs whose summaries were taken or are not wanted any more, and cancels those that have not ended yet.</summary>
+    public async Task DeleteSpentAsync(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(SpentSql);
+        foreach (
+            var (tenant, id, hasEnded) in await command.ReadAllAsync(
+                row => (row.GetGuid(0), row.GetGuid(1), row.GetBoolean(2)),
+                cancellationToken
+            )
+        )
+        {
+            if (!hasEnded)
+            {
+                await cancel.RunAsync(tenant, id, cancellationToken);
+                continue;
+            }
+
+            await using var delete = database.CreateCommandFor(tenant, DeleteSql);
+            delete.Parameters.AddWithValue("tenant_id", tenant);
+            delete.Parameters.AddWithValue("id", id);
+            await delete.ExecuteNonQueryAsync(cancellationToken);
+        }
     }
 }

@@ -48,9 +48,17 @@ public sealed class ConversationStore(NpgsqlDataSource database)
 
     private const string DeleteSql = "DELETE FROM conversations WHERE id = @id AND tenant_id = @tenant_id RETURNING id";
 
+    /// <summary>Most of what a page of messages has, in tokens of four bytes each: 4 MiB. One message is always on it.</summary>
+    internal const int PageTokens = 1_048_576;
+
+    // Sizes first, so that nothing is read that has no room on the page.
     private const string MessagesSql = $"""
-        SELECT {MessageColumns} FROM conversation_messages
-         WHERE conversation_id = @id AND tenant_id = @tenant_id AND seq > @after ORDER BY seq LIMIT @limit
+        SELECT m.*, page.others
+          FROM (SELECT seq AS number, sum(tokens) OVER (ORDER BY seq) AS size, row_number() OVER (ORDER BY seq) AS place, count(*) OVER () AS others
+                  FROM (SELECT seq, tokens FROM conversation_messages
+                         WHERE conversation_id = @id AND tenant_id = @tenant_id AND seq > @after ORDER BY seq LIMIT @limit + 1) found) page
+          JOIN (SELECT {MessageColumns} FROM conversation_messages WHERE conversation_id = @id AND tenant_id = @tenant_id) m ON m.seq = page.number
+         WHERE page.place <= @limit AND (page.size <= @most OR page.place = 1) ORDER BY m.seq
         """;
 
     // A turn that is under way has read what was there before, and its own messages follow these.
@@ -131,19 +139,16 @@ public sealed class ConversationStore(NpgsqlDataSource database)
         return await batch.ExecuteScalarAsync(cancellationToken) is not null;
     }
 
-    /// <returns>Messages behind a number, oldest first.</returns>
-    public async Task<IReadOnlyList<ConversationMessage>> MessagesAsync(
-        Guid tenantId,
-        Guid id,
-        int after,
-        int limit,
-        CancellationToken cancellationToken
-    )
+    /// <returns>Messages behind a number, oldest first, as many as <paramref name="limit"/> and the size of a page allow.</returns>
+    public async Task<ConversationMessages> MessagesAsync(Guid tenantId, Guid id, int after, int limit, CancellationToken cancellationToken)
     {
         await using var command = For(tenantId, id, MessagesSql);
         command.Parameters.AddWithValue("after", after);
         command.Parameters.AddWithValue("limit", limit);
-        return await command.ReadAllAsync(ReadMessage, cancellationToken);
+        command.Parameters.AddWithValue("most", PageTokens);
+        var found = await command.ReadAllAsync(row => (Message: ReadMessage(row), Others: row.GetInt64(7)), cancellationToken);
+        var isWhole = found.Count == 0 || found[0].Others == found.Count;
+        return new([.. found.Select(each => each.Message)], isWhole ? null : found[^1].Message.Seq);
     }
 
     /// <summary>Adds messages from elsewhere at the end.</summary>

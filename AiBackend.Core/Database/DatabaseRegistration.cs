@@ -107,6 +107,8 @@ public static class DatabaseRegistration
         Default(settings, "Keepalive", 10);
         // Nothing here leaves anything behind in a session, and the reset would be a statement more for every one of ours.
         Default(settings, "No Reset On Close", true);
+        // Every value here is of a type that Postgres comes with: asking for the others costs the first connection of a source 60 ms.
+        Default(settings, "Server Compatibility Mode", ServerCompatibilityMode.NoTypeLoading);
         settings.Options = Bounded(settings, limits ?? new DatabaseOptions());
 
         var source = new NpgsqlDataSourceBuilder(settings.ConnectionString);

@@ -69,6 +69,9 @@ public sealed record JobDraft
     /// <summary>The conversation that it continues; null is none.</summary>
     public Guid? ConversationId { get; init; }
 
+    /// <summary>The conversation that it writes a summary of; null is none.</summary>
+    public Guid? SummaryOf { get; init; }
+
     /// <summary>Whether it is only accepted while no other job of its conversation is open.</summary>
     public bool IsRefusedWhenOthersAreOpen { get; init; }
 

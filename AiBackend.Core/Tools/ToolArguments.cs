@@ -44,7 +44,7 @@ public static class ToolArguments
                 return null;
             }
 
-            var misfits = new SchemaEvaluation(given, new EvaluationBudget()).Run(value);
+            var misfits = EvaluationBudget.Within(budget => new SchemaEvaluation(given, budget).Run(value));
             return misfits.Count == 0
                 ? null
                 : "The arguments do not fit: "

@@ -13,6 +13,8 @@ namespace AiBackend.Tests.Chaos;
 /// <summary>A Postgres that answers and has no room, no connection or no lock to give.</summary>
 public sealed class PostgresLimitTests(PostgresServer shared)
 {
+    private const int Connections = 40;
+
     private static readonly string Large = ApiServer.Chat.Replace("Hello", new string('x', 500_000), StringComparison.Ordinal);
 
     [Fact]
@@ -57,7 +59,7 @@ public sealed class PostgresLimitTests(PostgresServer shared)
     [Fact]
     public async Task F_20_without_a_connection_to_spare_callers_are_told_and_all_is_well_soon_after_there_is_one()
     {
-        await using var postgres = await PostgresServer.StartNewAsync(("max_connections", "40"));
+        await using var postgres = await PostgresServer.StartNewAsync(("max_connections", $"{Connections}"));
         await using var greedy = NpgsqlDataSource.Create(postgres.ConnectionString("postgres") + ";Pooling=false");
         // Before anybody else: the pools of an Api and a worker may already be all there are.
         var hunt = await greedy.OpenConnectionAsync(TestRun.Cancel);
@@ -76,21 +78,26 @@ public sealed class PostgresLimitTests(PostgresServer shared)
         {
             await api.SubmitAsync();
             // As after a restart of everything at once: whoever is first has them all.
-            await using (hunt)
-            {
-                await using var end = new NpgsqlCommand(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname <> 'postgres'",
-                    hunt
-                );
-                await end.ExecuteNonQueryAsync(TestRun.Cancel);
-                await TakeAllAsync(greedy, hoard);
-            }
-
-            await TakeAllAsync(greedy, hoard);
+            // A connection that was told to end still has its place until it has, and so does one that is just beginning.
+            hoard.Add(hunt);
+            await Eventually.TrueAsync(
+                async _ =>
+                {
+                    await using var end = new NpgsqlCommand(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname <> 'postgres'",
+                        hunt
+                    );
+                    await end.ExecuteNonQueryAsync(TestRun.Cancel);
+                    await TakeAllAsync(greedy, hoard);
+                    return hoard.Count == Connections;
+                },
+                "every connection is ours",
+                TimeSpan.FromSeconds(60)
+            );
             var since = log.Now;
             var watch = Stopwatch.StartNew();
             var answers = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => api.PostAsync(ApiServer.Chat)));
-            Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(8));
+            Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20));
             foreach (var answer in answers)
             {
                 await ApiBehindProxy.AssertUnavailableAsync(answer);
@@ -156,7 +163,7 @@ public sealed class PostgresLimitTests(PostgresServer shared)
             );
 
             // Three seconds for the lock, five for a commit, and what 60 requests on 24 connections take on a busy machine.
-            Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(15));
+            Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
             foreach (var answer in answers)
             {
                 await ApiBehindProxy.AssertUnavailableAsync(answer);

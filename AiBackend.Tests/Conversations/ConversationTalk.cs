@@ -49,8 +49,8 @@ internal static class ConversationTalk
         };
     }
 
-    public static Task<IReadOnlyList<ConversationMessage>> MessagesAsync(this CoreHost core, Guid conversation) =>
-        new ConversationStore(core.Database).MessagesAsync(ApiKeyStore.DefaultTenant, conversation, 0, 1_000, TestRun.Cancel);
+    public static async Task<IReadOnlyList<ConversationMessage>> MessagesAsync(this CoreHost core, Guid conversation) =>
+        (await new ConversationStore(core.Database).MessagesAsync(ApiKeyStore.DefaultTenant, conversation, 0, 1_000, TestRun.Cancel)).Data;
 
     /// <summary>As role: text, in order.</summary>
     public static async Task<IReadOnlyList<string>> SaidAsync(this CoreHost core, Guid conversation) =>

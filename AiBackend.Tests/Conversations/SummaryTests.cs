@@ -20,18 +20,22 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
 
     private ConversationStore Store => new(Core.Database);
 
-    private Compactions Compactions => new(Core.Database);
+    private Compactions Compactions => new(Core.Database, Core.Get<CancelJob>());
 
     [Fact]
     public async Task When_a_model_can_hardly_be_told_all_a_batch_job_summarises_the_oldest_and_the_next_model_is_told_that()
     {
-        var model = await simulator.ModelAsync(new { text = "Yes." });
+        var model = await simulator.ModelAsync(new { text = "Yes.", ttft_ms = 1_000 });
         await using var worker = await WorkerUnderTest.StartAsync(Db, _redis, (simulator.Address, model));
         var talk = await worker.BeginAsync(new NewConversation { User = "u1", Messages = Turns(20) });
         await new ProfileStore(Core.Database).PutAsync(ApiKeyStore.DefaultTenant, "u1", "Likes lamps.", "test", TestRun.Cancel);
 
         // 40 messages of 25 tokens: 1 000 have hardly room in 1 100.
         await worker.RunJobAsync(Draft(talk, "one", maxTokens: 1_100));
+        await Eventually.TrueAsync(
+            async _ => await Core.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE summary_of IS NOT NULL AND priority = 2") == 1,
+            "a batch job writes a summary"
+        );
         await Eventually.TrueAsync(async _ => await SummaryAsync(talk) is not null, "there is a summary", TimeSpan.FromSeconds(30));
         var next = await worker.RunJobAsync(Draft(talk, "two", maxTokens: 1_100));
 
@@ -43,7 +47,13 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
         Assert.EndsWith("Yes.", told[1], StringComparison.Ordinal);
         Assert.StartsWith("user: 023 ", told[2], StringComparison.Ordinal);
         Assert.Equal(44, (await worker.MessagesAsync(talk)).Count);
-        Assert.Equal(2, await worker.ScalarAsync<int>("SELECT priority FROM jobs WHERE conversation_id IS NULL"));
+        await Eventually.TrueAsync(
+            async _ => await Core.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE summary_of IS NOT NULL") == 0,
+            "the job that wrote it is deleted",
+            TimeSpan.FromSeconds(30)
+        );
+        Assert.Equal(0, await Core.ScalarAsync<int>("SELECT count(*) FROM job_payloads WHERE input LIKE '%Summarise the conversation%'"));
+        Assert.Equal(3, await Core.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE state = 2"));
     }
 
     [Fact]
@@ -52,7 +62,7 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
         var talk = await Core.BeginAsync(new NewConversation { Messages = Turns(4) });
         var messages = await Compactions.ReadAsync(ApiKeyStore.DefaultTenant, talk, 50, 1_000, TestRun.Cancel);
         Assert.Equal([1, 2, 3, 4, 5, 6], messages.Messages.Select(message => message.Seq));
-        var job = await Core.SubmitAsync();
+        var job = await Core.SubmitAsync(CoreHost.Draft() with { SummaryOf = talk });
         Assert.True(await BeginAsync(talk, job, messages));
         Assert.False(await BeginAsync(talk, Guid.CreateVersion7(), messages));
         Assert.Equal(0, await Compactions.SettleAsync(TestRun.Cancel));
@@ -61,7 +71,11 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
             Assert.True(await running.EndAsync(AttemptEnd.FailedForGood(new("x", "unknown", "It failed.", true))));
         }
 
+        await Compactions.DeleteSpentAsync(TestRun.Cancel);
+        Assert.Equal(JobStatus.Failed, await Core.StatusAsync(job));
         Assert.Equal(1, await Compactions.SettleAsync(TestRun.Cancel));
+        await Compactions.DeleteSpentAsync(TestRun.Cancel);
+        Assert.Equal(0, await Core.ScalarAsync<int>("SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM dead_letters)"));
         Assert.Null(await SummaryAsync(talk));
         Assert.False(await BeginAsync(talk, Guid.CreateVersion7(), messages));
         await Core.ExecuteAsync("UPDATE conversations SET compact_after = now() WHERE id = @id", talk);
@@ -78,19 +92,49 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
     {
         var talk = await Core.BeginAsync(new NewConversation { Messages = Turns(4) });
         var messages = await Compactions.ReadAsync(ApiKeyStore.DefaultTenant, talk, 50, 1_000, TestRun.Cancel);
-        var job = await Core.SubmitAsync();
+        var job = await Core.SubmitAsync(CoreHost.Draft() with { SummaryOf = talk });
+        var waiting = await Core.SubmitAsync(CoreHost.Draft() with { SummaryOf = talk });
         Assert.True(await BeginAsync(talk, job, messages));
-
         Assert.True(await Store.DeleteMessageAsync(ApiKeyStore.DefaultTenant, talk, 3, TestRun.Cancel));
         using (var running = await Core.ClaimAsync(job))
         {
+            await Compactions.DeleteSpentAsync(TestRun.Cancel);
+            Assert.Equal((1, JobStatus.Cancelled), (await Asked(job), await Core.StatusAsync(waiting)));
             Assert.True(await running.EndAsync(AttemptEnd.Succeeded("poison")));
         }
 
         await Compactions.SettleAsync(TestRun.Cancel);
         Assert.Null(await SummaryAsync(talk));
+        await Compactions.DeleteSpentAsync(TestRun.Cancel);
+        Assert.Equal(
+            0,
+            await Core.ScalarAsync<int>(
+                "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM job_payloads) + (SELECT count(*) FROM job_outputs)"
+            )
+        );
         // What was read before the deletion is not what would be summarised now.
         Assert.False(await BeginAsync(talk, Guid.CreateVersion7(), messages));
+
+        Task<int> Asked(Guid id) => Core.ScalarAsync<int>($"SELECT count(*) FROM jobs WHERE id = '{id}' AND cancel_requested");
+    }
+
+    [Fact]
+    public async Task A_page_of_messages_has_no_more_than_its_size_and_at_least_one()
+    {
+        var large = new NewMessage { Role = "user", Content = new string('x', 2_500_000) };
+        var talk = await Core.BeginAsync(
+            new NewConversation { Messages = [large, large with { Content = new string('y', 5_000_000) }, large] }
+        );
+        var pages = new List<int>();
+
+        for (var next = (int?)0; next is { } after; )
+        {
+            var page = await Store.MessagesAsync(ApiKeyStore.DefaultTenant, talk, after, 200, TestRun.Cancel);
+            pages.Add(page.Data.Count);
+            next = page.NextAfter;
+        }
+
+        Assert.Equal([1, 1, 1], pages);
     }
 
     [Fact]

@@ -43,13 +43,16 @@ public sealed class TestDatabase : IAsyncDisposable
     internal static async Task<TestDatabase> CopyAsync(PostgresServer server, string template)
     {
         var name = $"test_{Guid.CreateVersion7():N}";
-        await OnServerAsync(server, $"CREATE DATABASE {name} TEMPLATE {template}", TestRun.Cancel);
+        // File by file: block by block through the log takes three times as long.
+        await OnServerAsync(server, $"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy", TestRun.Cancel);
         return new TestDatabase(server, name);
     }
 
     private static async Task OnServerAsync(PostgresServer server, string sql, CancellationToken cancellationToken)
     {
-        await using var source = NpgsqlDataSource.Create(server.ConnectionString("postgres") + ";Pooling=false");
+        await using var source = NpgsqlDataSource.Create(
+            server.ConnectionString("postgres") + ";Pooling=false;Server Compatibility Mode=NoTypeLoading"
+        );
 #pragma warning disable CA2100 // Names of databases cannot be parameters; these are our own constants and a hexadecimal id.
         await using var command = source.CreateCommand(sql);
 #pragma warning restore CA2100

@@ -118,6 +118,8 @@ public sealed class ExampleTroubleTests(StackFixture fixture, ExamplePrograms pr
         {
             Content = new StringContent(sent ?? body, Encoding.UTF8, "application/json"),
         };
+        // A receiver may close a connection that rests, also just when the next request is on its way.
+        request.Headers.ConnectionClose = true;
         request.Headers.Add("webhook-id", id);
         request.Headers.Add("webhook-timestamp", at.ToString(CultureInfo.InvariantCulture));
         request.Headers.TryAddWithoutValidation("webhook-signature", "v1,AAAA " + WebhookSecret.TryParse(Secret)!.Sign(id, at, body));

@@ -122,10 +122,20 @@ public sealed class ToolCrashTests(PostgresServer postgres, RedisServer redis, S
         }
 
         // A few receipts may be written while the process dies; what has none waits for a person, and everything else is complete.
-        var statuses = await Task.WhenAll(all.Select(async job => (Tool: job.Value.Name, Status: await Core.StatusAsync(job.Key))));
+        var statuses = await Task.WhenAll(
+            all.Select(async job =>
+                (
+                    Tool: job.Value.Name,
+                    Status: await Core.StatusAsync(job.Key),
+                    Why: await Core.ScalarAsync<string>(
+                        $"SELECT coalesce(error_code || ': ' || error_message, '') FROM jobs WHERE id = '{job.Key}'"
+                    )
+                )
+            )
+        );
         Assert.All(
             statuses,
-            job => Assert.True(job.Status == JobStatus.Completed || (job is ("write", JobStatus.WaitingForReview)), $"{job}")
+            job => Assert.True(job.Status == JobStatus.Completed || (job is ("write", JobStatus.WaitingForReview, _)), $"{job}")
         );
         // Each kill found at least the call that it was for without a receipt: sent again, asked about, or decided by a person.
         var (again, asked) = (receiver.Posted.Count() - times * jobs, receiver.Calls.Count(call => call.Path == "/verify"));

@@ -37,6 +37,7 @@ public sealed class WebhookPlacesTests(PostgresServer postgres, RedisServer redi
             "the other tenant has its message",
             TimeSpan.FromSeconds(10)
         );
+        await Eventually.TrueAsync(() => silent.Connections > 0, "the slow one is called");
         Assert.InRange(silent.Connections, 1, 4);
         await stop.CancelAsync();
         await send.IdleAsync();

@@ -11,6 +11,7 @@ internal sealed class ConversationRounds(ConversationTurns turns, Compactions co
     {
         await turns.WakeAsync(null, cancellationToken);
         await compactions.SettleAsync(cancellationToken);
+        await compactions.DeleteSpentAsync(cancellationToken);
         return Interval;
     }
 }

@@ -17,6 +17,20 @@ internal sealed class EvaluationBudget
     private int _steps;
     private int _depth;
 
+    /// <summary>Looks, and once more when that took too long: the machine may have stood still, or compiled what it runs for the first time.</summary>
+    /// <exception cref="EvaluationLimitException">It took too long twice.</exception>
+    public static T Within<T>(Func<EvaluationBudget, T> look)
+    {
+        try
+        {
+            return look(new EvaluationBudget());
+        }
+        catch (EvaluationLimitException)
+        {
+            return look(new EvaluationBudget());
+        }
+    }
+
     /// <summary>What is left of the time; more than nothing, as those want it who take a limit.</summary>
     /// <exception cref="EvaluationLimitException">Nothing is left.</exception>
     public TimeSpan Left

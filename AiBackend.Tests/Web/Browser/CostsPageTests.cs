@@ -94,7 +94,7 @@ public sealed class CostsPageTests(StackFixture stack, BrowserFixture browser) :
 
         var bar = page.Locator(".budget", new() { HasText = feature });
         await Assertions.Expect(bar).ToContainTextAsync("$2.50 an hour");
-        await Assertions.Expect(page.Locator(".notice-failed, .field-error")).ToHaveCountAsync(0);
+        await Assertions.Expect(page.Locator("[data-budget-form] :is(.notice-failed, .field-error)")).ToHaveCountAsync(0);
         await bar.GetByRole(AriaRole.Button, new() { NameRegex = new("^Change the budget") }).ClickAsync();
         await bar.GetByLabel("At most, US dollars").FillAsync("7");
         await bar.GetByLabel("Alerts at, %").FillAsync("50");

@@ -70,6 +70,7 @@ internal sealed class CompactionJobs(Compactions compactions, JobSubmission subm
                 WireJson.Default.ChatInput
             ),
             Title = "Summary of a conversation",
+            SummaryOf = conversation,
             Feature = job.Feature,
             EndUser = job.EndUser,
             Metadata = JsonSerializer.Serialize(
