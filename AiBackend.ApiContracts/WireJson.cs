@@ -49,6 +49,7 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(Workflow))]
 [JsonSerializable(typeof(WorkflowList))]
 [JsonSerializable(typeof(RunWorkflowRequest))]
+[JsonSerializable(typeof(WorkflowRerun))]
 [JsonSerializable(typeof(RunSteps))]
 [JsonSerializable(typeof(WorkflowEvent))]
 [JsonSerializable(typeof(JobContext))]

@@ -15,7 +15,7 @@ internal static class WorkflowEndpoints
     private static readonly DescribedParameter[] OfRun = [Path("id", "The run's job.")];
 
     public static void AddWorkflowRequests(this IHostApplicationBuilder builder) =>
-        builder.Services.AddWorkflows().AddSingleton<WorkflowRequests>().AddSingleton<RunRequests>();
+        builder.Services.AddWorkflows().AddSingleton<WorkflowRequests>().AddSingleton<RunRequests>().AddSingleton<RerunSource>();
 
     public static void MapWorkflows(this IEndpointRouteBuilder app)
     {
@@ -72,7 +72,7 @@ internal static class WorkflowEndpoints
             .Describe(
                 "RunWorkflow",
                 "Run a workflow",
-                "Answers as soon as the run is durable: a job of the type `workflow`, whose steps are jobs of their own.",
+                "Answers as soon as the run is durable: a job of the type `workflow`, whose steps are jobs of their own. With `rerun` it goes on from an earlier run.",
                 [
                     .. OfWorkflow,
                     Header("Idempotency-Key", "As of a job."),

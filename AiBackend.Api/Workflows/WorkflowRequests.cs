@@ -23,6 +23,7 @@ internal sealed class WorkflowRequests(
     WorkflowBounds bounds,
     OutputContracts contracts,
     JobRequestRules rules,
+    RerunSource reruns,
     SubmitJob submit
 )
 {
@@ -115,11 +116,11 @@ internal sealed class WorkflowRequests(
         refusal ??= unreadable;
         if (refusal is null)
         {
-            var found = await store.FindAsync(context.GetTenantId(), NameOf(context), request.Version, context.RequestAborted);
+            var (run, noRun) = await FindRunAsync(context, request);
             refusal =
-                TryDraft(context, found, request, key, out var draft)
+                TryDraft(context, run, request, key, out var draft)
                 // A repeat of what was accepted then is answered as then, whatever became of the workflow.
-                ?? await submit.AcceptAsync(context, draft, await RefuseNowAsync(context, found, request));
+                ?? await submit.AcceptAsync(context, draft, noRun ?? await RefuseNowAsync(context, run!));
         }
 
         if (refusal is not null)
@@ -128,20 +129,37 @@ internal sealed class WorkflowRequests(
         }
     }
 
-    /// <returns>Why there cannot be such a run now, or null.</returns>
-    private async ValueTask<Refusal?> RefuseNowAsync(HttpContext context, Workflow? workflow, RunWorkflowRequest request)
+    /// <returns>What is to be run, or why there is nothing.</returns>
+    private async Task<(RunInput? Run, Refusal? Refusal)> FindRunAsync(HttpContext context, RunWorkflowRequest request)
     {
-        if (workflow is null)
+        if (request.Rerun is not null)
         {
-            return Unknown(context, request.Version ?? 0);
+            return await reruns.FindAsync(context.GetTenantId(), NameOf(context), request, context.RequestAborted);
         }
 
-        if (CheckInput(workflow.Definition, request.Input) is { } misfit)
+        return await store.FindAsync(context.GetTenantId(), NameOf(context), request.Version, context.RequestAborted) is { } workflow
+            ? (
+                new RunInput
+                {
+                    Workflow = workflow.Name,
+                    Version = workflow.Version,
+                    Definition = workflow.Definition,
+                    Input = request.Input,
+                },
+                null
+            )
+            : (null, Unknown(context, request.Version ?? 0));
+    }
+
+    /// <returns>Why there cannot be such a run now, or null.</returns>
+    private async ValueTask<Refusal?> RefuseNowAsync(HttpContext context, RunInput run)
+    {
+        if (CheckInput(run.Definition, run.Input) is { } misfit)
         {
             return misfit;
         }
 
-        foreach (var model in StepRules.ModelsOf(workflow.Definition))
+        foreach (var model in StepRules.ModelsOf(run.Definition))
         {
             if (
                 (
@@ -159,19 +177,20 @@ internal sealed class WorkflowRequests(
     }
 
     /// <param name="context">The request.</param>
-    /// <param name="workflow">What is to be run; null when there is none, and then there will be no run, unless there was one.</param>
+    /// <param name="run">What is to be run; null when there is nothing, and then there will be no run, unless there was one.</param>
     /// <param name="request">The body.</param>
     /// <param name="key">The caller's key for it.</param>
     /// <param name="draft">Set when nothing is refused.</param>
     /// <returns>What is wrong with the request whenever it comes, or null.</returns>
-    private Refusal? TryDraft(HttpContext context, Workflow? workflow, RunWorkflowRequest request, string? key, out JobDraft draft)
+    private Refusal? TryDraft(HttpContext context, RunInput? run, RunWorkflowRequest request, string? key, out JobDraft draft)
     {
         var input = request.Input is { } given ? JsonSerializer.Serialize(given, WireJson.Default.JsonElement) : null;
-        return rules.TryDraftRun(
+        var rerun = request.Rerun is { } asked ? "\0" + JsonSerializer.Serialize(asked, WireJson.Default.WorkflowRerun) : "";
+        var refusal = rules.TryDraftRun(
             new SubmitJobRequest
             {
                 // Whoever may not ask for it any more when the run begins has no steps either.
-                Model = workflow is null ? null : StepRules.ModelsOf(workflow.Definition).FirstOrDefault(),
+                Model = run is null ? null : StepRules.ModelsOf(run.Definition).FirstOrDefault(),
                 Feature = request.Feature,
                 Priority = request.Priority,
                 Deadline = request.Deadline,
@@ -179,23 +198,16 @@ internal sealed class WorkflowRequests(
                 Metadata = request.Metadata,
                 Webhook = request.Webhook,
             },
-            workflow is null
+            run is null
                 ? new StoredInput("{}", null)
-                : new StoredInput(
-                    new RunInput
-                    {
-                        Workflow = workflow.Name,
-                        Version = workflow.Version,
-                        Definition = workflow.Definition,
-                        Input = request.Input,
-                    }.ToJson(),
-                    FormattableString.Invariant($"{workflow.Name} v{workflow.Version}")
-                ),
-            FormattableString.Invariant($"{NameOf(context)}\0{request.Version}\0{input}"),
+                : new StoredInput(run.ToJson(), FormattableString.Invariant($"{run.Workflow} v{run.Version}")),
+            FormattableString.Invariant($"{NameOf(context)}\0{request.Version}\0{input}{rerun}"),
             context.User.GetCaller(),
             IdempotencyKey.At(context.Request.Path.Value!, key),
             out draft
         );
+        draft = refusal is null ? draft with { ReplayOf = run?.TakenOver?.Run } : draft;
+        return refusal;
     }
 
     private Refusal? Check(WorkflowDefinition definition)

@@ -33,6 +33,9 @@ public sealed record RunWorkflowRequest
     /// <summary>What the steps call <c>input</c>; it must fit the workflow's schema.</summary>
     public JsonElement? Input { get; init; }
 
+    /// <summary>Goes on from an earlier run instead of beginning anew.</summary>
+    public WorkflowRerun? Rerun { get; init; }
+
     /// <summary>As of a job; its steps inherit it.</summary>
     public string? Feature { get; init; }
 
@@ -50,6 +53,19 @@ public sealed record RunWorkflowRequest
 
     /// <summary>As of a job.</summary>
     public JobWebhook? Webhook { get; init; }
+}
+
+/// <summary>What a new run takes over from an earlier one.</summary>
+public sealed record WorkflowRerun
+{
+    /// <summary>The earlier run of this workflow, which must have ended. Its version is run, with its input unless the request has another one.</summary>
+    public Guid? Run { get; init; }
+
+    /// <summary>The step from which on everything is done again: it, all that depend on it, and what did not succeed before.</summary>
+    public string? From { get; init; }
+
+    /// <summary>Values in place of what other steps gave, by step.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? Outputs { get; init; }
 }
 
 /// <summary>Steps of a run that have begun, in that order; of a map each item, too.</summary>

@@ -19,10 +19,10 @@ internal sealed partial class PostgresJobStore
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
                 @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id, @max_cost_usd,
                 @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90, @webhook_url, @schema_version, @details, @terms,
-                @conversation_id, @is_refused_when_open, @summary_of)
+                @conversation_id, @is_refused_when_open, @summary_of, @replay_of)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
                       feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id, max_cost_usd,
-                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url, schema_version, details, terms, conversation_id, is_refused_when_open, summary_of)
+                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url, schema_version, details, terms, conversation_id, is_refused_when_open, summary_of, replay_of)
         ), kept_out AS MATERIALIZED (
             SELECT id, open_job FROM (
                 SELECT id, is_refused_when_open,
@@ -48,9 +48,9 @@ internal sealed partial class PostgresJobStore
               FROM accepted
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd,
-                                      cache_key, webhook_url, details, terms)
+                                      cache_key, webhook_url, details, terms, replay_of)
             SELECT id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd, cache_key,
-                   webhook_url, details, terms
+                   webhook_url, details, terms, replay_of
               FROM accepted
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
@@ -162,6 +162,7 @@ internal sealed partial class PostgresJobStore
         Column("details", NpgsqlDbType.Text, draft => draft.Details);
         Column("terms", NpgsqlDbType.Text, draft => draft.Terms);
         Column("conversation_id", NpgsqlDbType.Uuid, draft => draft.ConversationId);
+        Column("replay_of", NpgsqlDbType.Uuid, draft => draft.ReplayOf);
         Column("summary_of", NpgsqlDbType.Uuid, draft => draft.SummaryOf);
         Column("is_refused_when_open", NpgsqlDbType.Boolean, draft => draft.IsRefusedWhenOthersAreOpen);
         parameters.AddTenants([.. drafts.Select(draft => draft.TenantId).Distinct()]);

@@ -69,6 +69,9 @@ public sealed record JobDraft
     /// <summary>The conversation that it continues; null is none.</summary>
     public Guid? ConversationId { get; init; }
 
+    /// <summary>The job that it does again, or goes on from; null is none.</summary>
+    public Guid? ReplayOf { get; init; }
+
     /// <summary>The conversation that it writes a summary of; null is none.</summary>
     public Guid? SummaryOf { get; init; }
 

@@ -19,12 +19,21 @@ public sealed record RunInput
     /// <summary>What the steps call <c>input</c>.</summary>
     public JsonElement? Input { get; init; }
 
+    /// <summary>What it goes on from; null begins anew.</summary>
+    public TakenOver? TakenOver { get; init; }
+
     /// <summary>As it is stored.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, RunInputJson.Default.RunInput);
 
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
     public static RunInput Read(string json) => JsonSerializer.Deserialize(json, RunInputJson.Default.RunInput)!;
 }
+
+/// <summary>What a run takes over from an earlier one.</summary>
+/// <param name="Run">The earlier run.</param>
+/// <param name="Steps">Steps of it that are not done again.</param>
+/// <param name="Given">Values in place of what steps gave, by step.</param>
+public sealed record TakenOver(Guid Run, IReadOnlyList<string> Steps, IReadOnlyDictionary<string, JsonElement> Given);
 
 /// <summary>Inputs of runs as they are stored; members that a newer version added are passed over.</summary>
 [JsonSourceGenerationOptions(

@@ -95,6 +95,23 @@ public sealed class RunStepStore(NpgsqlDataSource database)
         SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM written)
         """;
 
+    // With a map go its items. What was deleted meanwhile is not there, and is done again.
+    private const string TakeOverSql = """
+        WITH fence AS (
+            SELECT id, tenant_id FROM jobs WHERE id = @run_id AND status::int = 2 AND lease_epoch = @epoch FOR UPDATE
+        )
+        INSERT INTO workflow_steps (run_id, name, item, tenant_id, state, type, job_id, output, error, ended_at, copied)
+        SELECT f.id, s.name, s.item, f.tenant_id, s.state, s.type, s.job_id, s.output, s.error, now(), true
+          FROM fence f JOIN workflow_steps s ON s.run_id = @of AND s.tenant_id = f.tenant_id
+         WHERE s.name = ANY (@steps) AND s.ended_at IS NOT NULL
+           AND EXISTS (SELECT 1 FROM workflow_steps w WHERE w.run_id = @of AND w.name = s.name AND w.item = -1 AND w.state = 2
+                          AND (w.output IS NOT NULL OR w.type IN ('map', 'timer', 'event')))
+        UNION ALL
+        SELECT f.id, g.name, -1, f.tenant_id, 2, g.type, NULL, g.output, NULL, now(), true
+          FROM fence f, unnest(@given, @types, @outputs) AS g (name, type, output)
+        ON CONFLICT DO NOTHING
+        """;
+
     // The run takes it in when it looks next, which the leader sees to.
     private const string PostSql = """
         UPDATE workflow_steps SET output = @data, posted_at = now()
@@ -193,6 +210,27 @@ public sealed class RunStepStore(NpgsqlDataSource database)
         return held == 0 ? StepsWritten.Nothing
             : written == states.Count ? StepsWritten.All
             : StepsWritten.Some;
+    }
+
+    /// <summary>Writes down what a run takes over from an earlier one, before it begins anything; once more changes nothing.</summary>
+    public async Task TakeOverAsync(
+        Guid tenantId,
+        JobLease run,
+        WorkflowDefinition definition,
+        TakenOver earlier,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommandFor(tenantId, TakeOverSql);
+        var (parameters, given) = (command.Parameters, earlier.Given.ToList());
+        parameters.AddWithValue("run_id", run.JobId);
+        parameters.AddWithValue("epoch", run.Epoch);
+        parameters.AddWithValue("of", earlier.Run);
+        parameters.AddWithValue("steps", earlier.Steps.ToArray());
+        parameters.AddColumn("given", NpgsqlDbType.Text, given, each => each.Key);
+        parameters.AddColumn("types", NpgsqlDbType.Text, given, each => definition.Steps!.Single(step => step.Name == each.Key).Type);
+        parameters.AddColumn("outputs", NpgsqlDbType.Text, given, each => each.Value.GetRawText());
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <returns>Whether the run waits for this event; it has it now.</returns>

@@ -171,10 +171,14 @@ public sealed class ConversationJobTests(PostgresServer postgres, RedisServer re
         }
 
         using var worker = await StartProcessAsync(model);
-        await Eventually.TrueAsync(
-            async _ => await Core.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 6") == Talks,
+        await Eventually.GetAsync(
+            async _ =>
+                await Core.ScalarAsync<string>(
+                    "SELECT coalesce(string_agg(status || ' ' || attempt || ' ' || crash_count || ' ' || coalesce(waiting_reason, '') || ' ' || coalesce(error_message, ''), '; '), '') FROM jobs WHERE status <> 6"
+                ),
+            left => left.Length == 0,
             "the jobs end",
-            TimeSpan.FromSeconds(60)
+            TimeSpan.FromSeconds(90)
         );
 
         foreach (var (talk, job) in talks)

@@ -6,7 +6,11 @@ namespace AiBackend.Tests.Fixtures;
 public static class Eventually
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(80);
+
+    // Two tests at a time on two cores of a machine that may have more to do: slow is not wrong.
+    private static readonly int Factor = TestRun.IsContinuousIntegration ? 3 : 1;
 
     /// <summary>Waits until <paramref name="condition"/> holds.</summary>
     /// <param name="what">Completes "Expected within 10 s that …" when it never does.</param>
@@ -26,7 +30,7 @@ public static class Eventually
         TimeSpan? within = null
     )
     {
-        var patience = within ?? Patience;
+        var (patience, pause) = ((within ?? Patience) * Factor, ShortestPause);
         var watch = Stopwatch.StartNew();
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
         deadline.CancelAfter(patience);
@@ -48,7 +52,8 @@ public static class Eventually
                 last = $"the last read failed: {failure.GetType().Name}: {failure.Message}";
             }
 
-            await Task.Delay(Pause, TimeProvider.System, TestRun.Cancel);
+            await Task.Delay(pause, TimeProvider.System, TestRun.Cancel);
+            pause = pause < LongestPause ? pause * 1.2 : LongestPause;
         } while (watch.Elapsed < patience);
 
         Assert.Fail($"Expected within {patience.TotalSeconds:0.#} s that {what}; {last}.");

@@ -96,7 +96,7 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
         var model = await simulator.ModelAsync(new { words = 2 });
         await using var worker = await StartAsync(database, [model]);
         var budget = await worker.BudgetAsync(0.0001m, BudgetScope.Feature, "f");
-        await LookedAtAsync(worker);
+        await worker.LookedAtAsync();
         var ids = new List<Guid>();
         for (var i = 0; i < 5; i++)
         {
@@ -129,7 +129,7 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
         var model = await simulator.ModelAsync(new { words = 2 });
         await using var worker = await StartAsync(database, [model]);
         var budget = await worker.BudgetAsync(0.0001m);
-        await LookedAtAsync(worker);
+        await worker.LookedAtAsync();
         await worker.SubmitAsync();
         await AttemptsAsync(1);
 
@@ -258,13 +258,6 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
                             ($"Money:Prices:{i}:Output", "2"),
                         ]
             )
-        );
-
-    /// <summary>The leader has seen that there is a new budget: who was refused before that is asked once more.</summary>
-    private static Task LookedAtAsync(CoreHost worker) =>
-        Eventually.TrueAsync(
-            async _ => await worker.ScalarAsync<int>("SELECT count(*) FROM budgets WHERE raised") == 0,
-            "the leader has looked at the new budget"
         );
 
     private static Task DoneAsync(CoreHost worker, int jobs) =>

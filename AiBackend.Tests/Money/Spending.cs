@@ -81,6 +81,13 @@ internal static class Spending
     public static async Task<Budget> ReadAsync(this CoreHost core, Budget budget) =>
         Assert.Single(await new BudgetStore(core.Database, core.Database).ListAsync(budget.TenantId, budget.Id, TestRun.Cancel));
 
+    /// <summary>The leader has seen that there is a new budget: who was refused before that is asked once more.</summary>
+    public static Task LookedAtAsync(this CoreHost core) =>
+        Eventually.TrueAsync(
+            async _ => await core.ScalarAsync<int>("SELECT count(*) FROM budgets WHERE raised") == 0,
+            "the leader has looked at the new budget"
+        );
+
     public static Task UntilAsync(this CoreHost core, Budget budget, decimal settled, decimal reserved) =>
         Eventually.TrueAsync(
             async _ => await core.ReadAsync(budget) is var now && (now.SettledUsd, now.ReservedUsd) == (settled, reserved),

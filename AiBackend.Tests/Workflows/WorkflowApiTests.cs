@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
@@ -9,11 +8,8 @@ using AiBackend.Tests.Fixtures;
 namespace AiBackend.Tests.Workflows;
 
 /// <summary>Workflows and runs over the API.</summary>
-public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
+public sealed class WorkflowApiTests(ApiServer api) : WorkflowCalls(api)
 {
-    private const string Echo =
-        """{"input":{"type":"object","required":["a"]},"steps":[{"name":"out","type":"transform","value":"{{input.a}}"}]}""";
-
     [Fact]
     public async Task Each_put_adds_a_version_and_a_run_keeps_the_one_it_began_with()
     {
@@ -27,7 +23,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
         var run = JsonSerializer.Deserialize(await old.Content.ReadAsStringAsync(TestRun.Cancel), WireJson.Default.Job)!;
         Assert.Equal((HttpStatusCode.Accepted, "workflow", $"{name} v1"), (old.StatusCode, run.Type, run.Title));
         Assert.Equal(HttpStatusCode.NotFound, none.StatusCode);
-        var steps = await api.Http.GetStringAsync(new Uri($"/api/v1/jobs/{run.Id}/steps", UriKind.Relative), TestRun.Cancel);
+        var steps = await Api.Http.GetStringAsync(new Uri($"/api/v1/jobs/{run.Id}/steps", UriKind.Relative), TestRun.Cancel);
         Assert.Empty(JsonSerializer.Deserialize(steps, WireJson.Default.RunSteps)!.Data);
     }
 
@@ -56,7 +52,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
 
         await PutAsync(name, Chat.Replace("MODEL", "nobody", StringComparison.Ordinal));
         var refusedNow = await RunIdAsync(name, """{"input":{"a":[1,2]}}""", "again");
-        using var deleted = await api.Http.DeleteAsync(Address(name), TestRun.Cancel);
+        using var deleted = await Api.Http.DeleteAsync(Address(name), TestRun.Cancel);
         var without = await RunIdAsync(name, """{"input":{"a":[1,2]}}""", "again");
         using var another = await PostAsync($"{name}/runs", """{"input":{"a":[1,2]}}""", "new");
 
@@ -67,7 +63,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
     [Fact]
     public async Task Workflows_are_listed_page_by_page_without_what_they_do()
     {
-        var http = api.Client(await api.AddTenantAsync());
+        var http = Api.Client(await Api.AddTenantAsync());
         foreach (var name in new[] { "c", "a", "b" })
         {
             using var put = await http.PutAsync(
@@ -95,7 +91,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
         var tenantId = Guid.CreateVersion7();
         await ExecuteAsync($"INSERT INTO tenants (id, slug) VALUES ('{tenantId}', '{tenantId}')");
         await ExecuteAsync($"INSERT INTO workflows (tenant_id, name, version, definition) SELECT '{tenantId}', r.* FROM ({rows}) r");
-        var http = api.Client(await api.AddKeyAsync(tenantId, "*"));
+        var http = Api.Client(await Api.AddKeyAsync(tenantId, "*"));
 
         using var put = await http.PutAsync(Address("w"), Json(Echo), TestRun.Cancel);
 
@@ -122,7 +118,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
         var shown = new List<int?>();
         for (var cursor = (string?)""; cursor is not null; )
         {
-            var page = await api.Http.GetStringAsync(
+            var page = await Api.Http.GetStringAsync(
                 new Uri($"/api/v1/jobs/{run}/steps?limit=2{cursor}", UriKind.Relative),
                 TestRun.Cancel
             );
@@ -143,7 +139,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
         await PutAsync(name, Echo);
         var run = await RunIdAsync(name, """{"input":{"a":1}}""", null);
 
-        using var posted = await api.Http.PostAsync(new Uri($"/api/v1/jobs/{run}/events", UriKind.Relative), Json(body), TestRun.Cancel);
+        using var posted = await Api.Http.PostAsync(new Uri($"/api/v1/jobs/{run}/events", UriKind.Relative), Json(body), TestRun.Cancel);
         using var begun = await PostAsync($"{name}/runs", body.Replace("\"name\":\"x\",\"data\"", "\"input\"", StringComparison.Ordinal));
 
         Assert.Contains(fault, (await ApiServer.ReadProblemAsync(posted)).Detail, StringComparison.Ordinal);
@@ -187,7 +183,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
     )]
     public async Task A_workflow_that_cannot_be_is_refused_by_name(string body, string fault)
     {
-        using var response = await api.Http.PutAsync(Address(Name()), Json(body), TestRun.Cancel);
+        using var response = await Api.Http.PutAsync(Address(Name()), Json(body), TestRun.Cancel);
 
         var text = await response.Content.ReadAsStringAsync(TestRun.Cancel);
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
@@ -214,7 +210,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
         var name = Name();
         await PutAsync(name, Echo);
         var run = await RunIdAsync(name, """{"input":{"a":1}}""", null);
-        var stranger = api.Client(await api.AddTenantAsync());
+        var stranger = Api.Client(await Api.AddTenantAsync());
 
         using var workflow = await stranger.GetAsync(Address(name), TestRun.Cancel);
         using var steps = await stranger.GetAsync(new Uri($"/api/v1/jobs/{run}/steps", UriKind.Relative), TestRun.Cancel);
@@ -223,7 +219,7 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
             Json("""{"name":"x"}"""),
             TestRun.Cancel
         );
-        using var own = await api.Http.PostAsync(
+        using var own = await Api.Http.PostAsync(
             new Uri($"/api/v1/jobs/{run}/events", UriKind.Relative),
             Json("""{"name":"x"}"""),
             TestRun.Cancel
@@ -242,9 +238,9 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
         var name = Name();
         await PutAsync(name, Echo);
 
-        using var first = await api.Http.DeleteAsync(Address(name), TestRun.Cancel);
-        using var second = await api.Http.DeleteAsync(Address(name), TestRun.Cancel);
-        var list = await api.Http.GetStringAsync(new Uri("/api/v1/workflows", UriKind.Relative), TestRun.Cancel);
+        using var first = await Api.Http.DeleteAsync(Address(name), TestRun.Cancel);
+        using var second = await Api.Http.DeleteAsync(Address(name), TestRun.Cancel);
+        var list = await Api.Http.GetStringAsync(new Uri("/api/v1/workflows", UriKind.Relative), TestRun.Cancel);
 
         Assert.Equal((HttpStatusCode.NoContent, HttpStatusCode.NotFound), (first.StatusCode, second.StatusCode));
         Assert.DoesNotContain(name, list, StringComparison.Ordinal);
@@ -259,41 +255,8 @@ public sealed class WorkflowApiTests(ApiServer api) : IClassFixture<ApiServer>
     private async Task ExecuteAsync(string sql)
     {
 #pragma warning disable CA2100 // Constants of the tests.
-        await using var command = api.Db.Source.CreateCommand(sql);
+        await using var command = Api.Db.Source.CreateCommand(sql);
 #pragma warning restore CA2100
         await command.ExecuteNonQueryAsync(TestRun.Cancel);
-    }
-
-    private static string Name() => $"w{Guid.CreateVersion7():N}";
-
-    private static Uri Address(string name) => new($"/api/v1/workflows/{name}", UriKind.Relative);
-
-    private static StringContent Json(string body) => new(body, Encoding.UTF8, "application/json");
-
-    private async Task<(HttpStatusCode Status, int Version)> PutAsync(string name, string body)
-    {
-        using var response = await api.Http.PutAsync(Address(name), Json(body), TestRun.Cancel);
-        var text = await response.Content.ReadAsStringAsync(TestRun.Cancel);
-        Assert.True(response.IsSuccessStatusCode, text);
-        return (response.StatusCode, JsonSerializer.Deserialize(text, WireJson.Default.Workflow)!.Version);
-    }
-
-    private async Task<Guid> RunIdAsync(string name, string body, string? key)
-    {
-        using var response = await PostAsync($"{name}/runs", body, key);
-        var text = await response.Content.ReadAsStringAsync(TestRun.Cancel);
-        Assert.True(response.IsSuccessStatusCode, text);
-        return JsonSerializer.Deserialize(text, WireJson.Default.Job)!.Id;
-    }
-
-    private async Task<HttpResponseMessage> PostAsync(string path, string body, string? key = null)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, Address(path)) { Content = Json(body) };
-        if (key is not null)
-        {
-            request.Headers.Add("Idempotency-Key", key);
-        }
-
-        return await api.Http.SendAsync(request, TestRun.Cancel);
     }
 }

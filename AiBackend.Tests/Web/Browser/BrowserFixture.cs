@@ -42,6 +42,8 @@ public sealed class BrowserFixture : IAsyncLifetime
             return;
         }
 
+        // A page that is right after a while is right: how fast it is is measured elsewhere.
+        Assertions.SetDefaultExpectTimeout(20_000);
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = Quiet });
     }

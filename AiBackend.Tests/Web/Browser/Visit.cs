@@ -55,6 +55,7 @@ internal sealed partial class Visit : IAsyncDisposable
         };
         configure?.Invoke(options);
         var visit = new Visit(await browser.NewContextAsync(options), site);
+        visit._context.SetDefaultTimeout(90_000);
         await visit._context.AddInitScriptAsync(TellFaults);
         visit.Page = await visit.NewTabAsync();
         return visit;

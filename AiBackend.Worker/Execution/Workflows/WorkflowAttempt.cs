@@ -65,7 +65,7 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         }
 
         var run = RunInput.Read(job.Input);
-        var rows = await steps.ReadAsync(job.TenantId, job.Lease.JobId, stop);
+        var rows = await ReadAsync(job, run, stop);
         var size = rows.Sum(row => (long)row.State.Size + (row.Size <= StepValues.MaxBytes ? row.Size.Value : 0));
         if (size > StepValues.MaxBytesOfRun)
         {
@@ -102,6 +102,19 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         return plan.IsOver
             ? await EndAsync(job, run, plan, values, stop)
             : await SubmitAsync(running, run, plan, rows, values, stop) ?? Wait(plan);
+    }
+
+    /// <summary>What has begun; before anything has, what is taken over from an earlier run.</summary>
+    private async Task<List<RunStepRow>> ReadAsync(ClaimedJob job, RunInput run, CancellationToken stop)
+    {
+        var rows = await steps.ReadAsync(job.TenantId, job.Lease.JobId, stop);
+        if (rows.Count > 0 || run.TakenOver is not { } earlier)
+        {
+            return rows;
+        }
+
+        await steps.TakeOverAsync(job.TenantId, job.Lease, run.Definition, earlier, stop);
+        return await steps.ReadAsync(job.TenantId, job.Lease.JobId, stop);
     }
 
     /// <summary>Takes in what jobs, events and time brought.</summary>
