@@ -132,7 +132,8 @@ public sealed class PostgresAwayTests(PostgresServer postgres) : IAsyncLifetime
         // Long enough to see a loop: none could pass unnoticed in three seconds.
         await Eventually.TrueAsync(() => log.Now - since > TimeSpan.FromSeconds(3), "time passes", TimeSpan.FromSeconds(30));
         var seconds = (log.Now - since).TotalSeconds;
-        Assert.True(_api.Proxy.Accepted - opened < 10 * (seconds + 1), $"{_api.Proxy.Accepted - opened} connections in {seconds} s.");
+        // Every part of a leader that works by itself tries by itself, a few times a second; a loop would try hundreds of times.
+        Assert.True(_api.Proxy.Accepted - opened < 30 * (seconds + 1), $"{_api.Proxy.Accepted - opened} connections in {seconds} s.");
         log.AssertCalm(since);
         foreach (var id in ids)
         {

@@ -96,6 +96,12 @@ public sealed class RerunTests(PostgresServer postgres, RedisServer redis, Simul
         await using var database = await postgres.CreateDatabaseAsync();
         await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
         var (steps, earlier) = (new RunStepStore(core.Database), Run("{}", null));
+        var step = await core.SubmitAsync();
+        using (var done = await core.ClaimAsync(step))
+        {
+            Assert.True(await done.EndAsync(AttemptEnd.Succeeded("kept")));
+        }
+
         await core.SubmitAsync(earlier);
         using (var held = await core.ClaimAsync(earlier.Id))
         {
@@ -103,7 +109,7 @@ public sealed class RerunTests(PostgresServer postgres, RedisServer redis, Simul
             await steps.WriteAsync(
                 ApiKeyStore.DefaultTenant,
                 held.Job.Lease,
-                [new StepState("read", null, StepStatus.Running) { Type = "chat" }.Gave(text.RootElement)],
+                [new StepState("read", null, StepStatus.Running) { Type = "chat", JobId = step }.Gave(text.RootElement)],
                 TestRun.Cancel
             );
             Assert.True(await held.EndAsync(AttemptEnd.Succeeded("x")));
@@ -120,6 +126,11 @@ public sealed class RerunTests(PostgresServer postgres, RedisServer redis, Simul
 
         var taken = Assert.Single(await steps.ReadAsync(ApiKeyStore.DefaultTenant, next.Id, TestRun.Cancel));
         Assert.Equal(("read", StepStatus.Succeeded, true), (taken.State.Name, taken.State.Status, taken.State.HasOutput));
+        // Whole or not at all: the job of the step that was taken over is needed until this run is over.
+        Assert.False(await DeleteAsync(core, earlier.Id));
+        Assert.True(await run.EndAsync(AttemptEnd.Succeeded("y")));
+        Assert.True(await DeleteAsync(core, earlier.Id));
+        Assert.Equal(1L, await core.ScalarAsync<long>("SELECT count(*) FROM jobs"));
 
         Task TakeOverAsync(JobLease lease) =>
             steps.TakeOverAsync(ApiKeyStore.DefaultTenant, lease, Workflow, RunInput.Read(next.Input).TakenOver!, TestRun.Cancel);

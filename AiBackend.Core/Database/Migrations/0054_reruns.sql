@@ -12,7 +12,10 @@ BEGIN
     -- A run that has ended gets no new ones, and one that has not is refused below.
     IF EXISTS (SELECT 1 FROM workflow_steps s JOIN jobs k ON k.id = s.job_id
                 WHERE s.run_id = p_id AND s.tenant_id = p_tenant AND NOT s.copied
-                  AND (k.status::int < 6 OR EXISTS (SELECT 1 FROM provider_calls c WHERE c.job_id = k.id AND c.state < 2))) THEN
+                  AND (k.status::int < 6 OR EXISTS (SELECT 1 FROM provider_calls c WHERE c.job_id = k.id AND c.state < 2)
+                       -- Another run that is under way has taken it over.
+                       OR EXISTS (SELECT 1 FROM workflow_steps o JOIN jobs r ON r.id = o.run_id
+                                   WHERE o.job_id = s.job_id AND o.run_id <> p_id AND r.status::int < 6))) THEN
         RETURN false;
     END IF;
     counts := add_counts(delete_jobs(p_tenant, ARRAY(SELECT p_id UNION

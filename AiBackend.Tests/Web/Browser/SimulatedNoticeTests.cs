@@ -21,7 +21,11 @@ public sealed class SimulatedNoticeTests(BrowserFixture browser) : StubbedSite(b
         {
             // A page does not wait long for this line, and what renders for the first time may be slow.
             await Eventually.TrueAsync(
-                async token => (await Site.Http.GetStringAsync(path, token)).Split("data-simulated").Length == 2,
+                async token =>
+                {
+                    using var response = await Site.Http.GetAsync(path, token);
+                    return (await response.Content.ReadAsStringAsync(token)).Split("data-simulated").Length == 2;
+                },
                 $"{path} says it once",
                 TimeSpan.FromSeconds(30)
             );
