@@ -45,7 +45,7 @@ public sealed class ReleaseHeldJobs([FromKeyedServices(DatabaseRegistration.HotP
         await using var hot = await HotCommand.OpenAsync(
             database,
             Sql,
-            parameters => parameters.Add(new NpgsqlParameter<int>("limit", limit)),
+            parameters => parameters.AddWithValue("limit", limit),
             cancellationToken
         );
         return await hot.Command.ExecuteNonQueryAsync(cancellationToken);

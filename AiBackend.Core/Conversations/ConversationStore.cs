@@ -49,7 +49,7 @@ public sealed class ConversationStore(NpgsqlDataSource database)
     private const string DeleteSql = "DELETE FROM conversations WHERE id = @id AND tenant_id = @tenant_id RETURNING id";
 
     /// <summary>Most of what a page of messages has, in tokens of four bytes each: 4 MiB. One message is always on it.</summary>
-    internal const int PageTokens = 1_048_576;
+    private const int PageTokens = 1_048_576;
 
     // Sizes first, so that nothing is read that has no room on the page.
     private const string MessagesSql = $"""

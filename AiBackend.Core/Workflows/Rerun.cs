@@ -40,7 +40,7 @@ public static class Rerun
             .Select(step => step.Name!)
             .Where(name => !again.Contains(name) && !values.Contains(name))
             .ToHashSet(StringComparer.Ordinal);
-        // What was skipped is skipped again, or its successors are done again in the order of their own.
+        // Each that goes may take along what was made of it. A step that was skipped gave nothing that could have changed.
         while (kept.RemoveWhere(name => !Needs(name).All(IsThere)) > 0) { }
 
         return [.. kept.Order(StringComparer.Ordinal)];

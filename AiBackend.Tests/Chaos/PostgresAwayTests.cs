@@ -53,7 +53,7 @@ public sealed class PostgresAwayTests(PostgresServer postgres) : IAsyncLifetime
         using var page = await _api.Client(null).GetAsync("/problems/storage-unavailable", TestRun.Cancel);
         Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.OK), (mistyped.StatusCode, page.StatusCode));
         Assert.True(longest < TimeSpan.FromSeconds(10), $"/health/live took {longest}.");
-        // The quicker half of the half: this machine does other things beside, and a wait for Postgres would show in every one.
+        // The quickest quarter: this machine does other things beside, and a wait for Postgres would show in every one.
         Assert.True(waits.Order().ElementAt(waits.Count / 4) < TimeSpan.FromMilliseconds(100), string.Join(' ', waits));
         _api.Log.AssertCalm(since);
 

@@ -99,7 +99,7 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
         using (var running = await Core.ClaimAsync(job))
         {
             await Compactions.DeleteSpentAsync(TestRun.Cancel);
-            Assert.Equal((1, JobStatus.Cancelled), (await Asked(job), await Core.StatusAsync(waiting)));
+            Assert.Equal((1, JobStatus.Cancelled), (await AskedAsync(), await Core.StatusAsync(waiting)));
             Assert.True(await running.EndAsync(AttemptEnd.Succeeded("poison")));
         }
 
@@ -115,7 +115,7 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
         // What was read before the deletion is not what would be summarised now.
         Assert.False(await BeginAsync(talk, Guid.CreateVersion7(), messages));
 
-        Task<int> Asked(Guid id) => Core.ScalarAsync<int>($"SELECT count(*) FROM jobs WHERE id = '{id}' AND cancel_requested");
+        Task<int> AskedAsync() => Core.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE id = @id AND cancel_requested", job);
     }
 
     [Fact]

@@ -128,7 +128,8 @@ public sealed class ToolCrashTests(PostgresServer postgres, RedisServer redis, S
                     Tool: job.Value.Name,
                     Status: await Core.StatusAsync(job.Key),
                     Why: await Core.ScalarAsync<string>(
-                        $"SELECT coalesce(error_code || ': ' || error_message, '') FROM jobs WHERE id = '{job.Key}'"
+                        "SELECT coalesce(error_code || ': ' || error_message, '') FROM jobs WHERE id = @id",
+                        job.Key
                     )
                 )
             )
