@@ -123,9 +123,8 @@ public sealed partial class BatchTests
         await Eventually.TrueAsync(
             async _ =>
                 deletion.IsCompleted
-                || await ScalarAsync(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-                ) > 0,
+                || await ScalarAsync($"SELECT count(*) FROM pg_stat_activity WHERE {connection.ProcessID} = ANY (pg_blocking_pids(pid))")
+                    > 0,
             "the deletion waits"
         );
         await transaction.CommitAsync(TestRun.Cancel);
@@ -198,12 +197,12 @@ public sealed partial class BatchTests
         hold.Parameters.AddWithValue("id", GuidOf(id));
         await hold.ExecuteNonQueryAsync(TestRun.Cancel);
         await AnswerAsync(job, "An answer.");
-        const string Blocked = """
+        var waiting = $"""
             SELECT pid::bigint * 1000000 + (extract(epoch FROM query_start) * 1000)::bigint % 1000000
-              FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() UNION ALL SELECT 0 LIMIT 1
+              FROM pg_stat_activity WHERE {connection.ProcessID} = ANY (pg_blocking_pids(pid)) UNION ALL SELECT 0 LIMIT 1
             """;
         var blocked = await Eventually.GetAsync(
-            _ => ScalarAsync(Blocked),
+            _ => ScalarAsync(waiting),
             found => found != 0,
             "the answers of the first one wait for room"
         );
@@ -211,7 +210,7 @@ public sealed partial class BatchTests
         var other = await CreateAsync(await TenantAsync(), Line("1"));
         await JobsAsync(other, 1);
 
-        Assert.Equal(blocked, await ScalarAsync(Blocked));
+        Assert.Equal(blocked, await ScalarAsync(waiting));
         await transaction.RollbackAsync(TestRun.Cancel);
         await UntilAsync(http, id, "completed");
     }
