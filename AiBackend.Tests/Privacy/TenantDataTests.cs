@@ -95,8 +95,10 @@ public sealed class TenantDataTests(ApiServer api) : IClassFixture<ApiServer>
             SELECT gen_random_uuid(), t, 'batch', f.name, now() - f.age, now(), now() + interval '27 days'
               FROM unnest(ARRAY['{bad}', '{good}']::uuid[]) t
              CROSS JOIN (VALUES ('old', interval '4 days'), ('read', interval '4 days'), ('new', interval '2 days')) f (name, age);
-            INSERT INTO batches (id, tenant_id, key_id, endpoint, input_file_id, status, window_ends_at, ended_at)
-            SELECT gen_random_uuid(), f.tenant_id, 'k', '/v1/responses', f.id, 3, now(), CASE f.name WHEN 'old' THEN now() - interval '4 days' WHEN 'new' THEN now() END
+            -- Held by another server, so that the one of this test leaves them as they are.
+            INSERT INTO batches (id, tenant_id, key_id, endpoint, input_file_id, status, window_ends_at, holder, held_until, ended_at)
+            SELECT gen_random_uuid(), f.tenant_id, 'k', '/v1/responses', f.id, 3, now(), gen_random_uuid(), now() + interval '1 hour',
+                   CASE f.name WHEN 'old' THEN now() - interval '4 days' WHEN 'new' THEN now() END
               FROM files f WHERE f.tenant_id IN ('{bad}', '{good}')
             """,
             Guid.Empty
