@@ -50,6 +50,7 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(WorkflowList))]
 [JsonSerializable(typeof(RunWorkflowRequest))]
 [JsonSerializable(typeof(WorkflowRerun))]
+[JsonSerializable(typeof(RunLimits))]
 [JsonSerializable(typeof(RunSteps))]
 [JsonSerializable(typeof(WorkflowEvent))]
 [JsonSerializable(typeof(JobContext))]

@@ -49,12 +49,21 @@ internal sealed class DecideReview(ReviewReads reads, AnswerWait answers, Output
         var answer = request?.Continue == true ? WaitAnswer.Continued : WaitAnswer.Rejected;
         refusal ??=
             ReviewAddress.RefuseDecision(review, context.User.GetCaller().KeyId, request!.Version)
+            ?? RefuseContinue(review, answer)
             ?? await DecideAsync(context, review, new(answer) { Words = new ReviewWords(request.Comment, null).ToColumn() });
         if (refusal is not null)
         {
             await context.RefuseAsync(refusal);
         }
     }
+
+    private static Refusal? RefuseContinue(Review review, WaitAnswer answer) =>
+        answer == WaitAnswer.Continued && review.Reason == ReviewReasons.Step
+            ? ProblemTypes.InvalidValue.At(
+                "continue",
+                "continue is true, and a workflow's step asks, which has nobody who could make the value anew. Change the value and approve it, or reject it."
+            )
+            : null;
 
     private static Refusal? Check(ApproveReviewRequest request)
     {

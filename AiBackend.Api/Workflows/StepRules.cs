@@ -5,6 +5,7 @@ using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
+using AiBackend.Core.Tools;
 
 namespace AiBackend.Api.Workflows;
 
@@ -22,7 +23,8 @@ internal static class StepRules
                 (step, place) = (step.Step!, place + "step.");
             }
 
-            if (step.Type == StepTypes.Chat && CheckChat(step, place, errors) is { } refusal)
+            CheckJob(step, place, errors);
+            if (((step.Type == StepTypes.Chat ? CheckChat(step, place, errors) : null) ?? CheckSchema(step, place)) is { } refusal)
             {
                 return refusal;
             }
@@ -39,9 +41,18 @@ internal static class StepRules
             .SelectMany(step => JudgesOf(step).Prepend(step.Model ?? ProviderCatalog.DefaultRoute))
             .Distinct(StringComparer.Ordinal);
 
+    /// <summary>Every tool that a run may call.</summary>
+    public static IReadOnlyList<string> ToolsOf(WorkflowDefinition definition) =>
+        [
+            .. definition
+                .Steps!.Select(step => step.Step ?? step)
+                .SelectMany(step => step.Tool is { } tool ? [tool] : step.Tools ?? [])
+                .Distinct(StringComparer.Ordinal),
+        ];
+
     private static IEnumerable<string> JudgesOf(WorkflowStep step) => new JobTerms { Contract = step.Contract }.Judges;
 
-    private static Refusal? CheckChat(WorkflowStep step, string place, FieldErrors errors)
+    private static void CheckJob(WorkflowStep step, string place, FieldErrors errors)
     {
         if (step.Priority is { } priority && !JobTraitNames.TryParsePriority(priority, out _))
         {
@@ -52,6 +63,11 @@ internal static class StepRules
         }
 
         errors.CheckRange(place + "max_attempts", step.MaxAttempts, 1, 20);
+        errors.CheckRange(place + "max_tool_calls", step.MaxToolCalls, 1, ToolsOptions.MostCalls);
+    }
+
+    private static Refusal? CheckChat(WorkflowStep step, string place, FieldErrors errors)
+    {
         errors.CheckText(place + "model", step.Model, 128);
         if (step.Retrieve is { } query)
         {
@@ -63,12 +79,13 @@ internal static class StepRules
             Messages = step.Messages,
             MaxOutputTokens = step.MaxOutputTokens,
             Temperature = step.Temperature,
+            Tools = step.Tools?.Select(name => new OfferedTool { Registered = name }).ToList(),
         };
-        return ChatRules.Check(chat, errors, place)
-            ?? (
-                step.Contract is { Schema: { ValueKind: System.Text.Json.JsonValueKind.Object } schema }
-                    ? ForbiddenMembers.Find(schema, place + "contract.schema")
-                    : null
-            );
+        return ChatRules.Check(chat, errors, place);
     }
+
+    private static Refusal? CheckSchema(WorkflowStep step, string place) =>
+        step.Contract is { Schema: { ValueKind: System.Text.Json.JsonValueKind.Object } schema }
+            ? ForbiddenMembers.Find(schema, place + "contract.schema")
+            : null;
 }

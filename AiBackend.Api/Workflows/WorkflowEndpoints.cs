@@ -15,7 +15,12 @@ internal static class WorkflowEndpoints
     private static readonly DescribedParameter[] OfRun = [Path("id", "The run's job.")];
 
     public static void AddWorkflowRequests(this IHostApplicationBuilder builder) =>
-        builder.Services.AddWorkflows().AddSingleton<WorkflowRequests>().AddSingleton<RunRequests>().AddSingleton<RerunSource>();
+        builder
+            .Services.AddWorkflows()
+            .AddSingleton<WorkflowRequests>()
+            .AddSingleton<StartRun>()
+            .AddSingleton<RunRequests>()
+            .AddSingleton<RerunSource>();
 
     public static void MapWorkflows(this IEndpointRouteBuilder app)
     {
@@ -61,18 +66,18 @@ internal static class WorkflowEndpoints
             .RequireAuthorization(Policies.WriteWorkflows)
             .Describe("DeleteWorkflow", "Delete a workflow", "Every version. Runs go on.", OfWorkflow, ProblemTypes.WorkflowNotFound)
             .Means(StatusCodes.Status204NoContent, "It is gone.");
-        group.MapRun(requests);
+        group.MapRun(app.ServiceProvider.GetRequiredService<StartRun>());
         app.MapSteps();
     }
 
-    private static void MapRun(this IEndpointRouteBuilder group, WorkflowRequests requests) =>
+    private static void MapRun(this IEndpointRouteBuilder group, StartRun start) =>
         group
-            .MapPost("/{name}/runs", requests.RunAsync)
+            .MapPost("/{name}/runs", start.RunAsync)
             .RequireAuthorization(Policies.WriteJobs)
             .Describe(
                 "RunWorkflow",
                 "Run a workflow",
-                "Answers as soon as the run is durable: a job of the type `workflow`, whose steps are jobs of their own. With `rerun` it goes on from an earlier run.",
+                "Answers as soon as the run is durable: a job of the type `workflow`, whose steps are jobs of their own. With `rerun` it goes on from an earlier run; `limits` bound what all its steps may use together.",
                 [
                     .. OfWorkflow,
                     Header("Idempotency-Key", "As of a job."),

@@ -1,31 +1,18 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using AiBackend.Api.Auth;
-using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
-using AiBackend.ApiContracts.Contracts;
-using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
-using AiBackend.Core.Contracts;
-using AiBackend.Core.Jobs;
 using AiBackend.Core.Texts;
 using AiBackend.Core.Workflows;
 using Npgsql;
 
 namespace AiBackend.Api.Workflows;
 
-/// <summary><c>/api/v1/workflows</c>: what runs do, and runs.</summary>
-internal sealed class WorkflowRequests(
-    WorkflowStore store,
-    WorkflowBounds bounds,
-    OutputContracts contracts,
-    JobRequestRules rules,
-    RerunSource reruns,
-    SubmitJob submit
-)
+/// <summary><c>/api/v1/workflows</c>: what runs do.</summary>
+internal sealed class WorkflowRequests(WorkflowStore store, WorkflowBounds bounds)
 {
     private const int MaxPage = 200;
     private const int UsualPage = 100;
@@ -109,107 +96,6 @@ internal sealed class WorkflowRequests(
         await context.RefuseAsync(refusal ?? Unknown(context));
     }
 
-    public async Task RunAsync(HttpContext context)
-    {
-        var refusal = SubmitHeaders.Check(context.Request, out var key);
-        var (unreadable, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.RunWorkflowRequest);
-        refusal ??= unreadable;
-        if (refusal is null)
-        {
-            var (run, noRun) = await FindRunAsync(context, request);
-            refusal =
-                TryDraft(context, run, request, key, out var draft)
-                // A repeat of what was accepted then is answered as then, whatever became of the workflow.
-                ?? await submit.AcceptAsync(context, draft, noRun ?? await RefuseNowAsync(context, run!));
-        }
-
-        if (refusal is not null)
-        {
-            await context.RefuseAsync(refusal);
-        }
-    }
-
-    /// <returns>What is to be run, or why there is nothing.</returns>
-    private async Task<(RunInput? Run, Refusal? Refusal)> FindRunAsync(HttpContext context, RunWorkflowRequest request)
-    {
-        if (request.Rerun is not null)
-        {
-            return await reruns.FindAsync(context.GetTenantId(), NameOf(context), request, context.RequestAborted);
-        }
-
-        return await store.FindAsync(context.GetTenantId(), NameOf(context), request.Version, context.RequestAborted) is { } workflow
-            ? (
-                new RunInput
-                {
-                    Workflow = workflow.Name,
-                    Version = workflow.Version,
-                    Definition = workflow.Definition,
-                    Input = request.Input,
-                },
-                null
-            )
-            : (null, Unknown(context, request.Version ?? 0));
-    }
-
-    /// <returns>Why there cannot be such a run now, or null.</returns>
-    private async ValueTask<Refusal?> RefuseNowAsync(HttpContext context, RunInput run)
-    {
-        if (CheckInput(run.Definition, run.Input) is { } misfit)
-        {
-            return misfit;
-        }
-
-        foreach (var model in StepRules.ModelsOf(run.Definition))
-        {
-            if (
-                (
-                    JobRequestRules.RefuseModelOf(context.User.GetCaller(), model)
-                    ?? await rules.RefuseUnknownAsync(model, context.RequestAborted)
-                ) is
-                { } noModel
-            )
-            {
-                return noModel;
-            }
-        }
-
-        return null;
-    }
-
-    /// <param name="context">The request.</param>
-    /// <param name="run">What is to be run; null when there is nothing, and then there will be no run, unless there was one.</param>
-    /// <param name="request">The body.</param>
-    /// <param name="key">The caller's key for it.</param>
-    /// <param name="draft">Set when nothing is refused.</param>
-    /// <returns>What is wrong with the request whenever it comes, or null.</returns>
-    private Refusal? TryDraft(HttpContext context, RunInput? run, RunWorkflowRequest request, string? key, out JobDraft draft)
-    {
-        var input = request.Input is { } given ? JsonSerializer.Serialize(given, WireJson.Default.JsonElement) : null;
-        var rerun = request.Rerun is { } asked ? "\0" + JsonSerializer.Serialize(asked, WireJson.Default.WorkflowRerun) : "";
-        var refusal = rules.TryDraftRun(
-            new SubmitJobRequest
-            {
-                // Whoever may not ask for it any more when the run begins has no steps either.
-                Model = run is null ? null : StepRules.ModelsOf(run.Definition).FirstOrDefault(),
-                Feature = request.Feature,
-                Priority = request.Priority,
-                Deadline = request.Deadline,
-                User = request.User,
-                Metadata = request.Metadata,
-                Webhook = request.Webhook,
-            },
-            run is null
-                ? new StoredInput("{}", null)
-                : new StoredInput(run.ToJson(), FormattableString.Invariant($"{run.Workflow} v{run.Version}")),
-            FormattableString.Invariant($"{NameOf(context)}\0{request.Version}\0{input}{rerun}"),
-            context.User.GetCaller(),
-            IdempotencyKey.At(context.Request.Path.Value!, key),
-            out draft
-        );
-        draft = refusal is null ? draft with { ReplayOf = run?.TakenOver?.Run } : draft;
-        return refusal;
-    }
-
     private Refusal? Check(WorkflowDefinition definition)
     {
         var errors = new FieldErrors();
@@ -228,38 +114,11 @@ internal sealed class WorkflowRequests(
         return errors.ToRefusal() ?? StepRules.Check(definition);
     }
 
-    private Refusal? CheckInput(WorkflowDefinition definition, JsonElement? input)
-    {
-        if (input is { } value && StepValues.FaultOf(JsonMarshal.GetRawUtf8Value(value)) is { } fault)
-        {
-            return ProblemTypes.InvalidValue.At("input", $"input cannot be what steps take. {fault}");
-        }
-
-        if (definition.Input is not { ValueKind: not JsonValueKind.Null } schema)
-        {
-            return null;
-        }
-
-        var given = input?.GetRawText() ?? "null";
-        var found = contracts.Check(new OutputContract { Schema = schema, OnViolation = ContractPolicies.Fail }, given, null, "");
-        if (found.IsValid)
-        {
-            return null;
-        }
-
-        var errors = new FieldErrors();
-        foreach (var violation in found.Check.Violations)
-        {
-            errors.Add($"input{violation.Path}", violation.Message);
-        }
-
-        return errors.ToRefusal();
-    }
-
     private static Task AnswerAsync(HttpContext context, Refusal? refusal, Workflow? workflow, int status) =>
         refusal is null ? JsonAnswer.WriteAsync(context, status, workflow!, WireJson.Default.Workflow) : context.RefuseAsync(refusal);
 
-    private static Refusal Unknown(HttpContext context, int version = 0) =>
+    /// <summary>There is no such workflow, or no such version of it.</summary>
+    public static Refusal Unknown(HttpContext context, int version = 0) =>
         ProblemTypes.WorkflowNotFound.With(
             version == 0
                 ? $"There is no workflow {Quoted.Of(NameOf(context))}. GET /api/v1/workflows lists them."
@@ -273,5 +132,6 @@ internal sealed class WorkflowRequests(
             )
         );
 
-    private static string NameOf(HttpContext context) => (string)context.Request.RouteValues["name"]!;
+    /// <summary>The workflow that the address names.</summary>
+    public static string NameOf(HttpContext context) => (string)context.Request.RouteValues["name"]!;
 }

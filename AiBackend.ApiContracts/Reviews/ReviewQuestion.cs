@@ -14,6 +14,10 @@ public sealed record ReviewQuestion(string Reason)
     /// <summary>For <c>tool_approval</c> and <c>outcome_unknown</c>: the calls, with the exact arguments. Such a review proposes no result: the job goes on, or fails.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<ToolQuestion>? Calls { get; init; }
+
+    /// <summary>For <c>step</c>: what the workflow asks.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Text { get; init; }
 }
 
 /// <summary>Reasons of reviews.</summary>
@@ -27,6 +31,9 @@ public static class ReviewReasons
 
     /// <summary>A call was sent, and nobody knows whether it took effect. To continue tells the model what the reviewer found.</summary>
     public const string OutcomeUnknown = "outcome_unknown";
+
+    /// <summary>A step of a workflow asks whether a value is right. Nobody can make it anew: it is approved, perhaps changed, or refused.</summary>
+    public const string Step = "step";
 }
 
 /// <summary>A call that a person has to decide about.</summary>

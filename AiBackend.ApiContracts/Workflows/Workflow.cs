@@ -36,6 +36,9 @@ public sealed record RunWorkflowRequest
     /// <summary>Goes on from an earlier run instead of beginning anew.</summary>
     public WorkflowRerun? Rerun { get; init; }
 
+    /// <summary>What all its steps may use together; of the workflow's own limits and these the lower ones hold.</summary>
+    public RunLimits? Limits { get; init; }
+
     /// <summary>As of a job; its steps inherit it.</summary>
     public string? Feature { get; init; }
 

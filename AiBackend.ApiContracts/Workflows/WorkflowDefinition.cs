@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Knowledge;
+using AiBackend.ApiContracts.Reviews;
 
 namespace AiBackend.ApiContracts.Workflows;
 
@@ -23,6 +24,10 @@ public sealed record WorkflowDefinition
     /// <summary>What a run gives, with placeholders; what its last step gave when it is left out.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public JsonElement? Output { get; init; }
+
+    /// <summary>What all steps of a run may use together, unless the run says less; null is no limit.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RunLimits? Limits { get; init; }
 }
 
 /// <summary>One step. Which other members it takes depends on <see cref="Type"/>.</summary>
@@ -47,7 +52,7 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public StepCondition? When { get; init; }
 
-    /// <summary><c>fail</c>: the run fails with the step; <c>skip</c>: it goes on, and ends as partially completed. <c>fail</c> when it is left out. For <c>chat</c> and <c>map</c>, where it holds for each item.</summary>
+    /// <summary><c>fail</c>: the run fails with the step; <c>skip</c>: it goes on, and ends as partially completed. <c>fail</c> when it is left out. For steps that are jobs, and for <c>map</c>, where it holds for each item.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? OnFailure { get; init; }
 
@@ -59,7 +64,7 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Model { get; init; }
 
-    /// <summary>For <c>chat</c>: as of a job. With one, the step gives the JSON value; without, the text.</summary>
+    /// <summary>For <c>chat</c>: as of a job. With one, the step gives the JSON value; without, the text. For <c>review</c>: what the value must be when a person has changed it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public OutputContract? Contract { get; init; }
 
@@ -67,11 +72,19 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public KnowledgeQuery? Retrieve { get; init; }
 
-    /// <summary>For <c>chat</c>: as of a job; the run's own when it is left out.</summary>
+    /// <summary>For <c>chat</c>: registered tools that the model may call, in the version that is the newest when the run begins.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Tools { get; init; }
+
+    /// <summary>For <c>chat</c>: as of a job.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? MaxToolCalls { get; init; }
+
+    /// <summary>For <c>chat</c> and <c>tool</c>: as of a job; the run's own when it is left out.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Priority { get; init; }
 
-    /// <summary>For <c>chat</c>: as of a job.</summary>
+    /// <summary>For <c>chat</c> and <c>tool</c>: as of a job. Of tools only those that read are called again after a failure.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? MaxAttempts { get; init; }
 
@@ -83,7 +96,23 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? Temperature { get; init; }
 
-    /// <summary>For <c>transform</c>: any JSON, with placeholders in its texts.</summary>
+    /// <summary>For <c>tool</c>: the registered tool, in the version that is the newest when the run begins. The step gives its result: as JSON if it is, as text if not.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Tool { get; init; }
+
+    /// <summary>For <c>tool</c>: an object with the tool's parameters, with placeholders in its texts; none when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Arguments { get; init; }
+
+    /// <summary>For <c>review</c>: what a person is asked, with placeholders; up to 2 000 characters with its values put in.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Question { get; init; }
+
+    /// <summary>For <c>review</c>: how long a person may take, and what happens then; as the installation says when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ContractReview? Review { get; init; }
+
+    /// <summary>For <c>transform</c>: any JSON, with placeholders in its texts. For <c>review</c>: the same; what a person approves, perhaps changed, is what the step gives.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public JsonElement? Value { get; init; }
 
@@ -95,7 +124,7 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Concurrency { get; init; }
 
-    /// <summary>For <c>map</c>: what is done for each item: a step of the type <c>chat</c>, without a name.</summary>
+    /// <summary>For <c>map</c>: what is done for each item: a step of the type <c>chat</c>, <c>tool</c> or <c>review</c>, without a name.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public WorkflowStep? Step { get; init; }
 
@@ -122,8 +151,17 @@ public static class StepTypes
     /// <summary>Waits until somebody posts an event with the step's name; gives its data.</summary>
     public const string Event = "event";
 
+    /// <summary>A call of a registered tool, by a job of its own, with the same guards as if a model had asked for it.</summary>
+    public const string Tool = "tool";
+
+    /// <summary>Waits until a person has approved a value; fails when it is refused.</summary>
+    public const string Review = "review";
+
     /// <summary>Every type.</summary>
-    public static IReadOnlyList<string> All { get; } = [Chat, Transform, Map, Timer, Event];
+    public static IReadOnlyList<string> All { get; } = [Chat, Tool, Transform, Map, Timer, Event, Review];
+
+    /// <summary>Those whose steps are jobs.</summary>
+    public static IReadOnlyList<string> OfJobs { get; } = [Chat, Tool, Review];
 }
 
 /// <summary>Compares a value. Exactly one of the members besides the value is given.</summary>
@@ -147,4 +185,16 @@ public sealed record StepCondition
     /// <summary>It is a number above this.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public decimal? Above { get; init; }
+}
+
+/// <summary>What all calls of models that a run's steps make may use together. A call that would go beyond is not made, and its step fails.</summary>
+public sealed record RunLimits
+{
+    /// <summary>US dollars, above 0 up to 1 000 000, counted as it is reserved before each call and settled after it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public decimal? MaxCostUsd { get; init; }
+
+    /// <summary>Tokens of input and output, 1 to 1 000 000 000, counted likewise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? MaxTokens { get; init; }
 }

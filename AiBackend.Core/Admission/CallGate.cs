@@ -93,7 +93,8 @@ internal sealed class CallGate(
     private static CallEntry.Unpaid? Refusal(Reserved answer) =>
         answer.BlockedBy == Reserved.LeaseIsOver
             ? throw new OperationCanceledException("The work has passed on to another owner; this call is not made.")
-        : answer.BlockedBy is CallEntry.Unpaid.MaxCost || answer.BlockedBy.StartsWith("budget:", StringComparison.Ordinal)
+        : answer.BlockedBy is CallEntry.Unpaid.MaxCost or CallEntry.Unpaid.RunCost or CallEntry.Unpaid.RunTokens
+        || answer.BlockedBy.StartsWith("budget:", StringComparison.Ordinal)
             ? new CallEntry.Unpaid(answer.BlockedBy, answer.Delay)
         : null;
 

@@ -14,7 +14,8 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
     private const string ReserveSql = """
         SELECT n, call_state, slot, delay_ms, blocked_by
           FROM admit_calls(@window_ms, @deployment, @provider, @model, @job_id, @epoch, @call, @level, @has_turn, @input, @output, @max_requests,
-                           @max_input, @max_output, @max_tokens, @max_calls, @tenant_id, @key_id, @feature, @end_user, @price_version, @amount, @max_cost)
+                           @max_input, @max_output, @max_tokens, @max_calls, @tenant_id, @key_id, @feature, @end_user, @price_version, @amount, @max_cost,
+                           @run_id, @run_cost, @run_tokens)
         """;
 
     // A repeat after a lost reply finds it sent, by nobody but us.
@@ -134,6 +135,9 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         Column("price_version", NpgsqlDbType.Integer, call => call.Price?.Version);
         Column("amount", NpgsqlDbType.Numeric, call => call.Amount);
         Column("max_cost", NpgsqlDbType.Numeric, call => call.Caller.Payer?.MaxCostUsd);
+        Column("run_id", NpgsqlDbType.Uuid, call => call.Caller.Payer?.Run?.Id);
+        Column("run_cost", NpgsqlDbType.Numeric, call => call.Caller.Payer?.Run?.MaxCostUsd);
+        Column("run_tokens", NpgsqlDbType.Bigint, call => call.Caller.Payer?.Run?.MaxTokens);
         parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
     }
 

@@ -24,7 +24,7 @@ internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller,
 /// <summary>How a reservation was answered.</summary>
 /// <param name="Slot">Where the call is counted; null when its deployment has no limits, or it was refused.</param>
 /// <param name="State">How it stands in the ledger; null when it was refused.</param>
-/// <param name="BlockedBy">What is in the way: a limit, <c>budget:…</c>, <c>max_cost</c>, or <see cref="LeaseIsOver"/>.</param>
+/// <param name="BlockedBy">What is in the way: a limit, <c>budget:…</c>, <c>max_cost</c>, a limit of the run, or <see cref="LeaseIsOver"/>.</param>
 /// <param name="Delay">When to come back.</param>
 internal readonly record struct Reserved(long? Slot, CallState? State, string BlockedBy, TimeSpan Delay)
 {

@@ -94,7 +94,8 @@ public sealed class OutputContracts
         };
     }
 
-    private static void RefuseReview(ContractReview? review, Action<string, string> report)
+    /// <summary>Says what is wrong with how long a person may take, and what happens then.</summary>
+    public static void RefuseReview(ContractReview? review, Action<string, string> report)
     {
         if (review?.TimeoutSeconds is < 1 or > MostReviewSeconds)
         {

@@ -116,7 +116,10 @@ public sealed record JobDraft
 public static class JobSchema
 {
     /// <summary>The newest that this build reads and writes; older versions are read through upcasters.</summary>
-    public const short Version = 3;
+    public const short Version = 4;
+
+    /// <summary>Steps of workflows that are no chats, and limits that a run shares.</summary>
+    public const short Steps = 4;
 
     /// <summary>Jobs with terms, see <see cref="JobTerms"/>.</summary>
     public const short Terms = 3;

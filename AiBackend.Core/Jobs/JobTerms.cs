@@ -24,6 +24,9 @@ public sealed record JobTerms
     /// <summary>Registered tools that its model may call; null is none.</summary>
     public ToolTerms? Tools { get; init; }
 
+    /// <summary>The run that it is a step of, where that has limits; null is none.</summary>
+    public RunTerms? Run { get; init; }
+
     /// <summary>Whether an answer may be replaced by another one after it was streamed, without a failure.</summary>
     [JsonIgnore]
     public bool MayAnswerAnew => Contract is not null || Tools is not null;
@@ -51,6 +54,12 @@ public sealed record JobTerms
 /// <param name="Pinned">Which, in the version of its acceptance.</param>
 /// <param name="MaxCalls">How many calls it may make; null is the installation's limit.</param>
 public sealed record ToolTerms(IReadOnlyList<PinnedTool> Pinned, int? MaxCalls = null);
+
+/// <summary>What all steps of a run may use together.</summary>
+/// <param name="Id">The run.</param>
+/// <param name="MaxCostUsd">US dollars; null is no limit.</param>
+/// <param name="MaxTokens">Tokens of input and output; null is no limit.</param>
+public sealed record RunTerms(Guid Id, decimal? MaxCostUsd, long? MaxTokens);
 
 /// <summary>One version of a tool.</summary>
 /// <param name="Name">The tool.</param>

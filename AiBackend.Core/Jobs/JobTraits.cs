@@ -11,6 +11,12 @@ public enum JobType : short
 
     /// <summary>A run of a workflow: begins the jobs of its steps, and waits for them without a slot.</summary>
     Workflow = 3,
+
+    /// <summary>A step of a run that calls a registered tool.</summary>
+    Tool = 4,
+
+    /// <summary>A step of a run that asks a person about a value.</summary>
+    Review = 5,
 }
 
 /// <summary>How urgent a job is. The numbers are stored and sort: lower goes first.</summary>
@@ -67,6 +73,8 @@ public static class JobTraitNames
             JobType.Chat => "chat",
             JobType.Noop => "noop",
             JobType.Workflow => "workflow",
+            JobType.Tool => "tool",
+            JobType.Review => "review",
             _ => "unknown",
         };
 
@@ -92,6 +100,8 @@ public static class JobTraitNames
             "chat" => JobType.Chat,
             "noop" => JobType.Noop,
             "workflow" => JobType.Workflow,
+            "tool" => JobType.Tool,
+            "review" => JobType.Review,
             _ => default,
         };
         return type != default;

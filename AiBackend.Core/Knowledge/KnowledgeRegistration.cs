@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 
 namespace AiBackend.Core.Knowledge;
@@ -14,6 +15,6 @@ public static class KnowledgeRegistration
             .BindConfiguration(KnowledgeOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
-        builder.Services.AddSingleton<KnowledgeStore>();
+        builder.Services.TryAddSingleton<KnowledgeStore>();
     }
 }

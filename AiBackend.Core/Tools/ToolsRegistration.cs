@@ -1,5 +1,6 @@
 using AiBackend.Core.Egress;
 using AiBackend.Core.Jobs.Waits;
+using AiBackend.Core.Knowledge;
 using AiBackend.Core.Secrets;
 using AiBackend.Core.Tools.Calls;
 using AiBackend.Core.Tools.Code;
@@ -33,6 +34,7 @@ public static class ToolsRegistration
     private static void AddTools(this IHostApplicationBuilder builder)
     {
         builder.AddEgress();
+        builder.AddKnowledge();
         builder.Services.AddOptions<ToolsOptions>().BindConfiguration(ToolsOptions.SectionName).ValidateDataAnnotations().ValidateOnStart();
         var isDevelopment = builder.Environment.IsDevelopment();
         builder.Services.PostConfigure<ToolsOptions>(options =>
@@ -43,5 +45,6 @@ public static class ToolsRegistration
         builder.Services.TryAddSingleton<ToolSeal>();
         builder.Services.TryAddSingleton<CodeTools>();
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<ICodeTool, CurrentTime>());
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<ICodeTool, SearchKnowledge>());
     }
 }

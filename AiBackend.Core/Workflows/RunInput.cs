@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Jobs;
 
 namespace AiBackend.Core.Workflows;
 
@@ -18,6 +19,12 @@ public sealed record RunInput
 
     /// <summary>What the steps call <c>input</c>.</summary>
     public JsonElement? Input { get; init; }
+
+    /// <summary>The tools that its steps name, in the version of its acceptance; null when they name none.</summary>
+    public IReadOnlyList<PinnedTool>? Tools { get; init; }
+
+    /// <summary>What all its steps may use together; null is no limit.</summary>
+    public RunLimits? Limits { get; init; }
 
     /// <summary>What it goes on from; null begins anew.</summary>
     public TakenOver? TakenOver { get; init; }

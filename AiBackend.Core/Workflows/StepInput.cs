@@ -1,24 +1,43 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Jobs;
 using static System.FormattableString;
 
 namespace AiBackend.Core.Workflows;
 
-/// <summary>What a step asks its model, with values in place of placeholders.</summary>
-/// <param name="Chat">The chat.</param>
-/// <param name="Query">What is looked for in the tenant's texts; null leaves that to the chat.</param>
-public sealed record StepInput(ChatInput Chat, string? Query)
+/// <summary>What a step's job is given, with values in place of placeholders.</summary>
+/// <param name="Type">The kind of job.</param>
+/// <param name="Json">Its input.</param>
+/// <param name="Version">The oldest version of workers that understands it.</param>
+public sealed record StepInput(JobType Type, string Json, short Version)
 {
-    // As for whoever searches.
+    /// <summary>What is looked for in the tenant's texts; null leaves that to the chat.</summary>
+    public string? Query { get; init; }
+
+    /// <summary>What its result must be; null is as the step says.</summary>
+    public OutputContract? Contract { get; init; }
+
+    // As for whoever searches, and whoever reads.
     private const int MaxQuery = 2000;
 
-    /// <param name="step">A step of the type chat.</param>
+    /// <param name="step">A step whose work is a job.</param>
     /// <param name="values">What placeholders stand for.</param>
     /// <param name="fault">Why that is nothing one can ask, as a sentence; null when it is.</param>
     /// <returns>Null when there is a fault.</returns>
-    public static StepInput? Of(WorkflowStep step, WorkflowValues values, out string? fault)
+    public static StepInput? Of(WorkflowStep step, WorkflowValues values, out string? fault) =>
+        step.Type switch
+        {
+            StepTypes.Tool => OfTool(step, values, out fault),
+            StepTypes.Review => OfReview(step, values, out fault),
+            _ => OfChat(step, values, out fault),
+        };
+
+    private static StepInput? OfChat(WorkflowStep step, WorkflowValues values, out string? fault)
     {
         long room = StepValues.MaxBytes;
         var messages = new List<ChatMessageInput>();
@@ -43,22 +62,99 @@ public sealed record StepInput(ChatInput Chat, string? Query)
             messages.Add(message with { Content = content });
         }
 
-        long roomOfQuery = MaxQuery * 4;
-        var query = step.Retrieve?.Query is { } asked ? WorkflowTemplates.Text(asked, values, ref roomOfQuery) : null;
-        fault =
-            roomOfQuery < 0 || query?.Length > MaxQuery
-                ? Invariant($"retrieve.query has more than {MaxQuery} characters with its values put in. Take parts of them.")
-                : null;
+        var query = Short("retrieve.query", step.Retrieve?.Query, values, out fault);
         var chat = new ChatInput
         {
             Messages = messages,
             MaxOutputTokens = step.MaxOutputTokens,
             Temperature = step.Temperature,
+            Tools = step.Tools?.Select(name => new OfferedTool { Registered = name }).ToList(),
         };
         // Nothing is looked for by what has no words: the chat says it then.
-        return fault is null ? new StepInput(chat, string.IsNullOrWhiteSpace(query) ? null : query) : null;
+        return fault is null
+            ? new StepInput(JobType.Chat, JsonSerializer.Serialize(chat, WireJson.Default.ChatInput), JobSchema.Of(chat))
+            {
+                Query = string.IsNullOrWhiteSpace(query) ? null : query,
+            }
+            : null;
     }
 
-    /// <summary>The chat as it is stored.</summary>
-    public string ToJson() => JsonSerializer.Serialize(Chat, WireJson.Default.ChatInput);
+    private static StepInput? OfTool(WorkflowStep step, WorkflowValues values, out string? fault)
+    {
+        fault = null;
+        var arguments = step.Arguments is { } template ? WorkflowTemplates.Json(template, values, out fault) : StepValues.Read("{}");
+        return arguments is { } given ? new StepInput(JobType.Tool, new ToolStepInput(step.Tool!, given).ToJson(), JobSchema.Steps) : null;
+    }
+
+    private static StepInput? OfReview(WorkflowStep step, WorkflowValues values, out string? fault)
+    {
+        var question = Short("question", step.Question, values, out fault);
+        if (fault is not null || WorkflowTemplates.Json(step.Value!.Value, values, out fault) is not { } value)
+        {
+            return null;
+        }
+
+        if (value.ValueKind == JsonValueKind.String && string.IsNullOrWhiteSpace(value.GetString()))
+        {
+            fault = "value is empty, which nobody can approve. Skip the step with when.";
+            return null;
+        }
+
+        return new StepInput(JobType.Review, new ReviewStepInput(question!, value, step.Review).ToJson(), JobSchema.Steps)
+        {
+            // Whoever changes JSON gives JSON.
+            Contract =
+                step.Contract ?? (value.ValueKind == JsonValueKind.String ? null : new OutputContract { Schema = StepValues.Read("{}") }),
+        };
+    }
+
+    private static string? Short(string member, string? template, WorkflowValues values, out string? fault)
+    {
+        long room = MaxQuery * 4;
+        var text = template is null ? null : WorkflowTemplates.Text(template, values, ref room);
+        fault =
+            room < 0 || text?.Length > MaxQuery
+                ? Invariant($"{member} has more than {MaxQuery} characters with its values put in. Take parts of them.")
+                : null;
+        return text;
+    }
 }
+
+/// <summary>The input of a job that calls a tool.</summary>
+/// <param name="Tool">Which.</param>
+/// <param name="Arguments">What it is given.</param>
+public sealed record ToolStepInput(string Tool, JsonElement Arguments)
+{
+    /// <summary>As it is stored.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, StepInputJson.Default.ToolStepInput);
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    public static ToolStepInput Read(string json) => JsonSerializer.Deserialize(json, StepInputJson.Default.ToolStepInput)!;
+}
+
+/// <summary>The input of a job that asks a person.</summary>
+/// <param name="Question">What.</param>
+/// <param name="Value">What it is about.</param>
+/// <param name="Review">How long, and what happens then; null as the installation says.</param>
+public sealed record ReviewStepInput(string Question, JsonElement Value, ContractReview? Review)
+{
+    /// <summary>The value as text: what is approved is the job's output.</summary>
+    [JsonIgnore]
+    public string Proposal => Value.ValueKind == JsonValueKind.String ? Value.GetString()! : Value.GetRawText();
+
+    /// <summary>As it is stored.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, StepInputJson.Default.ReviewStepInput);
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    public static ReviewStepInput Read(string json) => JsonSerializer.Deserialize(json, StepInputJson.Default.ReviewStepInput)!;
+}
+
+/// <summary>Inputs of steps' jobs as they are stored; members that a newer version added are passed over.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
+[JsonSerializable(typeof(ToolStepInput))]
+[JsonSerializable(typeof(ReviewStepInput))]
+internal sealed partial class StepInputJson : JsonSerializerContext;

@@ -17,6 +17,8 @@ public static class StepReferences
             .. (step.Messages ?? []).SelectMany(message => WorkflowTemplates.Paths(message.Content)),
             .. WorkflowTemplates.Paths(step.Retrieve?.Query),
             .. step.Value is { } value ? WorkflowTemplates.Paths(value) : [],
+            .. step.Arguments is { } arguments ? WorkflowTemplates.Paths(arguments) : [],
+            .. WorkflowTemplates.Paths(step.Question),
             .. WorkflowTemplates.Paths(step.Over),
             .. WorkflowTemplates.Paths(step.When?.Value),
             .. step.Step is { } inner ? Paths(inner) : [],

@@ -25,8 +25,11 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
     public const int MaxLength = 256 * 1024;
 
     private const int MaxDescription = 500;
-    private const int MaxConcurrency = 50;
-    private const double LongestSeconds = 30 * 86400;
+    private const decimal MostCost = 1_000_000;
+    private const int CostDecimals = 9;
+    private const long MostTokens = 1_000_000_000;
+
+    private readonly StepBounds _steps = new(contracts);
 
     /// <param name="definition">What a caller sent.</param>
     /// <param name="report">Takes the place of each fault, and what is wrong there.</param>
@@ -48,6 +51,7 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
             );
         }
 
+        CheckLimits(definition.Limits, report);
         if (definition.Steps is not { Count: > 0 and <= MaxSteps } steps)
         {
             report("steps", FormattableString.Invariant($"has {definition.Steps?.Count ?? 0} steps; send 1 to {MaxSteps}."));
@@ -73,99 +77,28 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
                 report(place + ".name", $"is {name}, which another step has, too.");
             }
 
-            CheckStep(steps[i], place, (member, fault) => report($"{place}.{member}", fault));
+            _steps.Check(steps[i], (member, fault) => report($"{place}.{member}", fault));
         }
 
         CheckReferences(definition, steps, names, report);
     }
 
-    private void CheckStep(WorkflowStep step, string place, Action<string, string> report)
+    /// <summary>Of a workflow, or of one run.</summary>
+    public static void CheckLimits(RunLimits? limits, Action<string, string> report)
     {
-        if (!StepTypes.All.Contains(step.Type, StringComparer.Ordinal))
+        if (limits?.MaxCostUsd is { } cost && (cost is <= 0 or > MostCost || decimal.Round(cost, CostDecimals) != cost))
         {
-            report("type", $"must be one of {string.Join(", ", StepTypes.All)}.");
-            return;
+            report(
+                "limits.max_cost_usd",
+                FormattableString.Invariant(
+                    $"is {cost}; it must be above 0, at most {MostCost} US dollars, with at most {CostDecimals} decimals."
+                )
+            );
         }
 
-        if (
-            step.OnFailure is not (null or "fail" or "skip")
-            || (step.OnFailure is not null && step.Type is not (StepTypes.Chat or StepTypes.Map))
-        )
+        if (limits?.MaxTokens is < 1 or > MostTokens)
         {
-            report("on_failure", "must be fail or skip, and is for the types chat and map.");
-        }
-
-        foreach (var member in Members(step).Where(member => member.IsGiven && !member.Of.Contains(step.Type, StringComparer.Ordinal)))
-        {
-            report(member.Name, $"is not for the type {step.Type}; leave it out.");
-        }
-
-        CheckCondition(step.When, report);
-        switch (step.Type)
-        {
-            case StepTypes.Chat:
-                CheckChat(step, report);
-                break;
-            case StepTypes.Transform when step.Value is null:
-                report("value", "is missing; it says what the step gives.");
-                break;
-            case StepTypes.Timer when step.Seconds is not (>= 0 and <= LongestSeconds):
-                report("seconds", FormattableString.Invariant($"must be from 0 to {LongestSeconds}."));
-                break;
-            case StepTypes.Event when step.Seconds is not (null or (> 0 and <= LongestSeconds)):
-                report("seconds", FormattableString.Invariant($"must be above 0, up to {LongestSeconds}."));
-                break;
-            case StepTypes.Map:
-                CheckMap(step, place, report);
-                break;
-        }
-    }
-
-    private void CheckChat(WorkflowStep step, Action<string, string> report)
-    {
-        if (step.Messages is not { Count: > 0 })
-        {
-            report("messages", "is missing; send what the model is asked.");
-        }
-
-        if (step.Contract is { } contract)
-        {
-            contracts.Refuse(contract, (place, fault) => report($"contract.{place}", fault));
-        }
-    }
-
-    private void CheckMap(WorkflowStep step, string place, Action<string, string> report)
-    {
-        if (step.Over is null || !WorkflowTemplates.IsOne(step.Over))
-        {
-            report("over", "must be one placeholder that stands for a list, such as {{input.documents}}.");
-        }
-
-        if (step.Concurrency is < 1 or > MaxConcurrency)
-        {
-            report("concurrency", FormattableString.Invariant($"must be from 1 to {MaxConcurrency}."));
-        }
-
-        if (step.Step is not { Type: StepTypes.Chat, Name: null, After: null, When: null, OnFailure: null } inner)
-        {
-            report("step", "must be a step of the type chat, without name, after, when and on_failure.");
-            return;
-        }
-
-        CheckStep(inner, place, (member, fault) => report($"step.{member}", fault));
-    }
-
-    private static void CheckCondition(StepCondition? condition, Action<string, string> report)
-    {
-        if (condition is null)
-        {
-            return;
-        }
-
-        var given = new object?[] { condition.Equal, condition.NotEqual, condition.In, condition.Above }.Count(each => each is not null);
-        if (condition.Value is null || !WorkflowTemplates.IsOne(condition.Value) || given != 1)
-        {
-            report("when", "must have a value, which is one placeholder, and one of equal, not_equal, in, above.");
+            report("limits.max_tokens", FormattableString.Invariant($"is {limits.MaxTokens}; it must be from 1 to {MostTokens}."));
         }
     }
 
@@ -220,23 +153,6 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
     private static bool IsKnown(string path, bool isMap) =>
         path.Split('.') is [var root, .. var rest]
         && (root is "input" || (root is "steps" && rest.Length > 0) || (isMap && root is "item" or "index"));
-
-    private static IEnumerable<(string Name, bool IsGiven, string[] Of)> Members(WorkflowStep step) =>
-        [
-            ("messages", step.Messages is not null, [StepTypes.Chat]),
-            ("model", step.Model is not null, [StepTypes.Chat]),
-            ("contract", step.Contract is not null, [StepTypes.Chat]),
-            ("retrieve", step.Retrieve is not null, [StepTypes.Chat]),
-            ("priority", step.Priority is not null, [StepTypes.Chat]),
-            ("max_attempts", step.MaxAttempts is not null, [StepTypes.Chat]),
-            ("max_output_tokens", step.MaxOutputTokens is not null, [StepTypes.Chat]),
-            ("temperature", step.Temperature is not null, [StepTypes.Chat]),
-            ("value", step.Value is not null, [StepTypes.Transform]),
-            ("over", step.Over is not null, [StepTypes.Map]),
-            ("concurrency", step.Concurrency is not null, [StepTypes.Map]),
-            ("step", step.Step is not null, [StepTypes.Map]),
-            ("seconds", step.Seconds is not null, [StepTypes.Timer, StepTypes.Event]),
-        ];
 
     [GeneratedRegex("^[a-z][a-z0-9_]{0,63}$", RegexOptions.None, 1000)]
     private static partial Regex StepName();

@@ -35,8 +35,8 @@ public sealed partial class FeatureEdgeTests
         ["Egress"] = ["Telemetry"],
         // Sends messages, whoever wrote them and whatever they are about.
         ["Webhooks"] = ["Audit", "Database", "Egress", "Secrets", "Telemetry", "Tenancy"],
-        // What models call: arguments are checked like answers, calls leave by the guard, and jobs wait for them.
-        ["Tools"] = [.. Ground, "Contracts", "Egress", "Jobs", "Secrets", "Texts"],
+        // What models call: arguments are checked like answers, calls leave by the guard, and jobs wait for them. One looks into the tenant's texts.
+        ["Tools"] = [.. Ground, "Contracts", "Egress", "Jobs", "Knowledge", "Secrets", "Texts"],
         // What is stored and nobody may read.
         ["Secrets"] = [],
         // What a job is depends on nobody who moves, shows or runs it.

@@ -20,6 +20,10 @@ public static class TestRun
     // Null: nowhere.
     private static string? VerdictFolder { get; } = Variable("AIBACKEND_VERDICTS");
 
+    /// <summary>Programs that tests start live for seconds: to compile again what is called often costs them more than it brings.</summary>
+    [System.Runtime.CompilerServices.ModuleInitializer]
+    internal static void StartProgramsQuickly() => Environment.SetEnvironmentVariable("DOTNET_TC_CallCounting", "0");
+
     /// <summary>Ends when the test is over or the run is aborted.</summary>
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 

@@ -1,3 +1,4 @@
+using AiBackend.Core.Admission;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Money;
@@ -173,5 +174,41 @@ public sealed class BudgetTests(PostgresServer postgres, RedisServer redis) : Co
 
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT sum(calls) FROM usage_days"));
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT count(*) FROM provider_calls"));
+    }
+
+    [Theory]
+    [InlineData(1.0, null, "run_cost")]
+    [InlineData(null, 1_000_000L, "run_tokens")]
+    public async Task I_6_of_64_calls_of_a_run_s_steps_at_once_exactly_ten_fit_its_limit(double? dollars, long? tokens, string inTheWay)
+    {
+        var run = new CallRun(Guid.CreateVersion7(), (decimal?)dollars, tokens);
+        var ledgers = Enumerable.Range(0, 4).Select(_ => Core.NewLedger()).ToList();
+        var calls = new List<Reservation>();
+        for (var i = 0; i < 64; i++)
+        {
+            calls.Add((await Core.SpenderAsync()).Call(0.10m).OfRun(run));
+        }
+
+        var answers = await Task.WhenAll(
+            calls.Select((call, i) => Task.Run(() => ledgers[i % ledgers.Count].ReserveAsync(call, TestRun.Cancel)))
+        );
+
+        Assert.Equal(10, answers.Count(answer => answer.State is not null));
+        Assert.Equal(54, answers.Count(answer => answer.State is null && answer.BlockedBy == inTheWay));
+        // Another run has its own, and what was not used comes back.
+        Assert.NotNull(
+            (await ledgers[0].ReserveAsync(calls[0].OfRun(run with { Id = Guid.CreateVersion7() }, call: 1), TestRun.Cancel)).State
+        );
+        var first = Array.FindIndex(answers, answer => answer.State is not null);
+        ledgers[0].Settle(calls[first].Used(0.01m));
+        await Eventually.TrueAsync(
+            async _ => (await ledgers[0].ReserveAsync(calls[first].OfRun(run, call: 2, usd: 0.09m), TestRun.Cancel)).State is not null,
+            "there is room again"
+        );
+        Assert.Equal(inTheWay, (await ledgers[0].ReserveAsync(calls[first].OfRun(run, call: 3, usd: 0.01m), TestRun.Cancel)).BlockedBy);
+        foreach (var ledger in ledgers)
+        {
+            await ledger.DisposeAsync();
+        }
     }
 }

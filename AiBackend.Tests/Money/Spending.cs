@@ -47,6 +47,14 @@ internal static class Spending
             Price
         );
 
+    /// <summary>The call, or another one of the same work, as part of a run.</summary>
+    public static Reservation OfRun(this Reservation reservation, CallRun run, int call = 0, decimal? usd = null) =>
+        reservation with
+        {
+            Caller = reservation.Caller with { Call = call, Payer = reservation.Caller.Payer! with { Run = run } },
+            Output = usd is { } dollars ? (long)(dollars * 1_000_000) : reservation.Output,
+        };
+
     public static Settlement Used(this Reservation call, decimal usd) =>
         Settlement.Of(call, default, new JobUsage(0, 0, (long)(usd * 1_000_000), null), isFree: false);
 

@@ -52,7 +52,7 @@ internal static class ApiTasks
         new(
             "workflow",
             "Do work in several steps",
-            "Each step is a job of its own, done once whoever dies; what it gave can be read as soon as it has ended."
+            "Each step is a job of its own, done once whoever dies; what it gave can be read as soon as it has ended. [More](workflows.md)."
         ),
         new(
             "review",

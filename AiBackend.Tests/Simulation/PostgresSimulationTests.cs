@@ -7,11 +7,11 @@ namespace AiBackend.Tests.Simulation;
 /// <summary>The same schedules against the SQL itself: the guards are there, not in memory.</summary>
 public sealed class PostgresSimulationTests(PostgresServer postgres, ITestOutputHelper output)
 {
-    private const int Seeds = 100;
+    private const int Seeds = 40;
     private const int Kills = 10_000;
 
     [Fact]
-    public async Task P_1_P_2_P_4_a_hundred_schedules_hold_on_Postgres_and_leave_the_same_history_as_in_memory()
+    public async Task P_1_P_2_P_4_forty_schedules_hold_on_Postgres_and_leave_the_same_history_as_in_memory()
     {
         await using var backend = await PostgresBackend.StartAsync(postgres);
         var (calls, clock) = (0, System.Diagnostics.Stopwatch.StartNew());

@@ -168,7 +168,7 @@ public sealed class WorkflowApiTests(ApiServer api) : WorkflowCalls(api)
     )]
     [InlineData(
         """{"steps":[{"name":"a","type":"map","over":"{{input}}","step":{"type":"timer","seconds":1}}]}""",
-        "steps[0].step must be a step of the type chat"
+        "steps[0].step must be a step of one of the types chat, tool, review"
     )]
     [InlineData("""{"steps":[{"name":"a","type":"chat","messages":[{"role":"user","content":""}]}]}""", "steps[0].messages[0]")]
     [InlineData(

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
@@ -227,16 +226,5 @@ public sealed class WorkflowRunTests(PostgresServer postgres, RedisServer redis,
     private async Task<CoreHost> StartAsync(TestDatabase database, object behaviour) =>
         await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, await simulator.ModelAsync(behaviour)));
 
-    private static JobDraft Run(string definition, string input) =>
-        CoreHost.Draft() with
-        {
-            Type = JobType.Workflow,
-            Input = new RunInput
-            {
-                Workflow = "w",
-                Version = 1,
-                Definition = JsonSerializer.Deserialize(definition, WireJson.Default.WorkflowDefinition)!,
-                Input = JsonDocument.Parse(input).RootElement,
-            }.ToJson(),
-        };
+    private static JobDraft Run(string definition, string input) => RunDraft.Of(definition, input);
 }

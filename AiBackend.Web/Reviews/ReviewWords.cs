@@ -22,9 +22,24 @@ internal static class ReviewWords
         reason switch
         {
             ReviewReasons.Contract => "Breaks its contract",
+            ReviewReasons.Step => "A workflow asks",
             "" => "Needs a decision",
             _ => char.ToUpperInvariant(reason[0]) + reason[1..].Replace('_', ' '),
         };
+
+    public static string Proposed(Review review) =>
+        review switch
+        {
+            { Reason: ReviewReasons.Step, Decision: null } => "Value to approve",
+            { Reason: ReviewReasons.Step } => "Value that was to be approved",
+            { Decision: null } => "Proposed result",
+            _ => "Result that was proposed",
+        };
+
+    public static string AboutCalls(string reason) =>
+        reason == ReviewReasons.ToolApproval
+            ? "The model asks for these calls of tools. Approve makes them."
+            : "These calls were sent, and nobody knows whether they took effect. Find out; the comment goes to the model.";
 
     public static string Then(string? onTimeout) =>
         onTimeout switch

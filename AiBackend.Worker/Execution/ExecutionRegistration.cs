@@ -76,6 +76,8 @@ internal static class ExecutionRegistration
             .AddSingleton<NoopAttempt>()
             .AddSingleton<StepJobs>()
             .AddSingleton<WorkflowAttempt>()
+            .AddSingleton<ToolAttempt>()
+            .AddSingleton<ReviewAttempt>()
             .AddSingleton<JobRunner>();
     }
 }

@@ -21,6 +21,8 @@ internal sealed class JobRunner(
     ChatAttempt chat,
     NoopAttempt noop,
     WorkflowAttempt workflow,
+    ToolAttempt tool,
+    ReviewAttempt review,
     JobMetrics metrics,
     TimeProvider clock,
     ILogger<JobRunner> logger
@@ -44,6 +46,8 @@ internal sealed class JobRunner(
                 {
                     JobType.Chat => await chat.RunAsync(running, graceOver),
                     JobType.Workflow => await workflow.RunAsync(running, graceOver),
+                    JobType.Tool => await tool.RunAsync(running, graceOver),
+                    JobType.Review => review.Run(running),
                     JobType.Noop => await noop.RunAsync(running, confirmedAt, graceOver),
                     _ => AttemptEnd.FailedForGood(
                         new("unknown_type", "caller_error", "This worker does not know the job's type; a newer one may.", Retryable: false)
@@ -79,7 +83,9 @@ internal sealed class JobRunner(
         }
 
         // A run asks no model itself, and each of its steps is looked at as the job that it is.
-        string?[] models = job.Type == JobType.Workflow ? [null] : [job.Model, .. JobTerms.Read(job.Terms).Judges];
+        string?[] models = job.Type is JobType.Workflow or JobType.Tool or JobType.Review
+            ? [null]
+            : [job.Model, .. JobTerms.Read(job.Terms).Judges];
         foreach (var model in models)
         {
             // None: the limit of every statement bounds it.

@@ -38,6 +38,7 @@ internal static class JobInputs
             JobType.Chat => TryReadChat(body, input, errors, out stored),
             JobType.Noop => TryReadNoop(body, input, out stored),
             JobType.Workflow => RefuseRun(errors, out stored),
+            JobType.Tool or JobType.Review => RefuseStep(errors, out stored),
             _ => throw new UnreachableException(),
         };
 
@@ -91,6 +92,17 @@ internal static class JobInputs
     {
         stored = default;
         errors.Add("input", "of a run cannot be changed; run the workflow with another input: POST /api/v1/workflows/{name}/runs.");
+        return null;
+    }
+
+    /// <summary>A step's input is what its workflow says.</summary>
+    private static Refusal? RefuseStep(FieldErrors errors, out StoredInput stored)
+    {
+        stored = default;
+        errors.Add(
+            "input",
+            "of a step cannot be changed; run its workflow again from the step: POST /api/v1/workflows/{name}/runs with rerun."
+        );
         return null;
     }
 

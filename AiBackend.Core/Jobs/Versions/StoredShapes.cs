@@ -6,7 +6,8 @@ namespace AiBackend.Core.Jobs.Versions;
 /// <remarks>
 /// A member that an older reader may pass over is added within a version. What it must not pass over makes a new version
 /// (<see cref="JobSchema.Version"/>): its reader then leaves such a job to a newer worker. Version 1 is the first, so nothing leads to it.
-/// Version 2 added tools, formats and what else a chat may ask for, and version 3 terms; of the versions before they changed nothing.
+/// Version 2 added tools, formats and what else a chat may ask for, version 3 terms, and version 4 steps that call tools or ask people; of the
+/// versions before they changed nothing.
 /// </remarks>
 public sealed record StoredShapes
 {
@@ -23,7 +24,14 @@ public sealed record StoredShapes
     public Upcasters<JobEventRecord> Events { get; init; } = new(JobSchema.Version, Same<JobEventRecord>());
 
     private static ReadOnlyDictionary<short, Func<T, T>> Same<T>() =>
-        new(new Dictionary<short, Func<T, T>> { [1] = stored => stored, [2] = stored => stored });
+        new(
+            new Dictionary<short, Func<T, T>>
+            {
+                [1] = stored => stored,
+                [2] = stored => stored,
+                [3] = stored => stored,
+            }
+        );
 }
 
 /// <summary>An output as stored.</summary>

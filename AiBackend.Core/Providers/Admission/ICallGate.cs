@@ -56,7 +56,17 @@ public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, bool
 /// <param name="Feature">The caller's feature.</param>
 /// <param name="EndUser">The caller's own user.</param>
 /// <param name="MaxCostUsd">What all calls of the work together may cost; null is no limit of its own.</param>
-public sealed record CallPayer(Guid TenantId, string? KeyId, string? Feature, string? EndUser, decimal? MaxCostUsd);
+public sealed record CallPayer(Guid TenantId, string? KeyId, string? Feature, string? EndUser, decimal? MaxCostUsd)
+{
+    /// <summary>What the work is part of, with limits for all of it; null is nothing.</summary>
+    public CallRun? Run { get; init; }
+}
+
+/// <summary>Work of several parts whose calls have limits together.</summary>
+/// <param name="Id">Names it.</param>
+/// <param name="MaxCostUsd">US dollars; null is no limit.</param>
+/// <param name="MaxTokens">Tokens of input and output; null is no limit.</param>
+public sealed record CallRun(Guid Id, decimal? MaxCostUsd, long? MaxTokens);
 
 /// <summary>The gate's answer.</summary>
 public abstract record CallEntry
@@ -76,12 +86,18 @@ public abstract record CallEntry
     public sealed record Held : CallEntry;
 
     /// <summary>There is no money for it; nothing was counted.</summary>
-    /// <param name="Reason"><c>budget:…</c>, which there may be again, or <see cref="MaxCost"/>, which ends the work.</param>
+    /// <param name="Reason"><c>budget:…</c>, which there may be again, or one of those that end the work.</param>
     /// <param name="Delay">When the budget begins anew.</param>
     public sealed record Unpaid(string Reason, TimeSpan Delay) : CallEntry
     {
         /// <summary>What the work itself may cost does not cover the call.</summary>
         public const string MaxCost = "max_cost";
+
+        /// <summary>What the run may cost that the work is part of.</summary>
+        public const string RunCost = "run_cost";
+
+        /// <summary>The tokens that the run may use that the work is part of.</summary>
+        public const string RunTokens = "run_tokens";
     }
 }
 

@@ -106,7 +106,7 @@ public abstract record ProviderFailure(string Code, string Message)
         public string? Budget { get; private init; }
 
         /// <summary>Waiting does not help: the work itself may not cost that much.</summary>
-        internal bool IsFinal => Code == ProviderFailureCodes.MaxCostExceeded;
+        internal bool IsFinal => Code is ProviderFailureCodes.MaxCostExceeded or ProviderFailureCodes.RunLimitReached;
 
         /// <inheritdoc/>
         public override string Class => IsFinal ? "caller_error" : "transient";
@@ -145,14 +145,17 @@ public abstract record ProviderFailure(string Code, string Message)
             );
 
         internal static NotAsked Unpaid(ChatDeployment deployment, CallEntry.Unpaid unpaid) =>
-            unpaid.Reason == CallEntry.Unpaid.MaxCost
-                ? new(
+            unpaid.Reason switch
+            {
+                CallEntry.Unpaid.MaxCost => new(
                     ProviderFailureCodes.MaxCostExceeded,
                     deployment.Provider,
                     $"The job's max_cost_usd does not cover what a call of '{deployment.FullName}' is likely to cost. Submit it again with a higher one, or with a smaller max_output_tokens.",
                     TimeSpan.Zero
-                )
-                : new(
+                ),
+                CallEntry.Unpaid.RunCost => OfRun(deployment, "limits.max_cost_usd"),
+                CallEntry.Unpaid.RunTokens => OfRun(deployment, "limits.max_tokens"),
+                _ => new(
                     ProviderFailureCodes.BudgetSpent,
                     deployment.Provider,
                     $"There is no money left for a call of '{deployment.FullName}' ({unpaid.Reason}). This call waits; it does not count as a try.",
@@ -160,7 +163,16 @@ public abstract record ProviderFailure(string Code, string Message)
                 )
                 {
                     Budget = unpaid.Reason,
-                };
+                },
+            };
+
+        private static NotAsked OfRun(ChatDeployment deployment, string limit) =>
+            new(
+                ProviderFailureCodes.RunLimitReached,
+                deployment.Provider,
+                $"The {limit} of the workflow's run does not cover another call of '{deployment.FullName}'. Run it again from this step with a higher limit.",
+                TimeSpan.Zero
+            );
 
         internal static NotAsked CircuitOpen(string provider, string model, TimeSpan after) =>
             new(
@@ -203,6 +215,9 @@ public static class ProviderFailureCodes
 
     /// <summary>What the job itself may cost does not cover the call; none was made.</summary>
     public const string MaxCostExceeded = "max_cost_exceeded";
+
+    /// <summary>What all steps of a run may use together does not cover the call; none was made.</summary>
+    public const string RunLimitReached = "run_limit_reached";
 
     /// <summary>The input is longer than the model can read.</summary>
     public const string ContextLengthExceeded = "context_length_exceeded";

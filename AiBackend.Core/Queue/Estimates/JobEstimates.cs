@@ -55,6 +55,12 @@ public sealed class JobEstimates
     /// <summary>The draft with what it is expected to cost and how long it is expected to run.</summary>
     public JobDraft Estimate(JobDraft draft)
     {
+        // What is known of a model's jobs says nothing of those that do not ask it.
+        if (draft.Type is JobType.Workflow or JobType.Tool or JobType.Review)
+        {
+            return draft with { ExpectedTokens = 1, ExpectedLength = JobLength.Of(TimeSpan.FromSeconds(1)) };
+        }
+
         if (Find(draft.TenantId, draft.Model, draft.Feature) is { } known)
         {
             return draft with

@@ -10,14 +10,14 @@ namespace AiBackend.Core.Queue.Estimates;
 public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads, LineFlow flow, TimeProvider clock)
 {
     // The newest attempts, so that what changes is noticed, however many jobs wait; so many that one busy tenant does not drive out the
-    // others at once. A group that is not among them keeps what was learned of it.
+    // others at once. Jobs that ask no model count as load, and say nothing of those that do. A group that is not among them keeps what was learned of it.
     private const string Sql = """
         WITH recent AS MATERIALIZED (
-            SELECT j.tenant_id, j.model, coalesce(p.feature, '') AS feature,
+            SELECT j.type, j.tenant_id, j.model, coalesce(p.feature, '') AS feature,
                    greatest(0.001, extract(epoch FROM a.ended_at - a.started_at)::float8) AS run,
                    greatest(1, coalesce(a.input_tokens, 0) + coalesce(a.output_tokens, 0))::float8 AS tokens
               FROM (SELECT * FROM job_attempts WHERE job_id >= @from AND ended_at IS NOT NULL ORDER BY job_id DESC, attempt DESC LIMIT 5000) a
-             CROSS JOIN LATERAL (SELECT tenant_id, model FROM jobs WHERE id = a.job_id AND attempt = a.attempt AND status IN (6, 7) LIMIT 1) j
+             CROSS JOIN LATERAL (SELECT type, tenant_id, model FROM jobs WHERE id = a.job_id AND attempt = a.attempt AND status IN (6, 7) LIMIT 1) j
              CROSS JOIN LATERAL (SELECT feature FROM job_payloads WHERE job_id = a.job_id LIMIT 1) p
         ), learned AS (
             INSERT INTO job_estimates AS e (tenant_id, model, feature, samples, run_p50, run_p90, tokens_p50, tokens_p90)
@@ -25,7 +25,7 @@ public sealed class LearnEstimates(NpgsqlDataSource database, RecentLoads loads,
                    CASE WHEN grouping(feature) = 1 THEN '*' ELSE feature END, count(*),
                    percentile_disc(0.5) WITHIN GROUP (ORDER BY run), percentile_disc(0.9) WITHIN GROUP (ORDER BY run),
                    percentile_disc(0.5) WITHIN GROUP (ORDER BY tokens), percentile_disc(0.9) WITHIN GROUP (ORDER BY tokens)
-              FROM recent GROUP BY GROUPING SETS ((tenant_id, model, feature), (tenant_id, model), (model))
+              FROM recent WHERE type IN (1, 2) GROUP BY GROUPING SETS ((tenant_id, model, feature), (tenant_id, model), (model))
             HAVING count(*) >= @enough
                 ON CONFLICT (tenant_id, model, feature) DO UPDATE
                SET samples = excluded.samples, run_p50 = excluded.run_p50, run_p90 = excluded.run_p90,

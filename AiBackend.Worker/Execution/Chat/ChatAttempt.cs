@@ -43,9 +43,9 @@ internal sealed class ChatAttempt(
         using var deadline = new CancellationTokenSource(PatienceUntil(job.TimeLeft), clock);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver, deadline.Token);
-        var calls = new ChatCalls(clock, await CallerOfAsync(job), job.IsRetry);
-        var answer = new ChatAnswer(clock, calls);
         var terms = JobTerms.Read(job.Terms);
+        var calls = new ChatCalls(clock, await CallerOfAsync(job, terms), job.IsRetry);
+        var answer = new ChatAnswer(clock, calls);
         try
         {
             switch (await answers.EnterAsync(job, stop.Token))
@@ -223,12 +223,15 @@ internal sealed class ChatAttempt(
             FollowFor
         );
 
-    private async ValueTask<ChatCaller> CallerOfAsync(ClaimedJob job) =>
+    private async ValueTask<ChatCaller> CallerOfAsync(ClaimedJob job, JobTerms terms) =>
         new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft)
         {
             AcceptedAt = clock.GetUtcNow() - job.Age,
             IsMoved = ProviderCatalog.IsAuto(job.Model) && await models.IsMovedAsync(job.Lease.JobId),
-            Payer = new(job.TenantId, job.KeyId, job.Feature, job.EndUser, job.MaxCostUsd),
+            Payer = new(job.TenantId, job.KeyId, job.Feature, job.EndUser, job.MaxCostUsd)
+            {
+                Run = terms.Run is { } run ? new(run.Id, run.MaxCostUsd, run.MaxTokens) : null,
+            },
         };
 
     /// <summary>A timer cannot wait for more than 49 days, and no attempt lasts that long.</summary>

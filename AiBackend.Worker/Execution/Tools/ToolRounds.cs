@@ -46,16 +46,20 @@ internal sealed class ToolRounds(
     /// <returns>How this attempt ends; null goes on.</returns>
     public async Task<AttemptEnd?> RunAsync(IReadOnlyList<ChatToolCall> asked, string said, JobUsage? usage, CancellationToken stop)
     {
-        var round = _calls.Count == 0 ? 1 : _calls[^1].Round + 1;
-        var calls = asked.Select((call, position) => Examine(call, round, position)).ToList();
+        var calls = asked.Select((call, position) => Examine(call, Last + 1, position)).ToList();
         var (tokens, cost) = ((usage?.InputTokens ?? 0) + (usage?.OutputTokens ?? 0), usage?.CostUsd ?? 0);
         calls[0] = calls[0] with { Said = said, Tokens = tokens - _tokensCounted, CostUsd = cost - _costCounted };
         (_tokensCounted, _costCounted) = (tokens, cost);
-        if (ToolLimits.Exceeded(options, terms, _calls, calls) is { } error)
-        {
-            return AttemptEnd.FailedForGood(error);
-        }
+        return ToolLimits.Exceeded(options, terms, _calls, calls) is { } error
+            ? AttemptEnd.FailedForGood(error)
+            : await BeginAsync(calls, stop);
+    }
 
+    /// <summary>The same for a call that no model asked for: how often it is made is not for these limits to say.</summary>
+    public Task<AttemptEnd?> CallAsync(ChatToolCall asked, CancellationToken stop) => BeginAsync([Examine(asked, Last + 1, 0)], stop);
+
+    private async Task<AttemptEnd?> BeginAsync(List<ToolCall> calls, CancellationToken stop)
+    {
         await ledger.RecordAsync(calls, stop);
         _calls.AddRange(calls);
         foreach (var call in calls.Where(call => call.HasEnded))
@@ -63,12 +67,15 @@ internal sealed class ToolRounds(
             Tell(call, null);
         }
 
-        return await SettleAsync(round, stop);
+        return await SettleAsync(calls[0].Round, stop);
     }
 
     /// <summary>Rounds as the model is to see them, after the first <paramref name="skip"/>.</summary>
     public IEnumerable<ChatMessage> MessagesAfter(int skip) =>
         _calls.GroupBy(call => call.Round).Where(round => round.Key > skip).SelectMany(RoundTexts.Messages);
+
+    /// <summary>The last call; null when none was made.</summary>
+    public ToolCall? LastCall => _calls.LastOrDefault();
 
     /// <summary>The number of the last round.</summary>
     public int Last => _calls.Count == 0 ? 0 : _calls[^1].Round;

@@ -21,7 +21,7 @@ internal static class StepEnds
         var state = row.State with { Type = row.State.Type ?? type };
         if (row.Job is { } job && job.IsTerminal())
         {
-            return OfJob(state, job, row, given);
+            return OfJob(state, job, row, given, type);
         }
 
         // An event that came in time counts, however late one looks.
@@ -31,7 +31,7 @@ internal static class StepEnds
             : state.Failed("Nobody posted the event in time.");
     }
 
-    private static StepState OfJob(StepState state, JobStatus job, RunStepRow row, StepJobOutput? given)
+    private static StepState OfJob(StepState state, JobStatus job, RunStepRow row, StepJobOutput? given, string type)
     {
         if (job is not (JobStatus.Completed or JobStatus.PartiallyCompleted))
         {
@@ -50,7 +50,7 @@ internal static class StepEnds
             return state.Failed("The step's job gave nothing.");
         }
 
-        var value = ValueOf(given, out var fault);
+        var value = ValueOf(given, type, out var fault);
         return fault is null
             ? state.Gave(value) with
             {
@@ -59,11 +59,12 @@ internal static class StepEnds
             : state.Failed($"What its job gave is no value of a step. {fault}");
     }
 
-    /// <summary>A job with a contract gives the value, any other one its text; so does one whose text a person let pass that is no JSON.</summary>
-    private static JsonElement ValueOf(StepJobOutput given, out string? fault)
+    /// <summary>A job with a contract gives the value, and so does a tool; any other one its text, and so does one whose text a person let pass that is no JSON.</summary>
+    private static JsonElement ValueOf(StepJobOutput given, string type, out string? fault)
     {
         fault = null;
-        return (given.Terms.Contract is null ? null : StepValues.Find(given.Text, out fault)) ?? StepValues.OfText(given.Text);
+        return (given.Terms.Contract is null && type != StepTypes.Tool ? null : StepValues.Find(given.Text, out fault))
+            ?? StepValues.OfText(given.Text);
     }
 
     private static string Cut(string error) => StorableText.Of(error, MostCharactersOfError);

@@ -6,50 +6,66 @@ using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Workflows;
 
 namespace AiBackend.Worker.Execution.Workflows;
 
 /// <summary>Submits the jobs that do the steps of a run: each once, whatever dies in between.</summary>
-internal sealed class StepJobs(JobSubmission submission, IJobStore store, QueuePools pools, ProviderCatalog providers)
+internal sealed class StepJobs(
+    JobSubmission submission,
+    IJobStore store,
+    QueuePools pools,
+    ProviderCatalog providers,
+    JobEstimates estimates
+)
 {
     /// <param name="run">The run's job.</param>
+    /// <param name="definition">What the run does.</param>
     /// <param name="step">What is to be done.</param>
     /// <param name="state">The step's row, which names the job.</param>
     /// <param name="input">What the model is asked.</param>
     /// <param name="stop">Ends the wait, not a submission that was sent.</param>
     /// <returns>Whether there is the job now; false when too much is being submitted, and null when it was there and was deleted.</returns>
-    public async Task<bool?> SubmitAsync(ClaimedJob run, WorkflowStep step, StepState state, StepInput input, CancellationToken stop) =>
-        await submission.SubmitAsync(Draft(run, step, state, input)) switch
+    public async Task<bool?> SubmitAsync(
+        ClaimedJob run,
+        RunInput definition,
+        WorkflowStep step,
+        StepState state,
+        StepInput input,
+        CancellationToken stop
+    ) =>
+        await submission.SubmitAsync(estimates.Estimate(Draft(run, definition, step, state, input))) switch
         {
             SubmitOutcome.Accepted => true,
             SubmitOutcome.Replayed(var job) => await store.FindStatusAsync(run.TenantId, job, stop) is null ? null : true,
             _ => false,
         };
 
-    private JobDraft Draft(ClaimedJob run, WorkflowStep step, StepState state, StepInput input)
+    private JobDraft Draft(ClaimedJob run, RunInput definition, WorkflowStep step, StepState state, StepInput input)
     {
-        var model = step.Model ?? ProviderCatalog.DefaultRoute;
-        var terms = new JobTerms
-        {
-            // As for any job: the route's holds where the step has none.
-            Contract = step.Contract ?? providers.Definition(model)?.Contract,
-            Retrieve = step.Retrieve is { } asked ? asked with { Query = input.Query } : null,
-        };
+        // What asks no model waits where the run does.
+        var model = input.Type == JobType.Chat ? step.Model ?? ProviderCatalog.DefaultRoute : run.Model;
+        var terms = TermsOf(run, definition, step, input, model);
         var key = FormattableString.Invariant($"workflow/{run.Lease.JobId}/{state.Name}/{state.Item ?? -1}");
         return new JobDraft
         {
             Id = state.JobId!.Value,
             TenantId = run.TenantId,
             KeyId = run.KeyId,
-            Type = JobType.Chat,
+            Type = input.Type,
             Priority = JobTraitNames.TryParsePriority(step.Priority ?? "", out var own) && own > run.Priority ? own : run.Priority,
             Model = model,
             Pool = pools.PoolOf(model),
             MaxAttempts = step.MaxAttempts ?? JobDraft.DefaultMaxAttempts,
             Deadline = run.TimeLeft is { } left ? run.CreatedAt + run.Age + left : null,
-            Input = input.ToJson(),
-            InputVersion = terms == JobTerms.None ? JobSchema.Of(input.Chat) : JobSchema.Terms,
+            Input = input.Json,
+            InputVersion = terms switch
+            {
+                { Run: not null } => JobSchema.Steps,
+                _ when terms != JobTerms.None => Math.Max(input.Version, JobSchema.Terms),
+                _ => input.Version,
+            },
             Terms = terms.ToColumn(),
             Title = state.Item is { } item ? FormattableString.Invariant($"{state.Name} {item + 1}") : state.Name,
             Feature = run.Feature,
@@ -65,6 +81,24 @@ internal sealed class StepJobs(JobSubmission submission, IJobStore store, QueueP
             TraceParent = run.TraceParent,
             IdempotencyKey = key,
             Fingerprint = SHA256.HashData(Encoding.UTF8.GetBytes(key)),
+        };
+    }
+
+    private JobTerms TermsOf(ClaimedJob run, RunInput definition, WorkflowStep step, StepInput input, string model)
+    {
+        var names = step.Tool is { } one ? [one] : step.Tools;
+        return new JobTerms
+        {
+            // As for any job: the route's holds where the step has none.
+            Contract = input.Contract ?? step.Contract ?? (input.Type == JobType.Chat ? providers.Definition(model)?.Contract : null),
+            Retrieve = step.Retrieve is { } asked ? asked with { Query = input.Query } : null,
+            Tools = names is { Count: > 0 }
+                ? new ToolTerms(
+                    [.. (definition.Tools ?? []).Where(tool => names.Contains(tool.Name, StringComparer.Ordinal))],
+                    step.MaxToolCalls
+                )
+                : null,
+            Run = definition.Limits is { } limits ? new RunTerms(run.Lease.JobId, limits.MaxCostUsd, limits.MaxTokens) : null,
         };
     }
 }

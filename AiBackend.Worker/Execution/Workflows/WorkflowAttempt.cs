@@ -1,6 +1,5 @@
 using System.Text.Json;
 using AiBackend.ApiContracts.Workflows;
-using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Texts;
 using AiBackend.Core.Workflows;
@@ -22,32 +21,9 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
     private static readonly JsonElement Null = StepValues.Read("null");
     private static readonly HashSet<string> NothingYet = [];
 
-    public async Task<AttemptEnd> RunAsync(RunningJob running, CancellationToken graceOver)
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(running.Stop, graceOver);
-        try
-        {
-            return await LookAsync(running, stop.Token);
-        }
-        catch (Exception) when (running.IsLost)
-        {
-            return AttemptEnd.GivenBack();
-        }
-        catch (Exception) when (running.CancelRequested)
-        {
-            // The leader cancels the jobs of its steps.
-            return AttemptEnd.Cancelled(null);
-        }
-        catch (OperationCanceledException) when (graceOver.IsCancellationRequested)
-        {
-            return AttemptEnd.GivenBack();
-        }
-        catch (Exception failure) when (StorageFailures.MayCome(failure))
-        {
-            // What was written is there, and the next look goes on from it.
-            return Again("Postgres did not answer.", SoonAgain);
-        }
-    }
+    // What was written is there, and the next look goes on from it. The leader cancels the jobs of its steps.
+    public Task<AttemptEnd> RunAsync(RunningJob running, CancellationToken graceOver) =>
+        AttemptGuard.RunAsync(running, stop => LookAsync(running, stop), _ => Again("Postgres did not answer.", SoonAgain), graceOver);
 
     private async Task<AttemptEnd> LookAsync(RunningJob running, CancellationToken stop)
     {
@@ -182,7 +158,7 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         {
             var step = StepOf(run.Definition, state);
             var input = StepInput.Of(step, ValuesOf(run, state, values), out var fault);
-            var isThere = input is null ? null : await jobs.SubmitAsync(running.Job, step, state, input, stop);
+            var isThere = input is null ? null : await jobs.SubmitAsync(running.Job, run, step, state, input, stop);
             if (isThere is false)
             {
                 // The row names the job: the next look submits it.

@@ -1,0 +1,147 @@
+using System.Net;
+using System.Text.Json;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Waits;
+using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.Architecture;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Knowledge;
+using AiBackend.Tests.Simulator;
+using AiBackend.Tests.Worker;
+
+namespace AiBackend.Tests.Workflows;
+
+/// <summary>The workflows of docs/workflows: the Api takes them, and they do what their page says.</summary>
+public sealed class ExampleWorkflowTests(ApiServer api, PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : WorkflowCalls(api),
+        IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    private const string Question = """{"question":"What about the pump?","collection":"manuals"}""";
+
+    [Fact]
+    public async Task Each_is_taken_by_the_api_and_named_by_the_page()
+    {
+        var page = await File.ReadAllTextAsync(Repository.Full("docs/workflows.md"), TestRun.Cancel);
+        var files = Directory.GetFiles(Repository.Full("docs/workflows"), "*.json");
+
+        Assert.Equal(4, files.Length);
+        foreach (var file in files)
+        {
+            var name = Path.GetFileNameWithoutExtension(file);
+            Assert.Equal(HttpStatusCode.Created, (await PutAsync(Name(), await ReadAsync(name))).Status);
+            Assert.Contains($"workflows/{name}.json", page, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task Documents_are_read_each_by_a_job_and_listed()
+    {
+        await using var worker = await StartAsync(new { json = "valid", words = (int?)null });
+
+        var output = await RunAsync(worker, "extract-documents", """{"documents":["ACME asks for 3 EUR","Globex asks for 4 EUR"]}""");
+
+        Assert.Equal(2, output.GetProperty("invoices").GetArrayLength());
+        Assert.Equal("EUR", output.GetProperty("invoices")[0].GetProperty("currency").GetString());
+    }
+
+    [Fact]
+    public async Task Research_searches_first_and_quotes_what_it_found()
+    {
+        await using var worker = await StartAsync(
+            new
+            {
+                tools = "first",
+                tool_arguments = """{"collection":"manuals","query":"pump"}""",
+                text = """{"answer":"It is red.","quotations":["The pump is red"]}""",
+                words = (int?)null,
+            }
+        );
+
+        var output = await RunAsync(worker, "research", Question);
+
+        Assert.Equal("The pump is red", output.GetProperty("quotations")[0].GetString());
+        Assert.Equal(
+            1L,
+            await worker.ScalarAsync<long>("SELECT count(*) FROM job_tool_calls WHERE tool = 'search_knowledge' AND state = 3")
+        );
+    }
+
+    [Fact]
+    public async Task An_answer_s_passages_are_readable_before_it_is_written()
+    {
+        await using var worker = await StartAsync(new { hang_after_tokens = 1, words = 5 });
+        var run = RunDraft.Of(await ReadAsync("answer-question"), Question, null, new PinnedTool("search_knowledge", 0)) with
+        {
+            Priority = JobPriority.Interactive,
+        };
+        await worker.SubmitAsync(run);
+
+        await worker.UntilAsync(
+            async () =>
+                await worker.ScalarAsync<string?>("SELECT output FROM workflow_steps WHERE name = 'find'") is { } found
+                && found.Contains("The pump is red", StringComparison.Ordinal),
+            "the passages are there"
+        );
+
+        Assert.NotEqual(JobStatus.Completed, await worker.StatusAsync(run.Id));
+        Assert.Equal(
+            "0 1",
+            await worker.ScalarAsync<string>("SELECT string_agg(priority::text, ' ' ORDER BY type DESC) FROM jobs WHERE type IN (1, 4)")
+        );
+    }
+
+    [Fact]
+    public async Task Only_remarks_that_a_person_lets_pass_reach_the_comment()
+    {
+        await using var worker = await StartAsync(new { json = "valid", words = (int?)null });
+        var run = RunDraft.Of(await ReadAsync("review-code"), """{"files":[{"path":"a.cs","diff":"+ x"},{"path":"b.cs","diff":"+ y"}]}""");
+        await worker.SubmitAsync(run);
+        await worker.UntilAsync(
+            async () => await worker.ScalarAsync<long>("SELECT count(*) FROM job_waits WHERE answered_at IS NULL") == 1,
+            "a person is asked"
+        );
+
+        var gate = await worker.ScalarAsync<Guid>("SELECT job_id FROM job_waits");
+        await worker
+            .Get<AnswerWait>()
+            .ReviewAcceptsAsync(
+                new(ApiKeyStore.DefaultTenant, gate, 1),
+                """[{"remarks":[{"line":2,"text":"Only this"}]}]""",
+                null,
+                TestRun.Cancel
+            );
+
+        await worker.UntilAsync(async () => await worker.StatusAsync(run.Id) == JobStatus.Completed, "the run ends");
+        var output = JsonElement.Parse((await worker.Reads.FindAsync(run.Id, TestRun.Cancel))!.Output!.Text);
+        Assert.Equal("Only this", output.GetProperty("remarks")[0].GetProperty("remarks")[0].GetProperty("text").GetString());
+        Assert.Contains(
+            "Only this",
+            await worker.ScalarAsync<string>("SELECT p.input FROM job_payloads p WHERE p.title = 'comment'"),
+            StringComparison.Ordinal
+        );
+    }
+
+    private static async Task<JsonElement> RunAsync(CoreHost worker, string example, string input)
+    {
+        var run = await worker.RunJobAsync(RunDraft.Of(await ReadAsync(example), input, null, new PinnedTool("search_knowledge", 0)));
+        Assert.True(run.Status == "completed", $"{run.Status}: {run.Error?.Message}");
+        return JsonElement.Parse(run.Output!.Text);
+    }
+
+    private static Task<string> ReadAsync(string example) =>
+        File.ReadAllTextAsync(Repository.Full($"docs/workflows/{example}.json"), TestRun.Cancel);
+
+    private async Task<CoreHost> StartAsync(object behaviour)
+    {
+        var worker = await WorkerUnderTest.StartAsync(
+            await postgres.CreateDatabaseAsync(),
+            redis,
+            (simulator.Address, await simulator.ModelAsync(behaviour))
+        );
+        await worker.AddPassageAsync("manuals", "handbook", "The pump is red");
+        return worker;
+    }
+}

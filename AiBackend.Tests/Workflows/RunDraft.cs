@@ -1,0 +1,28 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Workflows;
+using AiBackend.Tests.Jobs;
+
+namespace AiBackend.Tests.Workflows;
+
+/// <summary>Runs as the Api would have stored them.</summary>
+internal static class RunDraft
+{
+    public static JobDraft Of(string definition, string input, RunLimits? limits = null, params PinnedTool[] tools) =>
+        CoreHost.Draft() with
+        {
+            Type = JobType.Workflow,
+            Input = new RunInput
+            {
+                Workflow = "w",
+                Version = 1,
+                Definition = JsonSerializer.Deserialize(definition, WireJson.Default.WorkflowDefinition)!,
+                Input = JsonElement.Parse(input),
+                Tools = tools.Length == 0 ? null : tools,
+                Limits = limits,
+            }.ToJson(),
+            InputVersion = JobSchema.Steps,
+        };
+}

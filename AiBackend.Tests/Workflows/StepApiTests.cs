@@ -1,0 +1,134 @@
+using System.Net;
+using System.Text.Json;
+using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Reviews;
+using AiBackend.Core.Workflows;
+using AiBackend.Tests.Api;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Reviews;
+
+namespace AiBackend.Tests.Workflows;
+
+/// <summary>Steps that call tools or ask people, and limits of runs, at the Api's door.</summary>
+public sealed class StepApiTests(ApiServer api) : WorkflowCalls(api)
+{
+    private const string Clock = """{"steps":[{"name":"now","type":"tool","tool":"current_time"}]}""";
+
+    [Theory]
+    [InlineData("""{"type":"tool"}""", "steps[0].tool", "is missing")]
+    [InlineData("""{"type":"tool","tool":"t","arguments":[1]}""", "steps[0].arguments", "must be an object")]
+    [InlineData("""{"type":"tool","tool":"t","value":1}""", "steps[0].value", "is not for the type tool")]
+    [InlineData("""{"type":"tool","tool":"t","max_attempts":99}""", "steps[0].max_attempts", "99")]
+    [InlineData("""{"type":"review","value":1}""", "steps[0].question", "is missing")]
+    [InlineData("""{"type":"review","question":"?"}""", "steps[0].value", "is missing")]
+    [InlineData("""{"type":"review","question":"?","value":1,"review":{"on_timeout":"continue"}}""", "steps[0].review.on_timeout", "anew")]
+    [InlineData(
+        """{"type":"review","question":"?","value":1,"review":{"timeout_seconds":0}}""",
+        "steps[0].review.timeout_seconds",
+        "from 1"
+    )]
+    [InlineData(
+        """{"type":"review","question":"?","value":1,"contract":{"schema":{"type":"text"}}}""",
+        "steps[0].contract.schema/type",
+        ""
+    )]
+    [InlineData(
+        """{"type":"chat","messages":[{"role":"user","content":"x"}],"max_tool_calls":3}""",
+        "steps[0].max_tool_calls",
+        "without tools"
+    )]
+    [InlineData("""{"type":"chat","messages":[{"role":"user","content":"x"}],"tools":["a b"]}""", "steps[0].tools[0]", "a b")]
+    [InlineData("""{"type":"timer","seconds":1,"on_failure":"skip"}""", "steps[0].on_failure", "chat, tool, review and map")]
+    [InlineData("""{"type":"tool","tool":"t","arguments":{"a":"{{steps.b}}"}}""", "steps[0]", "depends on b, which is no step")]
+    [InlineData("""{"type":"review","question":"{{steps.b}}","value":1}""", "steps[0]", "depends on b, which is no step")]
+    public async Task A_step_that_cannot_be_is_refused_by_name(string step, string field, string says)
+    {
+        using var refused = await Api.Http.PutAsync(
+            Address(Name()),
+            Json("{\"steps\":[" + step.Insert(1, "\"name\":\"a\",") + "]}"),
+            TestRun.Cancel
+        );
+
+        var problem = await ApiServer.ReadProblemAsync(refused);
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        Assert.Contains(problem.Errors![field], error => error.Contains(says, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("""{"max_cost_usd":0}""", "limits.max_cost_usd")]
+    [InlineData("""{"max_cost_usd":0.0000000001}""", "limits.max_cost_usd")]
+    [InlineData("""{"max_tokens":0}""", "limits.max_tokens")]
+    [InlineData("""{"max_tokens":1000000001}""", "limits.max_tokens")]
+    public async Task Limits_that_cannot_be_are_refused_of_workflows_and_of_runs(string limits, string field)
+    {
+        var name = Name();
+        await PutAsync(name, Clock);
+
+        using var put = await Api.Http.PutAsync(Address(name), Json(Clock.Insert(1, $"\"limits\":{limits},")), TestRun.Cancel);
+        using var run = await PostAsync($"{name}/runs", $$"""{"limits":{{limits}} }""");
+
+        Assert.Contains(field, (await ApiServer.ReadProblemAsync(put)).Errors!.Keys);
+        Assert.Contains(field, (await ApiServer.ReadProblemAsync(run)).Errors!.Keys);
+    }
+
+    [Fact]
+    public async Task A_run_has_the_tools_of_its_beginning_and_the_lower_limits()
+    {
+        var (name, tool) = (Name(), $"t{Guid.CreateVersion7():N}");
+        var definition = Clock.Replace("current_time", tool, StringComparison.Ordinal);
+        await PutAsync(name, definition.Insert(1, "\"limits\":{\"max_cost_usd\":2,\"max_tokens\":100},"));
+        using var none = await PostAsync($"{name}/runs", "{}");
+        Assert.Equal(HttpStatusCode.BadRequest, none.StatusCode);
+        var problem = await ApiServer.ReadProblemAsync(none);
+        Assert.Contains($"steps names \"{tool}\"", problem.Detail, StringComparison.Ordinal);
+
+        using var added = await Api.Http.PutAsync(
+            new Uri($"/api/v1/tools/{tool}", UriKind.Relative),
+            Json("""{"kind":"client","effect":"external_wait","description":"d","parameters":{"type":"object"}}"""),
+            TestRun.Cancel
+        );
+        Assert.True(added.IsSuccessStatusCode, await added.Content.ReadAsStringAsync(TestRun.Cancel));
+        var run = await RunIdAsync(name, """{"limits":{"max_cost_usd":3,"max_tokens":50}}""", "k");
+        using var other = await PostAsync($"{name}/runs", """{"limits":{"max_cost_usd":3,"max_tokens":51}}""", "k");
+
+        var input = RunInput.Read(await TextAsync($"SELECT input FROM job_payloads WHERE job_id = '{run}'"));
+        Assert.Equal((tool, 1), (input.Tools!.Single().Name, input.Tools!.Single().Version));
+        Assert.Equal((2m, 50L), (input.Limits!.MaxCostUsd, input.Limits.MaxTokens));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, other.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_step_s_review_cannot_be_sent_back_and_its_json_stays_json()
+    {
+        var job = await Api.SubmitAsync(
+            ApiServer.Chat.Replace("\"chat\"", "\"chat\",\"contract\":{\"schema\":{}}", StringComparison.Ordinal)
+        );
+        var worker = await Api.WorkerAsync();
+        using var running = await worker.ClaimAsync(job.Id);
+        var question = JsonSerializer.Serialize(new ReviewQuestion(ReviewReasons.Step) { Text = "Well?" }, WireJson.Default.ReviewQuestion);
+        Assert.True(await running.EndAsync(AiBackend.Core.Jobs.AttemptEnd.AskedForReview(new(question), """{"a":1}""")));
+        var review = await OpenReview.GetAsync(Api.Http, $"{job.Id}-1");
+        Assert.Equal(("step", "Well?"), (review.Reason, review.Question!.Text));
+
+        using var back = await DecideAsync(review, "reject", """{"version":VERSION,"continue":true}""");
+        using var prose = await DecideAsync(review, "approve", """{"version":VERSION,"text":"fine"}""");
+        using var fine = await DecideAsync(review, "approve", """{"version":VERSION,"text":"{\"a\":2}"}""");
+
+        Assert.Contains("continue", (await ApiServer.ReadProblemAsync(back)).Errors!.Keys);
+        Assert.Equal("contract-violated", (await ApiServer.ReadProblemAsync(prose)).Type.Split('/')[^1]);
+        Assert.Equal(HttpStatusCode.OK, fine.StatusCode);
+    }
+
+    private Task<HttpResponseMessage> DecideAsync(Review review, string how, string body) =>
+        Api.Http.PostAsync(
+            new Uri($"/api/v1/reviews/{review.Id}/{how}", UriKind.Relative),
+            Json(body.Replace("VERSION", $"{review.Version}", StringComparison.Ordinal)),
+            TestRun.Cancel
+        );
+
+    private async Task<string> TextAsync(string sql)
+    {
+        await using var command = Api.Db.Source.CreateCommand(sql);
+        return (string)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
+    }
+}
