@@ -6,6 +6,7 @@ using AiBackend.Api.Controls;
 using AiBackend.Api.Conversations;
 using AiBackend.Api.DeadLetters;
 using AiBackend.Api.DeadLetters.Alerts;
+using AiBackend.Api.Files;
 using AiBackend.Api.Hosting;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Streaming;
@@ -124,6 +125,7 @@ internal static class ApiHost
     private static void AddEndpoints(this IHostApplicationBuilder builder)
     {
         builder.AddContracts();
+        builder.AddFileRequests();
         builder.AddKnowledgeRequests();
         builder.AddConversationRequests();
         builder.AddPromptEndpoints();
@@ -151,6 +153,7 @@ internal static class ApiHost
     {
         app.MapJobs();
         app.MapContracts();
+        app.MapFiles();
         app.MapKnowledge();
         app.MapConversations();
         app.MapPrompts();

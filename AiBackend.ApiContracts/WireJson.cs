@@ -4,6 +4,7 @@ using AiBackend.ApiContracts.Audit;
 using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.DeadLetters;
+using AiBackend.ApiContracts.Files;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Knowledge;
 using AiBackend.ApiContracts.Money;
@@ -67,6 +68,9 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(KnowledgeList))]
 [JsonSerializable(typeof(KnowledgeQuery))]
 [JsonSerializable(typeof(KnowledgePassages))]
+[JsonSerializable(typeof(TenantFile))]
+[JsonSerializable(typeof(TenantFileList))]
+[JsonSerializable(typeof(IReadOnlyList<JobFile>))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(JobEventPage))]

@@ -19,6 +19,7 @@ app.UseShell();
 app.MapDefaultEndpoints();
 app.MapAccount();
 app.MapCostsDownload();
+app.MapFileDownload();
 app.MapPages();
 
 await app.RunAsync();

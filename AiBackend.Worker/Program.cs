@@ -1,39 +1,5 @@
-using AiBackend.Core.Admission;
-using AiBackend.Core.Cache;
-using AiBackend.Core.Controls;
-using AiBackend.Core.Database;
-using AiBackend.Core.Events;
-using AiBackend.Core.Faults;
-using AiBackend.Core.Jobs;
-using AiBackend.Core.Providers;
-using AiBackend.Core.Queue;
-using AiBackend.Core.Redis;
-using AiBackend.Core.Routing;
-using AiBackend.ServiceDefaults;
-using AiBackend.ServiceDefaults.Hosting;
 using AiBackend.Worker;
-using AiBackend.Worker.Migration;
+using AiBackend.Worker.Execution.Attached;
 
-var builder = Host.CreateApplicationBuilder(args);
-builder.AddServiceDefaults();
-builder.AddFaultPoints();
-
-// The same program, run to completion before the others start, brings the schema up to date.
-if (args is ["migrate", ..])
-{
-    builder.AddDatabase(DatabaseRole.Owner);
-    return await MigrationRun.RunAsync(builder);
-}
-
-builder.AddDatabase(DatabaseRole.Worker);
-builder.AddRedis();
-builder.AddQueue();
-builder.AddJobSignals();
-builder.AddJobLeases();
-builder.AddAdmission();
-builder.AddRouting();
-builder.AddHeldProviders();
-builder.AddProviders();
-builder.AddSharedAnswers();
-builder.AddWork(args);
-return await ProgramRun.RunAsync(builder.Build);
+// A document of somebody's is read by itself, with nothing of ours around it, not even loaded.
+return args is [PdfReader.Command, _, _] ? PdfReader.Run(args) : await WorkerProgram.RunAsync(args);

@@ -32,6 +32,7 @@ internal sealed class AcceptedJob(JobReads jobs, IJobEventLog log)
             Deadline = draft.Deadline,
             TraceId = draft.TraceParent is { Length: 55 } parent ? parent[3..35] : null,
             Title = draft.Title,
+            Attachments = draft.InputVersion >= JobSchema.Files ? JobTerms.Read(draft.Terms).Attachments : null,
             Metadata = draft.Metadata is { } metadata
                 ? JsonSerializer.Deserialize(metadata, WireJson.Default.IReadOnlyDictionaryStringString)!
                 : NoMetadata,
@@ -67,6 +68,7 @@ internal sealed class AcceptedJob(JobReads jobs, IJobEventLog log)
                 : PlaceOf(state.Status),
             NextAttemptAt = state.NextAttemptAt,
             Output = null,
+            Artifacts = null,
             Error = null,
             Usage = null,
             ServedBy = null,

@@ -18,6 +18,7 @@ internal static class JobsEndpoints
             .AddSingleton<JobTermsRules>()
             .AddSingleton<JobFieldRules>()
             .AddSingleton<PinTools>()
+            .AddSingleton<PinFiles>()
             .AddSingleton<DownRoute>()
             .AddSingleton<HeldBack>()
             .AddSingleton<FullQueue>()

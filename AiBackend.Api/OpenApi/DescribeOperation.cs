@@ -49,6 +49,11 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
             };
         }
 
+        if (described.TakesForm)
+        {
+            operation.RequestBody = Form();
+        }
+
         operation.Responses ??= [];
         foreach (var (status, meaning) in described.Successes)
         {
@@ -64,6 +69,37 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
 
         operation.Responses = sorted;
     }
+
+    private static OpenApiRequestBody Form() =>
+        new()
+        {
+            Required = true,
+            Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
+            {
+                ["multipart/form-data"] = new()
+                {
+                    Schema = new OpenApiSchema
+                    {
+                        Type = JsonSchemaType.Object,
+                        Required = new HashSet<string>(StringComparer.Ordinal) { "file" },
+                        Properties = new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal)
+                        {
+                            ["file"] = new OpenApiSchema
+                            {
+                                Type = JsonSchemaType.String,
+                                Format = "binary",
+                                Description = "The content, with a file name.",
+                            },
+                            ["expires_after"] = new OpenApiSchema
+                            {
+                                Type = JsonSchemaType.Integer,
+                                Description = "Seconds until it goes by itself, 3600 to 2592000; 30 days when it is left out.",
+                            },
+                        },
+                    },
+                },
+            },
+        };
 
     /// <summary>The framework knows the types of answers; those of bodies it is told of here.</summary>
     private static async Task AddBodyAsync(OpenApiOperationTransformerContext context, Type body, CancellationToken cancellationToken)

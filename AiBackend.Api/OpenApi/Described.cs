@@ -41,6 +41,9 @@ internal sealed record DescribedOperation(IReadOnlyList<DescribedParameter> Para
     /// <summary>Whether it can come without its body.</summary>
     public bool BodyIsOptional { get; set; }
 
+    /// <summary>Whether its body is a form with a file.</summary>
+    public bool TakesForm { get; set; }
+
     /// <summary>Whether its 200 is a stream of server-sent events unless JSON is asked for.</summary>
     public bool Streams { get; set; }
 }
@@ -105,6 +108,13 @@ internal static class DescribingEndpoints
             var described = builder.Metadata.OfType<DescribedOperation>().Single();
             (described.Body, described.BodyIsOptional) = (typeof(T), optional);
         });
+        return endpoint;
+    }
+
+    /// <summary>Adds a form with a file as the body.</summary>
+    public static IEndpointConventionBuilder TakesForm(this IEndpointConventionBuilder endpoint)
+    {
+        endpoint.Finally(builder => builder.Metadata.OfType<DescribedOperation>().Single().TakesForm = true);
         return endpoint;
     }
 

@@ -92,7 +92,7 @@ internal static class ProblemTypes
     public static readonly ProblemType TooManyWebhooks = new("too-many-webhooks", 409, "There are enough webhooks");
     public static readonly ProblemType PromptExists = new("prompt-exists", 409, "There is such a prompt already");
     public static readonly ProblemType NothingToRollBack = new("nothing-to-roll-back", 409, "The label said nothing before");
-    public static readonly ProblemType FileInUse = new("file-in-use", 409, "A batch needs the file");
+    public static readonly ProblemType FileInUse = new("file-in-use", 409, "The file is needed");
     public static readonly ProblemType BatchEnded = new("batch-ended", 409, "The batch has already ended");
     public static readonly ProblemType FilesFull = new("files-full", 409, "The tenant's files take all their room");
     public static readonly ProblemType RequestInProgress = new("request-in-progress", 409, "The same request is still being answered");
@@ -106,6 +106,10 @@ internal static class ProblemTypes
         422,
         "The Idempotency-Key was used for another request"
     );
+
+    public static readonly ProblemType UnknownAttachment = new("unknown-attachment", 422, "There is no such file to attach");
+    public static readonly ProblemType FileNotAttachable = new("file-not-attachable", 422, "No model can be given the file");
+    public static readonly ProblemType AttachmentsTooLarge = new("attachments-too-large", 422, "The attached files are too large together");
 
     public static readonly ProblemType ContractViolated = new("contract-violated", 422, "The text breaks the job's contract");
 
@@ -223,6 +227,9 @@ internal static class ProblemTypes
         BodyTooLarge,
         UnsupportedMediaType,
         IdempotencyKeyReused,
+        UnknownAttachment,
+        FileNotAttachable,
+        AttachmentsTooLarge,
         ContractViolated,
         TenantQueueFull,
         TooManyBatches,

@@ -99,15 +99,16 @@ internal sealed class PromptedJobs(PromptReads prompts, JobTermsRules terms, Que
         // Who sends the default's name means what who sends none means: they are the same request.
         var model = draft.Model == ProviderCatalog.DefaultRoute && template.Model is { } own ? own : draft.Model;
         var input = JobInputs.Of(chat);
+        var pinned = terms.OfPrompt(JobTerms.Read(draft.Terms), model, pin, template.Contract);
         var whole = draft with
         {
             Prompt = null,
             Model = model,
             Pool = pools.PoolOf(model),
             Input = input.Json,
-            InputVersion = JobSchema.Terms,
+            InputVersion = pinned.Version,
             Title = input.Title,
-            Terms = terms.OfPrompt(JobTerms.Read(draft.Terms), model, pin, template.Contract).ToColumn(),
+            Terms = pinned.ToColumn(),
         };
         whole = whole.CacheKey is null ? whole : whole with { CacheKey = CacheKey.Of(whole) };
         return (null, outlook.Foresee(estimates.Estimate(whole)));

@@ -6,6 +6,7 @@ using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Tools;
+using AiBackend.Core.Workflows;
 
 namespace AiBackend.Api.Workflows;
 
@@ -52,6 +53,25 @@ internal static class StepRules
 
     private static IEnumerable<string> JudgesOf(WorkflowStep step) => new JobTerms { Contract = step.Contract }.Judges;
 
+    private static void CheckAttachments(IReadOnlyList<string>? attachments, string place, FieldErrors errors)
+    {
+        if (attachments?.Count > StepFiles.Most)
+        {
+            errors.Add(place + "attachments", $"has {attachments.Count} files; at most {StepFiles.Most} are allowed.");
+        }
+
+        for (var i = 0; i < attachments?.Count; i++)
+        {
+            if (attachments[i] is not { } text || !(WorkflowTemplates.IsOne(text) || Guid.TryParse(text, out _)))
+            {
+                errors.Add(
+                    FormattableString.Invariant($"{place}attachments[{i}]"),
+                    $"is {Quoted.Of(attachments[i] ?? "null")}; it must be one placeholder, such as {{{{input.file}}}}, or the id of a file."
+                );
+            }
+        }
+    }
+
     private static void CheckJob(WorkflowStep step, string place, FieldErrors errors)
     {
         if (step.Priority is { } priority && !JobTraitNames.TryParsePriority(priority, out _))
@@ -74,6 +94,7 @@ internal static class StepRules
             KnowledgeRules.CheckOfJob(query, errors);
         }
 
+        CheckAttachments(step.Attachments, place, errors);
         var chat = new ChatInput
         {
             Messages = step.Messages,

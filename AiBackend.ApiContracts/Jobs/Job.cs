@@ -68,6 +68,14 @@ public sealed record Job
     /// <summary>Whether the output kept its contract; null when the job has none.</summary>
     public JobContract? Contract { get; init; }
 
+    /// <summary>Files that the model is given; left out when there are none, and in lists.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<JobFile>? Attachments { get; init; }
+
+    /// <summary>Files that the job has made; left out when there are none, and in lists.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<JobFile>? Artifacts { get; init; }
+
     /// <summary>The conversation that the job continues, or null.</summary>
     public Guid? ConversationId { get; init; }
 

@@ -55,6 +55,12 @@ public sealed record SubmitJobRequest
     /// <summary>The conversation that the job continues: the model is given what was said before, and question and answer become part of it. Only for <c>chat</c>.</summary>
     public JobConversation? Conversation { get; init; }
 
+    /// <summary>Up to 16 files that the model is given before the last user message. Only for <c>chat</c>.</summary>
+    public IReadOnlyList<Attachment>? Attachments { get; init; }
+
+    /// <summary>Asks for the answer as a file too, in <c>artifacts</c> of the completed job. Only for <c>chat</c>.</summary>
+    public ArtifactRequest? Artifact { get; init; }
+
     /// <summary>How many calls of registered tools the job may make, 1 to 100; more fail it with <c>tool_limit</c>. Null is the installation's limit, and never more than it.</summary>
     public int? MaxToolCalls { get; init; }
 

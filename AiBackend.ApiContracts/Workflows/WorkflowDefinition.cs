@@ -72,6 +72,10 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public KnowledgeQuery? Retrieve { get; init; }
 
+    /// <summary>For <c>chat</c>: up to 16 files that the model is given, each a placeholder for the id of one or a list of ids, or an id. What a placeholder does not find is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Attachments { get; init; }
+
     /// <summary>For <c>chat</c>: registered tools that the model may call, in the version that is the newest when the run begins.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Tools { get; init; }

@@ -16,7 +16,7 @@ internal static class CopyJobs
     public const string Ctes = """
         source AS MATERIALIZED (
             SELECT c.new_id, c.old_id, j.tenant_id, j.type, greatest(j.priority, @highest_priority) AS priority, coalesce(c.model, j.model) AS model, j.max_attempts, j.expected_tokens, j.expected_length,
-                   coalesce(@pool, j.pool) AS pool, j.conversation_id, j.summary_of,
+                   coalesce(@pool, j.pool) AS pool, j.conversation_id, j.summary_of, j.writes_artifact,
                    CASE WHEN j.deadline > now() THEN j.deadline END AS deadline,
                    CASE WHEN c.input IS NULL THEN p.schema_version ELSE @schema_version END AS schema_version,
                    coalesce(c.input, p.input) AS input, CASE WHEN c.input IS NULL THEN p.title ELSE c.title END AS title,
@@ -27,8 +27,8 @@ internal static class CopyJobs
              WHERE j.tenant_id = c.tenant_id AND j.status::int >= 6
         ), inserted AS (
             INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, deadline, last_seq, pool, expected_tokens, expected_length,
-                              conversation_id, summary_of)
-            SELECT new_id, tenant_id, type, 1, priority, model, max_attempts, deadline, 1, pool, expected_tokens, expected_length, conversation_id, summary_of FROM source
+                              conversation_id, summary_of, writes_artifact)
+            SELECT new_id, tenant_id, type, 1, priority, model, max_attempts, deadline, 1, pool, expected_tokens, expected_length, conversation_id, summary_of, writes_artifact FROM source
             RETURNING id, type
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, key_id, max_cost_usd, webhook_url,

@@ -6,13 +6,14 @@ using NpgsqlTypes;
 
 namespace AiBackend.Core.Files;
 
-/// <summary>Files of tenants, in Postgres, in pieces (0035c_files.sql).</summary>
+/// <summary>Files of tenants, in Postgres, in pieces, which equal ones share (0035c_files.sql, 0055_file_contents.sql).</summary>
 public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> options)
 {
     /// <summary>Length of every piece but the last.</summary>
     public const int ChunkBytes = 256 * 1024;
 
-    private const string Columns = "id, tenant_id, purpose, name, bytes, created_at, expires_at";
+    private const string Columns =
+        "id, tenant_id, purpose, name, bytes, created_at, expires_at, media_type, sha256, coalesce(content_id, id)";
 
     private const string BeginSql = $"""
         INSERT INTO files (id, tenant_id, purpose, name, expires_at)
@@ -37,10 +38,25 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         SELECT 1 FROM written UNION ALL SELECT 1 FROM file_chunks c WHERE c.file_id = @id AND c.tenant_id = @tenant_id AND c.n = @n
         """;
 
+    // Of what the tenant has already the pieces are dropped, and those of before are shared. Locks as in DeleteSql, so that they are still there.
     private const string FinishSql = $"""
-        UPDATE files SET ready_at = now(), purpose = @purpose, name = @name, expires_at = created_at + @kept_for
-         WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NULL
-        RETURNING {Columns}
+        UPDATE files SET bytes = bytes WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NULL;
+        UPDATE file_usage SET bytes = bytes WHERE tenant_id = @tenant_id;
+        WITH same AS (
+            SELECT coalesce(o.content_id, o.id) AS content FROM files o
+             WHERE o.tenant_id = @tenant_id AND o.sha256 = @sha256 AND o.ready_at IS NOT NULL AND o.purpose <> '{FilePurposes.Artifact}'
+             ORDER BY o.id LIMIT 1
+        ), finished AS (
+            UPDATE files SET ready_at = now(), purpose = @purpose, name = @name, expires_at = created_at + @kept_for,
+                             media_type = @media_type, sha256 = @sha256, content_id = (SELECT content FROM same)
+             WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NULL
+            RETURNING {Columns}
+        ), freed AS (
+            UPDATE file_usage u SET bytes = u.bytes - f.bytes FROM finished f, same WHERE u.tenant_id = @tenant_id
+        ), dropped AS (
+            DELETE FROM file_chunks c USING finished f, same WHERE c.file_id = f.id AND c.tenant_id = @tenant_id
+        )
+        SELECT * FROM finished
         """;
 
     private const string FindSql = $"""
@@ -58,18 +74,21 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
 
     private const string ReadSql = "SELECT content FROM file_chunks WHERE file_id = @id AND tenant_id = @tenant_id AND n = @n";
 
-    // What a batch reads stays until the batch has ended. The first two statements take the locks of whoever writes the file or makes a batch of
+    // What a batch reads or a job is given stays until it has ended; of a job that is submitted in this moment, the worker finds that it is gone. The first two statements take the locks of whoever writes the file or makes a batch of
     // it (BatchStore), in the order of those, so that the third one sees what they did.
-    private const string DeleteSql = """
+    private const string DeleteSql = $"""
         UPDATE files SET bytes = bytes WHERE id = @id AND tenant_id = @tenant_id AND (ready_at IS NULL OR NOT @only_unfinished);
         UPDATE file_usage SET bytes = bytes WHERE tenant_id = @tenant_id;
         WITH gone AS (
             DELETE FROM files f
              WHERE f.id = @id AND f.tenant_id = @tenant_id AND (f.ready_at IS NULL OR NOT @only_unfinished)
                AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = f.tenant_id AND b.input_file_id = f.id AND b.ended_at IS NULL)
-            RETURNING f.bytes
+               AND NOT is_attached(f.tenant_id, f.id)
+            RETURNING f.bytes, coalesce(f.content_id, f.id) AS content, f.purpose
         ), freed AS (
-            UPDATE file_usage u SET bytes = u.bytes - g.bytes FROM gone g WHERE u.tenant_id = @tenant_id
+            UPDATE file_usage u SET bytes = u.bytes - g.bytes FROM gone g
+             WHERE u.tenant_id = @tenant_id AND g.purpose <> '{FilePurposes.Artifact}'
+               AND NOT EXISTS (SELECT 1 FROM files o WHERE o.id <> @id AND (o.id = g.content OR o.content_id = g.content))
         )
         SELECT EXISTS (SELECT 1 FROM gone) FROM files WHERE id = @id AND tenant_id = @tenant_id
         """;
@@ -79,6 +98,7 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         SELECT id, tenant_id FROM files f
          WHERE (expires_at < now() OR ready_at IS NULL AND created_at < now() - interval '2 days')
            AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = f.tenant_id AND b.input_file_id = f.id AND b.ended_at IS NULL)
+           AND NOT is_attached(f.tenant_id, f.id)
          LIMIT 100
         """;
 
@@ -119,12 +139,13 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         StoredFile file,
         string purpose,
         string name,
+        FileContent content,
         TimeSpan? keptFor,
         CancellationToken cancellationToken
     )
     {
         await using var command = For(file.TenantId, file.Id, FinishSql);
-        Describe(command, purpose, name, keptFor ?? options.Value.KeptFor);
+        Describe(command, purpose, name, keptFor ?? options.Value.KeptFor, content);
         return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
@@ -134,12 +155,13 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         StoredFile file,
         string purpose,
         string name,
+        FileContent content,
         TimeSpan? keptFor
     )
     {
         await using var command = new NpgsqlCommand(FinishSql, transaction);
         AddKey(command, file.TenantId, file.Id);
-        Describe(command, purpose, name, keptFor ?? options.Value.KeptFor);
+        Describe(command, purpose, name, keptFor ?? options.Value.KeptFor, content);
         return (await command.ReadAllAsync(Read, CancellationToken.None)).SingleOrDefault();
     }
 
@@ -181,7 +203,7 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
     {
         for (var n = from; (long)n * ChunkBytes < file.Bytes; n++)
         {
-            await using var command = For(file.TenantId, file.Id, ReadSql);
+            await using var command = For(file.TenantId, file.ContentId, ReadSql);
             command.Parameters.AddWithValue("n", n);
             yield return await command.ExecuteScalarAsync(cancellationToken) is byte[] content
                 ? content
@@ -225,11 +247,16 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
         };
     }
 
-    private static void Describe(NpgsqlCommand command, string purpose, string name, TimeSpan keptFor)
+    private static void Describe(NpgsqlCommand command, string purpose, string name, TimeSpan keptFor, FileContent? content = null)
     {
         command.Parameters.AddWithValue("purpose", purpose);
         command.Parameters.AddWithValue("name", name);
         command.Parameters.AddWithValue("kept_for", NpgsqlDbType.Interval, keptFor);
+        if (content is not null)
+        {
+            command.Parameters.AddWithValue("media_type", content.MediaType);
+            command.Parameters.AddWithValue("sha256", NpgsqlDbType.Bytea, content.Sha256);
+        }
     }
 
     private NpgsqlCommand For(Guid tenantId, Guid id, string sql)
@@ -254,5 +281,10 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
             row.GetInt64(4),
             row.GetFieldValue<DateTimeOffset>(5),
             row.GetFieldValue<DateTimeOffset>(6)
-        );
+        )
+        {
+            MediaType = row.GetString(7),
+            Sha256 = row.IsDBNull(8) ? null : row.GetFieldValue<byte[]>(8),
+            ContentId = row.GetGuid(9),
+        };
 }

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using AiBackend.Core.Files.Sniffing;
 
 namespace AiBackend.Core.Files;
 
@@ -10,6 +11,8 @@ public sealed class FileWriter(FileStore store, StoredFile file, bool isBounded 
 {
     private readonly byte[] _chunk = new byte[FileStore.ChunkBytes];
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly ContentSniffer _sniffer = new();
+    private byte[] _sha256 = [];
     private int _filled;
     private int _chunks;
 
@@ -23,6 +26,7 @@ public sealed class FileWriter(FileStore store, StoredFile file, bool isBounded 
     public async ValueTask<bool> WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         _hash.AppendData(bytes.Span);
+        _sniffer.Add(bytes.Span);
         while (!bytes.IsEmpty)
         {
             var part = bytes[..Math.Min(bytes.Length, _chunk.Length - _filled)];
@@ -40,8 +44,15 @@ public sealed class FileWriter(FileStore store, StoredFile file, bool isBounded 
 
     /// <summary>Writes what is left.</summary>
     /// <returns>False when the tenant's files would take more than they may; else the SHA-256 of the whole.</returns>
-    public async ValueTask<(bool HasRoom, byte[] Hash)> EndAsync(CancellationToken cancellationToken) =>
-        (_filled == 0 || await FlushAsync(cancellationToken), _hash.GetHashAndReset());
+    public async ValueTask<(bool HasRoom, byte[] Hash)> EndAsync(CancellationToken cancellationToken)
+    {
+        var hasRoom = _filled == 0 || await FlushAsync(cancellationToken);
+        return (hasRoom, _sha256 = _hash.GetHashAndReset());
+    }
+
+    /// <summary>What it turned out to be, once it has ended.</summary>
+    /// <param name="name">What its sender calls it.</param>
+    public FileContent Describe(string name) => new(_sha256, _sniffer.TypeOf(name));
 
     /// <inheritdoc />
     public void Dispose() => _hash.Dispose();

@@ -19,10 +19,10 @@ internal sealed partial class PostgresJobStore
                 @id, @tenant_id, @type, @status, @priority, @model, @max_attempts, @not_before, @deadline, @input, @title,
                 @feature, @end_user, @metadata, @trace_parent, @idempotency_key, @fingerprint, @state, @pool, @key_id, @max_cost_usd,
                 @expected_tokens, @expected_length, @cache_key, @eta_p50, @eta_p90, @webhook_url, @schema_version, @details, @terms,
-                @conversation_id, @is_refused_when_open, @summary_of, @replay_of)
+                @conversation_id, @is_refused_when_open, @summary_of, @replay_of, @writes_artifact)
                 AS t (id, tenant_id, type, status, priority, model, max_attempts, not_before, deadline, input, title,
                       feature, end_user, metadata, trace_parent, idempotency_key, fingerprint, state, pool, key_id, max_cost_usd,
-                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url, schema_version, details, terms, conversation_id, is_refused_when_open, summary_of, replay_of)
+                      expected_tokens, expected_length, cache_key, eta_p50, eta_p90, webhook_url, schema_version, details, terms, conversation_id, is_refused_when_open, summary_of, replay_of, writes_artifact)
         ), kept_out AS MATERIALIZED (
             SELECT id, open_job FROM (
                 SELECT id, is_refused_when_open,
@@ -42,9 +42,9 @@ internal sealed partial class PostgresJobStore
             SELECT * FROM input WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM keys)
         ), inserted AS (
             INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, due_at, deadline, last_seq, pool,
-                              expected_tokens, expected_length, eta_p50, eta_p90, conversation_id, summary_of)
+                              expected_tokens, expected_length, eta_p50, eta_p90, conversation_id, summary_of, writes_artifact)
             SELECT id, tenant_id, type, status, priority, model, max_attempts, coalesce(not_before, now()), deadline, 1, pool,
-                   expected_tokens, expected_length, eta_p50, eta_p90, conversation_id, summary_of
+                   expected_tokens, expected_length, eta_p50, eta_p90, conversation_id, summary_of, writes_artifact
               FROM accepted
         ), payloads AS (
             INSERT INTO job_payloads (job_id, tenant_id, schema_version, input, title, feature, end_user, metadata, trace_parent, key_id, max_cost_usd,
@@ -164,6 +164,7 @@ internal sealed partial class PostgresJobStore
         Column("conversation_id", NpgsqlDbType.Uuid, draft => draft.ConversationId);
         Column("replay_of", NpgsqlDbType.Uuid, draft => draft.ReplayOf);
         Column("summary_of", NpgsqlDbType.Uuid, draft => draft.SummaryOf);
+        Column("writes_artifact", NpgsqlDbType.Boolean, draft => draft.WritesArtifact);
         Column("is_refused_when_open", NpgsqlDbType.Boolean, draft => draft.IsRefusedWhenOthersAreOpen);
         parameters.AddTenants([.. drafts.Select(draft => draft.TenantId).Distinct()]);
     }

@@ -69,6 +69,9 @@ public sealed record JobDraft
     /// <summary>The conversation that it continues; null is none.</summary>
     public Guid? ConversationId { get; init; }
 
+    /// <summary>Whether its answer becomes a file.</summary>
+    public bool WritesArtifact { get; init; }
+
     /// <summary>The job that it does again, or goes on from; null is none.</summary>
     public Guid? ReplayOf { get; init; }
 
@@ -120,6 +123,9 @@ public static class JobSchema
 
     /// <summary>Steps of workflows that are no chats, and limits that a run shares.</summary>
     public const short Steps = 4;
+
+    /// <summary>Jobs whose terms have files.</summary>
+    public const short Files = 4;
 
     /// <summary>Jobs with terms, see <see cref="JobTerms"/>.</summary>
     public const short Terms = 3;

@@ -56,7 +56,11 @@ public sealed class JobReads(
                CASE WHEN j.status = 1 THEN jobs_ahead(j.pool, j.priority, j.id) END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By(
             "j"
         )}, s.cache, u.reasoning_tokens,
-               o.tool_calls, o.finish_reason, s.checks, prompt_of(p.terms), j.conversation_id, s.context
+               o.tool_calls, o.finish_reason, s.checks, prompt_of(p.terms), j.conversation_id, s.context,
+               attachments_of(p.terms)::text,
+               CASE WHEN j.writes_artifact AND j.status = 6 THEN
+                        (SELECT json_build_array(json_build_object('file', f.id, 'name', f.name, 'media_type', f.media_type, 'bytes', f.bytes))::text
+                           FROM files f WHERE f.id = artifact_of(j.id) AND f.tenant_id = j.tenant_id AND f.expires_at > now()) END
           FROM jobs j
           JOIN job_payloads p ON p.job_id = j.id
           LEFT JOIN job_outputs o ON o.job_id = j.id
@@ -80,7 +84,8 @@ public sealed class JobReads(
                s.model_version, s.fallbacks, s.simulated, NULL::text, NULL::text[], NULL::bigint, j.crash_count, j.waiting_reason,
                NULL::smallint, {HeldJobs.By(
             "j"
-        )}, s.cache, u.reasoning_tokens, NULL::text, NULL::text, s.checks, prompt_of(p.terms), j.conversation_id, s.context
+        )}, s.cache, u.reasoning_tokens, NULL::text, NULL::text, s.checks, prompt_of(p.terms), j.conversation_id, s.context,
+               NULL::text, NULL::text
           FROM (SELECT * FROM jobs
                  WHERE tenant_id = @tenant_id
                    AND id < @before AND id >= @from

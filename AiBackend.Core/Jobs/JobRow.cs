@@ -58,6 +58,8 @@ internal static class JobRow
             Contract = ContractChecksJson.Verdict(Text(row, 40)),
             ConversationId = row.IsDBNull(42) ? null : row.GetGuid(42),
             Context = JobContextJson.Read(Text(row, 43)),
+            Attachments = Files(row, 44),
+            Artifacts = Files(row, 45),
             Links = JobLinks.Of(row.GetGuid(0)),
         };
     }
@@ -100,6 +102,9 @@ internal static class JobRow
         {
             ReasoningTokens = row.IsDBNull(37) ? 0 : row.GetInt64(37),
         };
+
+    private static IReadOnlyList<JobFile>? Files(NpgsqlDataReader row, int ordinal) =>
+        Text(row, ordinal) is { } json ? JsonSerializer.Deserialize(json, WireJson.Default.IReadOnlyListJobFile) : null;
 
     private static string? Text(NpgsqlDataReader row, int ordinal) => row.IsDBNull(ordinal) ? null : row.GetString(ordinal);
 

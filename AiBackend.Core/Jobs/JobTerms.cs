@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Conversations;
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Knowledge;
 
 namespace AiBackend.Core.Jobs;
@@ -18,6 +19,12 @@ public sealed record JobTerms
     /// <summary>The conversation that it continues; null is none.</summary>
     public JobConversation? Conversation { get; init; }
 
+    /// <summary>Files that its model is given; null is none. What they are is pinned when the job is new.</summary>
+    public IReadOnlyList<JobFile>? Attachments { get; init; }
+
+    /// <summary>The file that its answer becomes; null is none.</summary>
+    public ArtifactTerms? Artifact { get; init; }
+
     /// <summary>The stored prompt that its first messages were made of, <c>name@version</c>; null when the caller wrote all of them.</summary>
     public string? Prompt { get; init; }
 
@@ -29,7 +36,7 @@ public sealed record JobTerms
 
     /// <summary>Whether an answer may be replaced by another one after it was streamed, without a failure.</summary>
     [JsonIgnore]
-    public bool MayAnswerAnew => Contract is not null || Tools is not null;
+    public bool MayAnswerAnew => Contract is not null || Tools is not null || Artifact?.Type == ArtifactTypes.Csv;
 
     /// <summary>Models that are asked for their opinion, besides the job's own.</summary>
     [JsonIgnore]
@@ -38,6 +45,13 @@ public sealed record JobTerms
             .Where(rule => rule.Rule == ContractRules.Judge)
             .Select(rule => rule.Model!)
             .Distinct(StringComparer.Ordinal);
+
+    /// <summary>The oldest version of workers that may run a job with these terms, see <see cref="JobSchema"/>.</summary>
+    [JsonIgnore]
+    public short Version =>
+        Run is not null ? JobSchema.Steps
+        : Attachments is not null || Artifact is not null ? JobSchema.Files
+        : JobSchema.Terms;
 
     /// <summary>Nothing.</summary>
     public static JobTerms None { get; } = new();
@@ -49,6 +63,12 @@ public sealed record JobTerms
     public static JobTerms Read(string? column) =>
         column is null ? None : JsonSerializer.Deserialize(column, JobTermsJson.Default.JobTerms)!;
 }
+
+/// <summary>The file that a job's answer becomes (0056_job_files.sql).</summary>
+/// <param name="Name">What it is called.</param>
+/// <param name="Type">What the answer must be, one of <see cref="ArtifactTypes"/>.</param>
+/// <param name="KeptForSeconds">How long; decided when the job is new.</param>
+public sealed record ArtifactTerms(string Name, string Type, int? KeptForSeconds = null);
 
 /// <summary>Registered tools that a job's model may call.</summary>
 /// <param name="Pinned">Which, in the version of its acceptance.</param>

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using AiBackend.Core.Providers.Admission;
+using AiBackend.Core.Providers.Catalog;
 using AiBackend.Core.Providers.Wire;
 using Microsoft.Extensions.AI;
 
@@ -12,6 +13,9 @@ internal sealed class PartialAnswer(IReadOnlyList<ChatMessage> messages, ChatOpt
 {
     private const int CharactersPerToken = 4;
 
+    // Providers count 1 000 to 2 000 tokens for a picture of usual size, however many bytes it has.
+    private const int CharactersPerImage = 1500 * CharactersPerToken;
+
     private readonly StringBuilder _text = new();
     private long _pieces;
     private ProviderCut? _pending;
@@ -19,6 +23,9 @@ internal sealed class PartialAnswer(IReadOnlyList<ChatMessage> messages, ChatOpt
 
     /// <summary>Of the question alone.</summary>
     public CallSize Size { get; } = new(CharactersOf(messages, options), options?.MaxOutputTokens);
+
+    /// <summary>What the question uses of what not every model can.</summary>
+    public IReadOnlyList<string> Uses => ModelCapabilities.Of(messages, options);
 
     /// <summary>Whether the end of the conversation is a question, after which the beginning of an answer can be put: text alone, no tools.</summary>
     public bool MayContinue =>
@@ -60,6 +67,7 @@ internal sealed class PartialAnswer(IReadOnlyList<ChatMessage> messages, ChatOpt
             TextContent text => text.Text.Length,
             FunctionCallContent call => call.Name.Length + AskedTool.ArgumentsOf(call).Length,
             FunctionResultContent { Result: string result } => result.Length,
+            DataContent => CharactersPerImage,
             _ => 0,
         };
 

@@ -74,7 +74,7 @@ public sealed class RoutedChat
     {
         var failures = new RouteFailures();
         var answer = new PartialAnswer(messages, options);
-        var plan = new RoutePlan(await RouteAsync(model, answer.Size, options, calls.Caller, cancellationToken));
+        var plan = new RoutePlan(await RouteAsync(model, answer, calls.Caller, cancellationToken));
         while (plan.Next() is { } deployment)
         {
             var cut = plan.CutFor(deployment, answer, plan.Failed is null ? null : failures.Last.Failure);
@@ -168,15 +168,14 @@ public sealed class RoutedChat
 
     private async ValueTask<IReadOnlyList<ChatDeployment>> RouteAsync(
         string model,
-        CallSize size,
-        ChatOptions? options,
+        PartialAnswer answer,
         ChatCaller caller,
         CancellationToken cancellationToken
     )
     {
-        var needs = new RouteNeeds(size.PromptTokens, size.MaxOutputTokens, caller.Level, caller.TimeLeft, caller.IsMoved)
+        var needs = new RouteNeeds(answer.Size.PromptTokens, answer.Size.MaxOutputTokens, caller.Level, caller.TimeLeft, caller.IsMoved)
         {
-            Uses = ModelCapabilities.Of(options),
+            Uses = answer.Uses,
         };
         var route = await _catalog.RouteAsync(model, needs, _prices, cancellationToken);
         if (route.Count == 0)

@@ -165,6 +165,7 @@ internal sealed class StepBounds(OutputContracts contracts)
             ("model", step.Model is not null, [StepTypes.Chat]),
             ("contract", step.Contract is not null, [StepTypes.Chat, StepTypes.Review]),
             ("retrieve", step.Retrieve is not null, [StepTypes.Chat]),
+            ("attachments", step.Attachments is not null, [StepTypes.Chat]),
             ("tools", step.Tools is not null, [StepTypes.Chat]),
             ("max_tool_calls", step.MaxToolCalls is not null, [StepTypes.Chat]),
             ("priority", step.Priority is not null, [StepTypes.Chat, StepTypes.Tool]),

@@ -22,6 +22,9 @@ public sealed record StepInput(JobType Type, string Json, short Version)
     /// <summary>What its result must be; null is as the step says.</summary>
     public OutputContract? Contract { get; init; }
 
+    /// <summary>Files that the model is given.</summary>
+    public IReadOnlyList<Guid> Files { get; private init; } = [];
+
     // As for whoever searches, and whoever reads.
     private const int MaxQuery = 2000;
 
@@ -63,6 +66,7 @@ public sealed record StepInput(JobType Type, string Json, short Version)
         }
 
         var query = Short("retrieve.query", step.Retrieve?.Query, values, out fault);
+        var files = StepFiles.Of(step, values, ref fault);
         var chat = new ChatInput
         {
             Messages = messages,
@@ -75,6 +79,7 @@ public sealed record StepInput(JobType Type, string Json, short Version)
             ? new StepInput(JobType.Chat, JsonSerializer.Serialize(chat, WireJson.Default.ChatInput), JobSchema.Of(chat))
             {
                 Query = string.IsNullOrWhiteSpace(query) ? null : query,
+                Files = files,
             }
             : null;
     }

@@ -35,6 +35,11 @@ internal static class ApiTasks
             "With a contract an answer counts when it fits its schema and keeps its rules; otherwise the model is told what is wrong."
         ),
         new(
+            "files",
+            "Give files to a job and have one back",
+            "Text, tables, JSON, PDFs and pictures go in; an answer comes out as a file of the type that was asked for. [More](files.md)."
+        ),
+        new(
             "knowledge",
             "Let answers rest on your own texts",
             "Documents are found by their words, by those who may read them, and given to the model with their sources."

@@ -19,6 +19,7 @@ public sealed class ExampleTests(StackFixture fixture, ExamplePrograms programs)
             { "wait", "\"status\":\"completed\".*simulated answer", "^completed: .*simulated answer" },
             { "stream", "^event: delta.*^event: final.*^id: 4\nevent.*^event: final", "simulated answer" },
             { "contract", "\"json\":\\{\"customer\":.*\"valid\":true", "^[\\w ]+ pays [\\d.]+ \\(first pass: [Tt]rue\\)" },
+            { "files", "\"name\":\"sales.csv\".*\"name\":\"report.md\".*simulated answer", "^report.md: .*simulated answer" },
             { "knowledge", "\"source\":\"lamps.md\".*\"status\":\"completed\"", "^completed: .*simulated answer" },
             {
                 "conversation",

@@ -123,7 +123,7 @@ internal sealed class SimWorker
             .With(_world.Telemetry.Providers)
             .With(new OutputContracts([]))
             .With(Alone)
-            .With(new TurnContext(null!, null!, null!))
+            .With(new TurnContext(null!, null!, null!, null!))
             .With(new CompactionJobs(null!, null!, null!, null!))
             .With(new WorkflowAttempt(null!, null!, null!, Process.Clock))
             .With(new ReviewRemarks(null!))

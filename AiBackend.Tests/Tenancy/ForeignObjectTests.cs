@@ -36,6 +36,7 @@ public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<Ap
             ["/api/v1/webhooks/{id}"] = await MakeAsync("/webhooks", """{"url":"https://hooks.example.com/x"}"""),
             ["/api/v1/webhooks/inbound/{id}"] = await MakeAsync("/webhooks/inbound", """{"name":"n","template":{"prompt":"x"}}"""),
             ["/api/v1/conversations/{id}"] = await MakeAsync("/conversations", "{}"),
+            ["/api/v1/files/{id}"] = await UploadAsync(),
             ["/api/v1/reviews/{id}"] = (await OpenReview.AddAsync(api)).Id,
             ["/api/v1/alerts/{id}"] = await MakeAlertAsync(),
             ["/api/v1/dead-letters/{fingerprint}"] = await (await api.WorkerAsync()).FingerprintAsync(dead),
@@ -144,6 +145,14 @@ public sealed partial class ForeignObjectTests(ApiServer api) : IClassFixture<Ap
     {
         var (_, made) = await KeyApiTests.SendAsync(api.Http, HttpMethod.Post, "/api/v1" + path, body);
         return made.GetProperty("id").GetString()!;
+    }
+
+    private async Task<string> UploadAsync()
+    {
+        using var form = new MultipartFormDataContent { { new StringContent("text"), "file", "a.txt" } };
+        using var response = await api.Http.PostAsync("/api/v1/files", form, TestRun.Cancel);
+        using var made = JsonDocument.Parse(await response.Content.ReadAsStringAsync(TestRun.Cancel));
+        return made.RootElement.GetProperty("id").GetString()!;
     }
 
     private async Task<string> MakeAlertAsync()

@@ -116,14 +116,19 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller c
             var answer => answer,
         };
 
-    private async Task<ApiResult<T>> SendAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    private async Task<ApiResult<T>> SendAsync<T>(
+        HttpRequestMessage request,
+        JsonTypeInfo<T> type,
+        CancellationToken cancellationToken,
+        string client = Name
+    )
     {
         using var message = request;
         message.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         caller.Sign(message);
         try
         {
-            using var response = await clients.CreateClient(Name).SendAsync(message, cancellationToken);
+            using var response = await clients.CreateClient(client).SendAsync(message, cancellationToken);
             if (response.StatusCode is HttpStatusCode.Unauthorized)
             {
                 caller.Refused();

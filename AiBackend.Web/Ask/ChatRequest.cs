@@ -8,12 +8,13 @@ namespace AiBackend.Web.Ask;
 internal static class ChatRequest
 {
     /// <summary>One question somebody waits for: ahead of work that nobody watches.</summary>
-    public static SubmitJobRequest Of(string text, string model) =>
+    public static SubmitJobRequest Of(string text, string model, params IReadOnlyList<Guid> files) =>
         new()
         {
             Type = "chat",
             Model = model,
             Priority = "interactive",
+            Attachments = files.Count > 0 ? [.. files.Select(file => new Attachment { File = file })] : null,
             Input = JsonSerializer.SerializeToElement(
                 new ChatInput { Messages = [new ChatMessageInput { Role = "user", Content = text }] },
                 ClientJson.Lenient.ChatInput

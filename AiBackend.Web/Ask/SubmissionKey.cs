@@ -10,9 +10,9 @@ internal sealed class SubmissionKey
     private string? _digest;
 
     /// <summary>The key for this request. A changed request is another one and gets another key.</summary>
-    public string For(string text, string model)
+    public string For(string text, string model, params IEnumerable<Guid> files)
     {
-        var digest = TextDigest.Of(model + "\n" + text);
+        var digest = TextDigest.Of(string.Concat(files.Select(file => file + "\n")) + model + "\n" + text);
         if (_digest is not null && !string.Equals(_digest, digest, StringComparison.Ordinal))
         {
             _key = Mint();

@@ -5,6 +5,9 @@ namespace AiBackend.Web.Shell;
 /// <summary>Headers of every answer of this site: nothing foreign loads, nothing inline runs, nobody frames it.</summary>
 internal static class SecurityHeaders
 {
+    /// <summary>What is downloaded runs nothing, also where a browser shows it.</summary>
+    public const string OfDownloads = "sandbox; default-src 'none'";
+
     private static readonly object NonceKey = new();
 
     public static string NonceOf(HttpContext context) => (string)context.Items[NonceKey]!;
@@ -24,7 +27,11 @@ internal static class SecurityHeaders
     {
         var context = (HttpContext)state;
         var headers = context.Response.Headers;
-        headers.ContentSecurityPolicy = Policy(NonceOf(context));
+        if (headers.ContentSecurityPolicy != OfDownloads)
+        {
+            headers.ContentSecurityPolicy = Policy(NonceOf(context));
+        }
+
         headers.XContentTypeOptions = "nosniff";
         headers.XFrameOptions = "DENY";
         headers["Referrer-Policy"] = "no-referrer";

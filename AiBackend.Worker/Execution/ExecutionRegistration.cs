@@ -2,6 +2,7 @@ using AiBackend.Core.Admission;
 using AiBackend.Core.Alerts;
 using AiBackend.Core.Contracts;
 using AiBackend.Core.Conversations;
+using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Knowledge;
 using AiBackend.Core.Operations;
@@ -9,6 +10,7 @@ using AiBackend.Core.Queue;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Workflows;
+using AiBackend.Worker.Execution.Attached;
 using AiBackend.Worker.Execution.Chat;
 using AiBackend.Worker.Execution.Tools;
 using AiBackend.Worker.Execution.Workflows;
@@ -60,11 +62,14 @@ internal static class ExecutionRegistration
         builder.AddJobSubmission();
         builder.Services.AddWorkflows();
         builder.AddToolRuns();
+        builder.AddFiles();
         builder
             .Services.AddSingleton<WorkerDrain>()
             .AddSingleton<HeldLeases>()
             .AddSingleton<Judge>()
             .AddSingleton<Retrieval>()
+            .AddSingleton<PdfTexts>()
+            .AddSingleton<Attachments>()
             .AddSingleton<TurnContext>()
             .AddSingleton<CompactionJobs>()
             .AddSingleton<ReviewRemarks>()

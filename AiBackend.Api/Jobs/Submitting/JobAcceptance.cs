@@ -36,6 +36,7 @@ internal sealed class JobAcceptance(
     HeldBack heldBack,
     FullQueue fullQueue,
     PinTools tools,
+    PinFiles files,
     OpenTurns turns,
     KeyRateLimits limits,
     TimeProvider clock
@@ -106,6 +107,11 @@ internal sealed class JobAcceptance(
         if (refusal is null)
         {
             (refusal, draft) = await tools.PinAsync(draft, context.RequestAborted);
+        }
+
+        if (refusal is null)
+        {
+            (refusal, draft) = await files.PinAsync(draft, context.RequestAborted);
         }
 
         if (refusal is null)

@@ -44,6 +44,8 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
             Only("contract", request.Contract);
             Only("retrieve", request.Retrieve);
             Only("conversation", request.Conversation);
+            Only("attachments", request.Attachments);
+            Only("artifact", request.Artifact);
             return null;
         }
 
@@ -57,6 +59,7 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
             ConversationRules.CheckOfJob(conversation, request, input, errors);
         }
 
+        JobFileRules.Check(request, errors);
         return contracts.Check(request.Contract, errors);
 
         void Only(string member, object? value)
@@ -69,7 +72,7 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
     }
 
     /// <summary>What the request says, and nothing that can change between it and its repeat.</summary>
-    /// <remarks>Versions of tools are pinned when the job is new, see <see cref="PinTools"/>.</remarks>
+    /// <remarks>Versions of tools, and what files are, are pinned when the job is new: see <see cref="PinTools"/> and <see cref="PinFiles"/>.</remarks>
     public static JobTerms Asked(SubmitJobRequest request, JobType type, IReadOnlyList<string>? tools) =>
         type == JobType.Chat
             ? new JobTerms
@@ -77,20 +80,24 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
                 Contract = request.Contract,
                 Retrieve = request.Retrieve,
                 Conversation = request.Conversation,
+                Attachments = JobFileRules.Asked(request.Attachments),
+                Artifact = request.Artifact is { } artifact ? new ArtifactTerms(artifact.Name!, artifact.Type!) : null,
                 Tools = tools is null ? null : new ToolTerms([.. tools.Select(name => new PinnedTool(name, 0))], request.MaxToolCalls),
             }
             : JobTerms.None;
 
-    /// <summary>A contract of the route holds where the job has none.</summary>
-    public JobTerms OfChat(JobTerms asked, string model) => asked with { Contract = asked.Contract ?? OfRoute(model) };
+    /// <summary>A contract of the route holds where the job has none; and an answer that becomes a file of JSON is JSON.</summary>
+    public JobTerms OfChat(JobTerms asked, string model) => asked with { Contract = asked.Contract ?? OfRoute(model) ?? OfArtifact(asked) };
 
     /// <summary>The terms of a job with a prompt: of contracts the job's holds before the prompt's, and that before the route's.</summary>
     public JobTerms OfPrompt(JobTerms own, string model, string pin, OutputContract? contract) =>
         own with
         {
             Prompt = pin,
-            Contract = own.Contract ?? contract ?? OfRoute(model),
+            Contract = own.Contract ?? contract ?? OfRoute(model) ?? OfArtifact(own),
         };
+
+    private static OutputContract? OfArtifact(JobTerms asked) => asked.Artifact?.Type == ArtifactTypes.Json ? new OutputContract() : null;
 
     private OutputContract? OfRoute(string model) => providers.Definition(model)?.Contract;
 }

@@ -8,6 +8,7 @@ using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Batches;
 using AiBackend.Core.Database;
+using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Repeats;
 using AiBackend.Core.Tenancy;
@@ -114,7 +115,7 @@ internal sealed class BatchRequests(BatchStore batches, JobIds ids, RepeatedRequ
             InputFileId = fileId,
             Metadata = call.Metadata,
         };
-        return await batches.AddAsync(transaction, batch, ReceiveFile.Purpose, Window) switch
+        return await batches.AddAsync(transaction, batch, FilePurposes.Batch, Window) switch
         {
             BatchAddition.Made(var made) => (null, Encoding.UTF8.GetBytes(BatchObject.Of(made).ToJsonString())),
             BatchAddition.NoFile => (NoFile(call), default),
@@ -133,7 +134,7 @@ internal sealed class BatchRequests(BatchStore batches, JobIds ids, RepeatedRequ
     private static Refusal NoFile(BatchCall call) =>
         ProblemTypes.InvalidValue.At(
             "input_file_id",
-            $"input_file_id is {Quoted.Of(call.InputFileId)}; there is no such file with the purpose {ReceiveFile.Purpose}."
+            $"input_file_id is {Quoted.Of(call.InputFileId)}; there is no such file with the purpose {FilePurposes.Batch}."
         );
 
     private async Task<(Refusal? Refusal, Batch Batch)> FindAsync(HttpContext context)

@@ -11,8 +11,6 @@ namespace AiBackend.Api.OpenAi.Batches;
 /// <remarks>Whoever is interrupted begins anew: the files of before are known by the batch, and nobody has seen them.</remarks>
 internal sealed class WriteBatchFiles(BatchSteps steps, FileStore files, LineAnswers answers, JobIds ids)
 {
-    public const string Purpose = "batch_output";
-
     private const int LinesAtOnce = 50;
     private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -68,7 +66,7 @@ internal sealed class WriteBatchFiles(BatchSteps steps, FileStore files, LineAns
     }
 
     private async Task<FileWriter?> BeginAsync(Batch batch, Guid id, string what, CancellationToken cancellationToken) =>
-        await files.BeginAsync(id, batch.TenantId, Purpose, NameOf(batch, what), cancellationToken) is { } file
+        await files.BeginAsync(id, batch.TenantId, FilePurposes.BatchOutput, NameOf(batch, what), cancellationToken) is { } file
             // Answers that were paid for are kept, whatever room the tenant's uploads have left.
             ? new FileWriter(files, file, isBounded: false)
             : null;
@@ -83,7 +81,8 @@ internal sealed class WriteBatchFiles(BatchSteps steps, FileStore files, LineAns
         }
 
         await writer.EndAsync(cancellationToken);
-        await files.FinishAsync(writer.File, Purpose, NameOf(batch, what), null, cancellationToken);
+        var name = NameOf(batch, what);
+        await files.FinishAsync(writer.File, FilePurposes.BatchOutput, name, writer.Describe(name), null, cancellationToken);
         return writer.File.Id;
     }
 

@@ -6,8 +6,8 @@ namespace AiBackend.Core.Jobs.Versions;
 /// <remarks>
 /// A member that an older reader may pass over is added within a version. What it must not pass over makes a new version
 /// (<see cref="JobSchema.Version"/>): its reader then leaves such a job to a newer worker. Version 1 is the first, so nothing leads to it.
-/// Version 2 added tools, formats and what else a chat may ask for, version 3 terms, and version 4 steps that call tools or ask people; of the
-/// versions before they changed nothing.
+/// Version 2 added tools, formats and what else a chat may ask for, version 3 terms, and version 4 files, and steps that call tools or ask
+/// people; of the versions before they changed nothing.
 /// </remarks>
 public sealed record StoredShapes
 {

@@ -37,6 +37,12 @@ internal static class MessageTurns
     {
         json.WriteString("role"u8, message.Role == ChatRole.Assistant ? "assistant"u8 : "user"u8);
         var calls = message.Contents.OfType<FunctionCallContent>().ToList();
+        if (message.Contents.Any(content => content is DataContent))
+        {
+            WriteParts(json, message);
+            return;
+        }
+
         if (calls.Count == 0)
         {
             json.WriteString("content"u8, message.Text);
@@ -46,14 +52,46 @@ internal static class MessageTurns
         json.WriteStartArray("content"u8);
         if (message.Text.Length > 0)
         {
-            json.WriteStartObject();
-            json.WriteString("type"u8, "text"u8);
-            json.WriteString("text"u8, message.Text);
-            json.WriteEndObject();
+            WriteText(json, message.Text);
         }
 
         calls.ForEach(call => WriteCall(json, call));
         json.WriteEndArray();
+    }
+
+    /// <summary>Text and pictures, in order.</summary>
+    private static void WriteParts(Utf8JsonWriter json, ChatMessage message)
+    {
+        json.WriteStartArray("content"u8);
+        foreach (var content in message.Contents)
+        {
+            switch (content)
+            {
+                case TextContent text:
+                    WriteText(json, text.Text);
+                    break;
+                case DataContent image:
+                    json.WriteStartObject();
+                    json.WriteString("type"u8, "image"u8);
+                    json.WriteStartObject("source"u8);
+                    json.WriteString("type"u8, "base64"u8);
+                    json.WriteString("media_type"u8, image.MediaType);
+                    json.WriteBase64String("data"u8, image.Data.Span);
+                    json.WriteEndObject();
+                    json.WriteEndObject();
+                    break;
+            }
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteText(Utf8JsonWriter json, string text)
+    {
+        json.WriteStartObject();
+        json.WriteString("type"u8, "text"u8);
+        json.WriteString("text"u8, text);
+        json.WriteEndObject();
     }
 
     private static void WriteCall(Utf8JsonWriter json, FunctionCallContent call)

@@ -78,6 +78,6 @@ public static class RouteSwitch
     /// <summary>Others wait too long: the faster model.</summary>
     public const string Pressure = "pressure";
 
-    /// <summary>The model before it cannot do what the call uses: tools, or JSON.</summary>
+    /// <summary>The model before it cannot do what the call uses: tools, JSON, or pictures.</summary>
     public const string Capability = "capability";
 }

@@ -11,8 +11,15 @@ public static class ModelCapabilities
     /// <summary>Answers in JSON, with or without a schema.</summary>
     public const string Json = "json";
 
+    /// <summary>Looking at pictures.</summary>
+    public const string Images = "images";
+
     /// <summary>Turning texts into vectors.</summary>
     public const string Embeddings = "embeddings";
+
+    /// <summary>What a call uses.</summary>
+    internal static IReadOnlyList<string> Of(IReadOnlyList<ChatMessage> messages, ChatOptions? options) =>
+        messages.Any(message => message.Contents.Any(content => content is DataContent)) ? [.. Of(options), Images] : Of(options);
 
     /// <summary>What a call with these options uses.</summary>
     internal static IReadOnlyList<string> Of(ChatOptions? options) =>

@@ -34,6 +34,10 @@ internal static class ChatMessageBody
         {
             json.WriteNull("content"u8);
         }
+        else if (message.Contents.Any(content => content is DataContent))
+        {
+            WriteParts(json, message);
+        }
         else
         {
             json.WriteString("content"u8, message.Text);
@@ -55,6 +59,34 @@ internal static class ChatMessageBody
             json.WriteString("arguments"u8, AskedTool.ArgumentsOf(call));
             json.WriteEndObject();
             json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    /// <summary>Text and pictures, in order. A picture goes along as it is: the provider fetches nothing.</summary>
+    private static void WriteParts(Utf8JsonWriter json, ChatMessage message)
+    {
+        json.WriteStartArray("content"u8);
+        foreach (var content in message.Contents)
+        {
+            switch (content)
+            {
+                case TextContent text:
+                    json.WriteStartObject();
+                    json.WriteString("type"u8, "text"u8);
+                    json.WriteString("text"u8, text.Text);
+                    json.WriteEndObject();
+                    break;
+                case DataContent image:
+                    json.WriteStartObject();
+                    json.WriteString("type"u8, "image_url"u8);
+                    json.WriteStartObject("image_url"u8);
+                    json.WriteString("url"u8, image.Uri);
+                    json.WriteEndObject();
+                    json.WriteEndObject();
+                    break;
+            }
         }
 
         json.WriteEndArray();

@@ -281,5 +281,5 @@ public sealed class FileApi(PostgresServer postgres) : ApiServer(postgres)
     public const int MostBytes = 640 * 1024;
 
     protected override IEnumerable<(string Name, string Value)> Settings =>
-        [("Files:MaxBytes", "655360"), ("Files:MaxBytesPerTenant", "1048576")];
+        [("Files:MaxBytes", "655360"), ("Files:MaxBytesPerTenant", "1048576"), ("Files:MaxAttachedText", "100000")];
 }

@@ -109,6 +109,7 @@ internal sealed class ChatAttempt(
             ? new ContractedAnswer(contract, turn, contracts, judge, catalog, reviews.Value)
             : null;
         answer.Contract = contracted;
+        var table = terms.Artifact is { Type: ArtifactTypes.Csv } artifact ? new CsvAnswer(artifact) : null;
         turn = contracted?.First ?? turn;
         while (true)
         {
@@ -121,14 +122,11 @@ internal sealed class ChatAttempt(
 
             FaultPoints.Hit(FaultPoint.K11, running.Job.Model);
             var isRound = rounds?.Runs(answer.ToolCalls) == true;
-            if (!isRound && (contracted is null || answer.AsksForTools))
-            {
-                return answer.Finish();
-            }
-
-            var (end, next) = isRound
-                ? await RunToolsAsync(rounds!, turn, answer, CallTraces.UsageOf(calls.All), stop)
-                : await contracted!.AfterAsync(turn, answer, running, calls, stop);
+            var (end, next) =
+                isRound ? await RunToolsAsync(rounds!, turn, answer, CallTraces.UsageOf(calls.All), stop)
+                : answer.AsksForTools ? new(answer.Finish(), null)
+                : contracted is not null ? await contracted.AfterAsync(turn, answer, running, calls, stop)
+                : table?.After(turn, answer, running) ?? new(answer.Finish(), null);
             if (end is not null)
             {
                 return end;

@@ -26,7 +26,7 @@ internal sealed class Retrieval(KnowledgeStore knowledge)
         CancellationToken stop
     )
     {
-        var query = asked.Query ?? turn.Messages.LastOrDefault(message => message.Role == ChatRole.User)?.Text ?? "";
+        var query = asked.Query ?? QuestionOf(turn) ?? "";
         var passages = await knowledge.SearchAsync(
             running.Job.TenantId,
             asked.Collection!,
@@ -47,6 +47,10 @@ internal sealed class Retrieval(KnowledgeStore knowledge)
         );
         return passages.Count == 0 ? null : new(text, [.. passages.Select(passage => passage.Text)]);
     }
+
+    /// <summary>What the user says last, without the files that are attached to it: those come first.</summary>
+    private static string? QuestionOf(ChatTurn turn) =>
+        turn.Messages.LastOrDefault(message => message.Role == ChatRole.User)?.Contents.OfType<TextContent>().LastOrDefault()?.Text;
 
     /// <summary>What passages say is data: whoever wrote them gives no orders here.</summary>
     private static string Write(IReadOnlyList<KnowledgePassage> passages, int maxTokens, out int count)

@@ -2,19 +2,34 @@ using AiBackend.ApiContracts.Conversations;
 using AiBackend.Core.Contracts;
 using AiBackend.Core.Conversations;
 using AiBackend.Core.Jobs;
+using AiBackend.Worker.Execution.Attached;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution.Chat;
 
-/// <summary>What the model is given besides the messages of the job: passages that were looked up, and what was said before in its conversation.</summary>
-internal sealed class TurnContext(ConversationTurns turns, Retrieval retrieval, CancelJob cancel)
+/// <summary>What the model is given besides the messages of the job: files, passages that were looked up, and what was said before in its conversation.</summary>
+internal sealed class TurnContext(Attachments attachments, ConversationTurns turns, Retrieval retrieval, CancelJob cancel)
 {
     /// <summary>Whoever ends lets the next one go on; that it looks by itself is for the case that nobody says so.</summary>
     private static readonly TimeSpan WaitFor = TimeSpan.FromMinutes(5);
 
     /// <returns>The attempt's end when the model is not asked, or else the turn to ask it.</returns>
-    public async ValueTask<AfterTurn> AddAsync(ChatTurn turn, JobTerms terms, RunningJob running, ChatAnswer answer, CancellationToken stop)
+    public async ValueTask<AfterTurn> AddAsync(
+        ChatTurn asked,
+        JobTerms terms,
+        RunningJob running,
+        ChatAnswer answer,
+        CancellationToken stop
+    )
     {
+        var (end, given) = terms.Attachments is { } files
+            ? await attachments.AddAsync(asked, files, running.Job, stop)
+            : new AfterTurn(null, asked);
+        if (given is not { } turn)
+        {
+            return new(end, null);
+        }
+
         if (terms.Conversation is { } conversation)
         {
             return await ContinueAsync(turn, terms, conversation, running, answer, stop);

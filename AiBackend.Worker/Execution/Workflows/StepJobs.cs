@@ -2,12 +2,14 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts;
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Workflows;
+using AiBackend.Worker.Execution.Attached;
 
 namespace AiBackend.Worker.Execution.Workflows;
 
@@ -17,7 +19,8 @@ internal sealed class StepJobs(
     IJobStore store,
     QueuePools pools,
     ProviderCatalog providers,
-    JobEstimates estimates
+    JobEstimates estimates,
+    Attachments attachments
 )
 {
     /// <param name="run">The run's job.</param>
@@ -35,18 +38,20 @@ internal sealed class StepJobs(
         StepInput input,
         CancellationToken stop
     ) =>
-        await submission.SubmitAsync(estimates.Estimate(Draft(run, definition, step, state, input))) switch
+        await submission.SubmitAsync(estimates.Estimate(
+                Draft(run, definition, step, state, input, await attachments.PinAsync(run.TenantId, input.Files, stop))
+            )) switch
         {
             SubmitOutcome.Accepted => true,
             SubmitOutcome.Replayed(var job) => await store.FindStatusAsync(run.TenantId, job, stop) is null ? null : true,
             _ => false,
         };
 
-    private JobDraft Draft(ClaimedJob run, RunInput definition, WorkflowStep step, StepState state, StepInput input)
+    private JobDraft Draft(ClaimedJob run, RunInput definition, WorkflowStep step, StepState state, StepInput input, IReadOnlyList<JobFile>? files)
     {
         // What asks no model waits where the run does.
         var model = input.Type == JobType.Chat ? step.Model ?? ProviderCatalog.DefaultRoute : run.Model;
-        var terms = TermsOf(run, definition, step, input, model);
+        var terms = TermsOf(run, definition, step, input, model) with { Attachments = files };
         var key = FormattableString.Invariant($"workflow/{run.Lease.JobId}/{state.Name}/{state.Item ?? -1}");
         return new JobDraft
         {
@@ -60,12 +65,7 @@ internal sealed class StepJobs(
             MaxAttempts = step.MaxAttempts ?? JobDraft.DefaultMaxAttempts,
             Deadline = run.TimeLeft is { } left ? run.CreatedAt + run.Age + left : null,
             Input = input.Json,
-            InputVersion = terms switch
-            {
-                { Run: not null } => JobSchema.Steps,
-                _ when terms != JobTerms.None => Math.Max(input.Version, JobSchema.Terms),
-                _ => input.Version,
-            },
+            InputVersion = terms == JobTerms.None ? input.Version : Math.Max(input.Version, terms.Version),
             Terms = terms.ToColumn(),
             Title = state.Item is { } item ? FormattableString.Invariant($"{state.Name} {item + 1}") : state.Name,
             Feature = run.Feature,
