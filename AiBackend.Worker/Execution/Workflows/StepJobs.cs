@@ -38,16 +38,23 @@ internal sealed class StepJobs(
         StepInput input,
         CancellationToken stop
     ) =>
-        await submission.SubmitAsync(estimates.Estimate(
-                Draft(run, definition, step, state, input, await attachments.PinAsync(run.TenantId, input.Files, stop))
-            )) switch
+        await submission.SubmitAsync(
+            estimates.Estimate(Draft(run, definition, step, state, input, await attachments.PinAsync(run.TenantId, input.Files, stop)))
+        ) switch
         {
             SubmitOutcome.Accepted => true,
             SubmitOutcome.Replayed(var job) => await store.FindStatusAsync(run.TenantId, job, stop) is null ? null : true,
             _ => false,
         };
 
-    private JobDraft Draft(ClaimedJob run, RunInput definition, WorkflowStep step, StepState state, StepInput input, IReadOnlyList<JobFile>? files)
+    private JobDraft Draft(
+        ClaimedJob run,
+        RunInput definition,
+        WorkflowStep step,
+        StepState state,
+        StepInput input,
+        IReadOnlyList<JobFile>? files
+    )
     {
         // What asks no model waits where the run does.
         var model = input.Type == JobType.Chat ? step.Model ?? ProviderCatalog.DefaultRoute : run.Model;
