@@ -73,6 +73,14 @@ internal sealed class StartRun(
             : (null, WorkflowRequests.Unknown(context, request.Version ?? 0));
     }
 
+    /// <summary>What older workers know they may run.</summary>
+    private static short VersionOf(RunInput run) =>
+        run is { Limits: null, Tools: null }
+        && run.Definition.Steps!.Select(step => step.Step ?? step)
+            .All(step => step is { Attachments: null, Type: not (StepTypes.Tool or StepTypes.Review) })
+            ? JobSchema.First
+            : JobSchema.Steps;
+
     /// <summary>The tools of its steps, in the version that is the newest now.</summary>
     private async Task<(Refusal? Refusal, RunInput Run)> PinAsync(HttpContext context, RunInput run)
     {
@@ -157,7 +165,7 @@ internal sealed class StartRun(
             },
             run is null
                 ? new StoredInput("{}", null)
-                : new StoredInput(run.ToJson(), FormattableString.Invariant($"{run.Workflow} v{run.Version}"), JobSchema.Steps),
+                : new StoredInput(run.ToJson(), FormattableString.Invariant($"{run.Workflow} v{run.Version}"), VersionOf(run)),
             FormattableString.Invariant($"{WorkflowRequests.NameOf(context)}\0{request.Version}\0{input}{rerun}{limits}"),
             context.User.GetCaller(),
             IdempotencyKey.At(context.Request.Path.Value!, key),

@@ -26,7 +26,6 @@ public sealed class FileWriter(FileStore store, StoredFile file, bool isBounded 
     public async ValueTask<bool> WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         _hash.AppendData(bytes.Span);
-        _sniffer.Add(bytes.Span);
         while (!bytes.IsEmpty)
         {
             var part = bytes[..Math.Min(bytes.Length, _chunk.Length - _filled)];
@@ -59,6 +58,8 @@ public sealed class FileWriter(FileStore store, StoredFile file, bool isBounded 
 
     private async ValueTask<bool> FlushAsync(CancellationToken cancellationToken)
     {
+        // By piece: of what comes in small parts, what is unfinished would be looked at again and again.
+        _sniffer.Add(_chunk.AsSpan(0, _filled));
         var hasRoom = await store.AppendAsync(file, _chunks, _chunk.AsMemory(0, _filled), isBounded, cancellationToken);
         (_filled, _chunks) = (0, _chunks + 1);
         return hasRoom;

@@ -24,6 +24,10 @@ public sealed class FilesOptions
     [Range(1024, 512L << 20)]
     public long MaxAttachedBytes { get; set; } = 16 << 20;
 
+    /// <summary>What the files of all jobs that a worker runs may have together, in bytes; jobs beyond wait for others to end. Default 128 MB.</summary>
+    [Range(1L << 20, 1L << 40)]
+    public long MaxAttachedBytesAtOnce { get; set; } = 128 << 20;
+
     /// <summary>What the texts of these may have together, in bytes, those of PDFs included. Default 1 MB.</summary>
     [Range(1024, 64 << 20)]
     public int MaxAttachedText { get; set; } = 1 << 20;

@@ -20,6 +20,7 @@ public sealed class RunningJob : IDisposable
     private readonly StringBuilder _text = new();
     private readonly TaskCompletionSource<bool> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<PendingEvent> _pending = [];
+    private readonly List<IDisposable> _held = [];
     private AttemptEnd? _end;
     private TaskCompletionSource? _room;
     private int _waitingText;
@@ -162,8 +163,15 @@ public sealed class RunningJob : IDisposable
         StopAttempt();
     }
 
+    /// <summary>Keeps something until the attempt is over.</summary>
+    public void Hold(IDisposable thing) => _held.Add(thing);
+
     /// <inheritdoc />
-    public void Dispose() => _stop.Dispose();
+    public void Dispose()
+    {
+        _held.ForEach(thing => thing.Dispose());
+        _stop.Dispose();
+    }
 
     /// <summary>True for the caller that has to put the job on the list of the next flush.</summary>
     internal bool TryMarkScheduled() => !Interlocked.Exchange(ref _scheduled, true);

@@ -35,10 +35,19 @@ public sealed record StepInput(JobType Type, string Json, short Version)
     public static StepInput? Of(WorkflowStep step, WorkflowValues values, out string? fault) =>
         step.Type switch
         {
+            StepTypes.Tool when step.Tool is null => None(out fault),
+            StepTypes.Review when step.Question is null || step.Value is null => None(out fault),
             StepTypes.Tool => OfTool(step, values, out fault),
             StepTypes.Review => OfReview(step, values, out fault),
             _ => OfChat(step, values, out fault),
         };
+
+    /// <summary>A server of the version before has begun the run, and left out what it did not know.</summary>
+    private static StepInput? None(out string? fault)
+    {
+        fault = "What the step does is missing, because a server of an older version began the run. Run the workflow again.";
+        return null;
+    }
 
     private static StepInput? OfChat(WorkflowStep step, WorkflowValues values, out string? fault)
     {

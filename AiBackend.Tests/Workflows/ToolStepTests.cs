@@ -149,6 +149,49 @@ public sealed class ToolStepTests(PostgresServer postgres, RedisServer redis, Si
         Assert.Empty(receiver.Posted);
     }
 
+    [Theory]
+    [InlineData(ToolEffect.Write)]
+    [InlineData(ToolEffect.WriteIdempotent)]
+    public async Task I_5_a_write_that_failed_is_not_made_again_by_whoever_comes_to_know_of_it(ToolEffect effect)
+    {
+        await using var receiver = await ToolReceiver.StartAsync();
+        await using var worker = await StartAsync(receiver);
+        var run = await RunAsync(worker, receiver, effect);
+        // As a worker leaves it that dies after the receipt, and before it could say how the job ends.
+        var step = Guid.CreateVersion7();
+        await worker.ExecuteAsync(
+            $"INSERT INTO workflow_steps (run_id, name, tenant_id, state, type, job_id) VALUES ('{run.Id}', 'send', '{ApiKeyStore.DefaultTenant}', 1, 'tool', '{step}')",
+            Guid.Empty
+        );
+        await worker.ExecuteAsync(
+            $$"""
+            INSERT INTO job_tool_calls (job_id, round, position, tenant_id, attempt, call_id, tool, version, effect, arguments, effect_id, state, result, sent_at, ended_at)
+            VALUES ('{{step}}', 1, 0, '{{ApiKeyStore.DefaultTenant}}', 1, 'step-1', 'send', 1, {{(int)effect}}, '{"to":"a","amount":2}', '{{step:N}}-1-0', 4, 'busy', now(), now())
+            """,
+            Guid.Empty
+        );
+
+        var ended = await worker.RunJobAsync(run);
+
+        Assert.Equal("failed", ended.Status);
+        Assert.Contains("The tool send failed. busy", ended.Error!.Message, StringComparison.Ordinal);
+        Assert.Empty(receiver.Posted);
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_answer_is_asked_once()
+    {
+        await using var receiver = await ToolReceiver.StartAsync();
+        await using var worker = await StartAsync(receiver);
+        var tool = await worker.AddToolAsync(ToolSetup.Client(timeoutSeconds: 1));
+
+        var run = await worker.RunJobAsync(RunDraft.Of(Send, Input, null, tool));
+
+        Assert.Equal("failed", run.Status);
+        Assert.Contains("There was no result in time.", run.Error!.Message, StringComparison.Ordinal);
+        Assert.Equal(1L, await worker.ScalarAsync<long>("SELECT count(*) FROM job_tool_calls"));
+    }
+
     [Fact]
     public async Task A_chat_step_s_model_calls_tools_and_a_tool_looks_into_the_tenant_s_texts()
     {

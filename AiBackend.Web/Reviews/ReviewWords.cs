@@ -41,6 +41,9 @@ internal static class ReviewWords
             ? "The model asks for these calls of tools. Approve makes them."
             : "These calls were sent, and nobody knows whether they took effect. Find out; the comment goes to the model.";
 
+    /// <summary>Whether a schema asks for more than JSON.</summary>
+    public static bool SaysSomething(JsonElement schema) => schema.ValueKind != JsonValueKind.Object || schema.EnumerateObject().Any();
+
     public static string Then(string? onTimeout) =>
         onTimeout switch
         {

@@ -31,21 +31,38 @@ internal sealed class BrowserClock
     /// <summary>The exact time, for the tooltip of a relative one.</summary>
     public string Exact(DateTimeOffset at) => Local(at).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) + Suffix;
 
-    /// <summary>“just now”, “3 min ago”, “yesterday 14:05”, “2 Nov 14:05”.</summary>
+    /// <summary>“just now”, “3 min ago”, “yesterday 14:05”, “2 Nov 14:05”; of what is to come “in 3 min”, “tomorrow 14:05”.</summary>
     public string Relative(DateTimeOffset at)
     {
-        var age = Now - at;
-        var local = Local(at);
-        return age.TotalSeconds switch
+        var distance = (Now - at).Duration();
+        var isToCome = at > Now;
+        var span = distance.TotalSeconds switch
         {
-            < 5 => "just now",
-            < 60 => Invariant($"{(int)age.TotalSeconds} s ago"),
-            < 3600 => Invariant($"{(int)age.TotalMinutes} min ago"),
-            < 6 * 3600 => Invariant($"{(int)age.TotalHours} h ago"),
-            _ when local.Date == Local(Now).Date => "today " + local.ToString("HH:mm", CultureInfo.InvariantCulture),
-            _ when local.Date == Local(Now).Date.AddDays(-1) => "yesterday " + local.ToString("HH:mm", CultureInfo.InvariantCulture),
-            _ => local.ToString(local.Year == Local(Now).Year ? "d MMM HH:mm" : "d MMM yyyy", CultureInfo.InvariantCulture),
+            < 5 => null,
+            < 60 => Invariant($"{(int)distance.TotalSeconds} s"),
+            < 3600 => Invariant($"{(int)distance.TotalMinutes} min"),
+            < 6 * 3600 => Invariant($"{(int)distance.TotalHours} h"),
+            _ => "",
         };
+        return span switch
+        {
+            null => "just now",
+            "" => Day(Local(at)),
+            _ => isToCome ? $"in {span}" : $"{span} ago",
+        };
+    }
+
+    private string Day(DateTimeOffset local)
+    {
+        var today = Local(Now).Date;
+        var day =
+            local.Date == today ? "today"
+            : local.Date == today.AddDays(-1) ? "yesterday"
+            : local.Date == today.AddDays(1) ? "tomorrow"
+            : null;
+        return day is null
+            ? local.ToString(local.Year == today.Year ? "d MMM HH:mm" : "d MMM yyyy", CultureInfo.InvariantCulture)
+            : $"{day} {local.ToString("HH:mm", CultureInfo.InvariantCulture)}";
     }
 
     /// <summary>How long ago, for something that is live: “0.2 s”, never finer.</summary>

@@ -7,8 +7,9 @@ LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE;
 CREATE FUNCTION attachments_of(terms text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN terms LIKE '%"attachments":%' THEN terms::jsonb -> 'attachments' END
 $$;
+-- Names nothing of this schema: what indexes are made of is analysed and restored without a search path.
 CREATE FUNCTION attached_files(terms text) RETURNS uuid[] LANGUAGE sql IMMUTABLE AS $$
-    SELECT ARRAY(SELECT (a ->> 'file')::uuid FROM jsonb_array_elements(attachments_of(terms)) a)
+    SELECT ARRAY(SELECT (a ->> 'file')::uuid FROM jsonb_array_elements(CASE WHEN terms LIKE '%"attachments":%' THEN terms::jsonb -> 'attachments' END) a)
 $$;
 -- Whoever deletes a file asks which jobs have it. The condition is looked at for every job, the function called for few.
 CREATE INDEX job_payloads_by_file ON job_payloads USING gin (attached_files(terms)) WHERE terms LIKE '%"attachments":%';

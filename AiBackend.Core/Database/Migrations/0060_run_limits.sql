@@ -41,6 +41,7 @@ BEGIN
     EXECUTE whole;
 END $$;
 
+-- For workers of the version before; it goes with the next. Until then a patch has to name the arguments (regprocedure).
 CREATE OR REPLACE FUNCTION admit_calls(
     p_window_ms bigint, p_deployment text[], p_provider text[], p_model text[], p_job_id uuid[], p_epoch integer[], p_call smallint[],
     p_level smallint[], p_has_turn boolean[], p_input bigint[], p_output bigint[], p_max_requests bigint[], p_max_input bigint[],

@@ -1,3 +1,5 @@
+using System.Buffers.Text;
+using System.Text;
 using System.Text.Json;
 using AiBackend.Core.Providers.Wire;
 using Microsoft.Extensions.AI;
@@ -82,7 +84,8 @@ internal static class ChatMessageBody
                     json.WriteStartObject();
                     json.WriteString("type"u8, "image_url"u8);
                     json.WriteStartObject("image_url"u8);
-                    json.WriteString("url"u8, image.Uri);
+                    json.WritePropertyName("url"u8);
+                    WriteImage(json, image);
                     json.WriteEndObject();
                     json.WriteEndObject();
                     break;
@@ -90,5 +93,23 @@ internal static class ChatMessageBody
         }
 
         json.WriteEndArray();
+    }
+
+    /// <summary>In pieces: as one text a picture would take several times its size.</summary>
+    private static void WriteImage(Utf8JsonWriter json, DataContent image)
+    {
+        const int Piece = 3 << 13;
+        json.WriteStringValueSegment(Encoding.UTF8.GetBytes($"data:{image.MediaType};base64,"), isFinalSegment: false);
+        var encoded = new byte[Base64.GetMaxEncodedToUtf8Length(Piece)];
+        var rest = image.Data.Span;
+        while (rest.Length > 0)
+        {
+            var part = rest[..Math.Min(Piece, rest.Length)];
+            Base64.EncodeToUtf8(part, encoded, out _, out var length);
+            json.WriteStringValueSegment(encoded.AsSpan(0, length), isFinalSegment: false);
+            rest = rest[part.Length..];
+        }
+
+        json.WriteStringValueSegment(ReadOnlySpan<byte>.Empty, isFinalSegment: true);
     }
 }

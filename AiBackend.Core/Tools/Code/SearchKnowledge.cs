@@ -35,7 +35,7 @@ internal sealed class SearchKnowledge(KnowledgeStore knowledge) : ICodeTool
             new KnowledgeQuery
             {
                 Query = arguments.GetProperty("query").GetString(),
-                Limit = arguments.TryGetProperty("limit", out var limit) ? limit.GetInt32() : null,
+                Limit = arguments.TryGetProperty("limit", out var limit) ? (int)limit.GetDouble() : null,
             },
             cancellationToken
         );

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Threading.RateLimiting;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
@@ -11,8 +12,19 @@ namespace AiBackend.Worker.Execution.Attached;
 
 /// <summary>Gives the model the files of the job's terms: what is text as text, PDFs by their text, pictures as they are.</summary>
 /// <remarks>What is wrong with a file is its sender's to mend, so that no attempt is made again for it.</remarks>
-internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<FilesOptions> options)
+internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<FilesOptions> options) : IDisposable
 {
+    private const int Unit = 1 << 20;
+
+    private readonly ConcurrencyLimiter _memory = new(
+        new()
+        {
+            PermitLimit = (int)(options.Value.MaxAttachedBytesAtOnce / Unit),
+            QueueLimit = int.MaxValue,
+            QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
+        }
+    );
+
     /// <summary>What files are, for the terms of a step's job. Of one that is not there, its job says so.</summary>
     /// <returns>Null when there are none.</returns>
     public async ValueTask<IReadOnlyList<JobFile>?> PinAsync(Guid tenantId, IReadOnlyList<Guid> ids, CancellationToken stop)
@@ -20,7 +32,7 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
         var pinned = new List<JobFile>(ids.Count);
         foreach (var id in ids)
         {
-            var file = await files.FindAsync(tenantId, id, stop);
+            var file = await files.FindAsync(tenantId, id, stop, evenExpired: true);
             pinned.Add(file is null ? new JobFile(id, "not there", MediaTypes.Unknown, 0) : new(id, file.Name, file.MediaType, file.Bytes));
         }
 
@@ -28,7 +40,7 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
     }
 
     /// <returns>The attempt's end when the model is not asked, or else the turn to ask it.</returns>
-    public async ValueTask<AfterTurn> AddAsync(ChatTurn turn, IReadOnlyList<JobFile> attached, ClaimedJob job, CancellationToken stop)
+    public async ValueTask<AfterTurn> AddAsync(ChatTurn turn, IReadOnlyList<JobFile> attached, RunningJob running, CancellationToken stop)
     {
         if (attached.Sum(file => file.Bytes) is var all && all > options.Value.MaxAttachedBytes)
         {
@@ -43,10 +55,13 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
             );
         }
 
+        // Until the attempt is over: many that are given large files must not take the memory of all others.
+        var units = (int)Math.Clamp((all + Unit - 1) / Unit, 1, options.Value.MaxAttachedBytesAtOnce / Unit);
+        running.Hold(await _memory.AcquireAsync(units, stop));
         var (parts, room) = (new List<AIContent>(attached.Count), options.Value.MaxAttachedText);
         foreach (var file in attached)
         {
-            var (refusal, part, text) = await ReadAsync(file, job.TenantId, room, stop);
+            var (refusal, part, text) = await ReadAsync(file, running.Job.TenantId, room, stop);
             if (part is null)
             {
                 return new(refusal, null);
@@ -65,6 +80,8 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
             }
         );
     }
+
+    public void Dispose() => _memory.Dispose();
 
     /// <summary>Before the words of the last user message: what they ask is about what was given.</summary>
     private static List<ChatMessage> Before(IReadOnlyList<ChatMessage> messages, List<AIContent> parts)

@@ -21,11 +21,18 @@ internal enum PdfReaderEnd
 /// <summary>The whole of a process that reads one PDF: the document comes as standard input, and its text goes to standard output.</summary>
 internal static class PdfReader
 {
-    /// <summary>First argument of such a process; the second is the most pages, and the third the most bytes of text.</summary>
+    /// <summary>First argument of such a process; the second is the most pages, the third the most bytes of text, and the fourth its patience in milliseconds.</summary>
     public const string Command = "read-pdf";
 
     public static int Run(IReadOnlyList<string> arguments)
     {
+        // Whoever started it may be gone, and with it whoever would end it.
+        using var end = new Timer(
+            _ => Environment.Exit((int)PdfReaderEnd.Broken),
+            null,
+            int.Parse(arguments[3], CultureInfo.InvariantCulture),
+            Timeout.Infinite
+        );
         using var input = Console.OpenStandardInput();
         using var output = Console.OpenStandardOutput();
         using var pdf = new MemoryStream();

@@ -23,7 +23,7 @@ internal sealed class PdfTexts(IOptions<FilesOptions> options, TimeProvider cloc
     // 512 MB in hexadecimal, as the runtime reads it.
     private const string MostMemory = "0x20000000";
 
-    private readonly SemaphoreSlim _turns = new(Math.Max(2, Environment.ProcessorCount));
+    private readonly SemaphoreSlim _turns = new(Math.Clamp(Environment.ProcessorCount, 2, 4));
 
     /// <param name="pdf">The document.</param>
     /// <param name="room">Most bytes of text.</param>
@@ -118,6 +118,8 @@ internal sealed class PdfTexts(IOptions<FilesOptions> options, TimeProvider cloc
             PdfReader.Command,
             options.Value.MaxPdfPages.ToString(CultureInfo.InvariantCulture),
             room.ToString(CultureInfo.InvariantCulture),
+            // Longer than we wait, so that ours is what is told.
+            (2 * options.Value.PdfPatience).TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture),
         ];
         var (self, assembly) = (Environment.ProcessPath, typeof(PdfTexts).Assembly);
         // This program itself, if it is one; else, as in a test, whatever runs its assembly.

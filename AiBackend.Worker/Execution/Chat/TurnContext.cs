@@ -23,7 +23,7 @@ internal sealed class TurnContext(Attachments attachments, ConversationTurns tur
     )
     {
         var (end, given) = terms.Attachments is { } files
-            ? await attachments.AddAsync(asked, files, running.Job, stop)
+            ? await attachments.AddAsync(asked, files, running, stop)
             : new AfterTurn(null, asked);
         if (given is not { } turn)
         {

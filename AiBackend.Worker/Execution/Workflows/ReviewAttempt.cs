@@ -20,6 +20,9 @@ internal sealed class ReviewAttempt(IOptions<ReviewOptions> options)
         );
         // Whoever reads the log sees what is proposed, as with an answer.
         running.AppendText(input.Proposal);
-        return AttemptEnd.AskedForReview(options.Value.Ask(question, input.Review, running.Job.Attempt), input.Proposal);
+        var ask = options.Value.Ask(question, input.Review, running.Job.Attempt);
+        // Another attempt would ask the same again.
+        ask = ask.OnTimeout == WaitDefault.Continue ? ask with { OnTimeout = WaitDefault.Fail } : ask;
+        return AttemptEnd.AskedForReview(ask, input.Proposal);
     }
 }

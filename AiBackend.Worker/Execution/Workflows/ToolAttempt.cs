@@ -22,8 +22,8 @@ internal sealed class ToolAttempt(JobTools tools, Random random)
             return waits;
         }
 
-        // One that has failed before is why there is another attempt.
-        if (rounds.LastCall is not { State: ToolCallState.Done })
+        // Of what has failed before only what changes nothing is called again, whoever comes to know of it.
+        if (rounds.LastCall is null or { State: ToolCallState.Failed, Effect: ToolEffect.Read })
         {
             var input = ToolStepInput.Read(job.Input);
             var asked = ChatToolCall.Of(FormattableString.Invariant($"step-{rounds.Last + 1}"), input.Tool, input.Arguments.GetRawText());
