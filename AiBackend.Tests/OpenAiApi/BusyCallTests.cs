@@ -10,7 +10,8 @@ namespace AiBackend.Tests.OpenAiApi;
 /// <summary>Calls that cannot be answered now: too much waits, it takes too long, or the server stops.</summary>
 public sealed class BusyCallTests(PostgresServer postgres) : IAsyncLifetime
 {
-    private const int Most = 2;
+    // A job may be counted twice for a moment, while the load is read anew: one call must not keep out the next.
+    private const int Most = 3;
 
     private readonly BusyApi _api = new(postgres);
 

@@ -114,10 +114,8 @@ public sealed class ToolCrashTests(PostgresServer postgres, RedisServer redis, S
         foreach (var sends in receiver.Posted.GroupBy(call => call.Key))
         {
             var tool = Assert.Single(keys[sends.Key]);
-            Assert.True(
-                sends.Count() <= (tool is "idempotent" or "read" ? 2 : 1),
-                $"{tool} was sent {sends.Count()} times as {sends.Key}."
-            );
+            // What may be sent again is, by the same name, each time a worker dies or a slow one loses its lease.
+            Assert.True(tool is "idempotent" or "read" || sends.Count() == 1, $"{tool} was sent {sends.Count()} times as {sends.Key}.");
             Assert.Single(sends.Select(call => call.Body).Distinct(StringComparer.Ordinal));
         }
 

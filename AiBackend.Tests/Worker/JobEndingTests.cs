@@ -58,7 +58,7 @@ public sealed class JobEndingTests(PostgresServer postgres, RedisServer redis, S
         );
         await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
 
-        var job = await worker.RunJobAsync(CoreHost.Draft() with { Deadline = TimeProvider.System.GetUtcNow().AddSeconds(3) });
+        var job = await worker.RunJobAsync(CoreHost.Draft() with { Deadline = TimeProvider.System.GetUtcNow().AddSeconds(6) });
 
         Assert.Equal((status, code, 1), (job.Status, job.Error?.Code, job.Attempt));
         Assert.Equal(code is null, job.Output is { Text.Length: > 0 } && job.Output.Missing.Count == 1);
@@ -81,8 +81,8 @@ public sealed class JobEndingTests(PostgresServer postgres, RedisServer redis, S
 
         var call = await simulator.EndedCallAsync(model);
         Assert.Equal("client_aborted", call.GetProperty("outcome").GetString());
-        // The renewal, which also finds the mark, comes every 3 s; what is asked for is 1 s, and a busy machine gets another one.
-        Assert.InRange(call.GetProperty("ended_at").GetDateTimeOffset() - acceptedAt, TimeSpan.FromSeconds(-1), TimeSpan.FromSeconds(2));
+        // The renewal, which also finds the mark, comes every 3 s; what is asked for is 1 s, and the rest is a busy machine's.
+        Assert.InRange(call.GetProperty("ended_at").GetDateTimeOffset() - acceptedAt, TimeSpan.FromSeconds(-1), TimeSpan.FromSeconds(2.9));
         await Eventually.TrueAsync(async _ => await worker.StatusAsync(id) == JobStatus.Cancelled, "the job has ended");
     }
 }

@@ -16,6 +16,9 @@ internal sealed class RunReader(
     ILogger<RunReader> logger
 )
 {
+    // A quarter of a minute; a call that is open then is one whose worker has died.
+    private const int MostLooks = 6;
+
     private bool _caughtUp;
 
     /// <summary>Ends when the run has ended and was compared, or when there is no such run.</summary>
@@ -30,6 +33,7 @@ internal sealed class RunReader(
                 if (board.HasEnded)
                 {
                     await CompareAsync(cancellationToken);
+                    await AwaitSettlementAsync(cancellationToken);
                     return;
                 }
 
@@ -128,6 +132,16 @@ internal sealed class RunReader(
         }
 
         board.Note(known => known with { Link = known.Link with { State = RunLinkState.Complete, Attempt = 0 } });
+    }
+
+    /// <summary>What calls have cost is written down a moment after the run has ended, as its worker comes to it.</summary>
+    private async Task AwaitSettlementAsync(CancellationToken cancellationToken)
+    {
+        for (var looks = 1; looks <= MostLooks && board.Facts.Trace?.Ledger.Any(call => call.EndedAt is null) == true; looks++)
+        {
+            await Task.Delay(Backoff(looks), clock, cancellationToken);
+            await facts.ReadTraceAsync(cancellationToken);
+        }
     }
 
     /// <summary>Asks until there is an answer: a text that was not compared must not be called complete.</summary>
