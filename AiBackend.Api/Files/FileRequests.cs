@@ -89,7 +89,7 @@ internal sealed class FileRequests(FileStore store, Uploads uploads)
             FileDeletion.Needed => ProblemTypes.FileInUse.With(
                 $"A batch or job that has not ended needs the file {file.Id}. Cancel it, or wait for its end."
             ),
-            _ => Unknown(file.Id.ToString()),
+            _ => FoundFile.Unknown(file.Id.ToString()),
         };
         if (refusal is not null)
         {
@@ -113,26 +113,8 @@ internal sealed class FileRequests(FileStore store, Uploads uploads)
             ExpiresAt = file.ExpiresAt,
         };
 
-    private static Refusal Unknown(string id) =>
-        ProblemTypes.FileNotFound.At(
-            "id",
-            $"There is no file {Quoted.Of(id)}. Check the id, that it has not expired, and that the key belongs to the tenant that has it."
-        );
-
-    private async Task<(Refusal? Refusal, StoredFile File)> FindAsync(HttpContext context)
-    {
-        if (QueryParameters.CheckNames(context.Request) is { } unknown)
-        {
-            return (unknown, null!);
-        }
-
-        var id = (string)context.Request.RouteValues["id"]!;
-        return
-            Guid.TryParseExact(id, "D", out var fileId)
-            && await store.FindAsync(context.GetTenantId(), fileId, context.RequestAborted) is { } file
-            ? (null, file)
-            : (Unknown(id), null!);
-    }
+    private Task<(Refusal? Refusal, StoredFile File)> FindAsync(HttpContext context) =>
+        context.FindFileAsync(store, id => Guid.TryParseExact(id, "D", out var file) ? file : null);
 
     private static Refusal? ReadPage(HttpRequest request, out string? purpose, out ListPage page)
     {

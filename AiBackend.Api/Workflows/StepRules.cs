@@ -55,9 +55,9 @@ internal static class StepRules
 
     private static void CheckAttachments(IReadOnlyList<string>? attachments, string place, FieldErrors errors)
     {
-        if (attachments?.Count > StepFiles.Most)
+        if (attachments?.Count > Attachment.Most)
         {
-            errors.Add(place + "attachments", $"has {attachments.Count} files; at most {StepFiles.Most} are allowed.");
+            errors.Add(place + "attachments", $"has {attachments.Count} files; at most {Attachment.Most} are allowed.");
         }
 
         for (var i = 0; i < attachments?.Count; i++)

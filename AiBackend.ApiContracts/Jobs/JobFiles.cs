@@ -3,6 +3,9 @@ namespace AiBackend.ApiContracts.Jobs;
 /// <summary>Names a file that a job's model is given.</summary>
 public sealed record Attachment
 {
+    /// <summary>Files that a job can be given.</summary>
+    public const int Most = 16;
+
     /// <summary>Its id, as <c>POST /api/v1/files</c> answered.</summary>
     public Guid? File { get; init; }
 }

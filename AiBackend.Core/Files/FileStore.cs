@@ -74,8 +74,9 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
 
     private const string ReadSql = "SELECT content FROM file_chunks WHERE file_id = @id AND tenant_id = @tenant_id AND n = @n";
 
-    // What a batch reads or a job is given stays until it has ended; of a job that is submitted in this moment, the worker finds that it is gone. The first two statements take the locks of whoever writes the file or makes a batch of
-    // it (BatchStore), in the order of those, so that the third one sees what they did.
+    // What a batch reads or a job is given stays until it has ended; of a job that is submitted in this moment, the worker finds that it is gone.
+    // The first two statements take the locks of whoever writes the file or makes a batch of it (BatchStore), in the order of those, so that the
+    // third one sees what they did.
     private const string DeleteSql = $"""
         UPDATE files SET bytes = bytes WHERE id = @id AND tenant_id = @tenant_id AND (ready_at IS NULL OR NOT @only_unfinished);
         UPDATE file_usage SET bytes = bytes WHERE tenant_id = @tenant_id;

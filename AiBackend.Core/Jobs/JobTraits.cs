@@ -78,6 +78,9 @@ public static class JobTraitNames
             _ => "unknown",
         };
 
+    /// <summary>Whether its model is what it is for; of steps and runs it says only where they wait.</summary>
+    public static bool IsOfModel(this JobType type) => type is JobType.Chat or JobType.Noop;
+
     /// <summary>The wire name of a priority; one of a newer version reads as <c>unknown</c>.</summary>
     public static string ToWire(this JobPriority priority) => Priorities.ElementAtOrDefault((int)priority) ?? "unknown";
 

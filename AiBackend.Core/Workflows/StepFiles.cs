@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
 using static System.FormattableString;
 
@@ -7,9 +8,6 @@ namespace AiBackend.Core.Workflows;
 /// <summary>Files that a step gives its model, with values in place of placeholders.</summary>
 public static class StepFiles
 {
-    /// <summary>As for any job.</summary>
-    public const int Most = 16;
-
     /// <param name="step">A step of the type chat.</param>
     /// <param name="values">What placeholders stand for.</param>
     /// <param name="fault">Why these are no files, as a sentence; not changed when they are, or when there is a fault already.</param>
@@ -33,7 +31,10 @@ public static class StepFiles
             }
         }
 
-        fault ??= files.Count > Most ? Invariant($"attachments stand for {files.Count} files; at most {Most} are allowed.") : null;
+        fault ??=
+            files.Count > Attachment.Most
+                ? Invariant($"attachments stand for {files.Count} files; at most {Attachment.Most} are allowed.")
+                : null;
         return files;
     }
 

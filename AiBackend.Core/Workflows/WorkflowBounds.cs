@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Contracts;
+using AiBackend.Core.Jobs;
 
 namespace AiBackend.Core.Workflows;
 
@@ -25,8 +26,6 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
     public const int MaxLength = 256 * 1024;
 
     private const int MaxDescription = 500;
-    private const decimal MostCost = 1_000_000;
-    private const int CostDecimals = 9;
     private const long MostTokens = 1_000_000_000;
 
     private readonly StepBounds _steps = new(contracts);
@@ -86,14 +85,9 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
     /// <summary>Of a workflow, or of one run.</summary>
     public static void CheckLimits(RunLimits? limits, Action<string, string> report)
     {
-        if (limits?.MaxCostUsd is { } cost && (cost is <= 0 or > MostCost || decimal.Round(cost, CostDecimals) != cost))
+        if (CostLimit.FaultOf(limits?.MaxCostUsd) is { } fault)
         {
-            report(
-                "limits.max_cost_usd",
-                FormattableString.Invariant(
-                    $"is {cost}; it must be above 0, at most {MostCost} US dollars, with at most {CostDecimals} decimals."
-                )
-            );
+            report("limits.max_cost_usd", fault);
         }
 
         if (limits?.MaxTokens is < 1 or > MostTokens)

@@ -83,9 +83,7 @@ internal sealed class JobRunner(
         }
 
         // A run asks no model itself, and each of its steps is looked at as the job that it is.
-        string?[] models = job.Type is JobType.Workflow or JobType.Tool or JobType.Review
-            ? [null]
-            : [job.Model, .. JobTerms.Read(job.Terms).Judges];
+        string?[] models = job.Type.IsOfModel() ? [job.Model, .. JobTerms.Read(job.Terms).Judges] : [null];
         foreach (var model in models)
         {
             // None: the limit of every statement bounds it.

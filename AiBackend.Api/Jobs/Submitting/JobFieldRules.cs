@@ -9,9 +9,6 @@ internal sealed class JobFieldRules(JobWebhookRules webhooks, TimeProvider clock
 {
     private static readonly TimeSpan LongestDelay = TimeSpan.FromDays(366);
 
-    private const decimal MostCost = 1_000_000;
-    private const int CostDecimals = 9;
-
     public void Check(SubmitJobRequest request, FieldErrors errors, out JobPriority priority)
     {
         priority = JobPriority.Standard;
@@ -29,7 +26,11 @@ internal sealed class JobFieldRules(JobWebhookRules webhooks, TimeProvider clock
         errors.CheckText("feature", request.Feature, 64);
         errors.CheckText("user", request.User, 128);
         errors.CheckRange("max_attempts", request.MaxAttempts, 1, 20);
-        CheckMaxCost(request.MaxCostUsd, errors);
+        if (CostLimit.FaultOf(request.MaxCostUsd) is { } fault)
+        {
+            errors.Add("max_cost_usd", fault);
+        }
+
         webhooks.Check(request.Webhook, errors);
         MetadataRules.Check(request.Metadata, errors);
         if (request.NotBefore > clock.GetUtcNow() + LongestDelay)
@@ -40,19 +41,6 @@ internal sealed class JobFieldRules(JobWebhookRules webhooks, TimeProvider clock
         if (request.Deadline <= request.NotBefore)
         {
             errors.Add("deadline", $"is {request.Deadline:O}, which is not after not_before ({request.NotBefore:O}).");
-        }
-    }
-
-    private static void CheckMaxCost(decimal? cost, FieldErrors errors)
-    {
-        if (cost is <= 0 or > MostCost || (cost is { } given && decimal.Round(given, CostDecimals) != given))
-        {
-            errors.Add(
-                "max_cost_usd",
-                FormattableString.Invariant(
-                    $"is {cost}; it must be above 0, at most {MostCost} US dollars, with at most {CostDecimals} decimals."
-                )
-            );
         }
     }
 

@@ -7,8 +7,6 @@ namespace AiBackend.Api.Jobs.Submitting;
 /// <summary>Looks at the members <c>attachments</c> and <c>artifact</c> of a body. Whether there are such files is seen when the job is new.</summary>
 internal static class JobFileRules
 {
-    public const int MostAttachments = 16;
-
     public static void Check(SubmitJobRequest request, FieldErrors errors)
     {
         CheckAttachments(request.Attachments, errors);
@@ -24,9 +22,9 @@ internal static class JobFileRules
 
     private static void CheckAttachments(IReadOnlyList<Attachment>? attachments, FieldErrors errors)
     {
-        if (attachments?.Count > MostAttachments)
+        if (attachments?.Count > Attachment.Most)
         {
-            errors.Add("attachments", $"has {attachments.Count} files; at most {MostAttachments} are allowed.");
+            errors.Add("attachments", $"has {attachments.Count} files; at most {Attachment.Most} are allowed.");
             return;
         }
 

@@ -155,7 +155,7 @@ internal sealed class JobRequestRules(
         }
 
         // Its own, and those that are to judge its answer. A run asks none itself.
-        foreach (var model in draft.Type == JobType.Workflow ? [] : JobTerms.Read(draft.Terms).Judges.Prepend(draft.Model))
+        foreach (var model in draft.Type.IsOfModel() ? JobTerms.Read(draft.Terms).Judges.Prepend(draft.Model) : [])
         {
             if ((RefuseModelOf(caller, model) ?? await RefuseUnknownAsync(model, cancellationToken)) is { } refusal)
             {

@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Text.Json;
 using AiBackend.Api.Auth;
+using AiBackend.Api.Files;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
@@ -43,7 +44,7 @@ internal sealed class SubmitLines(BatchSteps steps, FileStore files, ApiKeyStore
         var file = caller is null ? null : await files.FindAsync(batch.TenantId, batch.InputFileId, cancellationToken, evenExpired: true);
         if (caller is null || file is null)
         {
-            var why = caller is null ? NoKey : Files.FileRequests.Unknown(Files.FileIds.Of(batch.InputFileId));
+            var why = caller is null ? NoKey : FoundFile.Unknown(Files.FileIds.Of(batch.InputFileId));
             await NoteRefusedAsync(batch, [.. lines.Select(line => Refused(line, why))], cancellationToken);
             return true;
         }

@@ -68,7 +68,7 @@ internal sealed class FileRequests(FileStore store, Uploads uploads)
             FileDeletion.Needed => ProblemTypes.FileInUse.With(
                 $"A batch that has not ended reads {FileIds.Of(file.Id)}. Cancel the batch, or wait for its end."
             ),
-            _ => Unknown(FileIds.Of(file.Id)),
+            _ => FoundFile.Unknown(FileIds.Of(file.Id)),
         };
 
         await (
@@ -83,27 +83,10 @@ internal sealed class FileRequests(FileStore store, Uploads uploads)
         );
     }
 
-    public static Refusal Unknown(string id) =>
-        ProblemTypes.FileNotFound.At(
-            "id",
-            $"There is no file {Quoted.Of(id)}. Check the id, that it has not expired, and that the key belongs to the tenant that has it."
-        );
-
     private static ReadOnlyMemory<byte> Describe(StoredFile file) =>
         JsonSerializer.SerializeToUtf8Bytes(FileObject.Of(file), OpenAiJson.Default.FileObject);
 
-    private async Task<(Refusal? Refusal, StoredFile File)> FindAsync(HttpContext context)
-    {
-        if (QueryParameters.CheckNames(context.Request) is { } unknown)
-        {
-            return (unknown, null!);
-        }
-
-        var id = (string)context.Request.RouteValues["id"]!;
-        return FileIds.Parse(id) is { } fileId && await store.FindAsync(context.GetTenantId(), fileId, context.RequestAborted) is { } file
-            ? (null, file)
-            : (Unknown(id), null!);
-    }
+    private Task<(Refusal? Refusal, StoredFile File)> FindAsync(HttpContext context) => context.FindFileAsync(store, FileIds.Parse);
 
     private static Refusal? ReadPage(HttpRequest request, out string? purpose, out ListPage page)
     {

@@ -56,7 +56,7 @@ public sealed class JobEstimates
     public JobDraft Estimate(JobDraft draft)
     {
         // What is known of a model's jobs says nothing of those that do not ask it.
-        if (draft.Type is JobType.Workflow or JobType.Tool or JobType.Review)
+        if (!draft.Type.IsOfModel())
         {
             return draft with { ExpectedTokens = 1, ExpectedLength = JobLength.Of(TimeSpan.FromSeconds(1)) };
         }

@@ -36,7 +36,7 @@ internal sealed class ChatEnds(TimeProvider clock, Random random, ILogger<ChatEn
         var error = new JobError(
             "storage_unavailable",
             "transient",
-            "The database did not answer when passages or remarks were looked up; the job tries again by itself.",
+            "The database did not answer when something was looked up for the job; it tries again by itself.",
             Retryable: true
         );
         return job.Attempt < RetryPolicy.MostAttempts

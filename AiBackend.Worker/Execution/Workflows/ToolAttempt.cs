@@ -3,15 +3,16 @@ using AiBackend.Core.Jobs;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
 using AiBackend.Core.Workflows;
+using AiBackend.Worker.Execution.Chat;
 using AiBackend.Worker.Execution.Tools;
 
 namespace AiBackend.Worker.Execution.Workflows;
 
 /// <summary>One try at a step that calls a tool: the ledger and the guards are those of the calls that models ask for.</summary>
-internal sealed class ToolAttempt(JobTools tools, Random random)
+internal sealed class ToolAttempt(JobTools tools, ChatEnds ends, Random random)
 {
     public Task<AttemptEnd> RunAsync(RunningJob running, CancellationToken graceOver) =>
-        AttemptGuard.RunAsync(running, stop => CallAsync(running, stop), AfterOutage, graceOver);
+        AttemptGuard.RunAsync(running, stop => CallAsync(running, stop), ends.AfterOutage, graceOver);
 
     private async Task<AttemptEnd> CallAsync(RunningJob running, CancellationToken stop)
     {
@@ -57,11 +58,4 @@ internal sealed class ToolAttempt(JobTools tools, Random random)
             ? AttemptEnd.FailedForNow(error, delay)
             : AttemptEnd.FailedForGood(error);
     }
-
-    private AttemptEnd AfterOutage(ClaimedJob job) =>
-        AttemptEnd.WaitsForProvider(
-            new("storage_unavailable", "transient", "The database did not answer; the job tries again by itself.", Retryable: true),
-            WaitingReasons.Storage,
-            RetryPolicy.NextLook(TimeSpan.Zero, job.Attempt, random.NextDouble())
-        );
 }
