@@ -23,6 +23,7 @@ public sealed class BulkKillTests(StackFixture fixture) : IAsyncDisposable
     private readonly FaultInjection _faults = new(fixture.Stack);
 
     [Fact]
+    [Trait("Category", "Long")]
     public async Task F_2_a_canary_whose_leaders_die_after_every_batch_stops_or_goes_on_as_if_none_had_and_replays_each_letter_once()
     {
         var model = await _stack.TeachRefusalAsync(status: 404);

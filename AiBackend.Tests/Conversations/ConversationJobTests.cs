@@ -243,12 +243,6 @@ public sealed class ConversationJobTests(PostgresServer postgres, RedisServer re
             Db,
             _redis,
             (simulator.Address, model),
-            [
-                ("Worker__MaxConcurrentJobs", "32"),
-                ("Worker__LeaseDuration", "00:00:02"),
-                ("Worker__RenewalInterval", "00:00:00.500"),
-                ("Worker__LeaseSafetyMargin", "00:00:00.500"),
-                .. settings,
-            ]
+            [("Worker__MaxConcurrentJobs", "32"), .. WorkerProcess.ShortLeases, .. settings]
         );
 }

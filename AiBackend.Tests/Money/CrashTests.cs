@@ -53,9 +53,7 @@ public sealed class CrashTests(PostgresServer postgres, RedisServer redis, Simul
             _redis,
             (simulator.Address, model),
             [
-                ("Worker__LeaseDuration", "00:00:02"),
-                ("Worker__RenewalInterval", "00:00:00.500"),
-                ("Worker__LeaseSafetyMargin", "00:00:00.500"),
+                .. WorkerProcess.ShortLeases,
                 ("Money__Prices__0__Provider", "p0"),
                 ("Money__Prices__0__Model", model),
                 ("Money__Prices__0__Input", "1"),

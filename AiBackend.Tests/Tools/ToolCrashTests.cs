@@ -166,9 +166,7 @@ public sealed class ToolCrashTests(PostgresServer postgres, RedisServer redis, S
             (simulator.Address, model),
             [
                 ("Worker__MaxConcurrentJobs", "32"),
-                ("Worker__LeaseDuration", "00:00:02"),
-                ("Worker__RenewalInterval", "00:00:00.500"),
-                ("Worker__LeaseSafetyMargin", "00:00:00.500"),
+                .. WorkerProcess.ShortLeases,
                 (receiver.Allowed.Item1.Replace(":", "__", StringComparison.Ordinal), receiver.Allowed.Item2),
                 .. settings,
             ]

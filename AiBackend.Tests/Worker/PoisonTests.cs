@@ -112,14 +112,7 @@ public sealed class PoisonTests(PostgresServer postgres, RedisServer redis, Simu
                 Db,
                 _redis,
                 (simulator.Address, model),
-                [
-                    ("Worker__LeaseDuration", "00:00:03"),
-                    ("Worker__RenewalInterval", "00:00:00.500"),
-                    ("Worker__LeaseSafetyMargin", "00:00:01"),
-                    ("AIBACKEND_PROVIDERS__0__SIMULATED", "true"),
-                    ("AIBACKEND_FAULT", fault),
-                    .. settings,
-                ]
+                [.. WorkerProcess.ShortLeases, ("AIBACKEND_PROVIDERS__0__SIMULATED", "true"), ("AIBACKEND_FAULT", fault), .. settings]
             )
         );
         await crew.StartAsync(2);

@@ -13,13 +13,6 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
         IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>
 {
-    private static readonly (string, string)[] ShortLeases =
-    [
-        ("Worker__LeaseDuration", "00:00:03"),
-        ("Worker__RenewalInterval", "00:00:00.500"),
-        ("Worker__LeaseSafetyMargin", "00:00:01"),
-    ];
-
     private readonly RedisServer _redis = redis;
 
     [Fact]
@@ -28,7 +21,10 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
         var model = await simulator.ModelAsync(new { words = 40, interval_ms = 50 });
         var killer = await simulator.ModelAsync(new { words = 40, interval_ms = 50 });
         await using var crew = new Crew(() =>
-            StartAsync(model, ("AIBACKEND_PROVIDERS__0__SIMULATED", "true"), ("AIBACKEND_FAULT", $"K10[{killer}]:fail@5"))
+            StartAsync(
+                model,
+                [.. WorkerProcess.ShortLeases, ("AIBACKEND_PROVIDERS__0__SIMULATED", "true"), ("AIBACKEND_FAULT", $"K10[{killer}]:fail@5")]
+            )
         );
         await crew.StartAsync(2);
         var neighbours = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Core.SubmitAsync()));
@@ -68,7 +64,7 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
     {
         var model = await simulator.ModelAsync(new { words = 400, interval_ms = 50 });
         var suspect = await SubmitSuspectAsync();
-        using (var worker = await StartAsync(model))
+        using (var worker = await StartAsync(model, WorkerProcess.ShortLeases))
         {
             await UntilAsync(suspect, JobStatus.Processing);
 
@@ -160,7 +156,7 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
         """;
 
     private Task<WorkerProcess> StartAsync(string model, params (string, string)[] settings) =>
-        WorkerProcess.StartAsync(Db, _redis, (simulator.Address, model), [.. ShortLeases, .. settings]);
+        WorkerProcess.StartAsync(Db, _redis, (simulator.Address, model), settings);
 
     private async Task<Guid> SubmitSuspectAsync()
     {

@@ -10,6 +10,17 @@ internal sealed class WorkerProcess : IDisposable
 {
     private readonly ChildProcess _process;
 
+    /// <summary>
+    /// For tests that wait until a killed worker's lease is over. What runs keeps its lease also on a machine that now and then stops for seconds: a lease
+    /// that is over counts as a crash.
+    /// </summary>
+    public static readonly (string Key, string Value)[] ShortLeases =
+    [
+        ("Worker__LeaseDuration", "00:00:06"),
+        ("Worker__RenewalInterval", "00:00:00.500"),
+        ("Worker__LeaseSafetyMargin", "00:00:00.500"),
+    ];
+
     private WorkerProcess(ChildProcess process) => _process = process;
 
     public int Id => _process.Id;

@@ -31,6 +31,7 @@ public sealed class ReviewStepTests(PostgresServer postgres, RedisServer redis, 
         var wait = await WaitAsync(worker, 1);
         await worker.UntilAsync(async () => await worker.StatusAsync(run.Id) == JobStatus.Retrying, "the run waits");
         Assert.Equal(0L, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 2"));
+        var looks = await worker.ScalarAsync<short>("SELECT attempt FROM jobs WHERE type = 3");
         var asked = Assert.Single(await worker.Get<WaitReads>().ListAsync(wait.TenantId, wait.JobId, TestRun.Cancel));
         var question = JsonElement.Parse(asked.Question);
         Assert.Equal(
@@ -43,8 +44,8 @@ public sealed class ReviewStepTests(PostgresServer postgres, RedisServer redis, 
         Assert.IsType<AnswerOutcome.NotWaiting>(await answers.ReviewAcceptsAsync(wait, """{"total":99}""", null, TestRun.Cancel));
 
         await DoneAsync(worker, run.Id, JobStatus.Completed);
-        // It looked twice: nothing woke it in between.
-        Assert.Equal((short)2, await worker.ScalarAsync<short>("SELECT attempt FROM jobs WHERE type = 3"));
+        // It looked once more: nothing woke it in between.
+        Assert.Equal(looks + 1, await worker.ScalarAsync<short>("SELECT attempt FROM jobs WHERE type = 3"));
         Assert.Equal(given, (await worker.Reads.FindAsync(run.Id, TestRun.Cancel))!.Output!.Text);
         // The log of the step's job is what its output says.
         var step = await worker.Reads.FindAsync(wait.JobId, TestRun.Cancel);

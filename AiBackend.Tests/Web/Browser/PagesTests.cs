@@ -43,7 +43,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
 
     [Theory]
     [MemberData(nameof(Pages))]
-    public async Task U_10_axe_finds_nothing_on_any_page_in_light_and_dark(string page)
+    public async Task U_10_U_15_axe_finds_nothing_on_any_page_in_light_and_dark_and_none_is_wider_than_its_window(string page)
     {
         var path = await PathOfAsync(page);
         // Colours that are on their way from one scheme to the other are nobody's.
@@ -60,18 +60,6 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
                 result.Violations.Select(found => $"{scheme}: {found.Id}: {string.Join(" | ", found.Nodes.Select(node => node.Html))}")
             );
         }
-
-        visit.AssertClean();
-    }
-
-    [Theory]
-    [MemberData(nameof(Pages))]
-    public async Task U_15_no_page_is_wider_than_its_window(string page)
-    {
-        var path = await PathOfAsync(page);
-        await using var visit = await BeginAsync();
-        await visit.OpenAsync(path);
-        await SettleAsync(visit.Page, page);
 
         foreach (var width in (int[])[320, 375, 768, 1280, 1920])
         {
@@ -242,7 +230,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
             "failed" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync(await stack.Stack.TeachRefusalAsync()))).Id}",
             "letters" => await LettersPathAsync(),
             "review" => $"/reviews/{await stack.Stack.AskForReviewAsync()}-1",
-            "writing" => $"/runs/{await _jobs.SubmitAsync(await _jobs.TeachWordsAsync(4000, intervalMs: 20))}",
+            "writing" => $"/runs/{await _jobs.SubmitAsync(await _jobs.TeachWordsAsync(600, intervalMs: 200))}",
             _ => page,
         };
 
