@@ -18,6 +18,7 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
 
     private const int MostName = 100;
     private const long MostQueued = 100_000_000;
+    private const int MostReserved = 10_000;
 
     /// <returns>Why there can be no such organisation, or null.</returns>
     public static Refusal? Check(CreateOrganisationRequest request)
@@ -39,6 +40,7 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
                 Name = request.Name,
                 Tier = request.Tier,
                 MaxQueued = request.MaxQueued,
+                ReservedSlots = request.ReservedSlots,
             },
             new TenantRecord
             {
@@ -51,7 +53,7 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
             },
             errors
         );
-        return errors.ToRefusal() ?? RefuseOperatorsPart(caller, request.Tier, request.MaxQueued);
+        return errors.ToRefusal() ?? RefuseOperatorsPart(caller, request.Tier, request.MaxQueued, request.ReservedSlots);
     }
 
     /// <returns>Why it cannot be changed so, or null; then <paramref name="wanted"/> is set.</returns>
@@ -78,19 +80,22 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
             errors.Add("disabled", "is true, but the operators' own tenant cannot be disabled: nobody could enable it again.");
         }
 
-        return errors.ToRefusal() ?? RefuseOperatorsPart(caller, request.Tier, request.MaxQueued);
+        return errors.ToRefusal() ?? RefuseOperatorsPart(caller, request.Tier, request.MaxQueued, request.ReservedSlots);
     }
 
     /// <summary>What a tenant gets of what all share is not for the tenant to say.</summary>
-    private static Refusal? RefuseOperatorsPart(Caller caller, string? tier, long? maxQueued) =>
-        caller.IsOperator() || (tier is null && maxQueued is null)
+    private static Refusal? RefuseOperatorsPart(Caller caller, string? tier, long? maxQueued, int? reservedSlots) =>
+        caller.IsOperator() || (tier is null && maxQueued is null && reservedSlots is null)
             ? null
-            : ProblemTypes.MissingScope.With("Only a key of the operators' tenant, default, sets tier and max_queued. Leave them out.");
+            : ProblemTypes.MissingScope.With(
+                "Only a key of the operators' tenant, default, sets tier, max_queued and reserved_slots. Leave them out."
+            );
 
     private TenantRecord Apply(ChangeTenantRequest change, TenantRecord tenant, FieldErrors errors)
     {
         errors.CheckText("name", change.Name, MostName);
         errors.CheckRange("max_queued", change.MaxQueued, 0, MostQueued);
+        errors.CheckRange("reserved_slots", change.ReservedSlots, 0, MostReserved);
         var mostDays = retention.Value.Jobs == TimeSpan.Zero ? MostDays : (int)retention.Value.Jobs.TotalDays;
         errors.CheckRange("content_days", change.ContentDays, 0, mostDays);
         if (change.Tier is { } tier && !tiers.Knows(tier))
@@ -108,6 +113,7 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
                 0 => null,
                 var most => most,
             },
+            ReservedSlots = change.ReservedSlots ?? tenant.ReservedSlots,
             ContentDays = change.ContentDays switch
             {
                 null => tenant.ContentDays,

@@ -21,6 +21,9 @@ public sealed record Tenant
     /// <summary>How many of its jobs may wait; null is the installation's number.</summary>
     public long? MaxQueued { get; init; }
 
+    /// <summary>Slots of the default pool that are kept free for its jobs while they use fewer; others wait meanwhile. 0 is none.</summary>
+    public int ReservedSlots { get; init; }
+
     /// <summary>After how many days an ended job, a file and an ended batch are deleted; null is the installation's time.</summary>
     public int? ContentDays { get; init; }
 
@@ -52,6 +55,9 @@ public sealed record CreateTenantRequest
 
     /// <summary>For operators: how many of its jobs may wait.</summary>
     public long? MaxQueued { get; init; }
+
+    /// <summary>For operators: slots that are kept free for its jobs, 0 to 10 000; default 0.</summary>
+    public int? ReservedSlots { get; init; }
 }
 
 /// <summary>What is to change about a tenant; what is left out stays.</summary>
@@ -65,6 +71,9 @@ public sealed record ChangeTenantRequest
 
     /// <summary>For operators: how many of its jobs may wait; 0 is the installation's number.</summary>
     public long? MaxQueued { get; init; }
+
+    /// <summary>For operators: slots that are kept free for its jobs, 0 to 10 000.</summary>
+    public int? ReservedSlots { get; init; }
 
     /// <summary>After how many days an ended job, a file and an ended batch are deleted, up to the installation's time; 0 is that.</summary>
     public int? ContentDays { get; init; }

@@ -6,10 +6,13 @@ using Microsoft.Extensions.Options;
 
 namespace AiBackend.Bench.Scenarios;
 
-/// <summary><c>noisy</c>: how long a tenant's jobs wait alone, and while another tenant submits twenty times its share.</summary>
+/// <summary>
+/// <c>noisy</c>: how long a tenant's jobs wait alone, while another tenant submits twenty times its share, and when slots are kept for it meanwhile.
+/// </summary>
 internal static class NoisyScenario
 {
     private const int Slots = 8;
+    private const int Reserved = Slots / 2;
     private const int RunMilliseconds = 100;
     private const double Capacity = Slots * 1000.0 / RunMilliseconds;
 
@@ -29,24 +32,49 @@ internal static class NoisyScenario
         await Task.Delay(TimeSpan.FromSeconds(6), cancellationToken);
 
         var alone = await SendAsync(stack, Load(random, stack.Key, Quiet, options.Duration), cancellationToken);
-        var both = Load(random, stack.Key, Quiet, options.Duration)
-            .Concat(Load(random, noisyKey, Noisy, options.Duration))
+        var shared = await SendBesideNoiseAsync(stack, random, noisyKey, options.Duration, cancellationToken);
+        await ReserveAsync(stack, cancellationToken);
+        var kept = await SendBesideNoiseAsync(stack, random, noisyKey, options.Duration, cancellationToken);
+        var waits = await WaitsAsync(stack, [.. alone.Concat(shared).Concat(kept).Select(job => job.Id)], cancellationToken);
+        return
+        [
+            .. Percentiles("alone", alone),
+            .. Percentiles("beside a noisy tenant", shared),
+            .. Percentiles("beside it, with slots kept", kept),
+            new("beside a noisy tenant", "of its jobs that wait", "jobs", await LeftAsync(stack, cancellationToken)),
+        ];
+
+        IEnumerable<Measurement> Percentiles(string name, IEnumerable<SentJob> jobs)
+        {
+            var sorted = jobs.Select(job => waits[job.Id]).Order().ToList();
+            return [new(name, "wait p50", "ms", sorted.At(0.5)), new(name, "wait p95", "ms", sorted.At(0.95))];
+        }
+    }
+
+    /// <returns>The quiet tenant's jobs.</returns>
+    private static async Task<List<SentJob>> SendBesideNoiseAsync(
+        BenchStack stack,
+        Random random,
+        string noisyKey,
+        TimeSpan duration,
+        CancellationToken cancellationToken
+    )
+    {
+        var both = Load(random, stack.Key, Quiet, duration)
+            .Concat(Load(random, noisyKey, Noisy, duration))
             .OrderBy(request => request.At)
             .ToList();
         var sent = await SendAsync(stack, both, cancellationToken);
-        var quiet = sent.Where((_, index) => both[index].Key == stack.Key).ToList();
-        var ids = quiet.Concat(alone).Select(job => job.Id).ToArray();
-        var waits = await WaitsAsync(stack, ids, cancellationToken);
-        var soloWaits = alone.Select(job => waits[job.Id]).Order().ToList();
-        var noisyWaits = quiet.Select(job => waits[job.Id]).Order().ToList();
-        return
-        [
-            new("alone", "wait p50", "ms", soloWaits.At(0.5)),
-            new("beside a noisy tenant", "wait p50", "ms", noisyWaits.At(0.5)),
-            new("alone", "wait p95", "ms", soloWaits.At(0.95)),
-            new("beside a noisy tenant", "wait p95", "ms", noisyWaits.At(0.95)),
-            new("beside a noisy tenant", "of its jobs that wait", "jobs", await LeftAsync(stack, cancellationToken)),
-        ];
+        return [.. sent.Where((_, index) => both[index].Key == stack.Key)];
+    }
+
+    private static async Task ReserveAsync(BenchStack stack, CancellationToken cancellationToken)
+    {
+        await using var command = stack.Database.CreateCommand("UPDATE tenants SET reserved_slots = @slots WHERE slug = 'default'");
+        command.Parameters.AddWithValue("slots", Reserved);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+        // The dispatcher reads it once a second.
+        await Task.Delay(TimeSpan.FromSeconds(2), cancellationToken);
     }
 
     private static Task<SentJob[]> SendAsync(BenchStack stack, List<TimedRequest> requests, CancellationToken cancellationToken) =>

@@ -77,7 +77,7 @@ internal sealed partial class PostgresJobStore
                                         ELSE 'The worker running this job was lost. The job runs again; the lost attempt is not counted.' END
               FROM unnest(@ids) AS i (id)
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_until < now()
-            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.lease_epoch, j.crash_count, j.worker_id, j.claimed_at, j.last_seq,
+            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.priority, j.pool, j.lease_epoch, j.crash_count, j.worker_id, j.claimed_at, j.last_seq,
                       j.error_code, j.error_class, j.error_message
         ), calls AS MATERIALIZED (
             -- What the worker had reserved is given back; what it had sent may be billed, and counts as spent.
@@ -96,7 +96,7 @@ internal sealed partial class PostgresJobStore
             SELECT id, last_seq, CASE WHEN status = 1 THEN 1 ELSE 7 END, tenant_id,
                    CASE WHEN status = 1 AND crash_count >= {{RescueJobs.AloneAfter}}
                         THEN '{"status":"queued","attempt":' || attempt || ',"waiting_reason":"{{WaitingReasons.Isolation}}"}'
-                        WHEN status = 1 THEN '{"status":"queued","attempt":' || attempt || '}'
+                        WHEN status = 1 THEN queued_event(attempt, priority, pool)
                         ELSE '{}' END
               FROM rescued
             RETURNING job_id, seq, kind, data

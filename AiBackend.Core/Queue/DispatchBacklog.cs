@@ -31,6 +31,7 @@ public sealed class DispatchBacklog(
     private readonly SlotCredits _credits = new(flow, clock);
     private readonly FairLine _line = new(options.Value.AgeUpAfter, tiers.WeightOf);
     private IReadOnlyDictionary<string, int> _slots = new Dictionary<string, int>(StringComparer.Ordinal);
+    private IReadOnlyDictionary<Guid, int> _reserved = new Dictionary<Guid, int>();
     private long _slotsReadAt;
     private IReadOnlyCollection<JobKind> _after = [];
     private bool _nothingLeft;
@@ -50,8 +51,9 @@ public sealed class DispatchBacklog(
         var credits = _credits.InFlight(ready, _slots);
         var slots = _slots.Values.Sum();
         var split = LengthSplit.Of(loads.ByLength, slots);
-        var kept = Math.Max(split.Kept, slots - Math.Min(slots, allocation.MostBatchOf(slots)));
-        // The slots that are kept free of long or of batch jobs are given by this line only: the way past it does not know them apart.
+        var reserved = Math.Min(_reserved.Values.Sum(), SlotShares.MostReserved(slots));
+        var kept = Math.Max(reserved, Math.Max(split.Kept, slots - Math.Min(slots, allocation.MostBatchOf(slots))));
+        // The slots that are kept free of some jobs are given by this line only: the way past it does not know them apart.
         await queue.GuideAsync(credits - kept);
         var room = Math.Min(queue.Limit - ready.Unread.Count, (credits ?? int.MaxValue) - ready.InFlight);
         if (room <= 0)
@@ -74,7 +76,7 @@ public sealed class DispatchBacklog(
         var heads = await ReadHeadsAsync(backlog, room, cancellationToken);
         // The one place where a queued job is passed over.
         var fresh = heads.Jobs.Where(job => !ready.Unread.Contains(job.Id) && !_offers.Contains(job.Id)).ToList();
-        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, split, cancellationToken), room);
+        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, room, split, cancellationToken), room);
         var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)], credits);
         var more = heads.HasMore || fresh.Count > taken;
         flow.Note(slots, hasLine: more);
@@ -100,6 +102,7 @@ public sealed class DispatchBacklog(
         if (_slotsReadAt == 0 || clock.GetElapsedTime(_slotsReadAt) >= SlotsInterval)
         {
             _slots = await jobs.ReadSlotsAsync(cancellationToken);
+            _reserved = await jobs.ReadReservedAsync(cancellationToken);
             var demand = await jobs.ReadInteractiveDemandAsync(cancellationToken);
             allocation.Observe(demand, _slots.Values.Sum());
             _slotsReadAt = clock.GetTimestamp();
@@ -107,23 +110,32 @@ public sealed class DispatchBacklog(
     }
 
     /// <summary>Who holds slots, where it makes a difference to those who wait.</summary>
-    private async Task<Capacity> CapacityAsync(List<WaitingJob> waiting, int slots, LengthSplit split, CancellationToken cancellationToken)
+    private async Task<Capacity> CapacityAsync(
+        List<WaitingJob> waiting,
+        int slots,
+        int free,
+        LengthSplit split,
+        CancellationToken cancellationToken
+    )
     {
         var batch = waiting.Count(job => job.Level == JobPriority.Batch);
         var competes = batch > 0 && batch < waiting.Count;
         var bounded = batch > 0 && allocation.BatchShare < 1;
-        if (slots == 0 || (!competes && !bounded && !waiting.Exists(job => job.Length >= split.LongFrom)))
+        if (slots == 0 || (!competes && !bounded && _reserved.Count == 0 && !waiting.Exists(job => job.Length >= split.LongFrom)))
         {
             return Capacity.Unknown;
         }
 
-        var running = await jobs.ReadRunningAsync(cancellationToken);
+        var running = await jobs.ReadRunningAsync([.. _reserved.Keys], cancellationToken);
         return new Capacity
         {
             Running = [.. running, .. _offers.Running],
             LongFrom = split.LongFrom,
             MostLong = slots - split.Kept,
             MostBatch = allocation.MostBatchOf(slots),
+            Free = free,
+            Reserved = _reserved,
+            MostReserved = SlotShares.MostReserved(slots),
             LeastBatch = competes ? SlotShares.LeastBatch(slots) : 0,
         };
     }

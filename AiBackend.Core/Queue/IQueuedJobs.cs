@@ -14,8 +14,10 @@ public interface IQueuedJobs
     /// <returns>The oldest queued jobs of every kind; of very many kinds those whose turn it is.</returns>
     Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken);
 
+    /// <param name="apart">Tenants whose jobs are counted apart from those of others.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>How many jobs of each kind hold slots; one that has run for longer than was expected is as long as it has run.</returns>
-    Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken);
+    Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken);
 
     /// <returns>Of those jobs that run, the consumer's name of the worker that runs each.</returns>
     Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(IReadOnlyCollection<Guid> jobIds, CancellationToken cancellationToken);
@@ -25,6 +27,9 @@ public interface IQueuedJobs
 
     /// <returns>Slots of every worker that lives and takes jobs of the ready stream, by its consumer's name.</returns>
     Task<IReadOnlyDictionary<string, int>> ReadSlotsAsync(CancellationToken cancellationToken);
+
+    /// <returns>Slots that are kept free for tenants, by tenant; of those that have any.</returns>
+    Task<IReadOnlyDictionary<Guid, int>> ReadReservedAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Jobs that are alike to the dispatcher: a range of the index jobs_line.</summary>

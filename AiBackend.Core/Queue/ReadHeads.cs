@@ -53,8 +53,8 @@ internal sealed partial class FindQueuedJobs
     private const string RunningSql = """
         SELECT priority, expected_length,
                greatest(expected_length, ceil(ln(greatest(1, 1000 * extract(epoch FROM now() - claimed_at)::float8)) / ln(2::float8)))::smallint,
-               count(*)::integer
-          FROM jobs WHERE status = 2 AND pool = 'default' GROUP BY 1, 2, 3
+               count(*)::integer, CASE WHEN tenant_id = ANY (@apart) THEN tenant_id END
+          FROM jobs WHERE status = 2 AND pool = 'default' GROUP BY 1, 2, 3, 5
         """;
 
     // Nobody makes room for what is paused. Bounded: behind ten thousand that are, what waits is not seen, and nothing is moved for it.
@@ -70,6 +70,10 @@ internal sealed partial class FindQueuedJobs
     private const string SlotsSql = """
         SELECT id, coalesce(ready_slots, slots) FROM workers
          WHERE stopped_at IS NULL AND NOT draining AND last_seen_at > now() - interval '10 seconds'
+        """;
+
+    private const string ReservedSql = """
+        SELECT id, reserved_slots FROM tenants WHERE reserved_slots > 0 AND disabled_at IS NULL AND deletion_at IS NULL
         """;
 
     // Of each priority in one look; a look costs some 10 µs a kind.
@@ -111,13 +115,31 @@ internal sealed partial class FindQueuedJobs
         );
     }
 
-    public async Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken)
     {
-        await using var command = await HotCommand.OpenAsync(hot, RunningSql, _ => { }, cancellationToken);
-        return await command.Command.ReadAllAsync(
-            row => new RunningJobs((JobPriority)row.GetInt16(0), row.GetInt16(1), row.GetInt16(2), row.GetInt32(3)),
+        await using var command = await HotCommand.OpenAsync(
+            hot,
+            RunningSql,
+            parameters => parameters.AddWithValue("apart", NpgsqlDbType.Array | NpgsqlDbType.Uuid, apart.ToArray()),
             cancellationToken
         );
+        return await command.Command.ReadAllAsync(
+            row => new RunningJobs(
+                (JobPriority)row.GetInt16(0),
+                row.GetInt16(1),
+                row.GetInt16(2),
+                row.GetInt32(3),
+                row.IsDBNull(4) ? null : row.GetGuid(4)
+            ),
+            cancellationToken
+        );
+    }
+
+    public async Task<IReadOnlyDictionary<Guid, int>> ReadReservedAsync(CancellationToken cancellationToken)
+    {
+        await using var command = await HotCommand.OpenAsync(hot, ReservedSql, _ => { }, cancellationToken);
+        var reserved = await command.Command.ReadAllAsync(row => KeyValuePair.Create(row.GetGuid(0), row.GetInt32(1)), cancellationToken);
+        return reserved.ToDictionary();
     }
 
     public async Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken)

@@ -9,7 +9,7 @@ internal sealed class RecentOffers(TimeSpan offerAgainAfter, TimeProvider clock)
 
     /// <summary>They need a slot, or hold one that nobody has seen yet.</summary>
     public IEnumerable<RunningJobs> Running =>
-        _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, offer.Job.Length, 1));
+        _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, offer.Job.Length, 1, offer.Job.TenantId));
 
     public bool Contains(Guid jobId) => _offered.ContainsKey(jobId);
 

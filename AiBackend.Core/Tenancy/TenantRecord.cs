@@ -32,6 +32,9 @@ public sealed record TenantRecord
     /// <summary>How many of its jobs may wait; null is the configured number.</summary>
     public long? MaxQueued { get; init; }
 
+    /// <summary>Slots that are kept free for it while it uses fewer.</summary>
+    public int ReservedSlots { get; init; }
+
     /// <summary>After how many days an ended job is deleted; null is the installation's time.</summary>
     public int? ContentDays { get; init; }
 

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace AiBackend.Tests.Fixtures;
 
-/// <summary>A real Postgres on a random loopback port with its data in a temporary folder.</summary>
+/// <summary>A real Postgres on a random loopback port with its data in a temporary folder, in memory where there is enough.</summary>
 /// <remarks>
 /// The one that test classes get by constructor is shared and starts when the first test needs it. A test that stops or
 /// kills the server starts its own with <see cref="StartNewAsync"/>. Durability across power loss is off (<c>fsync</c>); a
@@ -162,7 +162,7 @@ public sealed class PostgresServer : IAsyncLifetime
 
     private async Task<string> InitializeFolderAsync(string postgres)
     {
-        var folder = TestFolder.Create("postgres");
+        var folder = TestFolder.CreateInMemory("postgres");
         var disk = Directory.CreateDirectory(Path.Combine(folder, "disk")).FullName;
         if (_diskSize is not null)
         {
@@ -226,6 +226,7 @@ public sealed class PostgresServer : IAsyncLifetime
             .. Setting("synchronous_commit", "on"),
             .. Setting("max_connections", "300"),
             .. Setting("shared_buffers", "64MB"),
+            .. Setting("max_wal_size", "256MB"),
             .. _settings.SelectMany(setting => Setting(setting.Name, setting.Value)),
         ];
 

@@ -7,6 +7,14 @@ namespace AiBackend.Tests.Fixtures;
 /// <summary>A database of its own for one test class, copied from a template that was migrated once.</summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
+    /// <summary>Weeks that the migrations make and these databases do not have.</summary>
+    public const int DroppedWeeks = 3;
+
+    // No test lasts until next week. Every connection plans its statements for all partitions, which is most of what a test costs.
+    private const string DropLaterWeeksSql = """
+        SELECT drop_job_partition(suffix) FROM job_partitions() WHERE from_id > first_job_id(date_trunc('week', now(), 'UTC') + interval '8 days')
+        """;
+
     private readonly PostgresServer _server;
 
     private TestDatabase(PostgresServer server, string name)
@@ -37,6 +45,7 @@ public sealed class TestDatabase : IAsyncDisposable
         // Unpooled: a database that anyone is connected to cannot be copied.
         await using var source = DatabaseRegistration.Open(server.ConnectionString(Template) + ";Pooling=false");
         await new DatabaseMigrator(source, NullLogger<DatabaseMigrator>.Instance).MigrateAsync(TestRun.Cancel);
+        await source.CreateCommand(DropLaterWeeksSql).ExecuteNonQueryAsync(TestRun.Cancel);
         return Template;
     }
 

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.Core.Jobs;
@@ -54,6 +56,30 @@ public sealed class OutlookTests(PostgresServer postgres, RedisServer redis) : C
         Assert.Contains("\"position\":3,\"eta_p50\":", (await Core.EventsAsync(id))[0].Data, StringComparison.Ordinal);
         var claimed = Assert.Single(await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, [id], CoreHost.Lease, TestRun.Cancel));
         Assert.Equal(place.EtaP90!.Value, claimed.Eta!.Value.P90, precision: 4);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public async Task A_job_that_comes_back_to_a_line_is_told_the_same_as_one_that_is_new(int perSecond)
+    {
+        var id = await Core.SubmitAsync(CoreHost.Draft() with { NotBefore = DateTimeOffset.MaxValue.AddYears(-1000) });
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Core.SubmitAsync()));
+        await Core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
+        var flow = Core.Get<LineFlow>();
+        flow.Note(slots: 2, hasLine: true);
+        flow.Ended(count: 1000 * perSecond, seconds: 1000);
+        await Core.Get<PublishOutlook>().RunAsync(TestRun.Cancel);
+        await Core.Get<LineOutlook>().RefreshAsync(TestRun.Cancel);
+        await Core.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE id = @id", id);
+
+        await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
+
+        var told = Core.Get<LineOutlook>().Foresee(CoreHost.Draft()).Place!;
+        Assert.Equal(
+            new StateEvent(JobStatuses.Queued, 0, told.WaitingReason, null, told.Position, told.EtaP50, told.EtaP90),
+            JsonSerializer.Deserialize((await Core.EventsAsync(id))[^1].Data, WireJson.Default.StateEvent)
+        );
     }
 
     [Fact]

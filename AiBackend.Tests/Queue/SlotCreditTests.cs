@@ -1,6 +1,8 @@
+using System.Globalization;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 
@@ -93,6 +95,38 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
+    public async Task Slots_that_are_kept_for_a_tenant_are_left_to_it_by_the_line()
+    {
+        var quiet = await ReserveAsync(3);
+        var worker = Guid.CreateVersion7();
+        await BeatAsync(worker, slots: 6);
+        await StartAsync(worker.ToString("N"));
+        var loud = await SubmitAsync(5);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        Assert.Equal(loud.Take(3), (await Queue.ReadAsync(worker.ToString("N"), 10)).Select(entry => entry.JobId).Order());
+        foreach (var id in loud.Take(3))
+        {
+            await Core.ClaimAsync(id, worker);
+        }
+
+        var own = await SubmitAsync(4, quiet);
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.Equal(own.Take(3), (await Queue.LookAsync()).Unread.Order());
+    }
+
+    [Fact]
+    public async Task Slots_that_are_kept_for_a_tenant_are_left_to_it_by_the_way_past_the_line()
+    {
+        await ReserveAsync(3);
+        await BeatAsync(Guid.CreateVersion7(), slots: 6);
+        await StartAsync("w");
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.Equal(3, await Queue.OfferNewAsync([.. Enumerable.Range(0, 5).Select(_ => Guid.CreateVersion7())]));
+    }
+
+    [Fact]
     public async Task While_nobody_dispatches_workers_know_it()
     {
         Assert.False(await Queue.IsGuidedAsync());
@@ -103,14 +137,24 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
         await Eventually.TrueAsync(async _ => !await Queue.IsGuidedAsync(), "the word of a dispatcher that is gone runs out");
     }
 
+    private async Task<Guid> ReserveAsync(int slots)
+    {
+        var tenant = Guid.CreateVersion7();
+        await Core.ExecuteAsync(
+            string.Create(CultureInfo.InvariantCulture, $"INSERT INTO tenants (id, slug, reserved_slots) VALUES (@id, @id::text, {slots})"),
+            tenant
+        );
+        return tenant;
+    }
+
     /// <summary>A backlog, so that the dispatcher decides.</summary>
-    private async Task<List<Guid>> SubmitAsync(int count)
+    private async Task<List<Guid>> SubmitAsync(int count, Guid? tenant = null)
     {
         await Queue.NoteBacklogAsync();
         var ids = new List<Guid>();
         for (var i = 0; i < count; i++)
         {
-            ids.Add(await Core.SubmitAsync());
+            ids.Add(await Core.SubmitAsync(CoreHost.Draft() with { TenantId = tenant ?? ApiKeyStore.DefaultTenant }));
         }
 
         return ids;

@@ -34,7 +34,7 @@ internal partial class MemoryStore
         );
     }
 
-    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<RunningJobs>>([
             .. _jobs
                 .Values.Where(job => job.Status == JobStatus.Processing)
@@ -79,6 +79,10 @@ internal partial class MemoryStore
                 )
                 .ToDictionary(worker => worker.Key.ToString("N"), worker => worker.Value.Heartbeat.ReadySlots)
         );
+
+    /// <summary>Nobody has any here.</summary>
+    public Task<IReadOnlyDictionary<Guid, int>> ReadReservedAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyDictionary<Guid, int>>(new Dictionary<Guid, int>());
 
     private void Note(WorkerHeartbeat heartbeat) => _heartbeats[heartbeat.WorkerId] = (heartbeat, Now);
 

@@ -117,8 +117,11 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken) =>
         CallAsync("read heads", () => world.Backend.Queued.ReadHeadsAsync(request, CancellationToken.None), _ => { }, cancellationToken);
 
-    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(CancellationToken cancellationToken) =>
-        CallAsync("read running", () => world.Backend.Queued.ReadRunningAsync(CancellationToken.None), _ => { }, cancellationToken);
+    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken) =>
+        CallAsync("read running", () => world.Backend.Queued.ReadRunningAsync(apart, CancellationToken.None), _ => { }, cancellationToken);
+
+    public Task<IReadOnlyDictionary<Guid, int>> ReadReservedAsync(CancellationToken cancellationToken) =>
+        CallAsync("read reserved", () => world.Backend.Queued.ReadReservedAsync(CancellationToken.None), _ => { }, cancellationToken);
 
     public Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(
         IReadOnlyCollection<Guid> jobIds,

@@ -16,7 +16,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
             api.Http,
             HttpMethod.Post,
             "/api/v1/tenants",
-            """{"slug":"acme-web","organisation":"acme","tier":"premium","max_queued":7}"""
+            """{"slug":"acme-web","organisation":"acme","tier":"premium","max_queued":7,"reserved_slots":2}"""
         );
         var again = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/tenants", """{"slug":"acme-web","organisation":"acme"}""");
         var key = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/keys?tenant=acme-web", """{"name":"k","scopes":["jobs:read"]}""");
@@ -24,25 +24,28 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
 
         Assert.Equal(HttpStatusCode.Created, made.Status);
         Assert.Equal(
-            ("acme", "premium", 7L),
+            ("acme", "premium", 7L, 2),
             (
                 tenant.Body.GetProperty("organisation").GetString(),
                 tenant.Body.GetProperty("tier").GetString(),
-                tenant.Body.GetProperty("max_queued").GetInt64()
+                tenant.Body.GetProperty("max_queued").GetInt64(),
+                tenant.Body.GetProperty("reserved_slots").GetInt32()
             )
         );
         Assert.Equal((HttpStatusCode.Conflict, "slug_taken"), (again.Status, again.Body.GetProperty("code").GetString()));
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/api/v1/jobs", TestRun.Cancel)).StatusCode);
 
-        var disabled = await SendAsync(api.Http, HttpMethod.Patch, "/api/v1/tenants/acme-web", """{"disabled":true}""");
+        var disabled = await SendAsync(api.Http, HttpMethod.Patch, "/api/v1/tenants/acme-web", """{"disabled":true,"reserved_slots":5}""");
 
+        Assert.Equal(5, disabled.Body.GetProperty("reserved_slots").GetInt32());
         Assert.NotEqual(default, disabled.Body.GetProperty("disabled_at").GetDateTimeOffset());
         await Eventually.TrueAsync(
             async token => (await client.GetAsync("/api/v1/jobs", token)).StatusCode == HttpStatusCode.Unauthorized,
             "its key is refused",
             TimeSpan.FromSeconds(6)
         );
-        await SendAsync(api.Http, HttpMethod.Patch, "/api/v1/tenants/acme-web", """{"disabled":false}""");
+        var enabled = await SendAsync(api.Http, HttpMethod.Patch, "/api/v1/tenants/acme-web", """{"disabled":false}""");
+        Assert.Equal(5, enabled.Body.GetProperty("reserved_slots").GetInt32());
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/api/v1/jobs", TestRun.Cancel)).StatusCode);
     }
 
@@ -61,6 +64,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
 
         var made = await SendAsync(client, HttpMethod.Post, "/api/v1/tenants", """{"slug":"small-2"}""");
         var tier = await SendAsync(client, HttpMethod.Post, "/api/v1/tenants", """{"slug":"small-3","tier":"premium"}""");
+        var reserved = await SendAsync(client, HttpMethod.Patch, "/api/v1/tenants/small-1", """{"reserved_slots":1}""");
         var foreign = await SendAsync(client, HttpMethod.Post, "/api/v1/tenants", """{"slug":"small-4","organisation":"default"}""");
         var organisation = await SendAsync(client, HttpMethod.Post, "/api/v1/organisations", """{"slug":"mine"}""");
         var unseen = await SendAsync(client, HttpMethod.Patch, "/api/v1/tenants/default", """{"name":"mine"}""");
@@ -68,6 +72,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
 
         Assert.Equal("small", made.Body.GetProperty("organisation").GetString());
         Assert.Equal("missing_scope", tier.Body.GetProperty("code").GetString());
+        Assert.Equal("missing_scope", reserved.Body.GetProperty("code").GetString());
         Assert.Equal("invalid_value", foreign.Body.GetProperty("code").GetString());
         Assert.Equal("missing_scope", organisation.Body.GetProperty("code").GetString());
         Assert.Equal("tenant_not_found", unseen.Body.GetProperty("code").GetString());
@@ -81,6 +86,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("""{"organisation":"default","slug":"Big"}""", "slug is \"Big\"")]
     [InlineData("""{"organisation":"default","slug":"a","tier":"gold"}""", "tier is \"gold\"")]
     [InlineData("""{"organisation":"default","slug":"a","max_queued":-1}""", "max_queued is -1")]
+    [InlineData("""{"organisation":"default","slug":"a","reserved_slots":10001}""", "reserved_slots is 10001")]
     [InlineData("""{"slug":"a","id":"x"}""", "id")]
     public async Task A_15_a_tenant_that_cannot_be_is_refused_with_the_remedy(string body, string detail)
     {

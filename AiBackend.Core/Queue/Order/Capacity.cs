@@ -18,6 +18,15 @@ public sealed record Capacity
     /// <summary>Slots that batch jobs may hold while others wait.</summary>
     public int MostBatch { get; init; } = int.MaxValue;
 
+    /// <summary>Slots that nobody holds.</summary>
+    public int Free { get; init; } = int.MaxValue;
+
+    /// <summary>Slots that tenants find free until they hold so many, by tenant.</summary>
+    public IReadOnlyDictionary<Guid, int> Reserved { get; init; } = new Dictionary<Guid, int>();
+
+    /// <summary>How many slots may be kept free for them together.</summary>
+    public int MostReserved { get; init; }
+
     /// <summary>Slots that batch jobs get before anybody else, as long as they hold fewer.</summary>
     public int LeastBatch { get; init; }
 }

@@ -27,4 +27,5 @@ public readonly record struct WaitingJob(
 /// <param name="Expected">How long they were expected to run.</param>
 /// <param name="Length">The same, or how long they already did run if that is longer.</param>
 /// <param name="Count">How many.</param>
-public readonly record struct RunningJobs(JobPriority Level, short Expected, short Length, int Count);
+/// <param name="TenantId">Whose they are; null when that makes no difference.</param>
+public readonly record struct RunningJobs(JobPriority Level, short Expected, short Length, int Count, Guid? TenantId = null);

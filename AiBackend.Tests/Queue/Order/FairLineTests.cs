@@ -106,4 +106,26 @@ public sealed class FairLineTests
 
         Assert.Equal([batch[0], .. urgent, batch[1]], _line.Pick([.. batch, .. urgent], capacity, 10));
     }
+
+    [Fact]
+    public void Slots_that_are_kept_for_a_tenant_are_left_free_by_others_until_it_holds_them()
+    {
+        var flood = Enumerable.Range(0, 10).Select(_ => Line.Job(tenant: 1)).ToList();
+        var own = Enumerable.Range(0, 3).Select(_ => Line.Job(tenant: 2)).ToList();
+        var capacity = new Capacity
+        {
+            Running = [new(JobPriority.Standard, 10, 10, 1, Line.Tenant(2)), new(JobPriority.Standard, 10, 10, 2)],
+            Free = 5,
+            Reserved = new Dictionary<Guid, int> { [Line.Tenant(2)] = 3 },
+            MostReserved = 4,
+        };
+
+        // One of its three is running: two stay free.
+        Assert.Equal(flood.Take(3), _line.Pick(flood, capacity, 5));
+        // Its own jobs have them, and what it takes beyond is shared like all others.
+        var picked = _line.Pick([.. flood, .. own], capacity, 5);
+        Assert.Equal((5, 3), (picked.Count, picked.Count(job => job.TenantId == Line.Tenant(2))));
+        // However much is promised, others have the rest.
+        Assert.Equal(4, _line.Pick(flood, capacity with { MostReserved = 1 }, 5).Count);
+    }
 }
