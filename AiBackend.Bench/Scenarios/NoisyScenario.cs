@@ -33,6 +33,7 @@ internal static class NoisyScenario
 
         var alone = await SendAsync(stack, Load(random, stack.Key, Quiet, options.Duration), cancellationToken);
         var shared = await SendBesideNoiseAsync(stack, random, noisyKey, options.Duration, cancellationToken);
+        var left = await LeftAsync(stack, cancellationToken);
         await ReserveAsync(stack, cancellationToken);
         var kept = await SendBesideNoiseAsync(stack, random, noisyKey, options.Duration, cancellationToken);
         var waits = await WaitsAsync(stack, [.. alone.Concat(shared).Concat(kept).Select(job => job.Id)], cancellationToken);
@@ -41,7 +42,7 @@ internal static class NoisyScenario
             .. Percentiles("alone", alone),
             .. Percentiles("beside a noisy tenant", shared),
             .. Percentiles("beside it, with slots kept", kept),
-            new("beside a noisy tenant", "of its jobs that wait", "jobs", await LeftAsync(stack, cancellationToken)),
+            new("beside a noisy tenant", "of its jobs that wait", "jobs", left),
         ];
 
         IEnumerable<Measurement> Percentiles(string name, IEnumerable<SentJob> jobs)

@@ -38,7 +38,7 @@ internal static class CopyJobs
               FROM source
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
-            SELECT new_id, 1, 1, tenant_id, queued_event(0::smallint, priority, pool) FROM source
+            SELECT new_id, 1, 1, tenant_id, queued_event(0::smallint, priority, pool, 0::smallint) FROM source
         )
         """;
 

@@ -28,10 +28,10 @@ internal sealed partial class PostgresJobStore
              WHERE id IN (SELECT id FROM jobs WHERE status IN (0, 5) AND due_at <= now()
                            ORDER BY due_at LIMIT @limit FOR UPDATE SKIP LOCKED)
                AND status IN (0, 5)
-            RETURNING id, tenant_id, attempt, priority, pool, last_seq
+            RETURNING id, tenant_id, attempt, priority, pool, crash_count, last_seq
         )
         INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
-        SELECT id, last_seq, 1, tenant_id, queued_event(attempt, priority, pool) FROM due
+        SELECT id, last_seq, 1, tenant_id, queued_event(attempt, priority, pool, crash_count) FROM due
         RETURNING job_id, seq, kind, data
         """;
 

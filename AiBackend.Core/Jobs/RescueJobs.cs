@@ -94,10 +94,7 @@ internal sealed partial class PostgresJobStore
             SELECT id, last_seq - 1, 4, tenant_id, '{"attempt":' || attempt || ',"reason":"worker_lost"}' FROM rescued
             UNION ALL
             SELECT id, last_seq, CASE WHEN status = 1 THEN 1 ELSE 7 END, tenant_id,
-                   CASE WHEN status = 1 AND crash_count >= {{RescueJobs.AloneAfter}}
-                        THEN '{"status":"queued","attempt":' || attempt || ',"waiting_reason":"{{WaitingReasons.Isolation}}"}'
-                        WHEN status = 1 THEN queued_event(attempt, priority, pool)
-                        ELSE '{}' END
+                   CASE WHEN status = 1 THEN queued_event(attempt, priority, pool, crash_count) ELSE '{}' END
               FROM rescued
             RETURNING job_id, seq, kind, data
         )

@@ -55,7 +55,8 @@ public sealed class DispatchBacklog(
         var kept = Math.Max(reserved, Math.Max(split.Kept, slots - Math.Min(slots, allocation.MostBatchOf(slots))));
         // The slots that are kept free of some jobs are given by this line only: the way past it does not know them apart.
         await queue.GuideAsync(credits - kept);
-        var room = Math.Min(queue.Limit - ready.Unread.Count, (credits ?? int.MaxValue) - ready.InFlight);
+        var free = (credits ?? int.MaxValue) - ready.InFlight;
+        var room = Math.Min(queue.Limit - ready.Unread.Count, free);
         if (room <= 0)
         {
             flow.Note(slots, hasLine: true);
@@ -76,7 +77,7 @@ public sealed class DispatchBacklog(
         var heads = await ReadHeadsAsync(backlog, room, cancellationToken);
         // The one place where a queued job is passed over.
         var fresh = heads.Jobs.Where(job => !ready.Unread.Contains(job.Id) && !_offers.Contains(job.Id)).ToList();
-        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, room, split, cancellationToken), room);
+        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, free, split, cancellationToken), room);
         var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)], credits);
         var more = heads.HasMore || fresh.Count > taken;
         flow.Note(slots, hasLine: more);
@@ -126,7 +127,7 @@ public sealed class DispatchBacklog(
             return Capacity.Unknown;
         }
 
-        var running = await jobs.ReadRunningAsync([.. _reserved.Keys], cancellationToken);
+        var running = await jobs.ReadRunningAsync([.. _reserved.Keys], _offers.Ids, cancellationToken);
         return new Capacity
         {
             Running = [.. running, .. _offers.Running],

@@ -15,9 +15,14 @@ public interface IQueuedJobs
     Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken);
 
     /// <param name="apart">Tenants whose jobs are counted apart from those of others.</param>
+    /// <param name="known">Jobs that are counted already.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>How many jobs of each kind hold slots; one that has run for longer than was expected is as long as it has run.</returns>
-    Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken);
+    Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(
+        IReadOnlyCollection<Guid> apart,
+        IReadOnlyCollection<Guid> known,
+        CancellationToken cancellationToken
+    );
 
     /// <returns>Of those jobs that run, the consumer's name of the worker that runs each.</returns>
     Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(IReadOnlyCollection<Guid> jobIds, CancellationToken cancellationToken);

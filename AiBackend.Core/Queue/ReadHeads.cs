@@ -54,7 +54,7 @@ internal sealed partial class FindQueuedJobs
         SELECT priority, expected_length,
                greatest(expected_length, ceil(ln(greatest(1, 1000 * extract(epoch FROM now() - claimed_at)::float8)) / ln(2::float8)))::smallint,
                count(*)::integer, CASE WHEN tenant_id = ANY (@apart) THEN tenant_id END
-          FROM jobs WHERE status = 2 AND pool = 'default' GROUP BY 1, 2, 3, 5
+          FROM jobs WHERE status = 2 AND pool = 'default' AND id <> ALL (@known) GROUP BY 1, 2, 3, 5
         """;
 
     // Nobody makes room for what is paused. Bounded: behind ten thousand that are, what waits is not seen, and nothing is moved for it.
@@ -115,12 +115,20 @@ internal sealed partial class FindQueuedJobs
         );
     }
 
-    public async Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(
+        IReadOnlyCollection<Guid> apart,
+        IReadOnlyCollection<Guid> known,
+        CancellationToken cancellationToken
+    )
     {
         await using var command = await HotCommand.OpenAsync(
             hot,
             RunningSql,
-            parameters => parameters.AddWithValue("apart", NpgsqlDbType.Array | NpgsqlDbType.Uuid, apart.ToArray()),
+            parameters =>
+            {
+                parameters.AddWithValue("apart", NpgsqlDbType.Array | NpgsqlDbType.Uuid, apart.ToArray());
+                parameters.AddWithValue("known", NpgsqlDbType.Array | NpgsqlDbType.Uuid, known.ToArray());
+            },
             cancellationToken
         );
         return await command.Command.ReadAllAsync(

@@ -11,6 +11,8 @@ internal sealed class RecentOffers(TimeSpan offerAgainAfter, TimeProvider clock)
     public IEnumerable<RunningJobs> Running =>
         _offered.Values.Select(offer => new RunningJobs(offer.Job.Level, offer.Job.Length, offer.Job.Length, 1, offer.Job.TenantId));
 
+    public IReadOnlyCollection<Guid> Ids => _offered.Keys;
+
     public bool Contains(Guid jobId) => _offered.ContainsKey(jobId);
 
     public Dictionary<JobKind, int> CountByKind() => _offered.Values.CountBy(offer => JobKind.Of(offer.Job)).ToDictionary();

@@ -14,7 +14,6 @@ public sealed class JobPartitions(NpgsqlDataSource database)
 {
     private const int MaxTries = 5;
     private const int MaxBatch = 1000;
-    private static readonly TimeSpan Ahead = TimeSpan.FromDays(28);
 
     // New weeks lock the tables for as long as they take.
     private static readonly TimeSpan LongestAddition = TimeSpan.FromSeconds(15);
@@ -51,13 +50,22 @@ public sealed class JobPartitions(NpgsqlDataSource database)
         SELECT ARRAY[(SELECT count(*) FROM gone), (SELECT count(*) FROM letters WHERE is_open)]
         """;
 
-    /// <summary>Makes sure that jobs of the next four weeks have partitions.</summary>
+    /// <summary>Makes sure that jobs of the next weeks have partitions.</summary>
     /// <returns>How many weeks were added.</returns>
-    public Task<int> AddAheadAsync(CancellationToken cancellationToken) =>
+    public Task<int> AddAheadAsync(int weeks, CancellationToken cancellationToken) =>
         WhenFreeAsync(
             LongestAddition,
             async (connection, token) =>
-                (int)(await ReadAsync(connection, LongestAddition, "SELECT add_job_partitions(now() + @ahead)", token, ("ahead", Ahead)))!,
+                (int)
+                    (
+                        await ReadAsync(
+                            connection,
+                            LongestAddition,
+                            "SELECT add_job_partitions(now() + @ahead)",
+                            token,
+                            ("ahead", TimeSpan.FromDays(7 * weeks))
+                        )
+                    )!,
             cancellationToken
         );
 

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Core.Retention;
@@ -16,6 +17,10 @@ public sealed class RetentionOptions
 
     /// <summary>How long after its end a job's deltas become one snapshot. Default 1 h; 0 keeps them.</summary>
     public TimeSpan CompactAfter { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>For how many weeks to come jobs have partitions: as long as nobody may lead without one missing. 1 to 52; default 4.</summary>
+    [Range(1, 52)]
+    public int WeeksAhead { get; set; } = 4;
 }
 
 /// <summary>Bounds of the values.</summary>

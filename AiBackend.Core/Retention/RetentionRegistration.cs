@@ -10,7 +10,11 @@ public static class RetentionRegistration
     /// <summary>Adds how long jobs are kept: who shortens it for a tenant must know.</summary>
     public static void AddRetentionTimes(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<RetentionOptions>().BindConfiguration(RetentionOptions.SectionName).ValidateOnStart();
+        builder
+            .Services.AddOptions<RetentionOptions>()
+            .BindConfiguration(RetentionOptions.SectionName)
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<RetentionOptions>, RetentionOptionsValidator>();
     }
 

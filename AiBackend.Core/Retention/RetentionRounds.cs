@@ -17,7 +17,7 @@ public sealed class RetentionRounds(
     ILogger<RetentionRounds> logger
 )
 {
-    // Nothing here is urgent: partitions are made four weeks ahead, and a partition that is not over may be looked at row by row.
+    // Nothing here is urgent: partitions are made weeks ahead, and a partition that is not over may be looked at row by row.
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
     private static readonly TimeSpan AfterBusy = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan AfterFailure = TimeSpan.FromMinutes(15);
@@ -69,7 +69,7 @@ public sealed class RetentionRounds(
 
     private async Task AddAsync(CancellationToken cancellationToken)
     {
-        if (await partitions.AddAheadAsync(cancellationToken) is > 0 and var added)
+        if (await partitions.AddAheadAsync(options.Value.WeeksAhead, cancellationToken) is > 0 and var added)
         {
             logger.PartitionsAdded(added);
         }

@@ -114,6 +114,7 @@ public sealed class PaceTests(PostgresServer postgres, RedisServer redis, Simula
     }
 
     [Fact]
+    [Trait("Category", "Long")]
     public Task F_24_in_a_storm_of_refusals_calls_fall_to_a_trickle_jobs_wait_and_all_come_back() =>
         StormAsync(before: 4, storm: 8, retryAfter: null);
 

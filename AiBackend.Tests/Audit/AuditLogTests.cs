@@ -56,16 +56,18 @@ public sealed class AuditLogTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.True((await VerifyAsync()).Body.GetProperty("intact").GetBoolean());
     }
 
-    [Fact]
-    public async Task A_change_in_the_database_itself_is_written_down_too()
+    [Theory]
+    [InlineData("tier = 'premium'", """{"tier":"standard"}""", """{"tier":"premium"}""")]
+    [InlineData("reserved_slots = 3", """{"reserved_slots":0}""", """{"reserved_slots":3}""")]
+    public async Task A_change_in_the_database_itself_is_written_down_too(string change, string before, string after)
     {
-        await ExecuteAsync("UPDATE tenants SET tier = 'premium' WHERE slug = 'default'");
+        await ExecuteAsync($"UPDATE tenants SET {change} WHERE slug = 'default'");
 
         var row = (await ListAsync(api.Http, "kind=tenant&action=update_tenant"))[0];
 
         Assert.StartsWith("database:", row.GetProperty("actor").GetString(), StringComparison.Ordinal);
-        Assert.Equal("""{"tier":"standard"}""", row.GetProperty("before").GetRawText().Replace(" ", "", StringComparison.Ordinal));
-        Assert.Equal("""{"tier":"premium"}""", row.GetProperty("after").GetRawText().Replace(" ", "", StringComparison.Ordinal));
+        Assert.Equal(before, row.GetProperty("before").GetRawText().Replace(" ", "", StringComparison.Ordinal));
+        Assert.Equal(after, row.GetProperty("after").GetRawText().Replace(" ", "", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -51,6 +51,8 @@ public sealed class CoreHost : IAsyncDisposable
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });
         builder.Configuration.AddInMemoryCollection(
             settings
+                // The template has no more weeks: what is not missing need not be made while a test runs.
+                .Prepend(("Retention:WeeksAhead", "1"))
                 .Append(("ConnectionStrings:aibackend", databaseConnection))
                 .Append(("ConnectionStrings:redis", redisConnection))
                 .Select(setting => KeyValuePair.Create(setting.Item1, (string?)setting.Item2))

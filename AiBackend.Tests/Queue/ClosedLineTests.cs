@@ -106,8 +106,11 @@ public sealed class ClosedLineTests(PostgresServer postgres, RedisServer redis) 
         public Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken) =>
             inner.FindAsync(limit, olderThan, cancellationToken);
 
-        public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken) =>
-            inner.ReadRunningAsync(apart, cancellationToken);
+        public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(
+            IReadOnlyCollection<Guid> apart,
+            IReadOnlyCollection<Guid> known,
+            CancellationToken cancellationToken
+        ) => inner.ReadRunningAsync(apart, known, cancellationToken);
 
         public Task<IReadOnlyDictionary<Guid, int>> ReadReservedAsync(CancellationToken cancellationToken) =>
             inner.ReadReservedAsync(cancellationToken);

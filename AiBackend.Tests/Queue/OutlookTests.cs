@@ -83,6 +83,20 @@ public sealed class OutlookTests(PostgresServer postgres, RedisServer redis) : C
     }
 
     [Fact]
+    public async Task A_job_that_must_run_alone_is_told_so_and_no_place()
+    {
+        var id = await Core.SubmitAsync(CoreHost.Draft() with { NotBefore = DateTimeOffset.MaxValue.AddYears(-1000) });
+        await Core.SubmitAsync();
+        Core.Get<LineFlow>().Note(slots: 2, hasLine: true);
+        await Core.Get<PublishOutlook>().RunAsync(TestRun.Cancel);
+        await Core.ExecuteAsync("UPDATE jobs SET due_at = now(), crash_count = 2 WHERE id = @id", id);
+
+        await Core.Get<AdvanceDueJobs>().RunAsync(TestRun.Cancel);
+
+        Assert.Equal("""{"status":"queued","attempt":0,"waiting_reason":"isolation"}""", (await Core.EventsAsync(id))[^1].Data);
+    }
+
+    [Fact]
     public async Task How_many_jobs_began_when_they_were_told_to_is_told_to_operators()
     {
         var stats = new StatsReads(Core.Database, Core.Get<QueuePools>(), TimeProvider.System);

@@ -93,8 +93,8 @@ public sealed class PartitionTests(PostgresServer postgres, RedisServer redis) :
     [Fact]
     public async Task A_week_that_nobody_made_in_time_takes_in_the_jobs_it_finds_in_the_default_partition()
     {
-        Assert.Equal(TestDatabase.DroppedWeeks, await Partitions.AddAheadAsync(TestRun.Cancel));
-        Assert.Equal(0, await Partitions.AddAheadAsync(TestRun.Cancel));
+        Assert.Equal(TestDatabase.DroppedWeeks, await Partitions.AddAheadAsync(new RetentionOptions().WeeksAhead, TestRun.Cancel));
+        Assert.Equal(0, await Partitions.AddAheadAsync(new RetentionOptions().WeeksAhead, TestRun.Cancel));
         var before = await Core.ScalarAsync<int>("SELECT count(*) FROM job_partitions()");
         var (ended, queued) = (await SubmitAtAsync(InDays(49)), await SubmitAtAsync(InDays(49)));
         await EndAsync(ended, AttemptEnd.Succeeded("done"));

@@ -34,10 +34,14 @@ internal partial class MemoryStore
         );
     }
 
-    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(
+        IReadOnlyCollection<Guid> apart,
+        IReadOnlyCollection<Guid> known,
+        CancellationToken cancellationToken
+    ) =>
         Task.FromResult<IReadOnlyList<RunningJobs>>([
             .. _jobs
-                .Values.Where(job => job.Status == JobStatus.Processing)
+                .Values.Where(job => job.Status == JobStatus.Processing && !known.Contains(job.Draft.Id))
                 .Select(job =>
                     (
                         job.Draft.Priority,

@@ -63,24 +63,22 @@ internal partial class MemoryStore
             job.Attempts.Add((job.Attempt, AttemptOutcome.Lost));
             var first = job.Events.Count;
             AddReset(job);
-            Add(
-                job,
-                isOver ? JobEventKind.Final : JobEventKind.State,
-                isOver ? JobEventPayload.Final
-                    : crashes >= RescueJobs.AloneAfter
-                        ? Json(
-                            string.Create(
-                                CultureInfo.InvariantCulture,
-                                $$"""{"status":"queued","attempt":{{job.Attempt}},"waiting_reason":"isolation"}"""
-                            )
-                        )
-                    : Json(State("queued", job.Attempt))
-            );
+            Add(job, isOver ? JobEventKind.Final : JobEventKind.State, isOver ? JobEventPayload.Final : QueuedAgain(job));
             events.AddRange(job.Events.Skip(first));
         }
 
         return Task.FromResult<IReadOnlyList<JobEventRecord>>(events);
     }
+
+    private static byte[] QueuedAgain(JobRecord job) =>
+        Json(
+            job.CrashCount >= RescueJobs.AloneAfter
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $$"""{"status":"queued","attempt":{{job.Attempt}},"waiting_reason":"isolation"}"""
+                )
+                : State("queued", job.Attempt)
+        );
 
     protected virtual bool MayBeRescued(JobRecord job) => HasExpired(job);
 
@@ -104,7 +102,7 @@ internal partial class MemoryStore
         foreach (var job in Waiting().Where(IsDue).OrderBy(job => job.DueAt).ThenBy(job => job.Draft.Id).Take(limit).ToList())
         {
             job.Status = JobStatus.Queued;
-            Add(job, JobEventKind.State, Json(State("queued", job.Attempt)));
+            Add(job, JobEventKind.State, QueuedAgain(job));
             events.Add(job.Events[^1]);
         }
 

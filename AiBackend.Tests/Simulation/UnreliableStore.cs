@@ -117,8 +117,17 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken) =>
         CallAsync("read heads", () => world.Backend.Queued.ReadHeadsAsync(request, CancellationToken.None), _ => { }, cancellationToken);
 
-    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(IReadOnlyCollection<Guid> apart, CancellationToken cancellationToken) =>
-        CallAsync("read running", () => world.Backend.Queued.ReadRunningAsync(apart, CancellationToken.None), _ => { }, cancellationToken);
+    public Task<IReadOnlyList<RunningJobs>> ReadRunningAsync(
+        IReadOnlyCollection<Guid> apart,
+        IReadOnlyCollection<Guid> known,
+        CancellationToken cancellationToken
+    ) =>
+        CallAsync(
+            "read running",
+            () => world.Backend.Queued.ReadRunningAsync(apart, known, CancellationToken.None),
+            _ => { },
+            cancellationToken
+        );
 
     public Task<IReadOnlyDictionary<Guid, int>> ReadReservedAsync(CancellationToken cancellationToken) =>
         CallAsync("read reserved", () => world.Backend.Queued.ReadReservedAsync(CancellationToken.None), _ => { }, cancellationToken);

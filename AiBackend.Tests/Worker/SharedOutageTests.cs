@@ -10,6 +10,7 @@ namespace AiBackend.Tests.Worker;
 public sealed class SharedOutageTests(PostgresServer postgres, SimulatorServer simulator) : IClassFixture<SimulatorServer>
 {
     [Fact]
+    [Trait("Category", "Long")]
     public async Task F_29_all_workers_together_ask_a_provider_that_is_down_once_in_five_seconds_and_all_go_on_when_it_is_well()
     {
         const int Jobs = 24;

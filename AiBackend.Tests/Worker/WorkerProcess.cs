@@ -57,6 +57,8 @@ internal sealed class WorkerProcess : IDisposable
             ["DOTNET_ENVIRONMENT"] = "Development",
             ["ConnectionStrings__aibackend"] = database.ConnectionString,
             ["ConnectionStrings__redis"] = redis.ConnectionString,
+            // As for a worker in this process (CoreHost).
+            ["Retention__WeeksAhead"] = "1",
         };
         foreach (var (name, value) in ProviderHost.Entries([provider.Address], _ => provider.Model))
         {

@@ -53,7 +53,7 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSi
                    error_message = CASE WHEN @answer = 3 THEN 'A reviewer refused the result. Change the input, then submit it again.' END
               FROM asked w
              WHERE j.id = w.id AND j.status::int = @status AND j.attempt = @attempt AND NOT j.cancel_requested
-            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.priority, j.pool, j.last_seq, w.kind, coalesce(@text, w.proposal) AS text
+            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.priority, j.pool, j.crash_count, j.last_seq, w.kind, coalesce(@text, w.proposal) AS text
         ), waits AS (
             UPDATE job_waits w
                SET answered_at = now(), answer = @answer, answer_data = @data, answered_by = @by, edited_sha256 = @edited_sha256,
@@ -74,7 +74,7 @@ public sealed class AnswerWait(NpgsqlDataSource database, IJobStore jobs, IJobSi
               FROM answered WHERE @answer <> 2 AND kind = 2
             UNION ALL
             SELECT id, last_seq, CASE WHEN @answer = 1 THEN 1 ELSE 7 END, tenant_id,
-                   CASE WHEN @answer = 1 THEN queued_event(attempt, priority, pool) ELSE '{}' END
+                   CASE WHEN @answer = 1 THEN queued_event(attempt, priority, pool, crash_count) ELSE '{}' END
               FROM answered
             RETURNING job_id, seq, kind, data
         )

@@ -29,7 +29,7 @@ internal static class ExpireWaits
               FROM due d
              WHERE j.id = d.job_id AND j.attempt = d.attempt AND j.status::int IN (3, 4) AND NOT j.cancel_requested
                AND (j.deadline IS NULL OR j.deadline > now())
-            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.priority, j.pool, j.last_seq, d.kind, d.on_timeout, d.proposal
+            RETURNING j.id, j.tenant_id, j.status, j.attempt, j.priority, j.pool, j.crash_count, j.last_seq, d.kind, d.on_timeout, d.proposal
         ), waits AS (
             UPDATE job_waits w SET answered_at = now(), answer = CASE WHEN e.id IS NULL THEN 5 ELSE 4 END, version = w.version + 1
               FROM due d LEFT JOIN expired e ON e.id = d.job_id AND e.attempt = d.attempt
@@ -48,7 +48,7 @@ internal static class ExpireWaits
               FROM expired WHERE on_timeout <> 3 AND kind = 2
             UNION ALL
             SELECT id, last_seq, CASE WHEN on_timeout = 2 THEN 1 ELSE 7 END, tenant_id,
-                   CASE WHEN on_timeout = 2 THEN queued_event(attempt, priority, pool) ELSE '{}' END
+                   CASE WHEN on_timeout = 2 THEN queued_event(attempt, priority, pool, crash_count) ELSE '{}' END
               FROM expired
             RETURNING job_id, seq, kind, data
         )

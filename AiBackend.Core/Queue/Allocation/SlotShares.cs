@@ -12,7 +12,7 @@ internal static class SlotShares
     // So that tenants without any are served as well, whatever is promised to the others.
     private const double MostOfReserved = 0.5;
 
-    /// <summary>Slots that may be kept free for tenants together.</summary>
+    /// <summary>Slots that may be kept for tenants together.</summary>
     public static int MostReserved(int slots) => (int)(slots * MostOfReserved);
 
     /// <summary>Slots that batch jobs get before anybody else.</summary>

@@ -24,7 +24,7 @@ public sealed record Capacity
     /// <summary>Slots that tenants find free until they hold so many, by tenant.</summary>
     public IReadOnlyDictionary<Guid, int> Reserved { get; init; } = new Dictionary<Guid, int>();
 
-    /// <summary>How many slots may be kept free for them together.</summary>
+    /// <summary>How many slots may be kept for them together, held by them or free.</summary>
     public int MostReserved { get; init; }
 
     /// <summary>Slots that batch jobs get before anybody else, as long as they hold fewer.</summary>

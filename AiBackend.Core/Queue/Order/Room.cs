@@ -14,14 +14,16 @@ internal sealed class Room(Capacity capacity)
     // What each tenant may still take of what is kept for it.
     private readonly Dictionary<Guid, int> _owed = capacity.Reserved.ToDictionary(
         tenant => tenant.Key,
-        tenant => Math.Max(0, tenant.Value - capacity.Running.Where(jobs => jobs.TenantId == tenant.Key).Sum(jobs => jobs.Count))
+        tenant => Math.Max(0, tenant.Value - HeldBy(tenant.Key, capacity))
     );
+
+    // Where more is promised than may be kept, what is held already counts: those to whom it is have it between them, whoever comes first.
+    private int _mayBeKept = capacity.MostReserved - capacity.Reserved.Sum(tenant => Math.Min(tenant.Value, HeldBy(tenant.Key, capacity)));
 
     /// <summary>Batch jobs hold less than they are promised.</summary>
     public bool OwesBatch => _batch < capacity.LeastBatch;
 
-    public bool Has(WaitingJob job) =>
-        (!IsLong(job) || HasForLong(job)) && (job.Level != JobPriority.Batch || _batch < capacity.MostBatch) && _free > KeptFrom(job);
+    public bool Has(WaitingJob job) => _free > KeptFrom(job) && (IsOwed(job) || IsWithinBounds(job));
 
     public void Take(WaitingJob job)
     {
@@ -29,14 +31,24 @@ internal sealed class Room(Capacity capacity)
         _expectedLong += IsLong(job) ? 1 : 0;
         _batch += job.Level == JobPriority.Batch ? 1 : 0;
         _free--;
-        if (_owed.TryGetValue(job.TenantId, out var owed))
+        if (IsOwed(job))
         {
-            _owed[job.TenantId] = Math.Max(0, owed - 1);
+            _owed[job.TenantId]--;
+            _mayBeKept--;
         }
     }
 
+    private static int HeldBy(Guid tenant, Capacity capacity) =>
+        capacity.Running.Where(jobs => jobs.TenantId == tenant).Sum(jobs => jobs.Count);
+
     private int KeptFrom(WaitingJob job) =>
-        _owed.Count == 0 ? 0 : Math.Min(capacity.MostReserved, _owed.Values.Sum() - _owed.GetValueOrDefault(job.TenantId));
+        _owed.Count == 0 ? 0 : Math.Max(0, Math.Min(_mayBeKept, _owed.Values.Sum()) - _owed.GetValueOrDefault(job.TenantId));
+
+    // What is kept for its tenant is for all of its jobs: bounded as others, they would leave slots free that nobody else may have.
+    private bool IsOwed(WaitingJob job) => _owed.GetValueOrDefault(job.TenantId) > 0;
+
+    private bool IsWithinBounds(WaitingJob job) =>
+        (!IsLong(job) || HasForLong(job)) && (job.Level != JobPriority.Batch || _batch < capacity.MostBatch);
 
     // Jobs that turn out to be long hold slots of long ones, so that enough are left for short ones; but whoever has waited for half as long as it
     // runs does not wait for the errors of others too. Else a few errors make long jobs wait several times as long (ShortBeforeLongTests).

@@ -126,6 +126,40 @@ public sealed class FairLineTests
         var picked = _line.Pick([.. flood, .. own], capacity, 5);
         Assert.Equal((5, 3), (picked.Count, picked.Count(job => job.TenantId == Line.Tenant(2))));
         // However much is promised, others have the rest.
-        Assert.Equal(4, _line.Pick(flood, capacity with { MostReserved = 1 }, 5).Count);
+        Assert.Equal(4, _line.Pick(flood, capacity with { MostReserved = 2 }, 5).Count);
+    }
+
+    [Fact]
+    public void Of_more_than_may_be_kept_nothing_stays_free_when_those_have_work_for_whom_it_is_kept()
+    {
+        var jobs = Enumerable.Range(0, 24).Select(each => Line.Job(tenant: 1 + (each % 3))).ToList();
+        var capacity = new Capacity
+        {
+            Free = 4,
+            Reserved = new Dictionary<Guid, int> { [Line.Tenant(1)] = 4, [Line.Tenant(2)] = 4 },
+            MostReserved = 4,
+        };
+
+        var picked = _line.Pick(jobs, capacity, 4);
+
+        Assert.Equal(4, picked.Count);
+        Assert.DoesNotContain(picked, job => job.TenantId == Line.Tenant(3));
+    }
+
+    [Fact]
+    public void What_is_kept_for_a_tenant_is_for_its_long_and_batch_jobs_too()
+    {
+        var batch = Enumerable.Range(0, 3).Select(_ => Line.Job(level: JobPriority.Batch, length: 13)).ToList();
+        var capacity = new Capacity
+        {
+            LongFrom = 12,
+            MostLong = 0,
+            MostBatch = 0,
+            Free = 4,
+            Reserved = new Dictionary<Guid, int> { [Line.Tenant(1)] = 2 },
+            MostReserved = 4,
+        };
+
+        Assert.Equal(batch.Take(2), _line.Pick(batch, capacity, 4));
     }
 }
