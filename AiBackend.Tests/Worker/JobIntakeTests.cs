@@ -36,6 +36,37 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
     }
 
     [Fact]
+    public async Task Jobs_whose_claim_failed_are_claimed_as_soon_as_one_succeeds()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, Slow, ("Worker:MaxConcurrentJobs", "2"));
+        // What a sequence has given is not taken back with the transaction.
+        await worker.ExecuteAsync(
+            """
+            CREATE SEQUENCE refused;
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RAISE EXCEPTION 'no claims today: %', nextval('refused'); END $$;
+            CREATE TRIGGER refuse BEFORE UPDATE OF status ON jobs FOR EACH ROW WHEN (NEW.status = 2) EXECUTE FUNCTION refuse()
+            """,
+            Guid.Empty
+        );
+        await worker.SubmitAsync();
+        await worker.SubmitAsync();
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<bool>("SELECT last_value >= 3 FROM refused"),
+            "claims are tried again and again"
+        );
+
+        await worker.ExecuteAsync("DROP TRIGGER refuse ON jobs", Guid.Empty);
+
+        // An entry that nobody has claimed for a minute would be offered again.
+        await Eventually.TrueAsync(
+            async _ => await CountAsync(worker, JobStatus.Processing) == 2,
+            "both jobs run",
+            TimeSpan.FromSeconds(30)
+        );
+    }
+
+    [Fact]
     public async Task An_entry_stays_in_the_queue_when_the_outcome_could_not_be_recorded_and_the_job_runs_again()
     {
         await using var database = await postgres.CreateDatabaseAsync();

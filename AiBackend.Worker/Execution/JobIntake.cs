@@ -35,6 +35,9 @@ internal sealed class JobIntake(
     // Holds at most one nudge: new work or a free slot, whichever, means "look again".
     private readonly Nudges _nudges = new(clock);
 
+    // Read, and not claimed because that failed. Nobody else is given them, and the dispatcher takes them for slots that are used.
+    private readonly List<ReadyEntry> _unclaimed = [];
+
     private int _failures;
     private long _lastLookAt;
 
@@ -95,7 +98,13 @@ internal sealed class JobIntake(
             free = Math.Min(slots.Free, MaxClaim);
         }
 
-        var entries = await ReadAsync(free, cancellationToken);
+        var isRepeat = _unclaimed.Count > 0;
+        if (!isRepeat)
+        {
+            _unclaimed.AddRange(await ReadAsync(free, cancellationToken));
+        }
+
+        var entries = _unclaimed.Take(free).ToList();
         if (entries.Count == 0)
         {
             return false;
@@ -110,9 +119,10 @@ internal sealed class JobIntake(
             options.Value.LeaseDuration,
             CancellationToken.None
         );
+        _unclaimed.RemoveRange(0, entries.Count);
         Start(claimed, entries, sentAt);
         // A page of jobs that nobody here can take is no reason to look again at once.
-        return entries.Count == free && claimed.Count > 0;
+        return isRepeat || (entries.Count == free && claimed.Count > 0);
     }
 
     private async Task<IReadOnlyList<ReadyEntry>> ReadAsync(int count, CancellationToken cancellationToken)
@@ -149,7 +159,7 @@ internal sealed class JobIntake(
         return [.. ids.Select(id => new ReadyEntry("", id))];
     }
 
-    private void Start(IReadOnlyList<ClaimedJob> claimed, IReadOnlyList<ReadyEntry> entries, long sentAt)
+    private void Start(IReadOnlyList<ClaimedJob> claimed, List<ReadyEntry> entries, long sentAt)
     {
         var entryOf = new Dictionary<Guid, List<string>>(entries.Count);
         foreach (var entry in entries.Where(entry => entry.EntryId.Length > 0))
