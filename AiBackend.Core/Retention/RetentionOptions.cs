@@ -18,7 +18,7 @@ public sealed class RetentionOptions
     /// <summary>How long after its end a job's deltas become one snapshot. Default 1 h; 0 keeps them.</summary>
     public TimeSpan CompactAfter { get; set; } = TimeSpan.FromHours(1);
 
-    /// <summary>For how many weeks to come jobs have partitions: as long as nobody may lead without one missing. 1 to 52; default 4.</summary>
+    /// <summary>For how many weeks to come jobs have partitions: none is missing while no worker leads for as long. 1 to 52; default 4.</summary>
     [Range(1, 52)]
     public int WeeksAhead { get; set; } = 4;
 }
