@@ -26,7 +26,7 @@ internal static class ConversationScenario
         await new ConversationStore(stack.Database).AddAsync(tenant, id, request, "bench", cancellationToken);
         await stack.AnalyzeAsync(cancellationToken);
 
-        var turns = new ConversationTurns(stack.Database);
+        var turns = new ConversationTurns(stack.Database, stack.Database);
         var (both, alone, floor) = (new List<double>(Turns), new List<double>(Turns), new List<double>(Turns));
         for (var i = -WarmUp; i < Turns; i++)
         {

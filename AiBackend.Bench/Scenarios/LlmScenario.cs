@@ -16,17 +16,13 @@ internal static class LlmScenario
     public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchOptions options, CancellationToken cancellationToken)
     {
         var jobs = options.Jobs > 0 ? options.Jobs : DefaultJobs;
-        await using var stack = await BenchStack.StartAsync(
-            options,
-            new StackSettings(Slots: AtOnce, WorkerStopped: true),
-            cancellationToken
-        );
+        await using var stack = await BenchStack.StartAsync(options, new StackSettings(Slots: AtOnce), cancellationToken);
         using var direct = new HttpClient(new SocketsHttpHandler()) { BaseAddress = stack.Direct, Timeout = TimeSpan.FromMinutes(2) };
         var path = string.Create(CultureInfo.InvariantCulture, $"/run?jobs={jobs}&at_once={AtOnce}&model={Model}");
+        await Backlog.WarmUpAsync(() => direct.GetStringAsync(path, cancellationToken));
         var floor = double.Parse(await direct.GetStringAsync(path, cancellationToken), CultureInfo.InvariantCulture);
 
-        await Backlog.QueueAsync(stack, jobs, Requests.ChatBody(Model), cancellationToken);
-        var result = await Backlog.WorkOffAsync(stack, jobs, TimeSpan.FromMinutes(2), cancellationToken);
+        var result = await Backlog.WorkOffWarmAsync(stack, jobs, Requests.ChatBody(Model), TimeSpan.FromMinutes(2), cancellationToken);
         return
         [
             new("aibackend", "wall", "s", result.Seconds),

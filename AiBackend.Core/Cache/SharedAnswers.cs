@@ -1,6 +1,7 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -50,7 +51,12 @@ public abstract record FlightEntry
 }
 
 /// <summary>Answers that equal requests of one tenant share, and who of them asks. The rules are in 0017c_cache.sql.</summary>
-public sealed class SharedAnswers(NpgsqlDataSource database, IOptions<CacheOptions> options, ILogger<SharedAnswers> logger)
+public sealed class SharedAnswers(
+    NpgsqlDataSource database,
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
+    IOptions<CacheOptions> options,
+    ILogger<SharedAnswers> logger
+)
 {
     private const string EnterSql = "SELECT * FROM enter_flight(@job_id, @tenant_id, @key, @crashes, @version)";
     private const string OutputSql = "SELECT tool_calls, finish_reason FROM job_outputs WHERE job_id = @job_id AND tenant_id = @tenant_id";
@@ -88,10 +94,17 @@ public sealed class SharedAnswers(NpgsqlDataSource database, IOptions<CacheOptio
         TransientRetry.RunAsync(
             async token =>
             {
-                await using var command = database.CreateCommand(SettleSql);
-                command.Parameters.AddWithValue("keep", options.Value.TimeToLive);
-                command.Parameters.AddWithValue("longest", options.Value.LongestAnswer);
-                return await command.ExecuteNonQueryAsync(token);
+                await using var hot = await HotCommand.OpenAsync(
+                    rounds,
+                    SettleSql,
+                    parameters =>
+                    {
+                        parameters.AddWithValue("keep", options.Value.TimeToLive);
+                        parameters.AddWithValue("longest", options.Value.LongestAnswer);
+                    },
+                    token
+                );
+                return await hot.Command.ExecuteNonQueryAsync(token);
             },
             cancellationToken
         );

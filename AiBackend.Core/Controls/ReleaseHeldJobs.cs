@@ -5,7 +5,7 @@ using Npgsql;
 namespace AiBackend.Core.Controls;
 
 /// <summary>Lets jobs go on that waited for a provider which is no longer paused: the leader's part.</summary>
-public sealed class ReleaseHeldJobs([FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource database)
+public sealed class ReleaseHeldJobs([FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds)
 {
     // Their due time lies far ahead, so that a paused provider's jobs are not claimed and given back in circles. The condition is
     // that of HeldProvidersGate.
@@ -43,7 +43,7 @@ public sealed class ReleaseHeldJobs([FromKeyedServices(DatabaseRegistration.HotP
     {
         // Four times a second, and planning it takes twenty times as long as finding out that nobody waits.
         await using var hot = await HotCommand.OpenAsync(
-            database,
+            rounds,
             Sql,
             parameters => parameters.AddWithValue("limit", limit),
             cancellationToken

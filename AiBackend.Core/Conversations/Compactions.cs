@@ -1,5 +1,6 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -13,7 +14,11 @@ public sealed record Summarised(string? Summary, int Upto, IReadOnlyList<PastMes
 
 /// <summary>Summaries in the making: which job writes one of what, and what becomes of it (0051_summaries_and_profiles.sql).</summary>
 /// <remarks>A summary stands for messages and never replaces them: whatever fails, is lost or deleted, they are told themselves.</remarks>
-public sealed class Compactions(NpgsqlDataSource database, CancelJob cancel)
+public sealed class Compactions(
+    NpgsqlDataSource database,
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
+    CancelJob cancel
+)
 {
     // Of what no summary speaks yet the oldest that fit, at least one, without the newest.
     private const string ReadSql = """
@@ -112,20 +117,14 @@ public sealed class Compactions(NpgsqlDataSource database, CancelJob cancel)
     /// <returns>How many.</returns>
     public async Task<int> SettleAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(SettleSql);
-        return await command.ExecuteNonQueryAsync(cancellationToken);
+        await using var hot = await HotCommand.OpenAsync(rounds, SettleSql, _ => { }, cancellationToken);
+        return await hot.Command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <summary>Deletes the jobs whose summaries were taken or are not wanted any more, and cancels those that have not ended yet.</summary>
     public async Task DeleteSpentAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(SpentSql);
-        foreach (
-            var (tenant, id, hasEnded) in await command.ReadAllAsync(
-                row => (row.GetGuid(0), row.GetGuid(1), row.GetBoolean(2)),
-                cancellationToken
-            )
-        )
+        foreach (var (tenant, id, hasEnded) in await FindSpentAsync(cancellationToken))
         {
             if (!hasEnded)
             {
@@ -138,5 +137,11 @@ public sealed class Compactions(NpgsqlDataSource database, CancelJob cancel)
             delete.Parameters.AddWithValue("id", id);
             await delete.ExecuteNonQueryAsync(cancellationToken);
         }
+    }
+
+    private async Task<List<(Guid Tenant, Guid Id, bool HasEnded)>> FindSpentAsync(CancellationToken cancellationToken)
+    {
+        await using var hot = await HotCommand.OpenAsync(rounds, SpentSql, _ => { }, cancellationToken);
+        return await hot.Command.ReadAllAsync(row => (row.GetGuid(0), row.GetGuid(1), row.GetBoolean(2)), cancellationToken);
     }
 }

@@ -1,5 +1,6 @@
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -32,7 +33,7 @@ public abstract record TurnEntry
 }
 
 /// <summary>Turns of conversations: one job after the other. The rules are in 0050_conversations.sql.</summary>
-public sealed class ConversationTurns(NpgsqlDataSource database)
+public sealed class ConversationTurns(NpgsqlDataSource database, [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds)
 {
     /// <summary>Messages that are looked at, however short they are.</summary>
     public const int MostMessages = 2_000;
@@ -125,9 +126,13 @@ public sealed class ConversationTurns(NpgsqlDataSource database)
     /// <returns>How many.</returns>
     public async Task<int> WakeAsync(Guid? conversationId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(WakeSql);
-        command.Parameters.AddWithValue("id", NpgsqlDbType.Uuid, (object?)conversationId ?? DBNull.Value);
-        return await command.ExecuteNonQueryAsync(cancellationToken);
+        await using var hot = await HotCommand.OpenAsync(
+            rounds,
+            WakeSql,
+            parameters => parameters.AddWithValue("id", NpgsqlDbType.Uuid, (object?)conversationId ?? DBNull.Value),
+            cancellationToken
+        );
+        return await hot.Command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <returns>Jobs of the conversation from before this one that have not ended, oldest first.</returns>

@@ -22,18 +22,27 @@ public static class DatabaseRegistration
     public const string HotPath = "hot-path";
 
     /// <summary>
+    /// Key of a source for what the leader and idle slots ask again and again, whether anything has changed or not. Planned once, as on <see cref="HotPath"/>:
+    /// with all partitions of jobs in it, a plan costs many times as much as its run. On connections of its own, so that few of them plan.
+    /// </summary>
+    public const string Rounds = "rounds";
+
+    /// <summary>
     /// Key of a source for statements that are about all tenants, or that find out which one somebody is: keys, caps, what operators
     /// look at. Where a program sees all rows anyway it is the ordinary one.
     /// </summary>
     public const string AllTenants = "all-tenants";
 
     private const int HotPathConnections = 6;
+    private const int RoundsConnections = 3;
     private const int AllTenantsConnections = 4;
+
+    // Claims, results and renewals: a try that hangs must leave time for another before the lease is over.
     private static readonly TimeSpan HotPathPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Adds <see cref="NpgsqlDataSource"/>, others under <see cref="HotPath"/> and <see cref="AllTenants"/>, <see cref="IStorageWatch"/>
-    /// and <see cref="DatabaseMigrator"/>.
+    /// Adds <see cref="NpgsqlDataSource"/>, others under <see cref="HotPath"/>, <see cref="Rounds"/> and <see cref="AllTenants"/>,
+    /// <see cref="IStorageWatch"/> and <see cref="DatabaseMigrator"/>.
     /// </summary>
     /// <param name="builder">The program.</param>
     /// <param name="role">What the program is.</param>
@@ -59,6 +68,7 @@ public static class DatabaseRegistration
             [
                 services.GetRequiredService<NpgsqlDataSource>(),
                 services.GetRequiredKeyedService<NpgsqlDataSource>(HotPath),
+                services.GetRequiredKeyedService<NpgsqlDataSource>(Rounds),
                 services.GetRequiredKeyedService<NpgsqlDataSource>(AllTenants),
             ],
             services.GetRequiredService<TimeProvider>(),
@@ -80,7 +90,14 @@ public static class DatabaseRegistration
     {
         var ordinary = As(role, connectionString);
         builder.Services.AddSingleton(services => Open(services, ordinary, commandTimeout));
-        builder.Services.AddKeyedSingleton(HotPath, (services, _) => Open(services, PlannedOnce(ordinary), commandTimeout));
+        builder.Services.AddKeyedSingleton(
+            HotPath,
+            (services, _) => Open(services, PlannedOnce(ordinary, HotPathConnections, HotPathPatience), commandTimeout)
+        );
+        builder.Services.AddKeyedSingleton(
+            Rounds,
+            (services, _) => Open(services, PlannedOnce(ordinary, RoundsConnections, patience: null), commandTimeout)
+        );
         builder.Services.AddKeyedSingleton(
             AllTenants,
             (services, _) =>
@@ -158,12 +175,15 @@ public static class DatabaseRegistration
         return settings.ConnectionString;
     }
 
-    private static string PlannedOnce(string connectionString)
+    private static string PlannedOnce(string connectionString, int connections, TimeSpan? patience)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        settings.MaxPoolSize = Math.Min(settings.MaxPoolSize, HotPathConnections);
-        // Claims, results and renewals: a try that hangs must leave time for another before the lease is over.
-        Default(settings, "Command Timeout", (int)HotPathPatience.TotalSeconds);
+        settings.MaxPoolSize = Math.Min(settings.MaxPoolSize, connections);
+        if (patience is { } longest)
+        {
+            Default(settings, "Command Timeout", (int)longest.TotalSeconds);
+        }
+
         settings.Options = (settings.Options + " -c plan_cache_mode=force_generic_plan").Trim();
         return settings.ConnectionString;
     }

@@ -20,7 +20,7 @@ internal sealed class HotCommand : IAsyncDisposable
     /// <summary>Ready to be executed.</summary>
     public NpgsqlCommand Command { get; }
 
-    /// <param name="source">The source under <see cref="DatabaseRegistration.HotPath"/>.</param>
+    /// <param name="source">The source under <see cref="DatabaseRegistration.HotPath"/> or <see cref="DatabaseRegistration.Rounds"/>.</param>
     /// <param name="sql">A constant.</param>
     /// <param name="fill">Adds the parameters, each with its type.</param>
     /// <param name="cancellationToken">Ends the wait for a connection and the preparation.</param>

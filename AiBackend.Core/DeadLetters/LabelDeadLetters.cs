@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -9,7 +10,7 @@ namespace AiBackend.Core.DeadLetters;
 /// Run by the leader, so that the statements that end jobs carry no part of it and a letter of any version is labelled. The guard
 /// makes two leaders harmless: a letter is labelled once. Why not in those statements: docs/adr/0007.
 /// </remarks>
-public sealed class LabelDeadLetters(NpgsqlDataSource database)
+public sealed class LabelDeadLetters(NpgsqlDataSource database, [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds)
 {
     private const int MaxBatch = 500;
 
@@ -55,9 +56,13 @@ public sealed class LabelDeadLetters(NpgsqlDataSource database)
 
     internal async Task<IReadOnlyList<Unlabelled>> FindAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(FindSql);
-        command.Parameters.AddWithValue("limit", MaxBatch);
-        return await command.ReadAllAsync(Unlabelled.Read, cancellationToken);
+        await using var hot = await HotCommand.OpenAsync(
+            rounds,
+            FindSql,
+            parameters => parameters.AddWithValue("limit", MaxBatch),
+            cancellationToken
+        );
+        return await hot.Command.ReadAllAsync(Unlabelled.Read, cancellationToken);
     }
 
     internal async Task<int> LabelAsync(IReadOnlyList<Unlabelled> letters, CancellationToken cancellationToken)

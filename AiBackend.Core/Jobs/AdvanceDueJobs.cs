@@ -78,7 +78,8 @@ internal sealed partial class PostgresJobStore
     // One round trip and one transaction for all, because an idle system asks several times a second.
     private async Task<IReadOnlyList<JobEventRecord>> AdvanceDueOnceAsync(int limit, CancellationToken cancellationToken)
     {
-        await using var batch = database.CreateBatch();
+        await using var connection = await rounds.OpenConnectionAsync(cancellationToken);
+        await using var batch = connection.CreateBatch();
         foreach (var sql in AdvanceStatements)
         {
 #pragma warning disable CA2100 // Constants of this class.
@@ -93,6 +94,7 @@ internal sealed partial class PostgresJobStore
             batch.BatchCommands.Add(command);
         }
 
+        await batch.PrepareAsync(cancellationToken);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var events = new List<JobEventRecord>();
         do

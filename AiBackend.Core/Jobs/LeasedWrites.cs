@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
@@ -8,9 +9,9 @@ namespace AiBackend.Core.Jobs;
 
 /// <summary>Writes the events and outcomes of all of a worker's jobs, many jobs to a transaction, each fenced by its lease.</summary>
 /// <remarks>
-/// The first text of an attempt and every outcome go out at once; other text about every 20 ms, stretching to 250 ms when
-/// Postgres is slow or the machine is busy. Nothing is announced before its commit. While Postgres is away everything waits
-/// in memory until the lease is lost by the clock.
+/// The first text of an attempt and every outcome go out at once, and by themselves: what others have written meanwhile would be a row for
+/// every word. Other text goes out about every 20 ms, stretching to 250 ms when Postgres is slow or the machine is busy. Nothing is announced
+/// before its commit. While Postgres is away everything waits in memory until the lease is lost by the clock.
 /// </remarks>
 public sealed class LeasedWrites : IAsyncDisposable
 {
@@ -24,9 +25,12 @@ public sealed class LeasedWrites : IAsyncDisposable
     private readonly IStorageWatch _storage;
     private readonly TimeProvider _clock;
     private readonly ILogger<LeasedWrites> _logger;
+
+    // All that have something to write; those that cannot wait are in both.
     private readonly Channel<RunningJob> _dirty = Channel.CreateUnbounded<RunningJob>(new() { SingleReader = true });
+    private readonly ConcurrentQueue<RunningJob> _first = new();
     private readonly Task _loop;
-    private TaskCompletionSource _urgent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource<bool> _urgent = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _fencedCount;
     private long _endedCount;
     private volatile bool _stopping;
@@ -64,7 +68,7 @@ public sealed class LeasedWrites : IAsyncDisposable
     {
         _stopping = true;
         _dirty.Writer.TryComplete();
-        Volatile.Read(ref _urgent).TrySetResult();
+        Volatile.Read(ref _urgent).TrySetResult(true);
         await _loop;
     }
 
@@ -77,7 +81,8 @@ public sealed class LeasedWrites : IAsyncDisposable
 
         if (urgent)
         {
-            Volatile.Read(ref _urgent).TrySetResult();
+            _first.Enqueue(job);
+            Volatile.Read(ref _urgent).TrySetResult(true);
         }
     }
 
@@ -94,45 +99,59 @@ public sealed class LeasedWrites : IAsyncDisposable
     private async Task RunAsync()
     {
         var tick = MinTick;
-        var lastFlush = _clock.GetTimestamp();
+        var lastTick = _clock.GetTimestamp();
         while (await _dirty.Reader.WaitToReadAsync())
         {
-            var wait = tick - _clock.GetElapsedTime(lastFlush);
-            if (wait > TimeSpan.Zero)
+            var wait = tick - _clock.GetElapsedTime(lastTick);
+            var isUrgent = wait > TimeSpan.Zero && await IsUrgentWithinAsync(wait);
+            Volatile.Write(ref _urgent, new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously));
+            if (isUrgent && !_stopping)
             {
-                await UrgentOrAfterAsync(wait);
+                await FlushAsync(Take(First()));
+                continue;
             }
 
-            Volatile.Write(ref _urgent, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-            lastFlush = _clock.GetTimestamp();
-            await FlushAsync(TakeAll());
-            tick = TimeSpan.FromTicks(Math.Clamp(_clock.GetElapsedTime(lastFlush).Ticks * 3, MinTick.Ticks, MaxTick.Ticks));
+            lastTick = _clock.GetTimestamp();
+            await FlushAsync(Take(All()));
+            tick = TimeSpan.FromTicks(Math.Clamp(_clock.GetElapsedTime(lastTick).Ticks * 3, MinTick.Ticks, MaxTick.Ticks));
         }
     }
 
-    private async Task UrgentOrAfterAsync(TimeSpan wait)
+    private async Task<bool> IsUrgentWithinAsync(TimeSpan wait)
     {
         // The timer sets what is awaited anyway: no second task, and nothing that would continue elsewhere.
         var urgent = Volatile.Read(ref _urgent);
         await using var timer = _clock.CreateTimer(
-            static urgent => ((TaskCompletionSource)urgent!).TrySetResult(),
+            static urgent => ((TaskCompletionSource<bool>)urgent!).TrySetResult(false),
             urgent,
             wait,
             Timeout.InfiniteTimeSpan
         );
-        await urgent.Task;
+        return await urgent.Task;
     }
 
-    private List<LeasedWrite> TakeAll()
+    private IEnumerable<RunningJob> First()
     {
-        // The list first, then what each job has to write: a job that gets new text after it was asked schedules itself for the
-        // next flush, and must not be in this one twice.
-        var jobs = new List<RunningJob>();
+        while (_first.TryDequeue(out var job))
+        {
+            yield return job;
+        }
+    }
+
+    private IEnumerable<RunningJob> All()
+    {
+        _first.Clear();
         while (_dirty.Reader.TryRead(out var job))
         {
-            jobs.Add(job);
+            yield return job;
         }
+    }
 
+    private static List<LeasedWrite> Take(IEnumerable<RunningJob> next)
+    {
+        // The jobs first, each once, then what each has to write: a job that gets new text after it was asked schedules itself for the
+        // next flush, and must not be in this one twice.
+        var jobs = next.ToHashSet();
         var writes = new List<LeasedWrite>(jobs.Count);
         foreach (var job in jobs)
         {

@@ -10,6 +10,7 @@ namespace AiBackend.Core.Jobs;
 internal sealed partial class PostgresJobStore(
     NpgsqlDataSource database,
     [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
     StoredShapes? shapes = null
 ) : IJobStore
 {

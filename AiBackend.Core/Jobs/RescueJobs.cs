@@ -104,10 +104,17 @@ internal sealed partial class PostgresJobStore
 
     public async Task<Guid[]> FindExpiredLeasesAsync(Guid after, int limit, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(FindExpiredSql);
-        command.Parameters.AddWithValue("after", after);
-        command.Parameters.AddWithValue("limit", limit);
-        return await command.ReadIdsAsync(cancellationToken);
+        await using var command = await HotCommand.OpenAsync(
+            rounds,
+            FindExpiredSql,
+            parameters =>
+            {
+                parameters.AddWithValue("after", after);
+                parameters.AddWithValue("limit", limit);
+            },
+            cancellationToken
+        );
+        return await command.Command.ReadIdsAsync(cancellationToken);
     }
 
     public async Task<IReadOnlyList<JobEventRecord>> RescueAsync(Guid[] ids, CancellationToken cancellationToken)

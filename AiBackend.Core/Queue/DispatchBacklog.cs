@@ -54,7 +54,9 @@ public sealed class DispatchBacklog(
         var reserved = Math.Min(_reserved.Values.Sum(), SlotShares.MostReserved(slots));
         var kept = Math.Max(reserved, Math.Max(split.Kept, slots - Math.Min(slots, allocation.MostBatchOf(slots))));
         // The slots that are kept free of some jobs are given by this line only: the way past it does not know them apart.
-        await queue.GuideAsync(credits - kept);
+        var guided = queue.GuideAsync(credits - kept);
+        var noted = await queue.HasBacklogAsync();
+        await guided;
         var free = (credits ?? int.MaxValue) - ready.InFlight;
         var room = Math.Min(queue.Limit - ready.Unread.Count, free);
         if (room <= 0)
@@ -64,7 +66,7 @@ public sealed class DispatchBacklog(
             return false; // Full: what workers take makes room, and the next round is soon enough.
         }
 
-        var backlog = _lookAtAll || await queue.HasBacklogAsync();
+        var backlog = _lookAtAll || noted;
         var opens = backlog && _nothingLeft;
         if (opens)
         {

@@ -1,10 +1,12 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Queue;
 
 /// <summary>Queued jobs of the default pool that stand behind a long line of a few models.</summary>
-public sealed class FindJobsOfOtherModels(NpgsqlDataSource database)
+public sealed class FindJobsOfOtherModels([FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds)
 {
     // Either end of each priority's line, whose lengths do not matter then: what came a moment ago is at the far end, however many are before it.
     private const int Near = 500;
@@ -25,14 +27,19 @@ public sealed class FindJobsOfOtherModels(NpgsqlDataSource database)
     /// <returns>Jobs that may be claimed, the urgent first.</returns>
     public async Task<Guid[]> RunAsync(string[] models, TimeSpan olderThan, int ofOne, int limit, CancellationToken cancellationToken)
     {
-#pragma warning disable CA2100 // Built from constants of this class.
-        await using var command = database.CreateCommand(Sql);
-#pragma warning restore CA2100
-        command.Parameters.AddWithValue("models", models);
-        command.Parameters.AddWithValue("older_than", olderThan);
-        command.Parameters.AddWithValue("of_one", ofOne);
-        command.Parameters.AddWithValue("limit", limit);
-        return await command.ReadIdsAsync(cancellationToken);
+        await using var hot = await HotCommand.OpenAsync(
+            rounds,
+            Sql,
+            parameters =>
+            {
+                parameters.AddWithValue("models", models);
+                parameters.AddWithValue("older_than", olderThan);
+                parameters.AddWithValue("of_one", ofOne);
+                parameters.AddWithValue("limit", limit);
+            },
+            cancellationToken
+        );
+        return await hot.Command.ReadIdsAsync(cancellationToken);
     }
 
     private static IEnumerable<string> Ends(JobPriority priority)

@@ -10,7 +10,7 @@ namespace AiBackend.Core.Queue;
 /// <remarks>Jobs that must run alone are not among them: <see cref="FindSuspects"/>.</remarks>
 internal sealed partial class FindQueuedJobs(
     NpgsqlDataSource database,
-    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
     IOptions<QueueOptions> options
 ) : IQueuedJobs
 {
@@ -21,14 +21,19 @@ internal sealed partial class FindQueuedJobs(
 
     public async Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken)
     {
-#pragma warning disable CA2100 // Built from constants of this class.
-        await using var command = database.CreateCommand(Sql);
-#pragma warning restore CA2100
-        command.Parameters.AddWithValue("window", limit * 4);
-        command.Parameters.AddWithValue("limit", limit);
-        command.Parameters.AddWithValue("older_than", olderThan);
-        command.Parameters.AddWithValue("age_up_after", options.Value.AgeUpAfter);
-        return await command.ReadIdsAsync(cancellationToken);
+        await using var command = await HotCommand.OpenAsync(
+            rounds,
+            Sql,
+            parameters =>
+            {
+                parameters.AddWithValue("window", limit * 4);
+                parameters.AddWithValue("limit", limit);
+                parameters.AddWithValue("older_than", olderThan);
+                parameters.AddWithValue("age_up_after", options.Value.AgeUpAfter);
+            },
+            cancellationToken
+        );
+        return await command.Command.ReadIdsAsync(cancellationToken);
     }
 
     public async Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(

@@ -1,10 +1,12 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Queue;
 
 /// <summary>The jobs that may kill whoever runs them, and therefore run alone.</summary>
-public sealed class FindSuspects(NpgsqlDataSource database)
+public sealed class FindSuspects(NpgsqlDataSource database, [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds)
 {
     // The constant is in the predicate of the index jobs_suspects.
     private static readonly string WaitingSql = $"""
@@ -32,10 +34,8 @@ public sealed class FindSuspects(NpgsqlDataSource database)
     /// <returns>How many wait, and how many wait or run.</returns>
     public async Task<(long Waiting, long All)> CountAsync(CancellationToken cancellationToken)
     {
-#pragma warning disable CA2100 // Built from constants of these classes.
-        await using var command = database.CreateCommand(CountSql);
-#pragma warning restore CA2100
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await using var hot = await HotCommand.OpenAsync(rounds, CountSql, _ => { }, cancellationToken);
+        await using var reader = await hot.Command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         return ReadCount(reader);
     }

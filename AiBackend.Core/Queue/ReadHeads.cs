@@ -89,7 +89,7 @@ internal sealed partial class FindQueuedJobs
 
     public async Task<LineHeads> ReadHeadsAsync(HeadsRequest request, CancellationToken cancellationToken)
     {
-        await using var command = await HotCommand.OpenAsync(hot, HeadsSql, parameters => Fill(parameters, request), cancellationToken);
+        await using var command = await HotCommand.OpenAsync(rounds, HeadsSql, parameters => Fill(parameters, request), cancellationToken);
         await using var reader = await command.Command.ExecuteReaderAsync(cancellationToken);
         var heads = new List<WaitingJob>();
         var kinds = new Dictionary<JobKind, KindSeen>();
@@ -122,7 +122,7 @@ internal sealed partial class FindQueuedJobs
     )
     {
         await using var command = await HotCommand.OpenAsync(
-            hot,
+            rounds,
             RunningSql,
             parameters =>
             {
@@ -145,14 +145,14 @@ internal sealed partial class FindQueuedJobs
 
     public async Task<IReadOnlyDictionary<Guid, int>> ReadReservedAsync(CancellationToken cancellationToken)
     {
-        await using var command = await HotCommand.OpenAsync(hot, ReservedSql, _ => { }, cancellationToken);
+        await using var command = await HotCommand.OpenAsync(rounds, ReservedSql, _ => { }, cancellationToken);
         var reserved = await command.Command.ReadAllAsync(row => KeyValuePair.Create(row.GetGuid(0), row.GetInt32(1)), cancellationToken);
         return reserved.ToDictionary();
     }
 
     public async Task<InteractiveDemand> ReadInteractiveDemandAsync(CancellationToken cancellationToken)
     {
-        await using var command = await HotCommand.OpenAsync(hot, InteractiveSql, _ => { }, cancellationToken);
+        await using var command = await HotCommand.OpenAsync(rounds, InteractiveSql, _ => { }, cancellationToken);
         await using var reader = await command.Command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         return ReadDemand(reader);

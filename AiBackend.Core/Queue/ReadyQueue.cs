@@ -96,14 +96,15 @@ public sealed class ReadyQueue : IReadyQueue
     /// <inheritdoc />
     public async Task<ReadyState> LookAsync()
     {
-        if (await FindLastDeliveredAsync() is not { } last)
+        // In one step, because the dispatcher looks before every decision.
+        if ((RedisResult[]?)await _redis.EvaluateAsync(ReadyScripts.Look, [_stream], [Group, _limit]) is [var entries, var consumers])
         {
-            return new ReadyState([], new Dictionary<string, int>(StringComparer.Ordinal));
+            return new ReadyState([.. ParseEntries(entries).Select(entry => entry.JobId)], ParseConsumers(consumers));
         }
 
-        var consumers = _redis.ExecuteAsync("XINFO", "CONSUMERS", _stream, Group);
-        var entries = await _redis.ExecuteAsync("XRANGE", _stream, "(" + last, "+", "COUNT", _limit);
-        return new ReadyState([.. ParseEntries(entries).Select(entry => entry.JobId)], ParseConsumers(await consumers));
+        // Nothing was ever offered, or Redis lost everything.
+        await CreateGroupAsync();
+        return new ReadyState([], new Dictionary<string, int>(StringComparer.Ordinal));
     }
 
     /// <inheritdoc />
@@ -202,25 +203,6 @@ public sealed class ReadyQueue : IReadyQueue
         {
             // Another worker was faster.
         }
-    }
-
-    private async Task<string?> FindLastDeliveredAsync()
-    {
-        try
-        {
-            var groups = (RedisResult[]?)await _redis.ExecuteAsync("XINFO", "GROUPS", _stream);
-            if (groups is [var group, ..])
-            {
-                return (string?)Field(group, "last-delivered-id");
-            }
-        }
-        catch (RedisServerException broken) when (IsMissing(broken) || IsForeign(broken))
-        {
-            // Nothing was ever offered, or Redis lost everything.
-        }
-
-        await CreateGroupAsync();
-        return null;
     }
 
     private static Dictionary<string, int> ParseConsumers(RedisResult reply) =>

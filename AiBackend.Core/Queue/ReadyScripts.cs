@@ -27,6 +27,24 @@ internal static class ReadyScripts
         return taken
         """;
 
+    // Entries behind the group's place are unread. Nothing is told of a stream that is not there, without the group, or none.
+    public const string Look = """
+        local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
+        if groups.err then
+            if string.find(groups.err, 'no such key') or string.find(groups.err, 'WRONGTYPE') then return {} end
+            return groups
+        end
+        for _, group in ipairs(groups) do
+            local field = {}
+            for i = 1, #group, 2 do field[group[i]] = group[i + 1] end
+            if field['name'] == ARGV[1] then
+                local entries = redis.call('XRANGE', KEYS[1], '(' .. field['last-delivered-id'], '+', 'COUNT', ARGV[2])
+                return { entries, redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1]) }
+            end
+        end
+        return {}
+        """;
+
     public const string Guide = """
         if tonumber(ARGV[1]) < 0 then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[1]) end
         return redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])

@@ -1,9 +1,11 @@
+using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Webhooks;
 
 /// <summary>Makes messages to endpoints of what happened to jobs: the leader's part. One statement, so that nothing is told of twice or never.</summary>
-public sealed class WriteMessages(NpgsqlDataSource database)
+public sealed class WriteMessages([FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds)
 {
     private const int MaxAtOnce = 500;
 
@@ -32,8 +34,12 @@ public sealed class WriteMessages(NpgsqlDataSource database)
     /// <returns>Whether there may be more.</returns>
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
-        command.Parameters.AddWithValue("limit", MaxAtOnce);
-        return await command.ExecuteScalarAsync(cancellationToken) is long and MaxAtOnce;
+        await using var hot = await HotCommand.OpenAsync(
+            rounds,
+            Sql,
+            parameters => parameters.AddWithValue("limit", MaxAtOnce),
+            cancellationToken
+        );
+        return await hot.Command.ExecuteScalarAsync(cancellationToken) is long and MaxAtOnce;
     }
 }

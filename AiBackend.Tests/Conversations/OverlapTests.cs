@@ -159,7 +159,7 @@ public sealed class OverlapTests(PostgresServer postgres, RedisServer redis, Sim
         Assert.Equal(["user: two", "assistant: Now."], await worker.SaidAsync(talk));
     }
 
-    private ConversationTurns Turns => new(Core.Database);
+    private ConversationTurns Turns => new(Core.Database, Core.Rounds);
 
     private Task<Guid> AddAsync(Guid talk) => Core.SubmitAsync(Draft(talk, "says"));
 

@@ -20,7 +20,7 @@ public sealed class SummaryTests(PostgresServer postgres, RedisServer redis, Sim
 
     private ConversationStore Store => new(Core.Database);
 
-    private Compactions Compactions => new(Core.Database, Core.Get<CancelJob>());
+    private Compactions Compactions => new(Core.Database, Core.Rounds, Core.Get<CancelJob>());
 
     [Fact]
     public async Task When_a_model_can_hardly_be_told_all_a_batch_job_summarises_the_oldest_and_the_next_model_is_told_that()

@@ -27,6 +27,8 @@ public sealed class CoreHost : IAsyncDisposable
     /// <summary>As the owner, who may look at everything; the product itself is a worker.</summary>
     public NpgsqlDataSource Database { get; }
 
+    public NpgsqlDataSource Rounds => _host.Services.GetRequiredKeyedService<NpgsqlDataSource>(DatabaseRegistration.Rounds);
+
     public NpgsqlDataSource HotPath => _host.Services.GetRequiredKeyedService<NpgsqlDataSource>(DatabaseRegistration.HotPath);
 
     public JobSubmission Submission => Get<JobSubmission>();

@@ -35,7 +35,7 @@ public sealed class VersionTests(PostgresServer postgres, RedisServer redis) : C
     {
         var id = await Core.SubmitAsync();
         await StoreInputAsync(id, version: 0, """[{"role":"user","content":"Hello"}]""");
-        var store = new PostgresJobStore(Core.Database, Core.HotPath, WithAnOlderOne);
+        var store = new PostgresJobStore(Core.Database, Core.HotPath, Core.Rounds, WithAnOlderOne);
 
         var claimed = Assert.Single(await store.ClaimAsync(Core.WorkerId, [id], CoreHost.Lease, JobDraft.DefaultPool, TestRun.Cancel));
         Assert.Equal("""{"messages":[{"role":"user","content":"Hello"}]}""", claimed.Input);

@@ -206,6 +206,7 @@ public sealed class LongLineTests(PostgresServer postgres, RedisServer redis) : 
             async _ =>
             {
                 Core.HotPath.Clear();
+                Core.Rounds.Clear();
                 Core.Get<NpgsqlDataSource>().Clear();
                 Core.Database.Clear();
                 return await Core.ScalarAsync<long>(

@@ -107,9 +107,9 @@ internal sealed class PostgresBackend : IAsyncDisposable
     {
         using var clear = _source.CreateCommand(_clear);
         clear.ExecuteNonQuery();
-        var jobs = new PostgresJobStore(_source, _hot);
+        var jobs = new PostgresJobStore(_source, _hot, _hot);
         var queued = new FindQueuedJobs(_source, _hot, Options.Create(new QueueOptions()));
-        var suspects = new FindSuspects(_source);
+        var suspects = new FindSuspects(_source, _hot);
         return new Backend(
             jobs,
             queued,

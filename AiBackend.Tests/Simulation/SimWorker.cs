@@ -35,18 +35,21 @@ internal sealed class SimWorker
         BindingFlags.Instance | BindingFlags.NonPublic
     )!;
 
+    private static NpgsqlDataSource Nobody => NpgsqlDataSource.Create("Host=nobody");
+
     // No job of a run shares its answer, so nobody is ever asked.
     private static readonly SharedAnswers Unshared = new(
-        NpgsqlDataSource.Create("Host=nobody"),
+        Nobody,
+        Nobody,
         Options.Create(new CacheOptions()),
         NullLogger<SharedAnswers>.Instance
     );
 
     // And no job leaves its model to us.
-    private static readonly ModelChoice Named = new(NpgsqlDataSource.Create("Host=nobody"), TimeProvider.System);
+    private static readonly ModelChoice Named = new(Nobody, TimeProvider.System);
 
     // No job continues a conversation.
-    private static readonly ConversationTurns Alone = new(NpgsqlDataSource.Create("Host=nobody"));
+    private static readonly ConversationTurns Alone = new(Nobody, Nobody);
 
     private readonly World _world;
     private readonly ApplicationLifetime _lifetime = new(NullLogger<ApplicationLifetime>.Instance);

@@ -129,7 +129,7 @@ public sealed class LeaseKeeperTests(PostgresServer postgres, RedisServer redis)
     private async Task<LeaseKeeper> StartAsync(HeldLeases held, NpgsqlDataSource database)
     {
         var keeper = new LeaseKeeper(
-            new PostgresJobStore(database, database),
+            new PostgresJobStore(database, database, database),
             held,
             Core.Writes,
             Core.Get<IStorageWatch>(),

@@ -35,7 +35,7 @@ internal sealed class DispatchRounds(DispatchBacklog dispatch, IReadyQueue queue
         var begin = _lastSweep = clock.GetTimestamp();
         _busy = await dispatch.RunAsync(cancellationToken);
         // A round that reads the heads of very many tenants takes its time, and Postgres has other things to do.
-        var pause = clock.GetElapsedTime(begin);
+        var pause = clock.GetElapsedTime(begin) / 2;
         return pause > ShortestPause ? pause : ShortestPause;
     }
 }

@@ -1,10 +1,16 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Queue.Allocation;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace AiBackend.Core.Queue.Outlook;
 
 /// <summary>Writes down what the dispatcher knows, for every process that tells callers how long they wait: the leader's part.</summary>
-public sealed class PublishOutlook(NpgsqlDataSource database, LineFlow flow, AllocationWatch allocation)
+public sealed class PublishOutlook(
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
+    LineFlow flow,
+    AllocationWatch allocation
+)
 {
     // Counted only while there is a line, and no further than anybody needs to know.
     private const string Sql = """
@@ -21,12 +27,19 @@ public sealed class PublishOutlook(NpgsqlDataSource database, LineFlow flow, All
     /// <summary>Once.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Sql);
-        command.Parameters.AddWithValue("slots", flow.Slots);
-        command.Parameters.AddWithValue("per_second", flow.PerSecond);
-        command.Parameters.AddWithValue("batch_share", allocation.BatchShare);
-        command.Parameters.AddWithValue("usual_share", allocation.UsualShare);
-        command.Parameters.AddWithValue("has_line", flow.HasLine);
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        await using var hot = await HotCommand.OpenAsync(
+            rounds,
+            Sql,
+            parameters =>
+            {
+                parameters.AddWithValue("slots", flow.Slots);
+                parameters.AddWithValue("per_second", flow.PerSecond);
+                parameters.AddWithValue("batch_share", allocation.BatchShare);
+                parameters.AddWithValue("usual_share", allocation.UsualShare);
+                parameters.AddWithValue("has_line", flow.HasLine);
+            },
+            cancellationToken
+        );
+        await hot.Command.ExecuteNonQueryAsync(cancellationToken);
     }
 }
