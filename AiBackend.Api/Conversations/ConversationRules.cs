@@ -98,6 +98,8 @@ internal static class ConversationRules
                     FormattableString.Invariant($"input.messages[{wrong}].role"),
                     $"is {Quoted.Of(messages[wrong].Role ?? "")}; with conversation, messages are what the user says now, after those of the role system, if any."
                 )
+            : messages.Any(message => string.IsNullOrWhiteSpace(message.Content))
+                ? ("input.messages", "has a message without text, which a conversation would not remember; say something about its files.")
             : first == messages.Count ? ("input.messages", "has no message of the role user, which a job with conversation needs.")
             : null;
     }

@@ -126,7 +126,7 @@ internal sealed class ReceiveFile(FileStore store, StoredFile file, UploadForm f
 
             if (!await writer.WriteAsync(buffer.AsMemory(0, read), cancellationToken))
             {
-                return Full();
+                return FullFiles.Refusal;
             }
         }
 
@@ -137,14 +137,9 @@ internal sealed class ReceiveFile(FileStore store, StoredFile file, UploadForm f
 
         (var hasRoom, _hash) = await writer.EndAsync(cancellationToken);
         Content = writer.Describe(_name);
-        return hasRoom ? null : Full();
+        return hasRoom ? null : FullFiles.Refusal;
     }
 
     private static Refusal Invalid(string field, string detail) =>
         field.Length == 0 ? ProblemTypes.InvalidValue.With(detail) : ProblemTypes.InvalidValue.At(field, detail);
-
-    private static Refusal Full() =>
-        ProblemTypes.FilesFull.With(
-            "The files of this tenant take all the room they may (Files__MaxBytesPerTenant). Delete some, or wait until some expire."
-        );
 }

@@ -1,5 +1,6 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
+using AiBackend.Api.Files;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Jobs.Submitting;
 using Microsoft.Extensions.Options;
@@ -19,6 +20,7 @@ internal static class JobsEndpoints
             .AddSingleton<JobFieldRules>()
             .AddSingleton<PinTools>()
             .AddSingleton<PinFiles>()
+            .AddSingleton<KeepSentFiles>()
             .AddSingleton<DownRoute>()
             .AddSingleton<HeldBack>()
             .AddSingleton<FullQueue>()

@@ -6,6 +6,7 @@ using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
 using AiBackend.Api.OpenAi.Embeddings;
 using AiBackend.Api.OpenAi.Files;
+using AiBackend.Api.OpenAi.Reading;
 using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Core.Jobs;
@@ -24,7 +25,7 @@ internal static class OpenAiEndpoints
             .ValidateDataAnnotations()
             .ValidateOnStart();
         builder.Services.AddSingleton<AttachedCallers>().AddSingleton<LeftCalls>().AddSingleton<AttachedCalls>();
-        builder.Services.AddSingleton<ModelRequests>().AddSingleton<ChatCompletions>();
+        builder.Services.AddSingleton<ModelRequests>().AddSingleton<FileBodies>().AddSingleton<ChatCompletions>();
         builder.Services.AddSingleton<KeptAnswers>().AddSingleton<RepeatedRequests>();
         builder.Services.AddSingleton<EmbeddingRoom>().AddSingleton<CreateEmbedding>();
         builder.Services.AddSingleton<FileRequests>();

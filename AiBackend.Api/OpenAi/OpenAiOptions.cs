@@ -14,4 +14,8 @@ internal sealed class OpenAiOptions
     /// <summary>Texts that this process turns into vectors at once, because their answers are in memory whole. Default 8 192.</summary>
     [Range(Embeddings.EmbeddingReader.MaxTexts, 1_000_000)]
     public int EmbeddingTextsAtOnce { get; set; } = 8192;
+
+    /// <summary>What requests of more than 1 MB, which bring files along, take of this process's memory at once, in bytes. Default 128 MB.</summary>
+    [Range(1L << 20, 1L << 40)]
+    public long FileBodyBytesAtOnce { get; set; } = 128 << 20;
 }

@@ -102,6 +102,11 @@ internal static class StepRules
             Temperature = step.Temperature,
             Tools = step.Tools?.Select(name => new OfferedTool { Registered = name }).ToList(),
         };
+        if (step.Messages?.Any(message => message?.Attachments is { Count: > 0 }) == true)
+        {
+            errors.Add(place + "messages", "have attachments; name the files in attachments of the step.");
+        }
+
         return ChatRules.Check(chat, errors, place);
     }
 

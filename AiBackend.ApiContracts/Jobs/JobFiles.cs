@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace AiBackend.ApiContracts.Jobs;
 
 /// <summary>Names a file that a job's model is given.</summary>
@@ -8,6 +10,20 @@ public sealed record Attachment
 
     /// <summary>Its id, as <c>POST /api/v1/files</c> answered.</summary>
     public Guid? File { get; init; }
+}
+
+/// <summary>Names a file that comes with a message.</summary>
+public sealed record MessageAttachment
+{
+    /// <summary>Its id, as <c>POST /api/v1/files</c> answered.</summary>
+    public Guid? File { get; init; }
+
+    /// <summary>
+    /// How closely a picture is looked at: <c>auto</c>, <c>low</c> or <c>high</c>. Null leaves it to the provider, and so do providers that are not told, such
+    /// as Anthropic.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Detail { get; init; }
 }
 
 /// <summary>Asks for the answer as a file.</summary>
@@ -44,4 +60,9 @@ public static class ArtifactTypes
 /// <param name="Name">What it is called.</param>
 /// <param name="MediaType">What it is by its bytes.</param>
 /// <param name="Bytes">How long it is.</param>
-public sealed record JobFile(Guid File, string Name, string MediaType, long Bytes);
+public sealed record JobFile(Guid File, string Name, string MediaType, long Bytes)
+{
+    /// <summary>It comes with the messages that name it; otherwise it comes before the last one of a user.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool InMessages { get; init; }
+}

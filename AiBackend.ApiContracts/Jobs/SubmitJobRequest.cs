@@ -146,8 +146,12 @@ public sealed record ChatMessageInput
     /// <summary><c>system</c>, <c>developer</c>, <c>user</c>, <c>assistant</c> or <c>tool</c>.</summary>
     public string? Role { get; init; }
 
-    /// <summary>The text; not empty, but for a tool's result and a message that only calls tools.</summary>
+    /// <summary>The text; not empty, but for a tool's result and a message that only calls tools or only has files.</summary>
     public string? Content { get; init; }
+
+    /// <summary>With <c>user</c>: files that come with it, before its text, which may then be missing. Up to 16 different ones in all messages.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<MessageAttachment>? Attachments { get; init; }
 
     /// <summary>With <c>assistant</c>: the tools that it called.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

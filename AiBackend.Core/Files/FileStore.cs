@@ -7,7 +7,7 @@ using NpgsqlTypes;
 namespace AiBackend.Core.Files;
 
 /// <summary>Files of tenants, in Postgres, in pieces, which equal ones share (0035c_files.sql, 0055_file_contents.sql).</summary>
-public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> options)
+public sealed partial class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> options)
 {
     /// <summary>Length of every piece but the last.</summary>
     public const int ChunkBytes = 256 * 1024;
@@ -18,6 +18,14 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
     private const string BeginSql = $"""
         INSERT INTO files (id, tenant_id, purpose, name, expires_at)
         SELECT @id, @tenant_id, @purpose, @name, now() + @kept_for FROM tenants t WHERE t.id = @tenant_id AND t.deletion_at IS NULL
+        RETURNING {Columns}
+        """;
+
+    // Whoever begins it once more keeps it for longer, and need not write what is written.
+    private const string BeginKnownSql = $"""
+        INSERT INTO files AS f (id, tenant_id, purpose, name, expires_at)
+        SELECT @id, @tenant_id, @purpose, @name, now() + @kept_for FROM tenants t WHERE t.id = @tenant_id AND t.deletion_at IS NULL
+        ON CONFLICT (id) DO UPDATE SET expires_at = greatest(f.expires_at, excluded.expires_at) WHERE f.tenant_id = excluded.tenant_id
         RETURNING {Columns}
         """;
 
@@ -74,40 +82,20 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
 
     private const string ReadSql = "SELECT content FROM file_chunks WHERE file_id = @id AND tenant_id = @tenant_id AND n = @n";
 
-    // What a batch reads or a job is given stays until it has ended; of a job that is submitted in this moment, the worker finds that it is gone.
-    // The first two statements take the locks of whoever writes the file or makes a batch of it (BatchStore), in the order of those, so that the
-    // third one sees what they did.
-    private const string DeleteSql = $"""
-        UPDATE files SET bytes = bytes WHERE id = @id AND tenant_id = @tenant_id AND (ready_at IS NULL OR NOT @only_unfinished);
-        UPDATE file_usage SET bytes = bytes WHERE tenant_id = @tenant_id;
-        WITH gone AS (
-            DELETE FROM files f
-             WHERE f.id = @id AND f.tenant_id = @tenant_id AND (f.ready_at IS NULL OR NOT @only_unfinished)
-               AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = f.tenant_id AND b.input_file_id = f.id AND b.ended_at IS NULL)
-               AND NOT is_attached(f.tenant_id, f.id)
-            RETURNING f.bytes, coalesce(f.content_id, f.id) AS content, f.purpose
-        ), freed AS (
-            UPDATE file_usage u SET bytes = u.bytes - g.bytes FROM gone g
-             WHERE u.tenant_id = @tenant_id AND g.purpose <> '{FilePurposes.Artifact}'
-               AND NOT EXISTS (SELECT 1 FROM files o WHERE o.id <> @id AND (o.id = g.content OR o.content_id = g.content))
-        )
-        SELECT EXISTS (SELECT 1 FROM gone) FROM files WHERE id = @id AND tenant_id = @tenant_id
-        """;
-
-    // Uploads that nobody finishes any more too.
-    private const string FindOldSql = """
-        SELECT id, tenant_id FROM files f
-         WHERE (expires_at < now() OR ready_at IS NULL AND created_at < now() - interval '2 days')
-           AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = f.tenant_id AND b.input_file_id = f.id AND b.ended_at IS NULL)
-           AND NOT is_attached(f.tenant_id, f.id)
-         LIMIT 100
-        """;
-
     /// <summary>Begins a file that nobody sees until it is finished.</summary>
     /// <returns>Null when its tenant is being deleted.</returns>
     public async Task<StoredFile?> BeginAsync(Guid id, Guid tenantId, string purpose, string name, CancellationToken cancellationToken)
     {
         await using var command = For(tenantId, id, BeginSql);
+        Describe(command, purpose, name, options.Value.KeptFor);
+        return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
+    }
+
+    /// <summary>Begins a file whose id follows from its content, or keeps for longer the one that there is.</summary>
+    /// <returns>Null when its tenant is being deleted; with <see cref="StoredFile.Sha256"/> it is finished.</returns>
+    public async Task<StoredFile?> BeginKnownAsync(Guid id, Guid tenantId, string purpose, string name, CancellationToken cancellationToken)
+    {
+        await using var command = For(tenantId, id, BeginKnownSql);
         Describe(command, purpose, name, options.Value.KeptFor);
         return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
@@ -211,41 +199,6 @@ public sealed class FileStore(NpgsqlDataSource database, IOptions<FilesOptions> 
                 // Whoever reads has been told how much comes.
                 : throw new IOException($"File {file.Id} was deleted while it was read.");
         }
-    }
-
-    /// <summary>Deletes a file, unless a batch still reads it.</summary>
-    public Task<FileDeletion> DeleteAsync(Guid tenantId, Guid id, CancellationToken cancellationToken) =>
-        DeleteAsync(tenantId, id, onlyUnfinished: false, cancellationToken);
-
-    /// <summary>Deletes what was written of a file, unless it was finished after all.</summary>
-    public Task AbandonAsync(StoredFile file, CancellationToken cancellationToken) =>
-        DeleteAsync(file.TenantId, file.Id, onlyUnfinished: true, cancellationToken);
-
-    /// <summary>Deletes what has expired, and uploads that broke off: the leader's part.</summary>
-    public async Task PruneAsync(CancellationToken cancellationToken)
-    {
-        List<(Guid Id, Guid TenantId)> old;
-        do
-        {
-            await using var command = database.CreateCommand(FindOldSql);
-            old = await command.ReadAllAsync(row => (row.GetGuid(0), row.GetGuid(1)), cancellationToken);
-            foreach (var (id, tenantId) in old)
-            {
-                await DeleteAsync(tenantId, id, cancellationToken);
-            }
-        } while (old.Count > 0);
-    }
-
-    private async Task<FileDeletion> DeleteAsync(Guid tenantId, Guid id, bool onlyUnfinished, CancellationToken cancellationToken)
-    {
-        await using var command = For(tenantId, id, DeleteSql);
-        command.Parameters.AddWithValue("only_unfinished", onlyUnfinished);
-        return await command.ExecuteScalarAsync(cancellationToken) switch
-        {
-            null => FileDeletion.NotThere,
-            true => FileDeletion.Deleted,
-            _ => FileDeletion.Needed,
-        };
     }
 
     private static void Describe(NpgsqlCommand command, string purpose, string name, TimeSpan keptFor, FileContent? content = null)

@@ -113,6 +113,9 @@ public sealed record JobDraft
 
     /// <summary>SHA-256 of the request's meaning; required with <see cref="IdempotencyKey"/>.</summary>
     public byte[]? Fingerprint { get; init; }
+
+    /// <summary>Files of the input that are to be stored before it; null is none.</summary>
+    public SentFiles? Files { get; init; }
 }
 
 /// <summary>Versions of the stored shape of inputs, outputs and events.</summary>
@@ -141,7 +144,7 @@ public static class JobSchema
         chat
             is { TopP: null, Stop: null, Seed: null, PresencePenalty: null, FrequencyPenalty: null, ReasoningEffort: null }
                 and { Tools: null, ToolChoice: null, ParallelToolCalls: null, ResponseFormat: null }
-        && (chat.Messages ?? []).All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer" })
+        && (chat.Messages ?? []).All(message => message is { ToolCalls: null, ToolCallId: null, Role: not "developer", Attachments: null })
             ? First
             : Tools;
 }

@@ -7,6 +7,7 @@ using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Reading;
+using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Webhooks;
 using AiBackend.Core.Webhooks.Inbound;
@@ -44,14 +45,14 @@ public sealed class ParserFuzzTests
             [
                 """{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"t"}]},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"r"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"stream":true,"stream_options":{"include_usage":true},"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}},"max_completion_tokens":5,"metadata":{"a":"b"}}""",
             ],
-            body => ChatCompletionReader.TryRead(body, out _) is null
+            body => ChatCompletionReader.TryRead(body, new SentFiles(Guid.Empty), out _) is null
         ),
         ["response"] = (
             [
                 """{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"t"}]},{"type":"function_call_output","call_id":"c","output":"r"}],"background":true,"stream":true,"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}],"text":{"format":{"type":"json_object"}},"previous_response_id":"resp_0196f0a0000070008000000000000000","reasoning":{"effort":"low"}}""",
                 """{"model":"m","input":"Hello"}""",
             ],
-            body => ResponseReader.TryRead(body, out _) is null
+            body => ResponseReader.TryRead(body, new SentFiles(Guid.Empty), out _) is null
         ),
         ["bulk action"] = (
             ["""{"ids":["0196f0a0-0000-7000-8000-000000000000"],"dry_run":true}""", """{"filter":{"code":"poison","model":"m"}}"""],

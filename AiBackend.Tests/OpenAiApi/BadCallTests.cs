@@ -46,7 +46,7 @@ public sealed class BadCallTests(ApiServer api) : IClassFixture<ApiServer>
             { "\"messages\":[{\"role\":\"king\",\"content\":\"Hi\"}]", "messages[0].role", "invalid_value" },
             {
                 "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://e.example/x.png\"}}]}]",
-                "messages[0].content[0].type",
+                "messages[0].content[0].image_url.url",
                 "unsupported_parameter"
             },
             { "\"wish\":1", "wish", "unknown_parameter" },

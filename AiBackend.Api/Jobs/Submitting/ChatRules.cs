@@ -122,7 +122,10 @@ internal static class ChatRules
         }
 
         CheckPlaceOfCalls(message, place, calls, errors);
-        return string.IsNullOrWhiteSpace(message.Content) && message is { Role: not "tool", ToolCalls: null }
+        JobFileRules.CheckMessage(message, place, errors);
+        return
+            string.IsNullOrWhiteSpace(message.Content)
+            && message is { Role: not "tool", ToolCalls: null, Attachments: null or { Count: 0 } }
             ? ProblemTypes.EmptyText.At(place + ".content", $"{place}.content has no text. Send some, or leave the message out.")
             : null;
     }

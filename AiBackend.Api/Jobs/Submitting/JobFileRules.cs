@@ -7,18 +7,75 @@ namespace AiBackend.Api.Jobs.Submitting;
 /// <summary>Looks at the members <c>attachments</c> and <c>artifact</c> of a body. Whether there are such files is seen when the job is new.</summary>
 internal static class JobFileRules
 {
-    public static void Check(SubmitJobRequest request, FieldErrors errors)
+    private static readonly string[] Details = ["auto", "low", "high"];
+
+    /// <param name="request">The body.</param>
+    /// <param name="inMessages">Files that messages of its input name.</param>
+    /// <param name="errors">Faults are added here.</param>
+    public static void Check(SubmitJobRequest request, IReadOnlyList<Guid> inMessages, FieldErrors errors)
     {
         CheckAttachments(request.Attachments, errors);
+        CheckTogether(request.Attachments ?? [], inMessages, errors);
         if (request.Artifact is { } artifact)
         {
             CheckArtifact(artifact, request, errors);
         }
     }
 
+    /// <summary>The files of one message.</summary>
+    public static void CheckMessage(ChatMessageInput message, string place, FieldErrors errors)
+    {
+        if (message.Attachments is { Count: > 0 } && message.Role != "user")
+        {
+            errors.Add(place + ".attachments", "is only for the role user.");
+            return;
+        }
+
+        for (var i = 0; i < message.Attachments?.Count; i++)
+        {
+            var at = FormattableString.Invariant($"{place}.attachments[{i}]");
+            if (message.Attachments[i]?.File is null)
+            {
+                errors.Add(at + ".file", "is missing; send the id of a file.");
+            }
+
+            if (message.Attachments[i]?.Detail is { } detail && !Details.Contains(detail, StringComparer.Ordinal))
+            {
+                errors.Add(at + ".detail", $"is {Quoted.Of(detail)}; it must be one of {string.Join(", ", Details)}.");
+            }
+        }
+    }
+
+    /// <summary>Files that messages name, each once.</summary>
+    public static IReadOnlyList<Guid> In(ChatInput chat) =>
+        [.. (chat.Messages ?? []).SelectMany(message => message.Attachments ?? []).Select(each => each.File!.Value).Distinct()];
+
     /// <summary>Without what they are: two requests that name the same files ask for the same.</summary>
-    public static IReadOnlyList<JobFile>? Asked(IReadOnlyList<Attachment>? attachments) =>
-        attachments is { Count: > 0 } ? [.. attachments.Select(each => new JobFile(each.File!.Value, "", "", 0))] : null;
+    public static IReadOnlyList<JobFile>? Asked(IReadOnlyList<Attachment>? attachments, IReadOnlyList<Guid> inMessages) =>
+        attachments is { Count: > 0 } || inMessages.Count > 0
+            ?
+            [
+                .. (attachments ?? []).Select(each => new JobFile(each.File!.Value, "", "", 0)),
+                .. inMessages.Select(file => new JobFile(file, "", "", 0) { InMessages = true }),
+            ]
+            : null;
+
+    /// <summary>What the input of a chat that came another way must keep, too.</summary>
+    public static void CheckTogether(IReadOnlyList<Attachment> attachments, IReadOnlyList<Guid> inMessages, FieldErrors errors)
+    {
+        if (attachments.FirstOrDefault(each => each?.File is { } file && inMessages.Contains(file)) is { } twice)
+        {
+            errors.Add("attachments", $"has {twice.File}, which comes with a message, too; name it in one place.");
+        }
+
+        if (inMessages.Count > 0 && attachments.Count + inMessages.Count > Attachment.Most)
+        {
+            errors.Add(
+                "messages",
+                $"come with {attachments.Count + inMessages.Count} files together; at most {Attachment.Most} are allowed."
+            );
+        }
+    }
 
     private static void CheckAttachments(IReadOnlyList<Attachment>? attachments, FieldErrors errors)
     {

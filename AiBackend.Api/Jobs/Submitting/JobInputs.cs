@@ -24,6 +24,9 @@ internal readonly record struct StoredInput(
     /// <summary>What it has to be made of before it is a job's; null when it is whole.</summary>
     public PromptReference? Prompt { get; init; }
 
+    /// <summary>Files that its messages name, each once; null is none.</summary>
+    public IReadOnlyList<Guid>? Files { get; init; }
+
     /// <summary>Why it cannot be what a user says next in a conversation; null when it can.</summary>
     public (string Field, string Message)? NoTurn { get; init; }
 }
@@ -84,6 +87,7 @@ internal static class JobInputs
         )
         {
             Prompt = chat.Prompt,
+            Files = JobFileRules.In(chat) is { Count: > 0 } files ? files : null,
             NoTurn = ConversationRules.WhyNoTurn(chat),
         };
 

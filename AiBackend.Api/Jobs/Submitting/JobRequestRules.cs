@@ -78,6 +78,7 @@ internal sealed class JobRequestRules(
         }
 
         fields.Check(request, errors, out var priority);
+        JobFileRules.CheckTogether([], errors.IsEmpty ? JobFileRules.In(chat) : [], errors);
         if (errors.ToRefusal() is { } outOfBounds)
         {
             return outOfBounds;
@@ -226,7 +227,7 @@ internal sealed class JobRequestRules(
         string? idempotencyKey
     )
     {
-        var asked = JobTermsRules.Asked(request, type, input.Tools);
+        var asked = JobTermsRules.Asked(request, type, input);
         var model = request.Model ?? ProviderCatalog.DefaultRoute;
         // With a prompt the route is known when its version is.
         var pinned = type == JobType.Chat && input.Prompt is null ? terms.OfChat(asked, model) : asked;

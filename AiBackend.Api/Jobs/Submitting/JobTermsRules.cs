@@ -59,7 +59,7 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
             ConversationRules.CheckOfJob(conversation, request, input, errors);
         }
 
-        JobFileRules.Check(request, errors);
+        JobFileRules.Check(request, input.Files ?? [], errors);
         return contracts.Check(request.Contract, errors);
 
         void Only(string member, object? value)
@@ -73,16 +73,18 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
 
     /// <summary>What the request says, and nothing that can change between it and its repeat.</summary>
     /// <remarks>Versions of tools, and what files are, are pinned when the job is new: see <see cref="PinTools"/> and <see cref="PinFiles"/>.</remarks>
-    public static JobTerms Asked(SubmitJobRequest request, JobType type, IReadOnlyList<string>? tools) =>
+    public static JobTerms Asked(SubmitJobRequest request, JobType type, StoredInput input) =>
         type == JobType.Chat
             ? new JobTerms
             {
                 Contract = request.Contract,
                 Retrieve = request.Retrieve,
                 Conversation = request.Conversation,
-                Attachments = JobFileRules.Asked(request.Attachments),
+                Attachments = JobFileRules.Asked(request.Attachments, input.Files ?? []),
                 Artifact = request.Artifact is { } artifact ? new ArtifactTerms(artifact.Name!, artifact.Type!) : null,
-                Tools = tools is null ? null : new ToolTerms([.. tools.Select(name => new PinnedTool(name, 0))], request.MaxToolCalls),
+                Tools = input.Tools is { } tools
+                    ? new ToolTerms([.. tools.Select(name => new PinnedTool(name, 0))], request.MaxToolCalls)
+                    : null,
             }
             : JobTerms.None;
 

@@ -1,15 +1,17 @@
+using AiBackend.Api.Files;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Files;
+using AiBackend.Core.Files.Sniffing;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Options;
 using static System.FormattableString;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
-/// <summary>Looks up the files that a new job is given. Only for jobs with files: others pay nothing for it.</summary>
+/// <summary>Looks up the files that a new job is given, and stores those that came with it. Only for jobs with files: others pay nothing for it.</summary>
 /// <remarks>From now on the files stay until the job has ended (0056_job_files.sql).</remarks>
-internal sealed class PinFiles(FileStore files, IOptions<FilesOptions> options)
+internal sealed class PinFiles(FileStore files, KeepSentFiles keep, IOptions<FilesOptions> options)
 {
     private const int BytesPerToken = 4;
 
@@ -27,20 +29,21 @@ internal sealed class PinFiles(FileStore files, IOptions<FilesOptions> options)
 
         var terms = JobTerms.Read(draft.Terms);
         var pinned = new List<JobFile>();
-        foreach (var (asked, i) in (terms.Attachments ?? []).Select((file, i) => (file.File, i)))
+        foreach (var (asked, i) in (terms.Attachments ?? []).Select((file, i) => (file, i)))
         {
-            var file = await files.FindAsync(draft.TenantId, asked, cancellationToken);
-            if (RefuseOne(file, asked, Invariant($"attachments[{i}].file")) is { } refusal)
+            var file = await FindAsync(draft, asked, cancellationToken);
+            var place = draft.Files?.PlaceOf(asked.File) ?? (asked.InMessages ? "messages" : Invariant($"attachments[{i}].file"));
+            if (RefuseOne(file, asked.File, place) is { } refusal)
             {
                 return (refusal, draft);
             }
 
-            pinned.Add(new JobFile(asked, file!.Name, file.MediaType, file.Bytes));
+            pinned.Add(file!);
         }
 
-        if (RefuseAll(pinned) is { } tooLarge)
+        if ((RefuseAll(pinned) ?? await KeepAsync(draft, cancellationToken)) is { } refused)
         {
-            return (tooLarge, draft);
+            return (refused, draft);
         }
 
         var whole = terms with
@@ -58,7 +61,32 @@ internal sealed class PinFiles(FileStore files, IOptions<FilesOptions> options)
         );
     }
 
-    private static Refusal? RefuseOne(StoredFile? file, Guid asked, string place) =>
+    private async ValueTask<JobFile?> FindAsync(JobDraft draft, JobFile asked, CancellationToken cancellationToken)
+    {
+        if (draft.Files?.All.FirstOrDefault(sent => sent.Id == asked.File) is { } sent)
+        {
+            var sniffer = new ContentSniffer();
+            sniffer.Add(sent.Bytes);
+            return asked with { Name = sent.Name, MediaType = sniffer.TypeOf(sent.Name), Bytes = sent.Bytes.Length };
+        }
+
+        return await files.FindAsync(draft.TenantId, asked.File, cancellationToken) is { } file
+            ? asked with
+            {
+                Name = file.Name,
+                MediaType = file.MediaType,
+                Bytes = file.Bytes,
+            }
+            : null;
+    }
+
+    /// <summary>Before there is a job that needs them; what is stored for one that is refused after all goes when its time is over.</summary>
+    private async ValueTask<Refusal?> KeepAsync(JobDraft draft, CancellationToken cancellationToken) =>
+        draft.Files is not { All.Count: > 0 } sent || await keep.RunAsync(draft.TenantId, sent, cancellationToken)
+            ? null
+            : FullFiles.Refusal;
+
+    private static Refusal? RefuseOne(JobFile? file, Guid asked, string place) =>
         file is null
             ? ProblemTypes.UnknownAttachment.At(
                 place,

@@ -27,20 +27,21 @@ internal sealed class LineDrafts(JobRequestRules rules, CreateResponse responses
     )
     {
         var key = KeyOf(batch, line.Line.ToString(CultureInfo.InvariantCulture));
+        var files = new SentFiles(caller.TenantId);
         if (batch.Endpoint == CreateResponse.Address)
         {
-            var refused = ResponseReader.TryRead(body, out var response) ?? Refuse(response.Call) ?? RefuseBackground(response);
+            var refused = ResponseReader.TryRead(body, files, out var response) ?? Refuse(response.Call) ?? RefuseBackground(response);
             return refused is not null
                 ? (refused, null!)
-                : await responses.DraftAsync(caller, response with { Call = Batched(response.Call, batch) }, key, cancellationToken);
+                : await responses.DraftAsync(caller, response with { Call = Batched(response.Call, batch) }, files, key, cancellationToken);
         }
 
         JobDraft draft = null!;
         var refusal =
-            ChatCompletionReader.TryRead(body, out var call)
+            ChatCompletionReader.TryRead(body, files, out var call)
             ?? Refuse(call)
             ?? rules.TryDraft(Batched(call, batch).Job, call.Chat, caller, key, out draft);
-        return (refusal, draft);
+        return refusal is null ? (null, draft with { Files = files }) : (refusal, null!);
     }
 
     /// <summary>Of one line there is one job, whoever submits it how often.</summary>

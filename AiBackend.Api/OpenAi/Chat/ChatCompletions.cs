@@ -11,16 +11,17 @@ using AiBackend.Core.Jobs;
 namespace AiBackend.Api.OpenAi.Chat;
 
 /// <summary><c>POST /v1/chat/completions</c>: a job like any other, whose caller waits for its answer.</summary>
-internal sealed class ChatCompletions(JobRequestRules rules, AttachedCalls calls)
+internal sealed class ChatCompletions(JobRequestRules rules, FileBodies bodies, AttachedCalls calls)
 {
     public const string Address = "/v1/chat/completions";
 
     public async Task HandleAsync(HttpContext context)
     {
+        using var files = new SentFiles(context.GetTenantId());
         var refusal = SubmitHeaders.Check(context.Request, out var key);
         if (refusal is null)
         {
-            (refusal, var call, var draft) = await ReadAsync(context, IdempotencyKey.At(Address, key));
+            (refusal, var call, var draft) = await ReadAsync(context, files, IdempotencyKey.At(Address, key));
             if (refusal is null)
             {
                 refusal = await AcceptAsync(context, call, draft);
@@ -33,14 +34,26 @@ internal sealed class ChatCompletions(JobRequestRules rules, AttachedCalls calls
         }
     }
 
-    private async ValueTask<(Refusal? Refusal, TranslatedCall Call, JobDraft Draft)> ReadAsync(HttpContext context, string? key)
+    private async ValueTask<(Refusal? Refusal, TranslatedCall Call, JobDraft Draft)> ReadAsync(
+        HttpContext context,
+        SentFiles files,
+        string? key
+    )
     {
-        using var body = await RequestBody.ReadAsync(context.Request);
-        JobDraft draft = null!;
-        var refusal =
-            ChatCompletionReader.TryRead(body.Bytes, out var call)
-            ?? rules.TryDraft(call.Job, call.Chat, context.User.GetCaller(), key, out draft);
-        return (refusal, call, draft);
+        (var refusal, var body) = await bodies.ReadAsync(context.Request, files);
+        if (refusal is not null)
+        {
+            return (refusal, null!, null!);
+        }
+
+        using (body)
+        {
+            JobDraft draft = null!;
+            refusal =
+                ChatCompletionReader.TryRead(body.Bytes, files, out var call)
+                ?? rules.TryDraft(call.Job, call.Chat, context.User.GetCaller(), key, out draft);
+            return refusal is null ? (null, call, draft with { Files = files }) : (refusal, null!, null!);
+        }
     }
 
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>

@@ -18,7 +18,7 @@ internal sealed record FileObject(string Id, long Bytes, long CreatedAt, long Ex
             file.CreatedAt.ToUnixTimeSeconds(),
             file.ExpiresAt.ToUnixTimeSeconds(),
             file.Name,
-            file.Purpose
+            FilePurpose.Of(file.Purpose)
         );
 }
 

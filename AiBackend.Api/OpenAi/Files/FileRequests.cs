@@ -23,7 +23,7 @@ internal sealed class FileRequests(FileStore store, Uploads uploads)
         var refusal =
             QueryParameters.CheckNames(context.Request)
             ?? IdempotencyKey.TryRead(context.Request.Headers[IdempotencyKey.Header], out var key)
-            ?? await uploads.ReceiveAsync(context, Address, key, new BatchForm(), Describe);
+            ?? await uploads.ReceiveAsync(context, Address, key, new OpenAiFileForm(), Describe);
         if (refusal is not null)
         {
             await context.RefuseAsync(refusal);
@@ -38,7 +38,15 @@ internal sealed class FileRequests(FileStore store, Uploads uploads)
             return;
         }
 
-        var found = await store.ListAsync(context.GetTenantId(), purpose, page with { Limit = page.Limit + 1 }, context.RequestAborted);
+        var found = await store.ListAsync(
+            context.GetTenantId(),
+            FilePurpose.OfList(purpose),
+            page with
+            {
+                Limit = page.Limit + 1,
+            },
+            context.RequestAborted
+        );
         var list = new FileList([.. found.Take(page.Limit).Select(FileObject.Of)], found.Count > page.Limit);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, list, OpenAiJson.Default.FileList);
     }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.OpenAi.Reading;
 
@@ -14,7 +15,8 @@ internal sealed class ChatCompletionReader
     private static readonly MemberTable<ChatCompletionReader> Body = new()
     {
         ["model"] = (call, value, path) => call._job = call._job with { Model = call._values.Text(value, path) },
-        ["messages"] = (call, value, path) => call._chat = call._chat with { Messages = ChatMessages.Read(call._values, value, path) },
+        ["messages"] = (call, value, path) =>
+            call._chat = call._chat with { Messages = ChatMessages.Read(call._values, call._files, value, path) },
         ["max_completion_tokens"] = (call, value, path) => call.TakeMaxTokens(value, path),
         ["max_tokens"] = (call, value, path) => call.TakeMaxTokens(value, path),
         ["temperature"] = (call, value, path) => call._chat = call._chat with { Temperature = call._values.Number(value, path) },
@@ -83,6 +85,7 @@ internal sealed class ChatCompletionReader
     };
 
     private readonly BodyMembers _values = new();
+    private readonly SentFiles _files;
     private SubmitJobRequest _job = new() { Type = "chat" };
     private ChatInput _chat = new();
     private string? _maxTokensFrom;
@@ -91,10 +94,13 @@ internal sealed class ChatCompletionReader
     private bool _includeUsage;
     private bool _detach;
 
-    private ChatCompletionReader() { }
+    private ChatCompletionReader(SentFiles files) => _files = files;
 
+    /// <param name="body">The body.</param>
+    /// <param name="files">Takes the files that it brings along.</param>
+    /// <param name="call">What it says.</param>
     /// <returns>Why the body is refused, or null; then <paramref name="call"/> is set.</returns>
-    public static Refusal? TryRead(ReadOnlyMemory<byte> body, out TranslatedCall call)
+    public static Refusal? TryRead(ReadOnlyMemory<byte> body, SentFiles files, out TranslatedCall call)
     {
         call = null!;
         if (StrictJson.TryParse(body, out var document) is { } unreadable)
@@ -104,9 +110,9 @@ internal sealed class ChatCompletionReader
 
         using (document)
         {
-            var reader = new ChatCompletionReader();
+            var reader = new ChatCompletionReader(files);
             Body.Read(reader, reader._values, document.RootElement, "");
-            return reader.Finish(out call);
+            return reader.Finish(out call) ?? FileBodies.RefuseText(body.Length - files.EncodedBytes);
         }
     }
 

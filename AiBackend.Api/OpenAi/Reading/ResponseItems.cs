@@ -1,6 +1,10 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using AiBackend.Api.OpenAi.Files;
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.OpenAi.Reading;
 
@@ -11,11 +15,11 @@ internal static class ResponseItems
     {
         ["type"] = (item, value, path) => item.Type = item.Values.Text(value, path) ?? "",
         ["role"] = (item, value, path) => item.Role = item.Values.Text(value, path),
-        ["content"] = (item, value, path) => item.Content = ChatMessages.ReadContent(item.Values, value, path),
+        ["content"] = (item, value, path) => item.Content = MessageContent.Read(item.Values, value, path, item.Files),
         ["call_id"] = (item, value, path) => item.CallId = item.Values.Text(value, path),
         ["name"] = (item, value, path) => item.Name = item.Values.Text(value, path),
         ["arguments"] = (item, value, path) => item.Arguments = item.Values.Text(value, path),
-        ["output"] = (item, value, path) => item.Output = ChatMessages.ReadContent(item.Values, value, path),
+        ["output"] = (item, value, path) => item.Output = MessageContent.Read(item.Values, value, path).Text,
         // What an item of an earlier answer has, and what means nothing for the next one.
         ["id"] = (item, value, path) => _ = item.Values.Text(value, path),
         ["status"] = (item, value, path) => _ = item.Values.Text(value, path),
@@ -26,7 +30,7 @@ internal static class ResponseItems
         IReadOnlyList<JsonElement> Items,
         IReadOnlyList<ChatMessageInput> Messages,
         IReadOnlyList<IReadOnlyList<int>> Places
-    ) Read(BodyMembers values, JsonElement input, string path)
+    ) Read(BodyMembers values, SentFiles files, JsonElement input, string path)
     {
         if (input.ValueKind == JsonValueKind.String)
         {
@@ -39,8 +43,9 @@ internal static class ResponseItems
         var places = new List<List<int>>();
         foreach (var (element, place) in values.Array(input, path))
         {
-            var item = new Item(values);
+            var item = new Item(values, files);
             Members.Read(item, values, element, place);
+            ChatMessages.CheckFiles(values, item.Content, item.Role, place);
             Append(messages, item, place);
             if (messages.Count > places.Count)
             {
@@ -48,7 +53,7 @@ internal static class ResponseItems
             }
 
             places.LastOrDefault()?.Add(items.Count);
-            items.Add(element.Clone());
+            items.Add(item.Content is { Sent: { Count: > 0 } sent } ? Named(element, sent) : element.Clone());
         }
 
         return (items, messages, places);
@@ -59,7 +64,14 @@ internal static class ResponseItems
         switch (item.Type)
         {
             case "message" or "":
-                messages.Add(new ChatMessageInput { Role = item.Role, Content = item.Content });
+                messages.Add(
+                    new ChatMessageInput
+                    {
+                        Role = item.Role,
+                        Content = item.Content?.Text,
+                        Attachments = item.Content?.Attachments,
+                    }
+                );
                 break;
             case "function_call":
                 var call = ChatToolCall.Of(item.CallId ?? "", item.Name ?? "", item.Arguments ?? "");
@@ -92,17 +104,33 @@ internal static class ResponseItems
         }
     }
 
+    /// <summary>An item as it is told again: by the names of the files that came with it, and without their bytes.</summary>
+    private static JsonElement Named(JsonElement element, IReadOnlyList<(int Part, Guid File)> sent)
+    {
+        var item = JsonObject.Create(element)!;
+        foreach (var (i, file) in sent)
+        {
+            var part = item["content"]![i]!.AsObject();
+            part.Remove("image_url");
+            part.Remove("file_data");
+            part["file_id"] = FileIds.Of(file);
+        }
+
+        return JsonSerializer.SerializeToElement(item, OpenAiJson.Default.JsonObject);
+    }
+
     private static JsonElement MessageOf(string text) =>
         JsonElement.Parse(
             $"{{\"type\":\"message\",\"role\":\"user\",\"content\":[{{\"type\":\"input_text\",\"text\":\"{JsonEncodedText.Encode(text)}\"}}]}}"
         );
 
-    private sealed class Item(BodyMembers values)
+    private sealed class Item(BodyMembers values, SentFiles files)
     {
         public BodyMembers Values { get; } = values;
+        public SentFiles Files { get; } = files;
         public string Type { get; set; } = "";
         public string? Role { get; set; }
-        public string? Content { get; set; }
+        public MessageContent? Content { get; set; }
         public string? CallId { get; set; }
         public string? Name { get; set; }
         public string? Arguments { get; set; }

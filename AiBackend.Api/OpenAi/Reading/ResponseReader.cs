@@ -2,6 +2,7 @@ using System.Text.Json;
 using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.OpenAi.Reading;
 
@@ -17,7 +18,8 @@ internal sealed class ResponseReader
     private static readonly MemberTable<ResponseReader> Body = new()
     {
         ["model"] = (call, value, path) => call._job = call._job with { Model = call._values.Text(value, path) },
-        ["input"] = (call, value, path) => (call._items, call._messages, call._places) = ResponseItems.Read(call._values, value, path),
+        ["input"] = (call, value, path) =>
+            (call._items, call._messages, call._places) = ResponseItems.Read(call._values, call._files, value, path),
         ["instructions"] = (call, value, path) => call._details = call._details with { Instructions = call._values.Text(value, path) },
         ["background"] = (call, value, path) => call._details = call._details with { Background = call._values.Flag(value, path) ?? false },
         ["stream"] = (call, value, path) => call._stream = call._values.Flag(value, path) ?? false,
@@ -75,6 +77,7 @@ internal sealed class ResponseReader
     };
 
     private readonly BodyMembers _values = new();
+    private readonly SentFiles _files;
     private SubmitJobRequest _job = new() { Type = "chat" };
     private ChatInput _chat = new();
     private ResponseDetails _details = new();
@@ -85,10 +88,13 @@ internal sealed class ResponseReader
     private bool _stream;
     private bool _detach;
 
-    private ResponseReader() { }
+    private ResponseReader(SentFiles files) => _files = files;
 
+    /// <param name="body">The body.</param>
+    /// <param name="files">Takes the files that it brings along.</param>
+    /// <param name="response">What it says.</param>
     /// <returns>Why the body is refused, or null; then <paramref name="response"/> is set.</returns>
-    public static Refusal? TryRead(ReadOnlyMemory<byte> body, out TranslatedResponse response)
+    public static Refusal? TryRead(ReadOnlyMemory<byte> body, SentFiles files, out TranslatedResponse response)
     {
         response = null!;
         if (StrictJson.TryParse(body, out var document) is { } unreadable)
@@ -98,9 +104,9 @@ internal sealed class ResponseReader
 
         using (document)
         {
-            var reader = new ResponseReader();
+            var reader = new ResponseReader(files);
             Body.Read(reader, reader._values, document.RootElement, "");
-            return reader.Finish(out response);
+            return reader.Finish(out response) ?? FileBodies.RefuseText(body.Length - files.EncodedBytes);
         }
     }
 

@@ -6,24 +6,24 @@ using AiBackend.Api.OpenAi.Calls;
 using AiBackend.Api.OpenAi.Reading;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
-using AiBackend.Api.Wire;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Api.OpenAi.Responses;
 
 /// <summary><c>POST /v1/responses</c>: a job whose caller waits for it, or in the background, which is what jobs are.</summary>
-internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls, PreviousResponses previous)
+internal sealed class CreateResponse(JobRequestRules rules, FileBodies bodies, AttachedCalls calls, PreviousResponses previous)
 {
     public const string Address = "/v1/responses";
 
     public async Task HandleAsync(HttpContext context)
     {
+        using var files = new SentFiles(context.GetTenantId());
         var refusal = SubmitHeaders.Check(context.Request, out var key);
         if (refusal is null)
         {
-            (refusal, var response) = await ReadAsync(context);
-            refusal ??= await AcceptAsync(context, response, IdempotencyKey.At(Address, key));
+            (refusal, var response) = await ReadAsync(context, files);
+            refusal ??= await AcceptAsync(context, response, files, IdempotencyKey.At(Address, key));
         }
 
         if (refusal is not null)
@@ -32,15 +32,23 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
         }
     }
 
-    private static async ValueTask<(Refusal? Refusal, TranslatedResponse Response)> ReadAsync(HttpContext context)
+    private async ValueTask<(Refusal? Refusal, TranslatedResponse Response)> ReadAsync(HttpContext context, SentFiles files)
     {
-        using var body = await RequestBody.ReadAsync(context.Request);
-        var refusal = ResponseReader.TryRead(body.Bytes, out var response);
-        return (refusal, response);
+        (var refusal, var body) = await bodies.ReadAsync(context.Request, files);
+        if (refusal is not null)
+        {
+            return (refusal, null!);
+        }
+
+        using (body)
+        {
+            refusal = ResponseReader.TryRead(body.Bytes, files, out var response);
+            return (refusal, response);
+        }
     }
 
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
-    private async Task<Refusal?> AcceptAsync(HttpContext context, TranslatedResponse response, string? key)
+    private async Task<Refusal?> AcceptAsync(HttpContext context, TranslatedResponse response, SentFiles files, string? key)
     {
         var (call, details, _) = response;
         var caller = context.User.GetCaller();
@@ -58,7 +66,7 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
             return refusal;
         }
 
-        draft = Kept(draft, details);
+        draft = Kept(draft, details) with { Files = files };
         (refusal, var accepted) = await calls.AcceptAsync(context, draft, call.Stream, refusal);
         if (refusal is not null)
         {
@@ -77,6 +85,7 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
     public async Task<(Refusal? Refusal, JobDraft Draft)> DraftAsync(
         Caller caller,
         TranslatedResponse response,
+        SentFiles files,
         string? key,
         CancellationToken cancellationToken
     )
@@ -88,7 +97,7 @@ internal sealed class CreateResponse(JobRequestRules rules, AttachedCalls calls,
             refusal = ResponsePaths.Restore(ofChat, response, chat);
         }
 
-        return refusal is null ? (null, Kept(draft, response.Details)) : (refusal, null!);
+        return refusal is null ? (null, Kept(draft, response.Details) with { Files = files }) : (refusal, null!);
     }
 
     private static JobDraft Kept(JobDraft draft, ResponseDetails details) =>

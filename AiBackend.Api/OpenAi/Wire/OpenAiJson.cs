@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using AiBackend.Api.OpenAi.Catalog;
 using AiBackend.Api.OpenAi.Chat;
@@ -17,4 +18,5 @@ namespace AiBackend.Api.OpenAi.Wire;
 [JsonSerializable(typeof(FileObject))]
 [JsonSerializable(typeof(FileList))]
 [JsonSerializable(typeof(DeletedFile))]
+[JsonSerializable(typeof(JsonObject))]
 internal sealed partial class OpenAiJson : JsonSerializerContext;

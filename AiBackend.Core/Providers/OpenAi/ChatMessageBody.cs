@@ -86,6 +86,11 @@ internal static class ChatMessageBody
                     json.WriteStartObject("image_url"u8);
                     json.WritePropertyName("url"u8);
                     WriteImage(json, image);
+                    if (image.AdditionalProperties?.GetValueOrDefault(CallOptions.ImageDetail) is string detail)
+                    {
+                        json.WriteString("detail"u8, detail);
+                    }
+
                     json.WriteEndObject();
                     json.WriteEndObject();
                     break;

@@ -13,6 +13,9 @@ public static class CallOptions
     /// <summary>Whether an answer must fit its schema exactly: a <see cref="bool"/>.</summary>
     public const string StrictSchema = "aibackend.strict_schema";
 
+    /// <summary>How closely a picture is looked at, in OpenAI's words: a property of its content.</summary>
+    public const string ImageDetail = "aibackend.image_detail";
+
     internal static string? EffortOf(ChatOptions? options) => options?.AdditionalProperties?.GetValueOrDefault(ReasoningEffort) as string;
 
     internal static bool? StrictSchemaOf(ChatOptions? options) => options?.AdditionalProperties?.GetValueOrDefault(StrictSchema) as bool?;

@@ -153,7 +153,7 @@ public sealed class FileTests(FileApi api) : IClassFixture<FileApi>
         (string Code, MultipartFormDataContent Form)[] wrong =
         [
             ("invalid_value", Form(Line, purpose: null)),
-            ("invalid_value", Form(Line, purpose: "assistants")),
+            ("invalid_value", Form(Line, purpose: "fine-tune")),
             ("unknown_parameter", Form(Line, more: ("folder", "a"))),
             ("duplicate_member", Form(Line, more: ("purpose", "batch"))),
             ("invalid_value", Form(Line, more: ("expires_after[seconds]", "10"))),

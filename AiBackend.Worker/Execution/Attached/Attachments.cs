@@ -39,9 +39,14 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
         return pinned.Count > 0 ? pinned : null;
     }
 
+    /// <param name="turn">What the model is asked, with <see cref="NamedFile"/> where a file comes with a message.</param>
+    /// <param name="terms">The files of the job; null is none but those that messages name.</param>
+    /// <param name="running">The attempt.</param>
+    /// <param name="stop">Ends the wait.</param>
     /// <returns>The attempt's end when the model is not asked, or else the turn to ask it.</returns>
-    public async ValueTask<AfterTurn> AddAsync(ChatTurn turn, IReadOnlyList<JobFile> attached, RunningJob running, CancellationToken stop)
+    public async ValueTask<AfterTurn> AddAsync(ChatTurn turn, IReadOnlyList<JobFile>? terms, RunningJob running, CancellationToken stop)
     {
+        var attached = await FilesOfAsync(terms ?? [], NamedFile.In(turn.Messages), running.Job.TenantId, stop);
         if (attached.Sum(file => file.Bytes) is var all && all > options.Value.MaxAttachedBytes)
         {
             return new(
@@ -58,7 +63,7 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
         // Until the attempt is over: many that are given large files must not take the memory of all others.
         var units = (int)Math.Clamp((all + Unit - 1) / Unit, 1, options.Value.MaxAttachedBytesAtOnce / Unit);
         running.Hold(await _memory.AcquireAsync(units, stop));
-        var (parts, room) = (new List<AIContent>(attached.Count), options.Value.MaxAttachedText);
+        var (parts, room) = (new Dictionary<Guid, AIContent>(attached.Count), options.Value.MaxAttachedText);
         foreach (var file in attached)
         {
             var (refusal, part, text) = await ReadAsync(file, running.Job.TenantId, room, stop);
@@ -68,24 +73,57 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
             }
 
             room -= text;
-            parts.Add(part);
+            parts[file.File] = part;
         }
 
         return new(
             null,
             turn with
             {
-                Messages = Before(turn.Messages, parts),
-                Sources = [.. turn.Sources, .. parts.OfType<TextContent>().Select(part => part.Text)],
+                Messages = Before(
+                    InPlace(turn.Messages, parts),
+                    [.. attached.Where(file => !file.InMessages).Select(file => parts[file.File])]
+                ),
+                Sources = [.. turn.Sources, .. parts.Values.OfType<TextContent>().Select(part => part.Text)],
             }
         );
     }
 
     public void Dispose() => _memory.Dispose();
 
-    /// <summary>Before the words of the last user message: what they ask is about what was given.</summary>
-    private static List<ChatMessage> Before(IReadOnlyList<ChatMessage> messages, List<AIContent> parts)
+    /// <summary>Messages of a replay may have been edited: what they do not name any more is left out, and what they name now is looked up.</summary>
+    private async ValueTask<IReadOnlyList<JobFile>> FilesOfAsync(
+        IReadOnlyList<JobFile> terms,
+        IReadOnlySet<Guid> named,
+        Guid tenantId,
+        CancellationToken stop
+    )
     {
+        var known = terms.Where(file => !file.InMessages || named.Contains(file.File)).ToList();
+        var added = await PinAsync(tenantId, [.. named.Except(known.Select(file => file.File))], stop) ?? [];
+        return [.. known, .. added.Select(file => file with { InMessages = true })];
+    }
+
+    private static IReadOnlyList<ChatMessage> InPlace(IReadOnlyList<ChatMessage> messages, Dictionary<Guid, AIContent> parts) =>
+        [
+            .. messages.Select(message =>
+                message.Contents.Any(content => content is NamedFile)
+                    ? new ChatMessage(
+                        message.Role,
+                        [.. message.Contents.Select(content => content is NamedFile named ? named.Of(parts[named.File]) : content)]
+                    )
+                    : message
+            ),
+        ];
+
+    /// <summary>Before the words of the last user message: what they ask is about what was given.</summary>
+    private static IReadOnlyList<ChatMessage> Before(IReadOnlyList<ChatMessage> messages, List<AIContent> parts)
+    {
+        if (parts.Count == 0)
+        {
+            return messages;
+        }
+
         List<ChatMessage> all = [.. messages];
         var last = all.FindLastIndex(message => message.Role == ChatRole.User);
         if (last < 0)

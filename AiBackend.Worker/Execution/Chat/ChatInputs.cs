@@ -3,6 +3,7 @@ using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Providers.Wire;
 using AiBackend.Core.Tools;
+using AiBackend.Worker.Execution.Attached;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution.Chat;
@@ -26,7 +27,7 @@ internal static class ChatInputs
             return new ChatMessage(role, [new FunctionResultContent(answered, message.Content ?? "")]);
         }
 
-        if (message.ToolCalls is not { Count: > 0 } calls)
+        if (message is { ToolCalls: null or { Count: 0 }, Attachments: null or { Count: 0 } })
         {
             return new ChatMessage(role, message.Content);
         }
@@ -34,7 +35,11 @@ internal static class ChatInputs
         IEnumerable<AIContent> said = string.IsNullOrEmpty(message.Content) ? [] : [new TextContent(message.Content)];
         return new ChatMessage(
             role,
-            [.. said, .. calls.Select(call => AskedTool.Of(call.Id!, call.Function!.Name!, call.Function.Arguments!))]
+            [
+                .. (message.Attachments ?? []).Select(NamedFile.Of),
+                .. said,
+                .. (message.ToolCalls ?? []).Select(call => AskedTool.Of(call.Id!, call.Function!.Name!, call.Function.Arguments!)),
+            ]
         );
     }
 

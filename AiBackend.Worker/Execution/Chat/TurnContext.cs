@@ -22,9 +22,10 @@ internal sealed class TurnContext(Attachments attachments, ConversationTurns tur
         CancellationToken stop
     )
     {
-        var (end, given) = terms.Attachments is { } files
-            ? await attachments.AddAsync(asked, files, running, stop)
-            : new AfterTurn(null, asked);
+        var (end, given) =
+            terms.Attachments is null && NamedFile.In(asked.Messages).Count == 0
+                ? new AfterTurn(null, asked)
+                : await attachments.AddAsync(asked, terms.Attachments, running, stop);
         if (given is not { } turn)
         {
             return new(end, null);

@@ -1,0 +1,97 @@
+using System.Buffers.Text;
+using AiBackend.Api.Hosting;
+using AiBackend.Api.Problems;
+using AiBackend.Api.Wire;
+using AiBackend.Core.Files;
+using AiBackend.Core.Jobs;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+using Microsoft.Extensions.Options;
+using static System.FormattableString;
+
+namespace AiBackend.Api.OpenAi.Reading;
+
+/// <summary>Reads bodies that may bring files along: larger ones than elsewhere, and of these only as many at once as there is memory for.</summary>
+internal sealed class FileBodies(IOptions<OpenAiOptions> options, IOptions<FilesOptions> files)
+{
+    // Who sends slower must not hold the memory for an hour.
+    private const double SlowestBytesPerSecond = 32 * 1024;
+
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+
+    // Its files as base64, and beside them as much as any other body.
+    private readonly long _most =
+        Base64.GetMaxEncodedToUtf8Length((int)Math.Min(files.Value.MaxAttachedBytes, 512 << 20)) + KestrelLimits.MaxBodyBytes;
+
+    private long _taken;
+
+    /// <summary>What is not a file has the room of every other body.</summary>
+    public static Refusal? RefuseText(long bytes) =>
+        bytes > KestrelLimits.MaxBodyBytes
+            ? ProblemTypes.BodyTooLarge.With(
+                Invariant($"Without its files the body has {bytes} bytes; at most {KestrelLimits.MaxBodyBytes} are allowed.")
+            )
+            : null;
+
+    /// <param name="request">The request.</param>
+    /// <param name="sent">Holds the memory until the files are stored.</param>
+    public async ValueTask<(Refusal? Refusal, RequestBody Body)> ReadAsync(HttpRequest request, SentFiles sent)
+    {
+        // Of unknown length it is small, or it is refused like others.
+        if (request.ContentLength is { } length and > KestrelLimits.MaxBodyBytes)
+        {
+            if (length > _most)
+            {
+                return (
+                    ProblemTypes.BodyTooLarge.With(
+                        Invariant(
+                            $"The body has {length} bytes; at most {_most} are allowed, with files as base64 (Files__MaxAttachedBytes)."
+                        )
+                    ),
+                    default
+                );
+            }
+
+            if (Enter(length, sent) is { } full)
+            {
+                return (full, default);
+            }
+
+            var features = request.HttpContext.Features;
+            features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = length;
+            if (features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+            {
+                rate.MinDataRate = new(SlowestBytesPerSecond, Grace);
+            }
+        }
+
+        return (null, await RequestBody.ReadAsync(request));
+    }
+
+    private Refusal? Enter(long bytes, SentFiles sent)
+    {
+        if (Interlocked.Add(ref _taken, bytes) <= options.Value.FileBodyBytesAtOnce)
+        {
+            sent.Room = new Room(this, bytes);
+            return null;
+        }
+
+        Interlocked.Add(ref _taken, -bytes);
+        return ProblemTypes.Overloaded.With(
+            Invariant(
+                $"This server reads as much as it may at once of requests with files, which is {options.Value.FileBodyBytesAtOnce} bytes (OpenAi__FileBodyBytesAtOnce). Nothing was accepted; send it again later."
+            )
+        ) with
+        {
+            RetryAfter = Soon,
+        };
+    }
+
+    private sealed class Room(FileBodies owner, long bytes) : IDisposable
+    {
+        private long _bytes = bytes;
+
+        public void Dispose() => Interlocked.Add(ref owner._taken, -Interlocked.Exchange(ref _bytes, 0));
+    }
+}
