@@ -106,6 +106,7 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
             errors.Add("input.prompt", "is for new jobs alone; send the messages, or submit a new job.");
         }
 
+        JobFileRules.CheckTogether([], input.Files, errors);
         order = order with { Model = request.Model, Input = input.Json, Title = input.Title };
         return errors.ToRefusal();
     }

@@ -23,7 +23,7 @@ internal sealed class ReceiveFile(FileStore store, StoredFile file, UploadForm f
     public FileContent Content { get; private set; } = null!;
 
     /// <summary>SHA-256 of all that was sent.</summary>
-    public byte[] Fingerprint => SHA256.HashData([.. _hash, .. Encoding.UTF8.GetBytes(Invariant($"{_name}\0{form.KeptFor}"))]);
+    public byte[] Fingerprint => SHA256.HashData([.. _hash, .. Encoding.UTF8.GetBytes(Invariant($"{_name}\0{form.KeptFor}{form.Kind}"))]);
 
     public static Refusal Twice(string field) => ProblemTypes.DuplicateMember.At(field, $"The form has {field} more than once.");
 

@@ -21,6 +21,9 @@ internal abstract class UploadForm
     /// <summary>What the file is for, one of <see cref="Core.Files.FilePurposes"/>.</summary>
     public abstract string Purpose { get; }
 
+    /// <summary>What tells its uploads from those of before there was more than one kind; empty of the first.</summary>
+    public virtual string Kind => "";
+
     /// <summary>The name of a file that came with none.</summary>
     public abstract string UsualName { get; }
 

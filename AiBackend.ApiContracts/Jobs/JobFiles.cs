@@ -62,7 +62,7 @@ public static class ArtifactTypes
 /// <param name="Bytes">How long it is.</param>
 public sealed record JobFile(Guid File, string Name, string MediaType, long Bytes)
 {
-    /// <summary>It comes with the messages that name it; otherwise it comes before the last one of a user.</summary>
+    /// <summary>How many messages it comes with; left out of one that comes before the last message of a user.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public bool InMessages { get; init; }
+    public int InMessages { get; init; }
 }

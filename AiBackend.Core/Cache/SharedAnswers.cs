@@ -89,25 +89,34 @@ public sealed class SharedAnswers(
         }
     }
 
-    /// <summary>Keeps what leaders have answered, lets those go on who wait for it, and gives the lead of one that failed to another.</summary>
+    /// <summary>Keeps what leaders have answered, lets those go on who wait for it, and gives the lead of one that failed to another: the leader's part.</summary>
     public Task SettleAsync(CancellationToken cancellationToken) =>
         TransientRetry.RunAsync(
             async token =>
             {
-                await using var hot = await HotCommand.OpenAsync(
-                    rounds,
-                    SettleSql,
-                    parameters =>
-                    {
-                        parameters.AddWithValue("keep", options.Value.TimeToLive);
-                        parameters.AddWithValue("longest", options.Value.LongestAnswer);
-                    },
-                    token
-                );
+                await using var hot = await HotCommand.OpenAsync(rounds, SettleSql, AddTimes, token);
                 return await hot.Command.ExecuteNonQueryAsync(token);
             },
             cancellationToken
         );
+
+    /// <summary>The same for a job that has just ended. Many end at once, and must not take the leader's connections.</summary>
+    public Task SettleNowAsync(CancellationToken cancellationToken) =>
+        TransientRetry.RunAsync(
+            async token =>
+            {
+                await using var command = database.CreateCommand(SettleSql);
+                AddTimes(command.Parameters);
+                return await command.ExecuteNonQueryAsync(token);
+            },
+            cancellationToken
+        );
+
+    private void AddTimes(NpgsqlParameterCollection parameters)
+    {
+        parameters.AddWithValue("keep", options.Value.TimeToLive);
+        parameters.AddWithValue("longest", options.Value.LongestAnswer);
+    }
 
     /// <summary>Deletes what is too old or too much.</summary>
     public async Task PruneAsync(CancellationToken cancellationToken)

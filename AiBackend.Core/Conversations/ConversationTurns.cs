@@ -2,7 +2,6 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace AiBackend.Core.Conversations;
 
@@ -62,9 +61,10 @@ public sealed class ConversationTurns(NpgsqlDataSource database, [FromKeyedServi
     private const string WakeSql = """
         UPDATE jobs j SET due_at = now()
          WHERE j.conversation_id IS NOT NULL AND j.status = 5 AND j.waiting_reason LIKE 'conversation:%' AND j.due_at > now()
-           AND (@id IS NULL OR j.conversation_id = @id)
            AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.id = split_part(j.waiting_reason, ':', 2)::uuid AND o.status::int < 6)
         """;
+
+    private const string WakeOneSql = WakeSql + " AND j.conversation_id = @id";
 
     private const string OpenSql = """
         SELECT id FROM jobs
@@ -126,12 +126,14 @@ public sealed class ConversationTurns(NpgsqlDataSource database, [FromKeyedServi
     /// <returns>How many.</returns>
     public async Task<int> WakeAsync(Guid? conversationId, CancellationToken cancellationToken)
     {
-        await using var hot = await HotCommand.OpenAsync(
-            rounds,
-            WakeSql,
-            parameters => parameters.AddWithValue("id", NpgsqlDbType.Uuid, (object?)conversationId ?? DBNull.Value),
-            cancellationToken
-        );
+        if (conversationId is { } one)
+        {
+            await using var command = database.CreateCommand(WakeOneSql);
+            command.Parameters.AddWithValue("id", one);
+            return await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+
+        await using var hot = await HotCommand.OpenAsync(rounds, WakeSql, _ => { }, cancellationToken);
         return await hot.Command.ExecuteNonQueryAsync(cancellationToken);
     }
 

@@ -21,14 +21,6 @@ public sealed partial class FileStore(NpgsqlDataSource database, IOptions<FilesO
         RETURNING {Columns}
         """;
 
-    // Whoever begins it once more keeps it for longer, and need not write what is written.
-    private const string BeginKnownSql = $"""
-        INSERT INTO files AS f (id, tenant_id, purpose, name, expires_at)
-        SELECT @id, @tenant_id, @purpose, @name, now() + @kept_for FROM tenants t WHERE t.id = @tenant_id AND t.deletion_at IS NULL
-        ON CONFLICT (id) DO UPDATE SET expires_at = greatest(f.expires_at, excluded.expires_at) WHERE f.tenant_id = excluded.tenant_id
-        RETURNING {Columns}
-        """;
-
     // A repeat after a lost reply finds its piece there and takes no room again.
     private const string AppendSql = """
         WITH writing AS (
@@ -46,15 +38,18 @@ public sealed partial class FileStore(NpgsqlDataSource database, IOptions<FilesO
         SELECT 1 FROM written UNION ALL SELECT 1 FROM file_chunks c WHERE c.file_id = @id AND c.tenant_id = @tenant_id AND c.n = @n
         """;
 
+    // Whose pieces are those of an equal file of the tenant.
+    private const string SameSql = $"""
+        SELECT coalesce(o.content_id, o.id) AS content FROM files o
+         WHERE o.tenant_id = @tenant_id AND o.sha256 = @sha256 AND o.ready_at IS NOT NULL AND o.purpose <> '{FilePurposes.Artifact}'
+         ORDER BY o.id LIMIT 1
+        """;
+
     // Of what the tenant has already the pieces are dropped, and those of before are shared. Locks as in DeleteSql, so that they are still there.
     private const string FinishSql = $"""
         UPDATE files SET bytes = bytes WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NULL;
         UPDATE file_usage SET bytes = bytes WHERE tenant_id = @tenant_id;
-        WITH same AS (
-            SELECT coalesce(o.content_id, o.id) AS content FROM files o
-             WHERE o.tenant_id = @tenant_id AND o.sha256 = @sha256 AND o.ready_at IS NOT NULL AND o.purpose <> '{FilePurposes.Artifact}'
-             ORDER BY o.id LIMIT 1
-        ), finished AS (
+        WITH same AS ({SameSql}), finished AS (
             UPDATE files SET ready_at = now(), purpose = @purpose, name = @name, expires_at = created_at + @kept_for,
                              media_type = @media_type, sha256 = @sha256, content_id = (SELECT content FROM same)
              WHERE id = @id AND tenant_id = @tenant_id AND ready_at IS NULL
@@ -87,15 +82,6 @@ public sealed partial class FileStore(NpgsqlDataSource database, IOptions<FilesO
     public async Task<StoredFile?> BeginAsync(Guid id, Guid tenantId, string purpose, string name, CancellationToken cancellationToken)
     {
         await using var command = For(tenantId, id, BeginSql);
-        Describe(command, purpose, name, options.Value.KeptFor);
-        return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
-    }
-
-    /// <summary>Begins a file whose id follows from its content, or keeps for longer the one that there is.</summary>
-    /// <returns>Null when its tenant is being deleted; with <see cref="StoredFile.Sha256"/> it is finished.</returns>
-    public async Task<StoredFile?> BeginKnownAsync(Guid id, Guid tenantId, string purpose, string name, CancellationToken cancellationToken)
-    {
-        await using var command = For(tenantId, id, BeginKnownSql);
         Describe(command, purpose, name, options.Value.KeptFor);
         return (await command.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }

@@ -60,7 +60,7 @@ public sealed class SentFiles(Guid tenantId) : IDisposable
         hash.AppendData(Encoding.UTF8.GetBytes(name + "\0"));
         hash.AppendData(bytes);
         var id = hash.GetHashAndReset()[..16];
-        // Lists are in the order of ids: before those that were uploaded, and not strewn among them.
+        // Lists are in the order of ids: together, and not strewn among those that were uploaded.
         id.AsSpan(0, 6).Clear();
         id[6] = (byte)(0x80 | (id[6] & 0x0F));
         id[8] = (byte)(0x80 | (id[8] & 0x3F));

@@ -55,8 +55,9 @@ public sealed class DispatchBacklog(
         var kept = Math.Max(reserved, Math.Max(split.Kept, slots - Math.Min(slots, allocation.MostBatchOf(slots))));
         // The slots that are kept free of some jobs are given by this line only: the way past it does not know them apart.
         var guided = queue.GuideAsync(credits - kept);
-        var noted = await queue.HasBacklogAsync();
+        var noting = queue.HasBacklogAsync();
         await guided;
+        var noted = await noting;
         var free = (credits ?? int.MaxValue) - ready.InFlight;
         var room = Math.Min(queue.Limit - ready.Unread.Count, free);
         if (room <= 0)

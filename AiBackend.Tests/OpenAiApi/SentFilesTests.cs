@@ -35,7 +35,7 @@ public sealed class SentFilesTests(GivenFiles stack) : IClassFixture<GivenFiles>
         var job = await JobAsync(first);
         Assert.Equal(job.Id, (await JobAsync(repeat)).Id);
         var file = Assert.Single(job.Attachments!);
-        Assert.Equal(("image/png", SampleFiles.Png.Length, true), (file.MediaType, file.Bytes, file.InMessages));
+        Assert.Equal(("image/png", SampleFiles.Png.Length, 1), (file.MediaType, file.Bytes, file.InMessages));
         Assert.Equal(file.File, Assert.Single((await JobAsync(again)).Attachments!).File);
         Assert.Equal(
             1,
@@ -100,6 +100,64 @@ public sealed class SentFilesTests(GivenFiles stack) : IClassFixture<GivenFiles>
         var asked = Asked("And now?");
         Assert.Equal(Picture, asked[0].GetProperty("content")[0].GetProperty("image_url").GetProperty("url").GetString());
         Assert.Equal("And now?", asked[2].GetProperty("content").GetString());
+    }
+
+    [Fact]
+    public async Task A_picture_that_was_deleted_and_is_sent_again_takes_nothing_from_an_equal_one()
+    {
+        var bytes = SampleFiles.PngOf(3, 3);
+        var body = Chat(
+            $$"""
+            {"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,{{Convert.ToBase64String(bytes)}}"} }]}
+            """
+        );
+        var first = Assert.Single((await JobAsync(await PostAsync("/v1/chat/completions", body))).Attachments!).File;
+        var equal = await SampleFiles.UploadAsync(Http, bytes, "equal.png");
+        using var deleted = await Http.DeleteAsync($"/api/v1/files/{first}", TestRun.Cancel);
+
+        var again = Assert.Single((await JobAsync(await PostAsync("/v1/chat/completions", body))).Attachments!).File;
+
+        Assert.Equal((HttpStatusCode.NoContent, first), (deleted.StatusCode, again));
+        Assert.Equal(bytes, await Http.GetByteArrayAsync($"/api/v1/files/{first}/content", TestRun.Cancel));
+        Assert.Equal(bytes, await Http.GetByteArrayAsync($"/api/v1/files/{equal.Id}/content", TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task Many_requests_at_once_with_the_same_new_picture_store_it_once()
+    {
+        var bytes = SampleFiles.PngOf(5, 5).Concat(new byte[400_000]).ToArray();
+        var picture = "data:image/png;base64," + Convert.ToBase64String(bytes);
+
+        string Body(int i) =>
+            Chat(
+                $$"""{"role":"user","content":[{"type":"text","text":"{{i}}"},{"type":"image_url","image_url":{"url":"{{picture}}"} }]}"""
+            );
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => PostAsync("/v1/chat/completions", Body(i))));
+
+        var files = new HashSet<Guid>();
+        foreach (var answer in answers)
+        {
+            files.Add(Assert.Single((await JobAsync(answer)).Attachments!).File);
+        }
+
+        Assert.Equal(bytes, await Http.GetByteArrayAsync($"/api/v1/files/{Assert.Single(files)}/content", TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task What_is_told_several_times_counts_as_often()
+    {
+        var file = await SampleFiles.UploadAsync(Http, new string('x', 400_000), "large.txt");
+        var said = $$"""{"role":"user","content":[{"type":"file","file":{"file_id":"file-{{file.Id:N}}"} }]}""";
+        var twice = said.Replace("]}", $$""",{"type":"file","file":{"file_id":"file-{{file.Id:N}}"} }]}""", StringComparison.Ordinal);
+
+        var fits = await PostAsync("/v1/chat/completions", Chat($"{said},{said}"));
+        var tooMuch = await PostAsync("/v1/chat/completions", Chat($"{said},{said},{said}"));
+        var once = await PostAsync("/v1/chat/completions", Chat(twice));
+
+        Assert.Equal(2, Assert.Single((await JobAsync(fits)).Attachments!).InMessages);
+        Assert.Equal("attachments_too_large", Code(tooMuch.Body));
+        Assert.Equal("invalid_value", Code(once.Body));
+        Assert.Contains("once more", once.Body.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]

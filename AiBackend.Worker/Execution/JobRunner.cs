@@ -116,7 +116,7 @@ internal sealed class JobRunner(
             // None: the job has ended; the limit of every statement bounds it.
             if (job.CacheKey is not null)
             {
-                await answers.SettleAsync(CancellationToken.None);
+                await answers.SettleNowAsync(CancellationToken.None);
             }
 
             if (JobTerms.Read(job.Terms).Conversation is { Id: { } conversation })

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Conversations;
+using AiBackend.Api.Files;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Prompts;
 using AiBackend.Core.Jobs;
@@ -37,6 +38,7 @@ internal sealed class JobAcceptance(
     FullQueue fullQueue,
     PinTools tools,
     PinFiles files,
+    KeepSentFiles keep,
     OpenTurns turns,
     KeyRateLimits limits,
     TimeProvider clock
@@ -121,6 +123,8 @@ internal sealed class JobAcceptance(
 
         // Last, because these take room; and what the key may is not used up by a queue that was full.
         refusal ??= fullQueue.RefuseIfFull(draft.TenantId) ?? await limits.TakeAsync(context, draft.ExpectedTokens);
-        return (refusal ?? fullQueue.Refuse(draft.TenantId), draft);
+        refusal ??= fullQueue.Refuse(draft.TenantId);
+        // After all that refuses: what is stored takes the tenant's room.
+        return (refusal ?? await keep.RunAsync(draft, context.RequestAborted), draft);
     }
 }

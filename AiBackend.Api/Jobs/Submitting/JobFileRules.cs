@@ -12,7 +12,7 @@ internal static class JobFileRules
     /// <param name="request">The body.</param>
     /// <param name="inMessages">Files that messages of its input name.</param>
     /// <param name="errors">Faults are added here.</param>
-    public static void Check(SubmitJobRequest request, IReadOnlyList<Guid> inMessages, FieldErrors errors)
+    public static void Check(SubmitJobRequest request, IReadOnlyDictionary<Guid, int> inMessages, FieldErrors errors)
     {
         CheckAttachments(request.Attachments, errors);
         CheckTogether(request.Attachments ?? [], inMessages, errors);
@@ -38,6 +38,10 @@ internal static class JobFileRules
             {
                 errors.Add(at + ".file", "is missing; send the id of a file.");
             }
+            else if (message.Attachments.Take(i).Any(other => other?.File == message.Attachments[i].File))
+            {
+                errors.Add(at + ".file", $"is {message.Attachments[i].File} once more; a message has each file once.");
+            }
 
             if (message.Attachments[i]?.Detail is { } detail && !Details.Contains(detail, StringComparer.Ordinal))
             {
@@ -46,24 +50,24 @@ internal static class JobFileRules
         }
     }
 
-    /// <summary>Files that messages name, each once.</summary>
-    public static IReadOnlyList<Guid> In(ChatInput chat) =>
-        [.. (chat.Messages ?? []).SelectMany(message => message.Attachments ?? []).Select(each => each.File!.Value).Distinct()];
+    /// <summary>Files that messages name, and how many of them each.</summary>
+    public static IReadOnlyDictionary<Guid, int> In(ChatInput chat) =>
+        (chat.Messages ?? []).SelectMany(message => message.Attachments ?? []).CountBy(each => each.File!.Value).ToDictionary();
 
     /// <summary>Without what they are: two requests that name the same files ask for the same.</summary>
-    public static IReadOnlyList<JobFile>? Asked(IReadOnlyList<Attachment>? attachments, IReadOnlyList<Guid> inMessages) =>
+    public static IReadOnlyList<JobFile>? Asked(IReadOnlyList<Attachment>? attachments, IReadOnlyDictionary<Guid, int> inMessages) =>
         attachments is { Count: > 0 } || inMessages.Count > 0
             ?
             [
                 .. (attachments ?? []).Select(each => new JobFile(each.File!.Value, "", "", 0)),
-                .. inMessages.Select(file => new JobFile(file, "", "", 0) { InMessages = true }),
+                .. inMessages.Select(file => new JobFile(file.Key, "", "", 0) { InMessages = file.Value }),
             ]
             : null;
 
     /// <summary>What the input of a chat that came another way must keep, too.</summary>
-    public static void CheckTogether(IReadOnlyList<Attachment> attachments, IReadOnlyList<Guid> inMessages, FieldErrors errors)
+    public static void CheckTogether(IReadOnlyList<Attachment> attachments, IReadOnlyDictionary<Guid, int> inMessages, FieldErrors errors)
     {
-        if (attachments.FirstOrDefault(each => each?.File is { } file && inMessages.Contains(file)) is { } twice)
+        if (attachments.FirstOrDefault(each => each?.File is { } file && inMessages.ContainsKey(file)) is { } twice)
         {
             errors.Add("attachments", $"has {twice.File}, which comes with a message, too; name it in one place.");
         }

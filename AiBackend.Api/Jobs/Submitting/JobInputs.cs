@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Diagnostics;
 using System.Text.Json;
 using AiBackend.Api.Conversations;
@@ -24,8 +25,12 @@ internal readonly record struct StoredInput(
     /// <summary>What it has to be made of before it is a job's; null when it is whole.</summary>
     public PromptReference? Prompt { get; init; }
 
-    /// <summary>Files that its messages name, each once; null is none.</summary>
-    public IReadOnlyList<Guid>? Files { get; init; }
+    /// <summary>Files that its messages name, and how many of them each.</summary>
+    public IReadOnlyDictionary<Guid, int> Files
+    {
+        get => field ?? ReadOnlyDictionary<Guid, int>.Empty;
+        init;
+    }
 
     /// <summary>Why it cannot be what a user says next in a conversation; null when it can.</summary>
     public (string Field, string Message)? NoTurn { get; init; }
@@ -87,7 +92,7 @@ internal static class JobInputs
         )
         {
             Prompt = chat.Prompt,
-            Files = JobFileRules.In(chat) is { Count: > 0 } files ? files : null,
+            Files = JobFileRules.In(chat),
             NoTurn = ConversationRules.WhyNoTurn(chat),
         };
 

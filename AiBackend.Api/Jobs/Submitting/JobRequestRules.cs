@@ -78,7 +78,11 @@ internal sealed class JobRequestRules(
         }
 
         fields.Check(request, errors, out var priority);
-        JobFileRules.CheckTogether([], errors.IsEmpty ? JobFileRules.In(chat) : [], errors);
+        if (errors.IsEmpty)
+        {
+            JobFileRules.CheckTogether([], JobFileRules.In(chat), errors);
+        }
+
         if (errors.ToRefusal() is { } outOfBounds)
         {
             return outOfBounds;

@@ -59,7 +59,7 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
             ConversationRules.CheckOfJob(conversation, request, input, errors);
         }
 
-        JobFileRules.Check(request, input.Files ?? [], errors);
+        JobFileRules.Check(request, input.Files, errors);
         return contracts.Check(request.Contract, errors);
 
         void Only(string member, object? value)
@@ -80,7 +80,7 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
                 Contract = request.Contract,
                 Retrieve = request.Retrieve,
                 Conversation = request.Conversation,
-                Attachments = JobFileRules.Asked(request.Attachments, input.Files ?? []),
+                Attachments = JobFileRules.Asked(request.Attachments, input.Files),
                 Artifact = request.Artifact is { } artifact ? new ArtifactTerms(artifact.Name!, artifact.Type!) : null,
                 Tools = input.Tools is { } tools
                     ? new ToolTerms([.. tools.Select(name => new PinnedTool(name, 0))], request.MaxToolCalls)

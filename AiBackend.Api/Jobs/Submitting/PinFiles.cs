@@ -2,16 +2,15 @@ using AiBackend.Api.Files;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Files;
-using AiBackend.Core.Files.Sniffing;
 using AiBackend.Core.Jobs;
 using Microsoft.Extensions.Options;
 using static System.FormattableString;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
-/// <summary>Looks up the files that a new job is given, and stores those that came with it. Only for jobs with files: others pay nothing for it.</summary>
+/// <summary>Looks up the files that a new job is given. Only for jobs with files: others pay nothing for it.</summary>
 /// <remarks>From now on the files stay until the job has ended (0056_job_files.sql).</remarks>
-internal sealed class PinFiles(FileStore files, KeepSentFiles keep, IOptions<FilesOptions> options)
+internal sealed class PinFiles(FileStore files, IOptions<FilesOptions> options)
 {
     private const int BytesPerToken = 4;
 
@@ -32,7 +31,7 @@ internal sealed class PinFiles(FileStore files, KeepSentFiles keep, IOptions<Fil
         foreach (var (asked, i) in (terms.Attachments ?? []).Select((file, i) => (file, i)))
         {
             var file = await FindAsync(draft, asked, cancellationToken);
-            var place = draft.Files?.PlaceOf(asked.File) ?? (asked.InMessages ? "messages" : Invariant($"attachments[{i}].file"));
+            var place = draft.Files?.PlaceOf(asked.File) ?? (asked.InMessages > 0 ? "messages" : Invariant($"attachments[{i}].file"));
             if (RefuseOne(file, asked.File, place) is { } refusal)
             {
                 return (refusal, draft);
@@ -41,9 +40,9 @@ internal sealed class PinFiles(FileStore files, KeepSentFiles keep, IOptions<Fil
             pinned.Add(file!);
         }
 
-        if ((RefuseAll(pinned) ?? await KeepAsync(draft, cancellationToken)) is { } refused)
+        if (RefuseAll(pinned) is { } tooLarge)
         {
-            return (refused, draft);
+            return (tooLarge, draft);
         }
 
         var whole = terms with
@@ -65,9 +64,7 @@ internal sealed class PinFiles(FileStore files, KeepSentFiles keep, IOptions<Fil
     {
         if (draft.Files?.All.FirstOrDefault(sent => sent.Id == asked.File) is { } sent)
         {
-            var sniffer = new ContentSniffer();
-            sniffer.Add(sent.Bytes);
-            return asked with { Name = sent.Name, MediaType = sniffer.TypeOf(sent.Name), Bytes = sent.Bytes.Length };
+            return asked with { Name = sent.Name, MediaType = KeepSentFiles.TypeOf(sent), Bytes = sent.Bytes.Length };
         }
 
         return await files.FindAsync(draft.TenantId, asked.File, cancellationToken) is { } file
@@ -79,12 +76,6 @@ internal sealed class PinFiles(FileStore files, KeepSentFiles keep, IOptions<Fil
             }
             : null;
     }
-
-    /// <summary>Before there is a job that needs them; what is stored for one that is refused after all goes when its time is over.</summary>
-    private async ValueTask<Refusal?> KeepAsync(JobDraft draft, CancellationToken cancellationToken) =>
-        draft.Files is not { All.Count: > 0 } sent || await keep.RunAsync(draft.TenantId, sent, cancellationToken)
-            ? null
-            : FullFiles.Refusal;
 
     private static Refusal? RefuseOne(JobFile? file, Guid asked, string place) =>
         file is null
@@ -101,10 +92,7 @@ internal sealed class PinFiles(FileStore files, KeepSentFiles keep, IOptions<Fil
 
     private Refusal? RefuseAll(List<JobFile> pinned)
     {
-        var (bytes, text) = (
-            pinned.Sum(file => file.Bytes),
-            pinned.Where(file => MediaTypes.IsText(file.MediaType)).Sum(file => file.Bytes)
-        );
+        var (bytes, text) = (pinned.Sum(Given), pinned.Where(file => MediaTypes.IsText(file.MediaType)).Sum(Given));
         return bytes > options.Value.MaxAttachedBytes
                 ? TooLarge(Invariant($"attachments have {bytes} bytes together; at most {options.Value.MaxAttachedBytes} are allowed"))
             : text > options.Value.MaxAttachedText
@@ -117,7 +105,12 @@ internal sealed class PinFiles(FileStore files, KeepSentFiles keep, IOptions<Fil
     private static Refusal TooLarge(string fault) =>
         ProblemTypes.AttachmentsTooLarge.At("attachments", $"{fault}. Attach fewer files, or parts of them.");
 
-    private long TokensOf(JobFile file) =>
+    // As often as it is told, whatever it takes to store.
+    private static long Given(JobFile file) => file.Bytes * Math.Max(1, file.InMessages);
+
+    private long TokensOf(JobFile file) => Math.Max(1, file.InMessages) * TokensOnce(file);
+
+    private long TokensOnce(JobFile file) =>
         MediaTypes.IsImage(file.MediaType) ? TokensPerImage
         : file.MediaType == MediaTypes.Pdf ? Math.Min(file.Bytes / PdfBytesPerTextByte, options.Value.MaxAttachedText) / BytesPerToken
         : file.Bytes / BytesPerToken;

@@ -10,7 +10,7 @@ internal sealed class ReadBatchFile(BatchSteps steps, FileStore files)
     /// <summary>As many as OpenAI takes.</summary>
     public const int MostLines = 50_000;
 
-    /// <summary>As long as the body of any request, and what stands around it.</summary>
+    /// <summary>As long as the body of a request without files, and what stands around it.</summary>
     public const int LongestLine = Hosting.KestrelLimits.MaxBodyBytes + 1024;
 
     private const int LinesAtOnce = 2000;

@@ -48,8 +48,11 @@ internal sealed class AttachedCalls(
             return (full, null!);
         }
 
+        var accepted = await acceptance.AcceptAsync(context, draft, refusal);
+        // Of a repeat nothing was stored: its files need not be in memory until the answer comes.
+        draft.Files?.Dispose();
         AcceptedCall call;
-        switch (await acceptance.AcceptAsync(context, draft, refusal))
+        switch (accepted)
         {
             case Acceptance.New(var committed, var createdAt):
                 call = new AcceptedCall(

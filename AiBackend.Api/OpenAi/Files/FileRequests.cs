@@ -74,7 +74,7 @@ internal sealed class FileRequests(FileStore store, Uploads uploads)
         {
             FileDeletion.Deleted => null,
             FileDeletion.Needed => ProblemTypes.FileInUse.With(
-                $"A batch that has not ended reads {FileIds.Of(file.Id)}. Cancel the batch, or wait for its end."
+                $"A batch or job that has not ended needs {FileIds.Of(file.Id)}. Cancel it, or wait for its end."
             ),
             _ => FoundFile.Unknown(FileIds.Of(file.Id)),
         };

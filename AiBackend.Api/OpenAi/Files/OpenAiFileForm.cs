@@ -19,6 +19,8 @@ internal sealed class OpenAiFileForm() : UploadForm("purpose", Anchor, Seconds)
 
     public override string Purpose => FilePurpose.Parse(this["purpose"]) ?? FilePurposes.Batch;
 
+    public override string Kind => Purpose == FilePurposes.Batch ? "" : $"\0{Purpose}";
+
     public override string UsualName => Purpose == FilePurposes.Batch ? "file.jsonl" : "file";
 
     /// <summary>What it is and not what it says it is: archives, pages, pictures and programs begin otherwise.</summary>

@@ -10,7 +10,7 @@ namespace AiBackend.Api.OpenAi.Reading;
 /// <remarks>Every parameter that OpenAI has is in the table: supported, or refused with what to do without it.</remarks>
 internal sealed class ChatCompletionReader
 {
-    private const string OnlyText = "Only text is read and written: leave it out.";
+    private const string OnlyText = "Only text is written: leave it out.";
 
     private static readonly MemberTable<ChatCompletionReader> Body = new()
     {

@@ -8,8 +8,6 @@ namespace AiBackend.Api.OpenAi.Reading;
 /// <summary>The messages of a chat completion.</summary>
 internal static class ChatMessages
 {
-    private const string NoSound = "Text, pictures and files are read.";
-
     private static readonly MemberTable<Message> Members = new()
     {
         ["role"] = (message, value, path) => message.Role = message.Values.Text(value, path),
@@ -24,7 +22,7 @@ internal static class ChatMessages
             }
         },
         ["name"] = (message, _, path) => message.Values.Unsupported(path, "Say in the text who speaks."),
-        ["audio"] = (message, _, path) => message.Values.Unsupported(path, NoSound),
+        ["audio"] = (message, _, path) => message.Values.Unsupported(path, MessageContent.Readable),
         ["function_call"] = (message, _, path) => message.Values.Unsupported(path, "It is long replaced by tool_calls."),
         ["tool_calls"] = (message, value, path) =>
             message.ToolCalls = message.Values.As(value, path, WireJson.Default.IReadOnlyListChatToolCall) is { Count: > 0 } calls

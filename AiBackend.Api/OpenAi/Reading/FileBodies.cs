@@ -60,7 +60,8 @@ internal sealed class FileBodies(IOptions<OpenAiOptions> options, IOptions<Files
 
             var features = request.HttpContext.Features;
             features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = length;
-            if (features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+            // Of HTTP/2 the rate of the connection is Kestrel's business alone.
+            if (HttpProtocol.IsHttp11(request.Protocol) && features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
             {
                 rate.MinDataRate = new(SlowestBytesPerSecond, Grace);
             }
@@ -71,7 +72,8 @@ internal sealed class FileBodies(IOptions<OpenAiOptions> options, IOptions<Files
 
     private Refusal? Enter(long bytes, SentFiles sent)
     {
-        if (Interlocked.Add(ref _taken, bytes) <= options.Value.FileBodyBytesAtOnce)
+        // One alone is read whatever the bound: it would never be.
+        if (Interlocked.Add(ref _taken, bytes) is var taken && (taken <= options.Value.FileBodyBytesAtOnce || taken == bytes))
         {
             sent.Room = new Room(this, bytes);
             return null;

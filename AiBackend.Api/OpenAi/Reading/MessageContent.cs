@@ -17,7 +17,7 @@ internal sealed record MessageContent(
 )
 {
     private const string OnlyText = "Only text is read here.";
-    private const string Readable = "Text, pictures and files are read.";
+    public const string Readable = "Text, pictures and files are read.";
 
     /// <param name="values">Where faults go.</param>
     /// <param name="content">The member.</param>

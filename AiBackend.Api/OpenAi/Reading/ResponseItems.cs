@@ -111,9 +111,14 @@ internal static class ResponseItems
         foreach (var (i, file) in sent)
         {
             var part = item["content"]![i]!.AsObject();
-            part.Remove("image_url");
-            part.Remove("file_data");
-            part["file_id"] = FileIds.Of(file);
+            var isImage = ((string)part["type"]!).Contains("image", StringComparison.Ordinal);
+            var named = new JsonObject { ["type"] = isImage ? "input_image" : "input_file", ["file_id"] = FileIds.Of(file) };
+            if ((part["detail"] ?? (part["image_url"] as JsonObject)?["detail"]) is { } detail)
+            {
+                named["detail"] = detail.DeepClone();
+            }
+
+            item["content"]![i] = named;
         }
 
         return JsonSerializer.SerializeToElement(item, OpenAiJson.Default.JsonObject);

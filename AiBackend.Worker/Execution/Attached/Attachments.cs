@@ -47,7 +47,7 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
     public async ValueTask<AfterTurn> AddAsync(ChatTurn turn, IReadOnlyList<JobFile>? terms, RunningJob running, CancellationToken stop)
     {
         var attached = await FilesOfAsync(terms ?? [], NamedFile.In(turn.Messages), running.Job.TenantId, stop);
-        if (attached.Sum(file => file.Bytes) is var all && all > options.Value.MaxAttachedBytes)
+        if (attached.Sum(file => file.Bytes * Math.Max(1, file.InMessages)) is var all && all > options.Value.MaxAttachedBytes)
         {
             return new(
                 Refuse(
@@ -66,13 +66,14 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
         var (parts, room) = (new Dictionary<Guid, AIContent>(attached.Count), options.Value.MaxAttachedText);
         foreach (var file in attached)
         {
-            var (refusal, part, text) = await ReadAsync(file, running.Job.TenantId, room, stop);
+            var times = Math.Max(1, file.InMessages);
+            var (refusal, part, text) = await ReadAsync(file, running.Job.TenantId, room / times, stop);
             if (part is null)
             {
                 return new(refusal, null);
             }
 
-            room -= text;
+            room -= text * times;
             parts[file.File] = part;
         }
 
@@ -82,7 +83,7 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
             {
                 Messages = Before(
                     InPlace(turn.Messages, parts),
-                    [.. attached.Where(file => !file.InMessages).Select(file => parts[file.File])]
+                    [.. attached.Where(file => file.InMessages == 0).Select(file => parts[file.File])]
                 ),
                 Sources = [.. turn.Sources, .. parts.Values.OfType<TextContent>().Select(part => part.Text)],
             }
@@ -94,14 +95,16 @@ internal sealed class Attachments(FileStore files, PdfTexts pdfs, IOptions<Files
     /// <summary>Messages of a replay may have been edited: what they do not name any more is left out, and what they name now is looked up.</summary>
     private async ValueTask<IReadOnlyList<JobFile>> FilesOfAsync(
         IReadOnlyList<JobFile> terms,
-        IReadOnlySet<Guid> named,
+        IReadOnlyDictionary<Guid, int> named,
         Guid tenantId,
         CancellationToken stop
     )
     {
-        var known = terms.Where(file => !file.InMessages || named.Contains(file.File)).ToList();
-        var added = await PinAsync(tenantId, [.. named.Except(known.Select(file => file.File))], stop) ?? [];
-        return [.. known, .. added.Select(file => file with { InMessages = true })];
+        var known = terms.Where(file => file.InMessages == 0 || named.ContainsKey(file.File)).ToList();
+        var added = await PinAsync(tenantId, [.. named.Keys.Except(known.Select(file => file.File))], stop) ?? [];
+        return [.. known.Where(file => file.InMessages == 0), .. known.Where(file => file.InMessages > 0).Concat(added).Select(Counted)];
+
+        JobFile Counted(JobFile file) => file with { InMessages = named[file.File] };
     }
 
     private static IReadOnlyList<ChatMessage> InPlace(IReadOnlyList<ChatMessage> messages, Dictionary<Guid, AIContent> parts) =>

@@ -19,7 +19,7 @@ internal sealed class NamedFile(Guid file, string? detail) : AIContent
             ? new DataContent(image.Data, image.MediaType) { AdditionalProperties = new() { [CallOptions.ImageDetail] = detail } }
             : content;
 
-    /// <summary>Files that messages name, each once.</summary>
-    public static IReadOnlySet<Guid> In(IEnumerable<ChatMessage> messages) =>
-        messages.SelectMany(message => message.Contents.OfType<NamedFile>()).Select(named => named.File).ToHashSet();
+    /// <summary>Files that messages name, and how many of them each.</summary>
+    public static IReadOnlyDictionary<Guid, int> In(IEnumerable<ChatMessage> messages) =>
+        messages.SelectMany(message => message.Contents.OfType<NamedFile>()).CountBy(named => named.File).ToDictionary();
 }
