@@ -83,6 +83,7 @@ public sealed class RunScriptTests
     }
 
     [Fact]
+    [Trait("Category", "Long")]
     public async Task Two_stacks_run_side_by_side_and_a_shared_port_is_refused_by_name()
     {
         await using var one = new RunScript();

@@ -29,7 +29,14 @@ public sealed class ReviewStepTests(PostgresServer postgres, RedisServer redis, 
         var run = RunDraft.Of(Gate, """{"total":12}""");
         await worker.SubmitAsync(run);
         var wait = await WaitAsync(worker, 1);
-        await worker.UntilAsync(async () => await worker.StatusAsync(run.Id) == JobStatus.Retrying, "the run waits");
+        // Not for its next look, which may be due at once.
+        await worker.UntilAsync(
+            async () =>
+                await worker.ScalarAsync<long>(
+                    "SELECT count(*) FROM jobs WHERE type = 3 AND status = 5 AND waiting_reason = 'steps' AND due_at > now() + interval '1 minute'"
+                ) == 1,
+            "the run waits"
+        );
         Assert.Equal(0L, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 2"));
         var looks = await worker.ScalarAsync<short>("SELECT attempt FROM jobs WHERE type = 3");
         var asked = Assert.Single(await worker.Get<WaitReads>().ListAsync(wait.TenantId, wait.JobId, TestRun.Cancel));

@@ -10,6 +10,7 @@ public sealed class QuietCostsTests(BrowserFixture browser) : StubbedSite(browse
     private const string Sums = "/api/v1/usage?group_by=feature";
 
     [Fact]
+    [Trait("Category", "Long")]
     public async Task U_55_costs_are_read_again_when_they_moved_and_not_while_nobody_looks()
     {
         Api.Usage = [Row(3)];
