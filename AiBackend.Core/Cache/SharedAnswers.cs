@@ -112,18 +112,18 @@ public sealed class SharedAnswers(
             cancellationToken
         );
 
-    private void AddTimes(NpgsqlParameterCollection parameters)
-    {
-        parameters.AddWithValue("keep", options.Value.TimeToLive);
-        parameters.AddWithValue("longest", options.Value.LongestAnswer);
-    }
-
     /// <summary>Deletes what is too old or too much.</summary>
     public async Task PruneAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(PruneSql);
         command.Parameters.AddWithValue("most", options.Value.MaxAnswersPerTenant);
         await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private void AddTimes(NpgsqlParameterCollection parameters)
+    {
+        parameters.AddWithValue("keep", options.Value.TimeToLive);
+        parameters.AddWithValue("longest", options.Value.LongestAnswer);
     }
 
     private async Task<FlightEntry> EnterAsync(ClaimedJob job, byte[] key, CancellationToken cancellationToken)

@@ -78,17 +78,19 @@ internal sealed class JobRequestRules(
         }
 
         fields.Check(request, errors, out var priority);
-        if (errors.IsEmpty)
-        {
-            JobFileRules.CheckTogether([], JobFileRules.In(chat), errors);
-        }
-
         if (errors.ToRefusal() is { } outOfBounds)
         {
             return outOfBounds;
         }
 
-        draft = Draft(request, JobType.Chat, priority, JobInputs.Of(chat), caller, idempotencyKey);
+        var input = JobInputs.Of(chat);
+        JobFileRules.CheckTogether([], input.Files, errors);
+        if (errors.ToRefusal() is { } tooMany)
+        {
+            return tooMany;
+        }
+
+        draft = Draft(request, JobType.Chat, priority, input, caller, idempotencyKey);
         return null;
     }
 
