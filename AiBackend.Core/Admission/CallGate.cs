@@ -17,6 +17,9 @@ internal sealed class CallGate(
 {
     private static readonly OpenGate Open = new();
 
+    /// <summary>How often the first in line asks when it has not been told; as reserve_call tells it.</summary>
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
+
     public async ValueTask<CallEntry> EnterAsync(
         ChatDeployment deployment,
         CallSize size,
@@ -34,13 +37,29 @@ internal sealed class CallGate(
         var kind = new EstimateKind(deployment.FullName, caller.Payer?.TenantId ?? default, caller.Payer?.Feature);
         var (input, output) = estimates.Of(kind, size);
         var reservation = new Reservation(deployment, caller, input, output, price) { MaxOutput = size.MaxOutputTokens };
+        return await AskAsync(new Permit(this, kind, size, reservation, default), began, cancellationToken);
+    }
+
+    /// <summary>Until it is admitted, refused, or has waited for as long as it may.</summary>
+    private async Task<CallEntry> AskAsync(Permit asked, long began, CancellationToken cancellationToken)
+    {
+        var reservation = asked.Reservation;
+        var deployment = reservation.Deployment;
+        var called = ledger.Freed.IsInLine(deployment.FullName, reservation.Caller.Level)
+            ? await StandInLineAsync(reservation, Look, ledger.Freed.Count(deployment.FullName), began, cancellationToken)
+            : Called.Freed;
         while (true)
         {
             var ended = ledger.Freed.Count(deployment.FullName);
             var answer = await ledger.ReserveAsync(reservation, cancellationToken);
             if (answer.Slot is not null || answer.State is not null)
             {
-                return new CallEntry.Admitted(new Permit(this, kind, size, reservation, answer));
+                if (called != Called.Freed)
+                {
+                    ledger.Freed.Invite(deployment.FullName);
+                }
+
+                return new CallEntry.Admitted(asked with { Reservation = reservation, Reserved = answer });
             }
 
             if (reservation.Price is null && answer.BlockedBy.StartsWith("budget:unpriced:", StringComparison.Ordinal))
@@ -56,6 +75,8 @@ internal sealed class CallGate(
 
             if (Refusal(answer) is { } refusal)
             {
+                // The place that was handed to it, if one was, is free again.
+                ledger.Freed.Invite(deployment.FullName);
                 return refusal;
             }
 
@@ -64,29 +85,36 @@ internal sealed class CallGate(
                 return new CallEntry.Full(answer.BlockedBy, answer.Delay);
             }
 
-            var hasTurn = await WaitAsync(deployment, caller, answer, ended, cancellationToken);
-            reservation = reservation with { Caller = reservation.Caller with { HasTurn = hasTurn || reservation.Caller.HasTurn } };
+            if (answer.BlockedBy == Reserved.ConcurrentCalls)
+            {
+                called = await StandInLineAsync(reservation, answer.Delay, ended, began, cancellationToken);
+            }
+            else
+            {
+                await Task.Delay(answer.Delay, clock, cancellationToken);
+                called = Called.TimeUp;
+            }
+
+            // Called earlier than it was told to come back, it is still behind those who wait for what is counted over a minute.
+            if (called == Called.TimeUp || !deployment.Limits.AnyPerMinute)
+            {
+                reservation = reservation with { Caller = reservation.Caller with { HasTurn = true } };
+            }
         }
     }
 
-    /// <summary>Until it was told to come back, or a place is handed to it.</summary>
-    /// <returns>Whether its turn has come: called earlier, it is still behind those who wait for what is counted over a minute.</returns>
-    private async Task<bool> WaitAsync(
-        ChatDeployment deployment,
-        ChatCaller caller,
-        Reserved answer,
+    /// <summary>Until it may look whether there is room, or a place is handed to it.</summary>
+    private Task<Called> StandInLineAsync(
+        Reservation reservation,
+        TimeSpan look,
         long ended,
+        long began,
         CancellationToken cancellationToken
     )
     {
-        if (answer.BlockedBy == Reserved.ConcurrentCalls)
-        {
-            var isUp = await ledger.Freed.WaitAsync(deployment.FullName, caller.Level, ended, answer.Delay, clock, cancellationToken);
-            return isUp || !deployment.Limits.AnyPerMinute;
-        }
-
-        await Task.Delay(answer.Delay, clock, cancellationToken);
-        return true;
+        var patience = options.Value.Patience - clock.GetElapsedTime(began);
+        var wait = new LineWait(reservation.Caller.Level, began, look, patience);
+        return ledger.Freed.WaitAsync(reservation.Deployment.FullName, wait, ended, clock, cancellationToken);
     }
 
     /// <returns>Null when it is a limit of the deployment's that is in the way.</returns>
@@ -113,20 +141,20 @@ internal sealed class CallGate(
 
     private void Cancel(Reservation reservation, Reserved reserved) => ledger.Settle(Settlement.Cancelled(reservation, reserved));
 
-    private sealed class Permit(CallGate gate, EstimateKind kind, CallSize size, Reservation reservation, Reserved reserved) : ICallPermit
+    private sealed record Permit(CallGate Gate, EstimateKind Kind, CallSize Size, Reservation Reservation, Reserved Reserved) : ICallPermit
     {
-        public string? CallId => reservation.Caller.Payer is null ? null : reservation.Caller.CallId;
+        public string? CallId => Reservation.Caller.Payer is null ? null : Reservation.Caller.CallId;
 
         public ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken) =>
-            reserved.State is CallState.Reserved
-                ? new(gate.ConfirmAsync(reservation.Caller, cancellationToken))
+            Reserved.State is CallState.Reserved
+                ? new(Gate.ConfirmAsync(Reservation.Caller, cancellationToken))
                 : ValueTask.FromResult(true);
 
-        public decimal? CostOf(JobUsage usage) => reservation.Price?.Rates.CostOf(usage);
+        public decimal? CostOf(JobUsage usage) => Reservation.Price?.Rates.CostOf(usage);
 
         public void Settle(JobUsage? usage, bool isFree, bool isDisputed) =>
-            gate.Settle(kind, size, usage, Settlement.Of(reservation, reserved, usage, isFree) with { IsDisputed = isDisputed });
+            Gate.Settle(Kind, Size, usage, Settlement.Of(Reservation, Reserved, usage, isFree) with { IsDisputed = isDisputed });
 
-        public void Cancel() => gate.Cancel(reservation, reserved);
+        public void Cancel() => Gate.Cancel(Reservation, Reserved);
     }
 }

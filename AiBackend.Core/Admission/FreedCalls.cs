@@ -1,7 +1,14 @@
+using Place = (int Level, long Since, long Number);
+
 namespace AiBackend.Core.Admission;
 
-/// <summary>Calls of this process that wait because a deployment takes only so many at once: for each that ends here, one goes on at once.</summary>
-/// <remarks>What ends in other processes they find out by asking again; what they need is that none of the room stands empty until then.</remarks>
+/// <summary>
+/// Calls of this process that stand in line because a deployment takes only so many at once: for each that ends here, one goes on at once.
+/// </summary>
+/// <remarks>
+/// What ends in other processes the first in line finds out by asking again. Did all of them ask, most questions would be in vain,
+/// and each is a lock that the calls that end have to wait for.
+/// </remarks>
 internal sealed class FreedCalls
 {
     private readonly Lock _lock = new();
@@ -17,6 +24,15 @@ internal sealed class FreedCalls
         }
     }
 
+    /// <summary>Whether somebody stands in line who goes before this level's next.</summary>
+    public bool IsInLine(string deployment, int level)
+    {
+        lock (_lock)
+        {
+            return _lines.TryGetValue(deployment, out var line) && line.Waiting.Count > 0 && line.Waiting.First().Key.Level <= level;
+        }
+    }
+
     /// <summary>So many calls have ended, and others may be made: the urgent first, then whoever has waited the longest.</summary>
     public void Free(string deployment, int count)
     {
@@ -24,64 +40,118 @@ internal sealed class FreedCalls
         {
             var line = LineOf(deployment);
             line.Freed += count;
-            for (; count > 0 && line.Waiting.Count > 0; count--)
-            {
-                var (place, next) = line.Waiting.First();
-                line.Waiting.Remove(place);
-                next.TrySetResult();
-            }
+            for (; count > 0 && Call(line, Called.Freed); count--) { }
         }
     }
 
-    /// <summary>Waits until it is this one's turn, one has ended since <paramref name="seen"/> was counted, or the time is up.</summary>
-    /// <returns>Whether the time is up.</returns>
-    public async Task<bool> WaitAsync(
+    /// <summary>There was room that nobody here had made: there may be more of it.</summary>
+    public void Invite(string deployment)
+    {
+        lock (_lock)
+        {
+            Call(LineOf(deployment), Called.Invited);
+        }
+    }
+
+    /// <summary>
+    /// Waits until it is this one's turn, one has ended since <paramref name="seen"/> was counted, it is the first in line and the time
+    /// of a look has come, or its patience is at an end.
+    /// </summary>
+    public async Task<Called> WaitAsync(
         string deployment,
-        int level,
+        LineWait wait,
         long seen,
-        TimeSpan most,
         TimeProvider clock,
         CancellationToken cancellationToken
     )
     {
-        var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        (int, long) place;
+        var turn = new TaskCompletionSource<Called>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Place place;
         lock (_lock)
         {
             var line = LineOf(deployment);
             if (line.Freed != seen)
             {
-                return false;
+                return Called.Freed;
             }
 
-            place = (level, _waits++);
+            place = (wait.Level, wait.Since, _waits++);
             line.Waiting.Add(place, turn);
         }
 
-        try
+        var began = clock.GetTimestamp();
+        while (true)
         {
-            await turn.Task.WaitAsync(most, clock, cancellationToken);
+            var left = wait.Patience - clock.GetElapsedTime(began);
+            try
+            {
+                return await turn.Task.WaitAsync(left < wait.Look ? Max(left, TimeSpan.Zero) : wait.Look, clock, cancellationToken);
+            }
+            catch (TimeoutException)
+            {
+                if (LeaveToLook(deployment, place, left <= wait.Look ? TimeSpan.Zero : wait.Look, clock))
+                {
+                    return Called.TimeUp;
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                if (!Leave(deployment, place))
+                {
+                    // It was given the place just now, and does not take it.
+                    Free(deployment, 1);
+                }
+
+                throw;
+            }
+        }
+    }
+
+    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
+
+    /// <returns>Whether somebody was in line.</returns>
+    private static bool Call(Line line, Called why)
+    {
+        if (line.Waiting.Count == 0)
+        {
             return false;
         }
-        catch (TimeoutException)
+
+        var (place, next) = line.Waiting.First();
+        line.Waiting.Remove(place);
+        next.TrySetResult(why);
+        return true;
+    }
+
+    /// <param name="deployment">Which line.</param>
+    /// <param name="place">Whose place.</param>
+    /// <param name="look">Only the first goes, and not when another one was away to look since; zero is whoever may wait no longer.</param>
+    /// <param name="clock">Tells how long ago that was.</param>
+    /// <returns>False when it stays in line, or was called just now.</returns>
+    private bool LeaveToLook(string deployment, Place place, TimeSpan look, TimeProvider clock)
+    {
+        lock (_lock)
         {
-            Leave(deployment, place);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            if (!Leave(deployment, place))
+            var line = LineOf(deployment);
+            var mayLook =
+                look == TimeSpan.Zero
+                || (
+                    line.Waiting.Count > 0
+                    && line.Waiting.First().Key == place
+                    && (line.LookedAt is not { } last || clock.GetElapsedTime(last) >= look)
+                );
+            if (!mayLook || !line.Waiting.Remove(place))
             {
-                // It was given the place just now, and does not take it.
-                Free(deployment, 1);
+                return false;
             }
 
-            throw;
+            line.LookedAt = clock.GetTimestamp();
+            return true;
         }
     }
 
     /// <returns>Whether it still waited.</returns>
-    private bool Leave(string deployment, (int, long) place)
+    private bool Leave(string deployment, Place place)
     {
         lock (_lock)
         {
@@ -95,6 +165,29 @@ internal sealed class FreedCalls
     {
         public long Freed { get; set; }
 
-        public SortedDictionary<(int Level, long Number), TaskCompletionSource> Waiting { get; } = [];
+        /// <summary>When somebody left it to look whether there is room.</summary>
+        public long? LookedAt { get; set; }
+
+        public SortedDictionary<Place, TaskCompletionSource<Called>> Waiting { get; } = [];
     }
 }
+
+/// <summary>Why a call that stood in line asks now.</summary>
+internal enum Called
+{
+    /// <summary>One has ended here.</summary>
+    Freed,
+
+    /// <summary>Another found room that nobody here had made.</summary>
+    Invited,
+
+    /// <summary>It is the first and looks whether there is room, or has waited for as long as it may.</summary>
+    TimeUp,
+}
+
+/// <summary>How a call stands in line.</summary>
+/// <param name="Level">The urgent, whose level is lower, go first.</param>
+/// <param name="Since">When it first asked, by the clock's timestamp: whoever asked in vain comes back to its place.</param>
+/// <param name="Look">The first in line asks whenever so much time has passed.</param>
+/// <param name="Patience">It asks a last time after so long.</param>
+internal readonly record struct LineWait(int Level, long Since, TimeSpan Look, TimeSpan Patience);

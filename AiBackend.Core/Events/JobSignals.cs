@@ -13,13 +13,16 @@ public sealed class JobSignals(IRedisChannels redis, IReadyQueue queue, IOptions
     private readonly string _cancels = CancelsChannel(options.Value);
 
     /// <inheritdoc />
-    public void Queued(IReadOnlyList<Guid> jobIds)
+    public void Submitted(IReadOnlyList<NewJob> jobs)
     {
-        if (jobIds.Count > 0)
+        if (jobs.Count > 0)
         {
-            Send(() => queue.OfferNewAsync(jobIds));
+            Send(() => queue.OfferNewAsync(jobs));
         }
     }
+
+    /// <inheritdoc />
+    public void Queued(IReadOnlyList<Guid> jobIds) => Submitted([.. jobIds.Select(id => new NewJob(id, Guid.Empty))]);
 
     /// <inheritdoc />
     public void Committed(IReadOnlyList<JobEventRecord> events)

@@ -4,7 +4,10 @@ namespace AiBackend.Core.Jobs;
 /// <remarks>Called only after the commit it speaks of. Implementations never throw and never block.</remarks>
 public interface IJobSignals
 {
-    /// <summary>These jobs are queued and may be claimed.</summary>
+    /// <summary>These new jobs are queued and may be claimed.</summary>
+    void Submitted(IReadOnlyList<NewJob> jobs);
+
+    /// <summary>These jobs are queued again and may be claimed.</summary>
     void Queued(IReadOnlyList<Guid> jobIds);
 
     /// <summary>These events are in the log.</summary>
@@ -13,3 +16,8 @@ public interface IJobSignals
     /// <summary>The holder of this running job should stop.</summary>
     void CancelRequested(Guid jobId);
 }
+
+/// <summary>A job that was just committed.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="TenantId">Whose it is: slots may be kept for it.</param>
+public readonly record struct NewJob(Guid Id, Guid TenantId);

@@ -171,7 +171,7 @@ public sealed class JobSubmission : IAsyncDisposable
                 // The batch was committed and only its reply was lost: nobody else makes this id, and a key is never violated.
                 var createdAt = await _store.ReadCreatedAtAsync(submission.Draft.TenantId, submission.Draft.Id);
                 Accept(submission, createdAt);
-                _signals.Queued(IsOffered(submission.Draft) ? [submission.Draft.Id] : []);
+                _signals.Submitted(Offered([submission.Draft]));
             }
             catch (PostgresException failure) when (StorageFailures.Of(failure) is null)
             {
@@ -192,7 +192,7 @@ public sealed class JobSubmission : IAsyncDisposable
         FaultPoints.Hit(FaultPoint.K1);
         var result = await _store.InsertAsync([.. batch.Select(submission => submission.Draft)]);
         FaultPoints.Hit(FaultPoint.K3);
-        var queued = new List<Guid>(batch.Count);
+        var queued = new List<JobDraft>(batch.Count);
         List<PendingSubmission>? repeats = null;
         foreach (var submission in batch)
         {
@@ -208,18 +208,14 @@ public sealed class JobSubmission : IAsyncDisposable
                 continue;
             }
 
-            if (IsOffered(submission.Draft))
-            {
-                queued.Add(submission.Draft.Id);
-            }
-
+            queued.Add(submission.Draft);
             Accept(submission, result.CreatedAt);
         }
 
         if (queued.Count > 0)
         {
             FaultPoints.Hit(FaultPoint.K4);
-            _signals.Queued(queued);
+            _signals.Submitted(Offered(queued));
         }
 
         if (repeats is not null)
@@ -228,12 +224,17 @@ public sealed class JobSubmission : IAsyncDisposable
             // An expired key makes a new job, and a new job wants a worker.
             var renewed = repeats.Where(repeat => repeat.IsAccepted).Select(repeat => repeat.Draft).ToList();
             renewed.ForEach(draft => _metrics.Accepted(draft.Type));
-            _signals.Queued([.. renewed.Where(IsOffered).Select(draft => draft.Id)]);
+            _signals.Submitted(Offered(renewed));
         }
     }
 
-    /// <summary>Whether the stream is told: of jobs that may start now, and that its readers may take.</summary>
-    private static bool IsOffered(JobDraft draft) => draft is { NotBefore: null, Pool: JobDraft.DefaultPool, IsHeld: false };
+    /// <summary>Of which the stream is told: jobs that may start now, and that its readers may take.</summary>
+    private static List<NewJob> Offered(IEnumerable<JobDraft> drafts) =>
+        [
+            .. drafts
+                .Where(draft => draft is { NotBefore: null, Pool: JobDraft.DefaultPool, IsHeld: false })
+                .Select(draft => new NewJob(draft.Id, draft.TenantId)),
+        ];
 
     private void Accept(PendingSubmission submission, DateTimeOffset createdAt)
     {

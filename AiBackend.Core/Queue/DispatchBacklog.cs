@@ -80,8 +80,10 @@ public sealed class DispatchBacklog(
         var heads = await ReadHeadsAsync(backlog, room, cancellationToken);
         // The one place where a queued job is passed over.
         var fresh = heads.Jobs.Where(job => !ready.Unread.Contains(job.Id) && !_offers.Contains(job.Id)).ToList();
-        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, await CapacityAsync(fresh, slots, free, split, cancellationToken), room);
+        var capacity = await CapacityAsync(fresh, slots, free, split, cancellationToken);
+        var next = fresh.Count == 0 ? [] : _line.Pick(fresh, capacity, room);
         var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)], credits);
+        await KeepAsync(capacity, next.Take(taken), credits);
         var more = heads.HasMore || fresh.Count > taken;
         flow.Note(slots, hasLine: more);
         if (more)
@@ -98,6 +100,23 @@ public sealed class DispatchBacklog(
         }
 
         return more ? taken > 0 : backlog && !opens;
+    }
+
+    /// <summary>Lets new jobs of tenants with slots of their own go straight to those that this round has left.</summary>
+    private async Task KeepAsync(Capacity capacity, IEnumerable<WaitingJob> taken, int? credits)
+    {
+        if (_reserved.Count == 0 || credits is null)
+        {
+            return;
+        }
+
+        var room = new Room(capacity);
+        foreach (var job in taken)
+        {
+            room.Take(job);
+        }
+
+        await queue.KeepAsync(room.Kept(credits.Value));
     }
 
     /// <summary>What changes slowly: who can work, and how those wait for whom others make room.</summary>

@@ -1,3 +1,4 @@
+using AiBackend.Core.Jobs;
 using StackExchange.Redis;
 
 namespace AiBackend.Core.Queue;
@@ -21,6 +22,12 @@ public sealed record ReadyState(HashSet<Guid> Unread, IReadOnlyDictionary<string
     public int InFlight => Unread.Count + Held.Values.Sum();
 }
 
+/// <summary>Slots that are kept free of others' jobs.</summary>
+/// <param name="InFlight">Entries that may need or hold a slot when all slots are counted, those that are kept too.</param>
+/// <param name="Together">How many are kept.</param>
+/// <param name="Owed">How many of them each tenant may take.</param>
+public sealed record KeptSlots(int InFlight, int Together, IReadOnlyDictionary<Guid, int> Owed);
+
 /// <summary>The short list of job ids that workers may claim next. An entry is a hint; losing all of them delays jobs and loses none.</summary>
 /// <remarks>Every method fails with <see cref="RedisException"/> or <see cref="TimeoutException"/> while Redis is away.</remarks>
 public interface IReadyQueue
@@ -35,8 +42,9 @@ public interface IReadyQueue
     int Limit { get; }
 
     /// <summary>Adds jobs that were just committed, unless a backlog waits in Postgres: then they must not overtake it.</summary>
-    /// <returns>How many were taken, the first ones of the list; when fewer than all, the dispatcher knows of a backlog.</returns>
-    Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds);
+    /// <remarks>Those for whose tenants slots are kept go to them past the backlog: what was told by <see cref="KeepAsync"/> is used until they are acknowledged.</remarks>
+    /// <returns>How many were taken; when fewer than all, the dispatcher knows of a backlog.</returns>
+    Task<int> OfferNewAsync(IReadOnlyList<NewJob> jobs);
 
     /// <summary>Adds jobs in the order that the dispatcher has decided.</summary>
     /// <param name="jobIds">The first goes first.</param>
@@ -47,6 +55,10 @@ public interface IReadyQueue
     /// <summary>Tells that there is a dispatcher, and how many entries may need or hold a slot before new jobs must go through it.</summary>
     /// <param name="inFlight">Null leaves it at <see cref="Limit"/> unread ones.</param>
     Task GuideAsync(int? inFlight);
+
+    /// <summary>Tells of slots that new jobs of some tenants find free although others wait. It holds until it is told anew, at most for three seconds.</summary>
+    /// <param name="kept">The slots.</param>
+    Task KeepAsync(KeptSlots kept);
 
     /// <summary>Whether a dispatcher has told so lately: then what is not in the stream has its reason.</summary>
     Task<bool> IsGuidedAsync();

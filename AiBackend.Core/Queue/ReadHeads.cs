@@ -20,7 +20,7 @@ internal sealed partial class FindQueuedJobs
     // From kind to kind by one descent of the index each; then the first rows of each kind. A plan over all rows of the line would cost a
     // thousand times as much. Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business.
     // Of every priority so many kinds, on from where the look before stopped and around the end: of very many, each has its turn.
-    private static readonly string HeadsSql = $"""
+    internal static readonly string HeadsSql = $"""
         SELECT k.priority, k.tenant_id, k.expected_length, k.model, k.place, k.most + coalesce(m.count, 0),
                h.id, coalesce(t.tier, 'standard'), h.expected_tokens, h.waited
           FROM (SELECT p.priority, a.*, least(@limit, greatest({LeastOfAKind}, 2 * @limit / count(*) OVER ()))::integer AS most
@@ -189,7 +189,7 @@ internal sealed partial class FindQueuedJobs
                 kind.Model
             );
 
-    private static void Fill(NpgsqlParameterCollection parameters, HeadsRequest request)
+    internal static void Fill(NpgsqlParameterCollection parameters, HeadsRequest request)
     {
         var after = FromTheStart.Select(start => request.After.FirstOrDefault(kind => kind.Level == start.Level, start)).ToList();
         parameters.AddColumn("after_priorities", NpgsqlDbType.Smallint, after, kind => (short)kind.Level);

@@ -1,4 +1,5 @@
 using AiBackend.Core.Faults;
+using AiBackend.Core.Jobs;
 using AiBackend.Core.Redis;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -26,6 +27,7 @@ public sealed class ReadyQueue : IReadyQueue
     private readonly RedisKey _backlog;
     private readonly RedisKey _inFlight;
     private readonly RedisKey _guided;
+    private readonly RedisKey _kept;
 
     /// <summary>Names the keys.</summary>
     public ReadyQueue(
@@ -43,6 +45,7 @@ public sealed class ReadyQueue : IReadyQueue
         _backlog = $"{redisOptions.Value.KeyPrefix}:{{default}}:backlog";
         _inFlight = $"{redisOptions.Value.KeyPrefix}:{{default}}:in-flight";
         _guided = $"{redisOptions.Value.KeyPrefix}:{{default}}:guided";
+        _kept = $"{redisOptions.Value.KeyPrefix}:{{default}}:kept";
         RoomChannel = $"{redisOptions.Value.KeyPrefix}:{{default}}:room";
         WakeChannel = $"{redisOptions.Value.KeyPrefix}:{{default}}:wake";
     }
@@ -57,10 +60,11 @@ public sealed class ReadyQueue : IReadyQueue
     public int Limit => _limit;
 
     /// <inheritdoc />
-    public Task<int> OfferNewAsync(IReadOnlyList<Guid> jobIds) => OfferAsync(jobIds, ordered: false, null);
+    public Task<int> OfferNewAsync(IReadOnlyList<NewJob> jobs) => OfferAsync(jobs, ordered: false, null);
 
     /// <inheritdoc />
-    public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds, int? inFlight) => OfferAsync(jobIds, ordered: true, inFlight);
+    public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds, int? inFlight) =>
+        OfferAsync([.. jobIds.Select(id => new NewJob(id, Guid.Empty))], ordered: true, inFlight);
 
     /// <inheritdoc />
     public async Task<IReadOnlyList<ReadyEntry>> ReadAsync(string consumer, int count)
@@ -82,13 +86,28 @@ public sealed class ReadyQueue : IReadyQueue
             ? Task.CompletedTask
             : _redis.EvaluateAsync(
                 ReadyScripts.Acknowledge,
-                [_stream, _backlog],
+                [_stream, _backlog, _kept],
                 [Group, RoomChannel, .. entryIds.Select(id => (RedisValue)id)]
             );
 
     /// <inheritdoc />
     public Task GuideAsync(int? inFlight) =>
         _redis.EvaluateAsync(ReadyScripts.Guide, [_inFlight, _guided], [inFlight ?? -1, GuidedMilliseconds]);
+
+    /// <inheritdoc />
+    public Task KeepAsync(KeptSlots kept) =>
+        _redis.EvaluateAsync(
+            ReadyScripts.Keep,
+            [_kept],
+            [
+                GuidedMilliseconds,
+                ReadyScripts.KeptInFlight,
+                kept.InFlight,
+                ReadyScripts.KeptTogether,
+                kept.Together,
+                .. kept.Owed.SelectMany(owed => new[] { Bytes(owed.Key), owed.Value }),
+            ]
+        );
 
     /// <inheritdoc />
     public async Task<bool> IsGuidedAsync() => (long)await _redis.ExecuteAsync("EXISTS", _guided) > 0;
@@ -146,9 +165,9 @@ public sealed class ReadyQueue : IReadyQueue
     public async Task<int> RemoveIdleConsumersAsync(TimeSpan idle) =>
         (int)await _redis.EvaluateAsync(ReadyScripts.RemoveIdleConsumers, [_stream], [Group, (long)idle.TotalMilliseconds]);
 
-    private async Task<int> OfferAsync(IReadOnlyList<Guid> jobIds, bool ordered, int? inFlight)
+    private async Task<int> OfferAsync(IReadOnlyList<NewJob> jobs, bool ordered, int? inFlight)
     {
-        if (jobIds.Count == 0)
+        if (jobs.Count == 0)
         {
             return 0;
         }
@@ -161,9 +180,9 @@ public sealed class ReadyQueue : IReadyQueue
             Group,
             RoomChannel,
             inFlight ?? -1,
-            .. jobIds.Select(id => (RedisValue)id.ToByteArray(bigEndian: true)),
+            .. jobs.SelectMany(job => new[] { Bytes(job.Id), Bytes(job.TenantId) }),
         ];
-        var taken = (int)await _redis.EvaluateAsync(ReadyScripts.Offer, [_stream, _backlog, _inFlight], arguments);
+        var taken = (int)await _redis.EvaluateAsync(ReadyScripts.Offer, [_stream, _backlog, _inFlight, _kept], arguments);
         FaultPoints.Hit(FaultPoint.K5);
         return taken;
     }
@@ -241,6 +260,8 @@ public sealed class ReadyQueue : IReadyQueue
 
         return entries;
     }
+
+    private static RedisValue Bytes(Guid id) => id.ToByteArray(bigEndian: true);
 
     /// <summary>Redis carries no authority: an entry that is not ours, or was tampered with, becomes an id that claims nothing.</summary>
     private static Guid ParseId(RedisResult value) =>

@@ -3,8 +3,15 @@ namespace AiBackend.Core.Queue;
 /// <summary>What <see cref="ReadyQueue"/> does in one step inside Redis.</summary>
 internal static class ReadyScripts
 {
+    /// <summary>A field of what <see cref="Keep"/> tells; the others are the ids of tenants, in 16 bytes.</summary>
+    public const string KeptInFlight = "in-flight";
+
+    /// <summary>Another one.</summary>
+    public const string KeptTogether = "together";
+
     // Entries leave the stream when they are acknowledged, so its length is what needs a slot or holds one, and length minus pending is
-    // what nobody has read yet. A job that is refused while nothing is left to read may have a free slot kept for it.
+    // what nobody has read yet. A new job that has to wait goes to a slot that is kept for its tenant, if there is one. A job that is refused
+    // while nothing is left to read may have a free slot kept for it.
     public const string Offer = """
         local ordered = ARGV[2] == '1'
         local waits = not ordered and redis.call('EXISTS', KEYS[2]) == 1
@@ -15,10 +22,22 @@ internal static class ReadyScripts
         local room = tonumber(ARGV[1]) - (length - read)
         local most = tonumber(ordered and ARGV[6] or redis.call('GET', KEYS[3]) or -1)
         if most >= 0 then room = math.min(room, most - length) end
-        local count = #ARGV - 6
+        local count = (#ARGV - 6) / 2
         local taken = math.max(0, math.min(count, room))
         if waits then taken = 0 end
-        for i = 7, 6 + taken do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
+        for i = 7, 6 + 2 * taken, 2 do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
+        local all = taken < count and not ordered and tonumber(redis.call('HGET', KEYS[4], 'in-flight') or -1)
+        if all and all >= 0 then
+            local kept = math.min(tonumber(redis.call('HGET', KEYS[4], 'together')), all - length - taken)
+            for i = 7 + 2 * taken, #ARGV, 2 do
+                if kept > 0 and tonumber(redis.call('HGET', KEYS[4], ARGV[i + 1]) or 0) > 0 then
+                    redis.call('HINCRBY', KEYS[4], ARGV[i + 1], -1)
+                    redis.call('HINCRBY', KEYS[4], 'together', -1)
+                    redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'kept', ARGV[i + 1])
+                    kept, taken = kept - 1, taken + 1
+                end
+            end
+        end
         if taken < count and not ordered then
             redis.call('SET', KEYS[2], '1')
             if length == read and taken == 0 then redis.call('PUBLISH', ARGV[5], '') end
@@ -50,9 +69,22 @@ internal static class ReadyScripts
         return redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
         """;
 
-    // Slots became free. The dispatcher is told when jobs wait for it and workers have nothing left to read: not for every job of many.
+    public const string Keep = """
+        redis.call('DEL', KEYS[1])
+        for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+        return redis.call('PEXPIRE', KEYS[1], ARGV[1])
+        """;
+
+    // Slots became free, and those that were kept for a tenant are so again. The dispatcher is told when jobs wait for it and workers have nothing
+    // left to read: not for every job of many.
     public const string Acknowledge = """
+        local keeps = redis.call('EXISTS', KEYS[3]) == 1
         for i = 3, #ARGV do
+            local entry = keeps and redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
+            if entry and entry[2][3] == 'kept' then
+                redis.call('HINCRBY', KEYS[3], entry[2][4], 1)
+                redis.call('HINCRBY', KEYS[3], 'together', 1)
+            end
             redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
             redis.call('XDEL', KEYS[1], ARGV[i])
         end

@@ -114,6 +114,26 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
+    public async Task A_job_that_is_given_back_after_the_leader_has_looked_goes_on_when_there_is_room()
+    {
+        await using var windows = NewWindows(TimeSpan.FromMinutes(1));
+        var limits = new ProviderLimits { OutputTokensPerMinute = 100 };
+        var reservation = Ask(limits, output: 90);
+        var slot = (await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot!.Value;
+        Assert.Null((await windows.ReserveAsync(Ask(limits, output: 20), TestRun.Cancel)).Slot);
+        var release = new ReleaseLimitedJobs(Core.Database);
+        Assert.Equal(0, await release.RunAsync(TestRun.Cancel));
+
+        await Core.ExecuteAsync(
+            "UPDATE jobs SET status = 5, waiting_reason = 'rate_limit:p0/sim:output_tokens_per_minute', due_at = now() + interval '5 minutes' WHERE id = @id",
+            await Core.SubmitAsync()
+        );
+        windows.Settle(Used(reservation, slot, -80));
+
+        await Eventually.TrueAsync(async _ => await release.RunAsync(TestRun.Cancel) == 1, "it is let go on");
+    }
+
+    [Fact]
     public async Task A_settlement_that_may_be_there_already_takes_nothing_off_again()
     {
         await using var windows = NewWindows(TimeSpan.FromMinutes(1));

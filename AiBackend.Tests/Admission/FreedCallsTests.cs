@@ -48,7 +48,7 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
         var seen = freed.Count("p0/m");
         var batch = WaitAsync(level: 2);
         var urgent = WaitAsync(level: 0);
-        var other = freed.WaitAsync("p0/other", 0, 0, TimeSpan.FromMinutes(1), Clock, TestRun.Cancel);
+        var other = freed.WaitAsync("p0/other", Wait(0), 0, Clock, TestRun.Cancel);
 
         freed.Free("p0/m", 1);
 
@@ -61,8 +61,55 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
         freed.Free("p0/other", 1);
         await other;
 
-        Task WaitAsync(int level) => freed.WaitAsync("p0/m", level, seen, TimeSpan.FromMinutes(1), Clock, TestRun.Cancel);
+        Task WaitAsync(int level) => freed.WaitAsync("p0/m", Wait(level), seen, Clock, TestRun.Cancel);
     }
+
+    [Fact]
+    public async Task Only_the_first_in_line_looks_for_room_that_others_made_and_calls_the_next_when_there_was_some()
+    {
+        var clock = new FakeTime();
+        var freed = new FreedCalls();
+        var second = freed.WaitAsync("p0/m", Wait(1, since: 2), 0, clock, TestRun.Cancel);
+        var first = freed.WaitAsync("p0/m", Wait(1, since: 1), 0, clock, TestRun.Cancel);
+        Assert.True(freed.IsInLine("p0/m", 1));
+        Assert.False(freed.IsInLine("p0/m", 0));
+
+        clock.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(Called.TimeUp, await first);
+        // Refused, it comes back to its place.
+        first = freed.WaitAsync("p0/m", Wait(1, since: 1), 0, clock, TestRun.Cancel);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(Called.TimeUp, await first);
+        Assert.False(second.IsCompleted);
+        freed.Invite("p0/m");
+        Assert.Equal(Called.Invited, await second);
+        Assert.False(freed.IsInLine("p0/m", 2));
+    }
+
+    [Fact]
+    public async Task Whoever_has_waited_for_as_long_as_it_may_asks_a_last_time_wherever_it_stands()
+    {
+        var clock = new FakeTime();
+        var freed = new FreedCalls();
+        _ = freed.WaitAsync("p0/m", Wait(1, since: 1), 0, clock, TestRun.Cancel);
+        var last = freed.WaitAsync("p0/m", Wait(1, since: 2) with { Patience = TimeSpan.FromMilliseconds(1500) }, 0, clock, TestRun.Cancel);
+
+        clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.False(last.IsCompleted);
+        await Eventually.TrueAsync(
+            _ =>
+            {
+                clock.Advance(TimeSpan.FromMilliseconds(500));
+                return Task.FromResult(last.IsCompleted);
+            },
+            "it asks"
+        );
+
+        Assert.Equal(Called.TimeUp, await last);
+    }
+
+    private static LineWait Wait(int level, long since = 0) => new(level, since, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
 
     private static ChatDeployment Deployment { get; } =
         new("p0", "m", Simulated: true, new ScriptedChatClient()) { Limits = new ProviderLimits { ConcurrentCalls = 1 } };

@@ -2,6 +2,7 @@ using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Queue;
 
 namespace AiBackend.Tests.Chaos;
 

@@ -1,4 +1,5 @@
 using AiBackend.Core.Controls;
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Estimates;
@@ -9,7 +10,7 @@ using Npgsql;
 
 namespace AiBackend.Tests.Queue;
 
-/// <summary>What the leader does in rounds costs what it finds, not what waits: 20 000 jobs wait in each of these.</summary>
+/// <summary>What the leader does in rounds costs what it finds, not what waits: 20 000 jobs wait in most of these.</summary>
 public sealed class LongLineTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
 {
     private const string ReadsSql =
@@ -215,4 +216,22 @@ public sealed class LongLineTests(PostgresServer postgres, RedisServer redis) : 
             },
             "all sessions have ended"
         );
+
+    [Fact]
+    public async Task However_long_the_line_has_become_since_postgres_looked_it_is_not_read_as_a_whole()
+    {
+        // The line is empty whenever Postgres takes notice of how many wait.
+        await Core.ScalarAsync<int>("ANALYZE jobs; SELECT 1");
+        await using var connection = await Core.Rounds.OpenConnectionAsync(TestRun.Cancel);
+#pragma warning disable CA2100 // A constant.
+        await using var command = new NpgsqlCommand($"EXPLAIN {FindQueuedJobs.HeadsSql}", connection);
+#pragma warning restore CA2100
+        FindQueuedJobs.Fill(command.Parameters, new HeadsRequest(true, TimeSpan.Zero, 8, new Dictionary<JobKind, int>(), []));
+
+        var plan = string.Join('\n', await command.ReadAllAsync(row => row.GetString(0), TestRun.Cancel));
+
+        Assert.Contains("Merge Append", plan, StringComparison.Ordinal);
+        Assert.DoesNotContain("Sort  (", plan, StringComparison.Ordinal);
+        Assert.DoesNotContain("Seq Scan on jobs", plan, StringComparison.Ordinal);
+    }
 }

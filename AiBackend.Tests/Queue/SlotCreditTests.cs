@@ -11,6 +11,8 @@ namespace AiBackend.Tests.Queue;
 /// <summary>The stream follows the slots of living workers.</summary>
 public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
 {
+    private const string Kept = "aib:{default}:kept";
+
     private readonly RedisServer _redis = redis;
 
     private IReadyQueue Queue => Core.Get<IReadyQueue>();
@@ -113,6 +115,43 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
         await Dispatch.RunAsync(TestRun.Cancel);
 
         Assert.Equal(own.Take(3), (await Queue.LookAsync()).Unread.Order());
+    }
+
+    [Fact]
+    public async Task A_new_job_goes_past_those_who_wait_to_a_slot_that_is_kept_for_its_tenant_and_to_no_more()
+    {
+        var quiet = await ReserveAsync(2);
+        var worker = Guid.CreateVersion7();
+        await BeatAsync(worker, slots: 6);
+        await StartAsync(worker.ToString("N"));
+        await SubmitAsync(9);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        Assert.Equal(4, (await Queue.ReadAsync(worker.ToString("N"), 10)).Count);
+        Assert.True(await Queue.HasBacklogAsync());
+        var own = Enumerable.Range(0, 3).Select(_ => Guid.CreateVersion7()).Order().Select(id => new NewJob(id, quiet)).ToList();
+
+        Assert.Equal(0, await Queue.OfferNewAsync([new NewJob(Guid.CreateVersion7(), Guid.CreateVersion7())]));
+        Assert.Equal(2, await Queue.OfferNewAsync(own));
+
+        Assert.Equal(own.Take(2).Select(job => job.Id), (await Queue.LookAsync()).Unread.Order());
+        Assert.True(await Queue.HasBacklogAsync());
+        await Queue.AcknowledgeAsync([(await Queue.ReadAsync(worker.ToString("N"), 1))[0].EntryId]);
+        Assert.Equal(1, await Queue.OfferNewAsync(own[2..]));
+    }
+
+    [Fact]
+    public async Task What_was_kept_for_a_tenant_is_forgotten_with_the_dispatcher_that_kept_it()
+    {
+        var quiet = await ReserveAsync(2);
+        await BeatAsync(Guid.CreateVersion7(), slots: 6);
+        await StartAsync("w");
+        await SubmitAsync(9);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        Assert.InRange((long)await Core.Get<RedisConnection>().ExecuteAsync("PTTL", Kept), 0, 3000);
+
+        await Core.Get<RedisConnection>().ExecuteAsync("DEL", Kept);
+
+        Assert.Equal(0, await Queue.OfferNewAsync([new NewJob(Guid.CreateVersion7(), quiet)]));
     }
 
     [Fact]

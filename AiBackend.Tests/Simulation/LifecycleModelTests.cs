@@ -213,6 +213,8 @@ public sealed class LifecycleModelTests(PostgresServer postgres)
 
     private sealed class Silence : IJobSignals
     {
+        public void Submitted(IReadOnlyList<NewJob> jobs) { }
+
         public void Queued(IReadOnlyList<Guid> jobIds) { }
 
         public void Committed(IReadOnlyList<JobEventRecord> events) { }

@@ -23,6 +23,10 @@ internal sealed class Room(Capacity capacity)
     /// <summary>Batch jobs hold less than they are promised.</summary>
     public bool OwesBatch => _batch < capacity.LeastBatch;
 
+    /// <summary>What is still kept for its tenants, so that their next jobs need not wait for the dispatcher.</summary>
+    /// <param name="inFlight">Jobs that may need or hold a slot in all.</param>
+    public KeptSlots Kept(int inFlight) => new(inFlight, Math.Min(_mayBeKept, _owed.Values.Sum()), _owed);
+
     public bool Has(WaitingJob job) => _free > KeptFrom(job) && (IsOwed(job) || IsWithinBounds(job));
 
     public void Take(WaitingJob job)
