@@ -75,8 +75,6 @@ internal sealed class CallGate(
 
             if (Refusal(answer) is { } refusal)
             {
-                // The place that was handed to it, if one was, is free again.
-                ledger.Freed.Invite(deployment.FullName);
                 return refusal;
             }
 

@@ -145,7 +145,8 @@ internal sealed class FreedCalls
                 return false;
             }
 
-            line.LookedAt = clock.GetTimestamp();
+            // Whoever has waited long enough asks from behind, and the first still looks when its time has come.
+            line.LookedAt = look == TimeSpan.Zero ? line.LookedAt : clock.GetTimestamp();
             return true;
         }
     }

@@ -63,7 +63,7 @@ public sealed class Compactions(
           FROM jobs j
          WHERE j.summary_of IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.id = j.summary_of AND c.tenant_id = j.tenant_id AND c.compaction_job = j.id)
-         ORDER BY j.id LIMIT 200
+         ORDER BY j.summary_of, j.id LIMIT 200
         """;
 
     private const string DeleteSql = "SELECT delete_jobs(@tenant_id, ARRAY[@id], false)";
