@@ -161,10 +161,12 @@ public static class DatabaseRegistration
             _ => connectionString,
         };
 
-    private static string As(string role, string connectionString)
+    private static string As(string role, string connectionString) => With($"-c role={role}", connectionString);
+
+    private static string With(string options, string connectionString)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        settings.Options = $"{settings.Options} -c role={role}".Trim();
+        settings.Options = $"{settings.Options} {options}".Trim();
         return settings.ConnectionString;
     }
 
@@ -176,14 +178,10 @@ public static class DatabaseRegistration
     }
 
     // The line is mostly empty when Postgres looks at its tables, so it would take "all that wait" for a handful, read them all and sort them:
-    // the more wait, the longer. Every statement of a round has an index in the order that it asks for. Without jit, which the costs of
-    // what is discouraged here would call for.
-    private static string AlongIndexes(string connectionString)
-    {
-        var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        settings.Options = $"{settings.Options} -c enable_sort=off -c enable_seqscan=off -c jit=off".Trim();
-        return settings.ConnectionString;
-    }
+    // the more wait, the longer. What may meet many rows in a round must have an index in the order that it asks for: without one, all jobs are read along
+    // their primary key. Without jit, which the costs of what is discouraged here would call for.
+    private static string AlongIndexes(string connectionString) =>
+        With("-c enable_sort=off -c enable_seqscan=off -c jit=off", connectionString);
 
     private static string PlannedOnce(string connectionString, int connections, TimeSpan? patience)
     {

@@ -99,14 +99,7 @@ public sealed class ReadyQueue : IReadyQueue
         _redis.EvaluateAsync(
             ReadyScripts.Keep,
             [_kept],
-            [
-                GuidedMilliseconds,
-                ReadyScripts.KeptInFlight,
-                kept.InFlight,
-                ReadyScripts.KeptTogether,
-                kept.Together,
-                .. kept.Owed.SelectMany(owed => new[] { Bytes(owed.Key), owed.Value }),
-            ]
+            [GuidedMilliseconds, kept.InFlight, kept.Together, .. kept.Owed.SelectMany(owed => new[] { Bytes(owed.Key), owed.Value })]
         );
 
     /// <inheritdoc />

@@ -3,12 +3,6 @@ namespace AiBackend.Core.Queue;
 /// <summary>What <see cref="ReadyQueue"/> does in one step inside Redis.</summary>
 internal static class ReadyScripts
 {
-    /// <summary>A field of what <see cref="Keep"/> tells; the others are the ids of tenants, in 16 bytes.</summary>
-    public const string KeptInFlight = "in-flight";
-
-    /// <summary>Another one.</summary>
-    public const string KeptTogether = "together";
-
     // Entries leave the stream when they are acknowledged, so its length is what needs a slot or holds one, and length minus pending is
     // what nobody has read yet. A new job that has to wait goes to a slot that is kept for its tenant, if there is one. A job that is refused
     // while nothing is left to read may have a free slot kept for it.
@@ -26,9 +20,9 @@ internal static class ReadyScripts
         local taken = math.max(0, math.min(count, room))
         if waits then taken = 0 end
         for i = 7, 6 + 2 * taken, 2 do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
-        local all = taken < count and not ordered and tonumber(redis.call('HGET', KEYS[4], 'in-flight') or -1)
-        if all and all >= 0 then
-            local kept = math.min(tonumber(redis.call('HGET', KEYS[4], 'together')), all - length - taken)
+        local all = taken < count and not ordered and redis.call('HGET', KEYS[4], 'in-flight')
+        if all then
+            local kept = math.min(tonumber(redis.call('HGET', KEYS[4], 'together')), tonumber(all) - length - taken)
             for i = 7 + 2 * taken, #ARGV, 2 do
                 if kept > 0 and tonumber(redis.call('HGET', KEYS[4], ARGV[i + 1]) or 0) > 0 then
                     redis.call('HINCRBY', KEYS[4], ARGV[i + 1], -1)
@@ -69,9 +63,11 @@ internal static class ReadyScripts
         return redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
         """;
 
+    // Two numbers beside one for each tenant, whose fields are ids in 16 bytes.
     public const string Keep = """
         redis.call('DEL', KEYS[1])
-        for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+        redis.call('HSET', KEYS[1], 'in-flight', ARGV[2], 'together', ARGV[3])
+        for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
         return redis.call('PEXPIRE', KEYS[1], ARGV[1])
         """;
 

@@ -16,7 +16,6 @@ internal sealed class SimRedis(World world, int limit)
     private bool _backlog;
     private int? _inFlight;
     private DateTimeOffset _guidedUntil;
-    private KeptSlots? _kept;
 
     public int Limit => limit;
 
@@ -36,7 +35,7 @@ internal sealed class SimRedis(World world, int limit)
         _pending.Clear();
         _lastDelivered = null;
         _backlog = false;
-        (_inFlight, _guidedUntil, _kept) = (null, default, null);
+        (_inFlight, _guidedUntil) = (null, default);
     }
 
     /// <summary>Adds an entry twice, as a client does that repeats an XADD whose reply it missed.</summary>
@@ -46,31 +45,6 @@ internal sealed class SimRedis(World world, int limit)
         {
             Add(_entries.Values.First());
         }
-    }
-
-    public int OfferNew(IReadOnlyList<NewJob> jobs)
-    {
-        var taken = Offer([.. jobs.Select(job => job.Id)], ordered: false);
-        var room = world.Now < _guidedUntil && _kept is not null ? Math.Min(_kept.Together, _kept.InFlight - _entries.Count) : 0;
-        foreach (var job in jobs.Skip(taken).Where(job => _kept?.Owed.GetValueOrDefault(job.TenantId) > 0).Take(Math.Max(0, room)))
-        {
-            world.Sometimes("a new job went past the backlog to a slot that was kept for its tenant");
-            _kept = _kept! with
-            {
-                Together = _kept.Together - 1,
-                Owed = new Dictionary<Guid, int>(_kept.Owed) { [job.TenantId] = _kept.Owed[job.TenantId] - 1 },
-            };
-            Add(job.Id);
-            Publish("aib:{default}:wake", []);
-        }
-
-        return taken;
-    }
-
-    public bool Keep(KeptSlots kept)
-    {
-        _kept = kept;
-        return true;
     }
 
     public int Offer(IReadOnlyList<Guid> jobIds, bool ordered, int? inFlight = null)
@@ -217,9 +191,11 @@ internal sealed class UnreliableRedis(World world, SimProcess process) : IReadyQ
 
     public bool IsConnected => !_redis.IsDown;
 
-    public Task<int> OfferNewAsync(IReadOnlyList<NewJob> jobs) => CallAsync(() => _redis.OfferNew([.. jobs]));
+    public Task<int> OfferNewAsync(IReadOnlyList<NewJob> jobs) =>
+        CallAsync(() => _redis.Offer([.. jobs.Select(job => job.Id)], ordered: false));
 
-    public Task KeepAsync(KeptSlots kept) => CallAsync(() => _redis.Keep(kept));
+    /// <summary>No tenant has slots of its own here.</summary>
+    public Task KeepAsync(KeptSlots kept) => Task.CompletedTask;
 
     public Task<int> OfferOrderedAsync(IReadOnlyList<Guid> jobIds, int? inFlight) =>
         CallAsync(() => _redis.Offer([.. jobIds], ordered: true, inFlight));
