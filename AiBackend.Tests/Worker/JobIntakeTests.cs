@@ -13,6 +13,9 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
     : IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>
 {
+    private const string RefuseNoMoreSql =
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$";
+
     private static readonly object Slow = new { words = 1000, interval_ms = 1000 };
 
     [Fact]
@@ -39,16 +42,13 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
     public async Task Jobs_whose_claim_failed_are_claimed_as_soon_as_one_succeeds()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        await using var worker = await StartAsync(database, Slow, ("Worker:MaxConcurrentJobs", "2"));
         // What a sequence has given is not taken back with the transaction.
-        await worker.ExecuteAsync(
-            """
-            CREATE SEQUENCE refused;
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RAISE EXCEPTION 'no claims today: %', nextval('refused'); END $$;
-            CREATE TRIGGER refuse BEFORE UPDATE OF status ON jobs FOR EACH ROW WHEN (NEW.status = 2) EXECUTE FUNCTION refuse()
-            """,
-            Guid.Empty
+        await RefuseAsync(
+            database,
+            "UPDATE OF status ON jobs FOR EACH ROW WHEN (NEW.status = 2)",
+            "'no claims today: %', nextval('refused')"
         );
+        await using var worker = await StartAsync(database, Slow, ("Worker:MaxConcurrentJobs", "2"));
         await worker.SubmitAsync();
         await worker.SubmitAsync();
         await Eventually.TrueAsync(
@@ -56,7 +56,7 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
             "claims are tried again and again"
         );
 
-        await worker.ExecuteAsync("DROP TRIGGER refuse ON jobs", Guid.Empty);
+        await worker.ExecuteAsync(RefuseNoMoreSql, Guid.Empty);
 
         // An entry that nobody has claimed for a minute would be offered again.
         await Eventually.TrueAsync(
@@ -70,6 +70,7 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
     public async Task An_entry_stays_in_the_queue_when_the_outcome_could_not_be_recorded_and_the_job_runs_again()
     {
         await using var database = await postgres.CreateDatabaseAsync();
+        await RefuseAsync(database, "INSERT ON job_outputs FOR EACH ROW", "'no outputs today'");
         await using var worker = await StartAsync(
             database,
             // Slow enough for the text to be written before the outcome is tried.
@@ -77,13 +78,6 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
             ("Worker:LeaseDuration", "00:00:03"),
             ("Worker:RenewalInterval", "00:00:00.5"),
             ("Worker:LeaseSafetyMargin", "00:00:01")
-        );
-        await worker.ExecuteAsync(
-            """
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no outputs today'; END $$;
-            CREATE TRIGGER refuse BEFORE INSERT ON job_outputs FOR EACH ROW EXECUTE FUNCTION refuse()
-            """,
-            Guid.Empty
         );
 
         var id = await worker.SubmitAsync();
@@ -100,7 +94,7 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
         );
 
         Assert.Equal((1, JobStatus.Processing), (await PendingAsync(worker), await worker.StatusAsync(id)));
-        await worker.ExecuteAsync("DROP TRIGGER refuse ON job_outputs", Guid.Empty);
+        await worker.ExecuteAsync(RefuseNoMoreSql, Guid.Empty);
         await Eventually.TrueAsync(
             async _ => await worker.StatusAsync(id) == JobStatus.Completed,
             "another attempt is recorded",
@@ -123,6 +117,20 @@ public sealed class JobIntakeTests(PostgresServer postgres, RedisServer redis, S
         Assert.Equal(JobStatus.Queued, await core.StatusAsync(id));
         Assert.Equal(1, await core.ScalarAsync<long>("SELECT excused FROM jobs WHERE id = @id", id));
         Assert.Equal(0, await PendingAsync(core));
+    }
+
+    // Before the worker starts, and ended by another body: a trigger is not made or dropped without locks on every partition, which a
+    // running worker's statements may hold in another order.
+    private static async Task RefuseAsync(TestDatabase database, string when, string message)
+    {
+        await using var command = database.Source.CreateCommand(
+            $"""
+            CREATE SEQUENCE refused;
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RAISE EXCEPTION {message}; END $$;
+            CREATE TRIGGER refuse BEFORE {when} EXECUTE FUNCTION refuse()
+            """
+        );
+        await command.ExecuteNonQueryAsync(TestRun.Cancel);
     }
 
     private async Task<CoreHost> StartAsync(TestDatabase database, object behaviour, params (string, string)[] settings) =>
