@@ -43,62 +43,103 @@ internal sealed class CallGate(
     /// <summary>Until it is admitted, refused, or has waited for as long as it may.</summary>
     private async Task<CallEntry> AskAsync(Permit asked, long began, CancellationToken cancellationToken)
     {
-        var reservation = asked.Reservation;
-        var deployment = reservation.Deployment;
-        var called = ledger.Freed.IsInLine(deployment.FullName, reservation.Caller.Level)
-            ? await StandInLineAsync(reservation, Look, ledger.Freed.Count(deployment.FullName), began, cancellationToken)
-            : Called.Freed;
-        while (true)
+        var deployment = asked.Reservation.Deployment.FullName;
+        // Null is whoever was not called, or asks for itself alone.
+        Called? called = ledger.Freed.IsInLine(deployment, asked.Reservation.Caller.Level)
+            ? await StandInLineAsync(asked.Reservation, Look, ledger.Freed.Count(deployment), began, cancellationToken)
+            : null;
+        try
         {
-            var ended = ledger.Freed.Count(deployment.FullName);
-            var answer = await ledger.ReserveAsync(reservation, cancellationToken);
-            if (answer.Slot is not null || answer.State is not null)
+            while (true)
             {
-                if (called != Called.Freed)
+                var ended = ledger.Freed.Count(deployment);
+                (asked, var answer) = await AskOnceAsync(asked, cancellationToken);
+                if (answer.IsAdmitted)
                 {
-                    ledger.Freed.Invite(deployment.FullName);
+                    if (called is not (null or Called.Freed))
+                    {
+                        ledger.Freed.Invite(deployment);
+                    }
+
+                    called = null;
+                    return new CallEntry.Admitted(asked with { Reserved = answer });
                 }
 
-                return new CallEntry.Admitted(asked with { Reservation = reservation, Reserved = answer });
-            }
-
-            if (reservation.Price is null && answer.BlockedBy.StartsWith("budget:unpriced:", StringComparison.Ordinal))
-            {
-                // It may have been given one a moment ago; and else its job waits for minutes.
-                var newest = await prices.FindNewestAsync(deployment.Provider, deployment.Model, cancellationToken);
-                if (newest is not null)
+                if (Refusal(answer) is { } refusal)
                 {
-                    reservation = reservation with { Price = newest };
-                    continue;
+                    return refusal;
                 }
-            }
 
-            if (Refusal(answer) is { } refusal)
-            {
-                return refusal;
-            }
+                called = null;
+                if (clock.GetElapsedTime(began) + answer.Delay > options.Value.Patience)
+                {
+                    return new CallEntry.Full(answer.BlockedBy, answer.Delay);
+                }
 
-            if (clock.GetElapsedTime(began) + answer.Delay > options.Value.Patience)
-            {
-                return new CallEntry.Full(answer.BlockedBy, answer.Delay);
-            }
-
-            if (answer.BlockedBy == Reserved.ConcurrentCalls)
-            {
-                called = await StandInLineAsync(reservation, answer.Delay, ended, began, cancellationToken);
-            }
-            else
-            {
-                await Task.Delay(answer.Delay, clock, cancellationToken);
-                called = Called.TimeUp;
-            }
-
-            // Called earlier than it was told to come back, it is still behind those who wait for what is counted over a minute.
-            if (called == Called.TimeUp || !deployment.Limits.AnyPerMinute)
-            {
-                reservation = reservation with { Caller = reservation.Caller with { HasTurn = true } };
+                called = await ComeBackAsync(asked.Reservation, answer, ended, began, cancellationToken);
+                // Called earlier than it was told to come back, it is still behind those who wait for what is counted over a minute.
+                if (called == Called.TimeUp || !asked.Reservation.Deployment.Limits.AnyPerMinute)
+                {
+                    asked = asked with { Reservation = WithTurn(asked.Reservation) };
+                }
             }
         }
+        finally
+        {
+            // Refused for itself, or stopped: the place is there for another.
+            if (called is { } unused)
+            {
+                ledger.Freed.PassOn(deployment, unused);
+            }
+        }
+    }
+
+    /// <summary>Asks once, and once more when there is a newer price than the one it knew.</summary>
+    private async Task<(Permit Asked, Reserved Answer)> AskOnceAsync(Permit asked, CancellationToken cancellationToken)
+    {
+        var answer = await ledger.ReserveAsync(asked.Reservation, cancellationToken);
+        if (
+            answer.IsAdmitted
+            || asked.Reservation.Price is not null
+            || !answer.BlockedBy.StartsWith("budget:unpriced:", StringComparison.Ordinal)
+        )
+        {
+            return (asked, answer);
+        }
+
+        // It may have been given one a moment ago; and else its job waits for minutes.
+        var deployment = asked.Reservation.Deployment;
+        var newest = await prices.FindNewestAsync(deployment.Provider, deployment.Model, cancellationToken);
+        if (newest is null)
+        {
+            return (asked, answer);
+        }
+
+        asked = asked with { Reservation = asked.Reservation with { Price = newest } };
+        return (asked, await ledger.ReserveAsync(asked.Reservation, cancellationToken));
+    }
+
+    private static Reservation WithTurn(Reservation reservation) =>
+        reservation with
+        {
+            Caller = reservation.Caller with { HasTurn = true },
+        };
+
+    private async Task<Called> ComeBackAsync(
+        Reservation reservation,
+        Reserved answer,
+        long ended,
+        long began,
+        CancellationToken cancellationToken
+    )
+    {
+        if (answer.BlockedBy == Reserved.ConcurrentCalls)
+        {
+            return await StandInLineAsync(reservation, answer.Delay, ended, began, cancellationToken);
+        }
+
+        await Task.Delay(answer.Delay, clock, cancellationToken);
+        return Called.TimeUp;
     }
 
     /// <summary>Until it may look whether there is room, or a place is handed to it.</summary>

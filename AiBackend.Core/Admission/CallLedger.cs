@@ -81,7 +81,7 @@ internal sealed class CallLedger : IAsyncDisposable
     /// <summary>Whoever asked for it has left before he was answered: nobody else would give it back.</summary>
     private void Forget(Reservation reservation, Reserved answer)
     {
-        if (answer.Slot is not null || answer.State is not null)
+        if (answer.IsAdmitted)
         {
             Settle(Settlement.Cancelled(reservation, answer));
         }

@@ -53,6 +53,19 @@ internal sealed class FreedCalls
         }
     }
 
+    /// <summary>Whoever was called makes no call: the next is called in its stead.</summary>
+    public void PassOn(string deployment, Called why)
+    {
+        if (why == Called.Freed)
+        {
+            Free(deployment, 1);
+        }
+        else if (why == Called.Invited)
+        {
+            Invite(deployment);
+        }
+    }
+
     /// <summary>
     /// Waits until it is this one's turn, one has ended since <paramref name="seen"/> was counted, it is the first in line and the time
     /// of a look has come, or its patience is at an end.
@@ -98,8 +111,7 @@ internal sealed class FreedCalls
             {
                 if (!Leave(deployment, place))
                 {
-                    // It was given the place just now, and does not take it.
-                    Free(deployment, 1);
+                    PassOn(deployment, await turn.Task);
                 }
 
                 throw;

@@ -30,6 +30,8 @@ internal readonly record struct Reserved(long? Slot, CallState? State, string Bl
 {
     public const string LeaseIsOver = "lease";
     public const string ConcurrentCalls = "concurrent_calls";
+
+    public bool IsAdmitted => Slot is not null || State is not null;
 }
 
 /// <summary>How a call ended: what it used more, or less, than was reserved for it, and what it cost.</summary>

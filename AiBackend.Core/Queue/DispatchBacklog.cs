@@ -77,13 +77,13 @@ public sealed class DispatchBacklog(
             await queue.ClearBacklogAsync();
         }
 
-        var heads = await ReadHeadsAsync(backlog, room, cancellationToken);
+        var heads = await ReadHeadsAsync(ready, backlog, room, cancellationToken);
         // The one place where a queued job is passed over.
-        var fresh = heads.Jobs.Where(job => !ready.Unread.Contains(job.Id) && !_offers.Contains(job.Id)).ToList();
+        var fresh = heads.Jobs.Where(job => !_offers.Contains(job.Id)).ToList();
         var capacity = await CapacityAsync(fresh, slots, free, split, cancellationToken);
         var next = fresh.Count == 0 ? [] : _line.Pick(fresh, capacity, room);
         var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)], credits);
-        await KeepAsync(capacity, next.Take(taken), credits);
+        await KeepAsync(capacity, fresh, [.. next.Take(taken)], credits);
         var more = heads.HasMore || fresh.Count > taken;
         flow.Note(slots, hasLine: more);
         if (more)
@@ -102,8 +102,8 @@ public sealed class DispatchBacklog(
         return more ? taken > 0 : backlog && !opens;
     }
 
-    /// <summary>Lets new jobs of tenants with slots of their own go straight to those that this round has left.</summary>
-    private async Task KeepAsync(Capacity capacity, IEnumerable<WaitingJob> taken, int? credits)
+    /// <summary>Lets new jobs of tenants with slots of their own go straight to those that this round has left, past none of their own that wait.</summary>
+    private async Task KeepAsync(Capacity capacity, IEnumerable<WaitingJob> waiting, HashSet<WaitingJob> taken, int? credits)
     {
         if (_reserved.Count == 0 || credits is null)
         {
@@ -116,7 +116,8 @@ public sealed class DispatchBacklog(
             room.Take(job);
         }
 
-        await queue.KeepAsync(room.Kept(credits.Value));
+        var inLine = waiting.Where(job => !taken.Contains(job)).Select(job => job.TenantId).ToHashSet();
+        await queue.KeepAsync(room.Kept(credits.Value, inLine));
     }
 
     /// <summary>What changes slowly: who can work, and how those wait for whom others make room.</summary>
@@ -174,7 +175,7 @@ public sealed class DispatchBacklog(
         _lastRoundAt = clock.GetTimestamp();
     }
 
-    private async Task<LineHeads> ReadHeadsAsync(bool backlog, int room, CancellationToken cancellationToken)
+    private async Task<LineHeads> ReadHeadsAsync(ReadyState ready, bool backlog, int room, CancellationToken cancellationToken)
     {
         var request = new HeadsRequest(backlog, options.Value.OfferAgainAfter, room + 1, _offers.CountByKind(), _after);
         var heads = await jobs.ReadHeadsAsync(request, cancellationToken);
@@ -185,6 +186,8 @@ public sealed class DispatchBacklog(
             _offers.ForgetClaimed(heads);
         }
 
+        // Offers of others are as our own: those jobs need a slot, or hold one that nobody has seen yet.
+        _offers.Add(heads.Jobs.Where(job => ready.Unread.Contains(job.Id) || ready.PastLine.Contains(job.Id)));
         return heads;
     }
 }

@@ -18,6 +18,9 @@ public readonly record struct StaleEntry(ReadyEntry Entry, string Consumer);
 /// <param name="Held">Entries that each consumer has read and not acknowledged: the jobs that it runs.</param>
 public sealed record ReadyState(HashSet<Guid> Unread, IReadOnlyDictionary<string, int> Held)
 {
+    /// <summary>Job ids that went past the line and were read a moment ago: perhaps not yet claimed.</summary>
+    public HashSet<Guid> PastLine { get; init; } = [];
+
     /// <summary>Entries that need a slot or hold one.</summary>
     public int InFlight => Unread.Count + Held.Values.Sum();
 }
@@ -42,7 +45,10 @@ public interface IReadyQueue
     int Limit { get; }
 
     /// <summary>Adds jobs that were just committed, unless a backlog waits in Postgres: then they must not overtake it.</summary>
-    /// <remarks>Those for whose tenants slots are kept go to them past the backlog: what was told by <see cref="KeepAsync"/> is used until they are acknowledged.</remarks>
+    /// <remarks>
+    /// Those for whose tenants slots are kept go to them past the backlog: what was told by <see cref="KeepAsync"/> is used until they are
+    /// acknowledged, or until one of the tenant's jobs has to wait.
+    /// </remarks>
     /// <returns>How many were taken; when fewer than all, the dispatcher knows of a backlog.</returns>
     Task<int> OfferNewAsync(IReadOnlyList<NewJob> jobs);
 

@@ -23,6 +23,7 @@ public sealed class ReadyQueue : IReadyQueue
     private readonly RedisConnection _redis;
     private readonly ILogger<ReadyQueue> _logger;
     private readonly int _limit;
+    private readonly TimeSpan _offerAgainAfter;
     private readonly RedisKey _stream;
     private readonly RedisKey _backlog;
     private readonly RedisKey _inFlight;
@@ -40,6 +41,7 @@ public sealed class ReadyQueue : IReadyQueue
         _redis = redis;
         _logger = logger;
         _limit = options.Value.ReadyLimit;
+        _offerAgainAfter = options.Value.OfferAgainAfter;
         // The braces keep a pool's keys in one slot of a Redis Cluster.
         _stream = $"{redisOptions.Value.KeyPrefix}:{{default}}:ready";
         _backlog = $"{redisOptions.Value.KeyPrefix}:{{default}}:backlog";
@@ -109,9 +111,13 @@ public sealed class ReadyQueue : IReadyQueue
     public async Task<ReadyState> LookAsync()
     {
         // In one step, because the dispatcher looks before every decision.
-        if ((RedisResult[]?)await _redis.EvaluateAsync(ReadyScripts.Look, [_stream], [Group, _limit]) is [var entries, var consumers])
+        RedisValue[] arguments = [Group, _limit, (long)_offerAgainAfter.TotalMilliseconds];
+        if (
+            (RedisResult[]?)await _redis.EvaluateAsync(ReadyScripts.Look, [_stream, _kept], arguments)
+            is [var entries, var consumers, var past]
+        )
         {
-            return new ReadyState([.. ParseEntries(entries).Select(entry => entry.JobId)], ParseConsumers(consumers));
+            return new ReadyState(ParseJobs(entries), ParseConsumers(consumers)) { PastLine = ParseJobs(past) };
         }
 
         // Nothing was ever offered, or Redis lost everything.
@@ -253,6 +259,8 @@ public sealed class ReadyQueue : IReadyQueue
 
         return entries;
     }
+
+    private static HashSet<Guid> ParseJobs(RedisResult reply) => [.. ParseEntries(reply).Select(entry => entry.JobId)];
 
     private static RedisValue Bytes(Guid id) => id.ToByteArray(bigEndian: true);
 

@@ -4,8 +4,8 @@ namespace AiBackend.Core.Queue;
 internal static class ReadyScripts
 {
     // Entries leave the stream when they are acknowledged, so its length is what needs a slot or holds one, and length minus pending is
-    // what nobody has read yet. A new job that has to wait goes to a slot that is kept for its tenant, if there is one. A job that is refused
-    // while nothing is left to read may have a free slot kept for it.
+    // what nobody has read yet. A new job that has to wait goes to a slot that is kept for its tenant, if there is one; once one of its jobs
+    // waits all the same, the tenant's later ones wait behind it. A job that is refused while nothing is left to read may have a free slot kept for it.
     public const string Offer = """
         local ordered = ARGV[2] == '1'
         local waits = not ordered and redis.call('EXISTS', KEYS[2]) == 1
@@ -20,27 +20,31 @@ internal static class ReadyScripts
         local taken = math.max(0, math.min(count, room))
         if waits then taken = 0 end
         for i = 7, 6 + 2 * taken, 2 do redis.call('XADD', KEYS[1], '*', 'id', ARGV[i]) end
+        local usual = taken
         local all = taken < count and not ordered and redis.call('HGET', KEYS[4], 'in-flight')
         if all then
             local kept = math.min(tonumber(redis.call('HGET', KEYS[4], 'together')), tonumber(all) - length - taken)
-            for i = 7 + 2 * taken, #ARGV, 2 do
+            for i = 7 + 2 * usual, #ARGV, 2 do
                 if kept > 0 and tonumber(redis.call('HGET', KEYS[4], ARGV[i + 1]) or 0) > 0 then
                     redis.call('HINCRBY', KEYS[4], ARGV[i + 1], -1)
                     redis.call('HINCRBY', KEYS[4], 'together', -1)
                     redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'kept', ARGV[i + 1])
                     kept, taken = kept - 1, taken + 1
+                else
+                    redis.call('HDEL', KEYS[4], ARGV[i + 1])
                 end
             end
         end
         if taken < count and not ordered then
             redis.call('SET', KEYS[2], '1')
-            if length == read and taken == 0 then redis.call('PUBLISH', ARGV[5], '') end
+            if length == read and usual == 0 then redis.call('PUBLISH', ARGV[5], '') end
         end
         if taken > 0 then redis.call('PUBLISH', ARGV[3], taken) end
         return taken
         """;
 
-    // Entries behind the group's place are unread. Nothing is told of a stream that is not there, without the group, or none.
+    // Entries behind the group's place are unread. Of those before it the young that went past the line are told too: their jobs may still seem
+    // to wait. Nothing is told of a stream that is not there, without the group, or none.
     public const string Look = """
         local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
         if groups.err then
@@ -52,7 +56,15 @@ internal static class ReadyScripts
             for i = 1, #group, 2 do field[group[i]] = group[i + 1] end
             if field['name'] == ARGV[1] then
                 local entries = redis.call('XRANGE', KEYS[1], '(' .. field['last-delivered-id'], '+', 'COUNT', ARGV[2])
-                return { entries, redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1]) }
+                local past = {}
+                if redis.call('EXISTS', KEYS[2]) == 1 then
+                    local now = redis.call('TIME')
+                    local from = string.format('%.0f', now[1] * 1000 - ARGV[3])
+                    for _, entry in ipairs(redis.call('XRANGE', KEYS[1], from, field['last-delivered-id'])) do
+                        if entry[2][3] == 'kept' then past[#past + 1] = entry end
+                    end
+                end
+                return { entries, redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1]), past }
             end
         end
         return {}
@@ -71,13 +83,13 @@ internal static class ReadyScripts
         return redis.call('PEXPIRE', KEYS[1], ARGV[1])
         """;
 
-    // Slots became free, and those that were kept for a tenant are so again. The dispatcher is told when jobs wait for it and workers have nothing
+    // Slots became free, and those that were kept for a tenant are so again, unless one of its jobs waits by now. The dispatcher is told when jobs wait for it and workers have nothing
     // left to read: not for every job of many.
     public const string Acknowledge = """
         local keeps = redis.call('EXISTS', KEYS[3]) == 1
         for i = 3, #ARGV do
             local entry = keeps and redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
-            if entry and entry[2][3] == 'kept' then
+            if entry and entry[2][3] == 'kept' and redis.call('HEXISTS', KEYS[3], entry[2][4]) == 1 then
                 redis.call('HINCRBY', KEYS[3], entry[2][4], 1)
                 redis.call('HINCRBY', KEYS[3], 'together', 1)
             end

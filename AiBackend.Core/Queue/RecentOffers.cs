@@ -17,12 +17,13 @@ internal sealed class RecentOffers(TimeSpan offerAgainAfter, TimeProvider clock)
 
     public Dictionary<JobKind, int> CountByKind() => _offered.Values.CountBy(offer => JobKind.Of(offer.Job)).ToDictionary();
 
+    /// <summary>Those it knows are as old as they were.</summary>
     public void Add(IEnumerable<WaitingJob> jobs)
     {
         var now = clock.GetTimestamp();
         foreach (var job in jobs)
         {
-            _offered[job.Id] = (now, job);
+            _offered.TryAdd(job.Id, (now, job));
         }
     }
 

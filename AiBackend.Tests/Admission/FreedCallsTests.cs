@@ -22,12 +22,7 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
     public async Task A_call_that_has_ended_lets_another_one_of_its_worker_go_on_at_once()
     {
         await using var ledger = Core.NewLedger();
-        using var prices = new PriceBook(
-            new PriceStore(Core.Database),
-            Core.Get<IStorageWatch>(),
-            Options.Create(new PriceOptions()),
-            TimeProvider.System
-        );
+        using var prices = Prices();
         var gate = new CallGate(ledger, prices, new TokenEstimates(), Options.Create(new AdmissionOptions()), Clock);
         var first = Assert.IsType<CallEntry.Admitted>(await EnterAsync(gate));
         var second = EnterAsync(gate);
@@ -109,10 +104,52 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
         Assert.Equal(Called.TimeUp, await last);
     }
 
+    [Fact]
+    public async Task Whoever_was_called_and_makes_no_call_lets_the_next_one_be_called_for_the_same_reason()
+    {
+        var freed = new FreedCalls();
+        var next = freed.WaitAsync("p0/m", Wait(1, since: 2), 0, Clock, TestRun.Cancel);
+
+        freed.PassOn("p0/m", Called.TimeUp);
+        Assert.False(next.IsCompleted);
+        freed.PassOn("p0/m", Called.Invited);
+        Assert.Equal(Called.Invited, await next);
+        Assert.Equal(0, freed.Count("p0/m"));
+
+        next = freed.WaitAsync("p0/m", Wait(1, since: 2), 0, Clock, TestRun.Cancel);
+        freed.PassOn("p0/m", Called.Freed);
+        Assert.Equal(Called.Freed, await next);
+    }
+
+    [Fact]
+    public async Task A_call_whose_work_has_passed_on_leaves_the_place_that_was_given_to_it_to_the_next()
+    {
+        await using var ledger = Core.NewLedger();
+        using var prices = Prices();
+        var gate = new CallGate(ledger, prices, new TokenEstimates(), Options.Create(new AdmissionOptions()), Clock);
+        var running = Assert.IsType<CallEntry.Admitted>(await EnterAsync(gate));
+        var stale = await Core.SpenderAsync();
+        var payer = new CallPayer(stale.TenantId, null, null, null, null);
+        var caller = new ChatCaller(stale.Lease.JobId, stale.Lease.Epoch, 0, HasTurn: true) { Payer = payer };
+        var first = gate.EnterAsync(Deployment, new CallSize(1, 1), caller, TestRun.Cancel).AsTask();
+        await Eventually.TrueAsync(_ => Task.FromResult(ledger.Freed.IsInLine(Deployment.FullName, 0)), "the first stands in line");
+        var second = EnterAsync(gate);
+        await Core.ExecuteAsync("UPDATE jobs SET lease_epoch = lease_epoch + 1 WHERE id = @id", stale.Lease.JobId);
+
+        running.Permit.Settle(new JobUsage(1, 0, 1, null), isFree: false, isDisputed: false);
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => first);
+        await Eventually.TrueAsync(_ => Task.FromResult(second.IsCompleted), "the second goes on");
+        Assert.IsType<CallEntry.Admitted>(await second);
+    }
+
     private static LineWait Wait(int level, long since = 0) => new(level, since, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
 
     private static ChatDeployment Deployment { get; } =
         new("p0", "m", Simulated: true, new ScriptedChatClient()) { Limits = new ProviderLimits { ConcurrentCalls = 1 } };
+
+    private PriceBook Prices() =>
+        new(new PriceStore(Core.Database), Core.Get<IStorageWatch>(), Options.Create(new PriceOptions()), TimeProvider.System);
 
     private async Task<CallEntry> EnterAsync(CallGate gate)
     {

@@ -131,12 +131,54 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
         var own = Enumerable.Range(0, 3).Select(_ => Guid.CreateVersion7()).Order().Select(id => new NewJob(id, quiet)).ToList();
 
         Assert.Equal(0, await Queue.OfferNewAsync([new NewJob(Guid.CreateVersion7(), Guid.CreateVersion7())]));
-        Assert.Equal(2, await Queue.OfferNewAsync(own));
+        Assert.Equal(2, await Queue.OfferNewAsync(own[..2]));
 
         Assert.Equal(own.Take(2).Select(job => job.Id), (await Queue.LookAsync()).Unread.Order());
         Assert.True(await Queue.HasBacklogAsync());
         await Queue.AcknowledgeAsync([(await Queue.ReadAsync(worker.ToString("N"), 1))[0].EntryId]);
         Assert.Equal(1, await Queue.OfferNewAsync(own[2..]));
+    }
+
+    [Fact]
+    public async Task A_new_job_does_not_go_past_those_of_its_own_tenant()
+    {
+        var quiet = await ReserveAsync(2);
+        var worker = Guid.CreateVersion7();
+        await BeatAsync(worker, slots: 6);
+        await StartAsync(worker.ToString("N"));
+        await SubmitAsync(9);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        Assert.Equal(4, (await Queue.ReadAsync(worker.ToString("N"), 10)).Count);
+        Assert.Equal(2, await Queue.OfferNewAsync([.. Enumerable.Range(0, 3).Select(_ => new NewJob(Guid.CreateVersion7(), quiet))]));
+        await Queue.AcknowledgeAsync([(await Queue.ReadAsync(worker.ToString("N"), 1))[0].EntryId]);
+
+        Assert.Equal(0, await Queue.OfferNewAsync([new NewJob(Guid.CreateVersion7(), quiet)]));
+    }
+
+    [Fact]
+    public async Task The_dispatcher_knows_of_jobs_that_went_past_the_line_before_they_are_claimed()
+    {
+        var quiet = await ReserveAsync(2);
+        var worker = Guid.CreateVersion7();
+        await BeatAsync(worker, slots: 6);
+        await StartAsync(worker.ToString("N"));
+        await SubmitAsync(9);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        var loud = await Queue.ReadAsync(worker.ToString("N"), 10);
+        Assert.Equal(4, loud.Count);
+        var own = await SubmitAsync(2, quiet);
+        await Eventually.TrueAsync(async _ => (await Queue.LookAsync()).Unread.SetEquals(own), "they go past the line");
+        Assert.Equal(own, (await Queue.ReadAsync(worker.ToString("N"), 10)).Select(entry => entry.JobId).Order());
+        foreach (var entry in loud)
+        {
+            await Core.ClaimAsync(entry.JobId, worker);
+        }
+
+        await Queue.AcknowledgeAsync([.. loud.Select(entry => entry.EntryId)]);
+        await Dispatch.RunAsync(TestRun.Cancel);
+
+        Assert.Empty((await Queue.LookAsync()).Unread.Intersect(own));
+        Assert.Equal(0L, (long)await Core.Get<RedisConnection>().ExecuteAsync("HGET", Kept, "together"));
     }
 
     [Fact]

@@ -25,7 +25,12 @@ internal sealed class Room(Capacity capacity)
 
     /// <summary>What is still kept for its tenants, so that their next jobs need not wait for the dispatcher.</summary>
     /// <param name="inFlight">Jobs that may need or hold a slot in all.</param>
-    public KeptSlots Kept(int inFlight) => new(inFlight, Math.Min(_mayBeKept, _owed.Values.Sum()), _owed);
+    /// <param name="inLine">Tenants whose jobs wait: their next ones wait behind these.</param>
+    public KeptSlots Kept(int inFlight, HashSet<Guid> inLine)
+    {
+        var owed = _owed.Where(tenant => !inLine.Contains(tenant.Key)).ToDictionary();
+        return new KeptSlots(inFlight, Math.Min(_mayBeKept, owed.Values.Sum()), owed);
+    }
 
     public bool Has(WaitingJob job) => _free > KeptFrom(job) && (IsOwed(job) || IsWithinBounds(job));
 
