@@ -42,8 +42,11 @@ internal sealed class HealthWatch(IProcessRecipe recipe, SupervisionContext cont
         {
             return await recipe.IsHealthyAsync(patience.Token);
         }
-        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception)
         {
+            // Also a connection that broke because the process has ended: that is the end of the watch and not an error of the host.
+            cancellationToken.ThrowIfCancellationRequested();
+
             // Whatever keeps a probe from answering, the answer is that the resource is not healthy.
             return false;
         }
@@ -56,8 +59,10 @@ internal sealed class HealthWatch(IProcessRecipe recipe, SupervisionContext cont
             await recipe.BecameHealthyAsync(cancellationToken);
             return true;
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e)
         {
+            cancellationToken.ThrowIfCancellationRequested();
+
             // Tried again with the next probe.
             context.Output.Say($"{replicaId} answered, but could not be made ready: {e.Message}");
             return false;

@@ -6,7 +6,10 @@ using NpgsqlTypes;
 namespace AiBackend.Core.Admission.Pace;
 
 /// <summary>The pace of slowed deployments in Postgres (0016c_paces.sql), where all workers see the same.</summary>
-public sealed class PaceStore([FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot, NpgsqlDataSource database)
+public sealed class PaceStore(
+    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds
+)
 {
     private const string EnterSql = "SELECT admitted, delay_ms FROM enter_pace(@deployment, @patience_ms)";
     private const string LowerSql = "SELECT lower_pace(@deployment, @refused, @rate, @told, @after_ms)";
@@ -18,7 +21,7 @@ public sealed class PaceStore([FromKeyedServices(DatabaseRegistration.HotPath)] 
     /// <summary>All of them.</summary>
     public async Task<IReadOnlyList<CallPace>> ListAsync(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(ListSql);
+        await using var command = rounds.CreateCommand(ListSql);
         return await command.ReadAllAsync(
             row => new CallPace(row.GetString(0), row.GetDouble(1), row.GetDouble(2), row.GetFieldValue<DateTimeOffset?>(3)),
             cancellationToken
@@ -48,7 +51,7 @@ public sealed class PaceStore([FromKeyedServices(DatabaseRegistration.HotPath)] 
 
     internal async Task WriteAsync(string deployment, PaceNews news, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(news.Word == PaceWord.Answered ? RaiseSql : LowerSql);
+        await using var command = rounds.CreateCommand(news.Word == PaceWord.Answered ? RaiseSql : LowerSql);
         command.Parameters.AddWithValue("deployment", NpgsqlDbType.Text, deployment);
         if (news.Word != PaceWord.Answered)
         {
@@ -67,7 +70,7 @@ public sealed class PaceStore([FromKeyedServices(DatabaseRegistration.HotPath)] 
         TransientRetry.RunAsync(
             async token =>
             {
-                await using var command = database.CreateCommand("SELECT release_paced_jobs()");
+                await using var command = rounds.CreateCommand("SELECT release_paced_jobs()");
                 return (long)(await command.ExecuteScalarAsync(token))!;
             },
             cancellationToken
