@@ -70,6 +70,7 @@ internal sealed class CallGate(
                     return refusal;
                 }
 
+                // Full by another limit, it would be so for the next one too.
                 called = null;
                 if (clock.GetElapsedTime(began) + answer.Delay > options.Value.Patience)
                 {

@@ -162,38 +162,51 @@ internal sealed class CallLedger : IAsyncDisposable
         }
     }
 
+    /// <summary>First what others wait for, then the ledger.</summary>
     private async Task SettleAsync(IReadOnlyList<Settlement> batch)
+    {
+        var counted = batch.Where(settlement => settlement.Slot is not null).ToList();
+        if (counted.Count > 0 && await UntilDoneAsync(isRepeat => _statements.GiveBackAsync(counted, isRepeat), counted.Count))
+        {
+            foreach (var ended in counted.Where(FreesRoom).CountBy(settlement => settlement.Reservation.Deployment.FullName))
+            {
+                Freed.Free(ended.Key, ended.Value);
+            }
+        }
+
+        var paid = batch.Where(settlement => settlement.Reservation.Caller.Payer is not null).ToList();
+        var isDone = paid.Count == 0 || await UntilDoneAsync(_ => _statements.SettleAsync(paid), paid.Count);
+        if (isDone && !_isStopping)
+        {
+            // Fewer, larger ones leave more of the machine to calls, as long as nobody waits for them.
+            await _hurry.WaitAsync(BetweenSettlements);
+        }
+    }
+
+    /// <param name="statement">Is told whether it may be done already.</param>
+    /// <param name="calls">How many it is about.</param>
+    /// <returns>False when it could not be done.</returns>
+    private async Task<bool> UntilDoneAsync(Func<bool, Task<int>> statement, int calls)
     {
         var isRepeat = false;
         while (true)
         {
             try
             {
-                await TransientRetry.RunAsync(_ => _statements.SettleAsync(batch, isRepeat), CancellationToken.None);
-                foreach (var ended in batch.Where(FreesRoom).CountBy(settlement => settlement.Reservation.Deployment.FullName))
-                {
-                    Freed.Free(ended.Key, ended.Value);
-                }
-
-                if (!_isStopping)
-                {
-                    // Fewer, larger ones leave more of the machine to calls, as long as nobody waits for them.
-                    await _hurry.WaitAsync(BetweenSettlements);
-                }
-
-                return;
+                await TransientRetry.RunAsync(_ => statement(isRepeat), CancellationToken.None);
+                return true;
             }
             catch (Exception failure) when (_storage.Report(failure) && !_isStopping)
             {
-                // A repeat pays nothing twice. A call that is open for too long meanwhile is booked as unknown, and corrected then.
+                // A call that is open for too long meanwhile is booked as unknown, and corrected then.
                 isRepeat = true;
                 await Task.Delay(Pause);
             }
             catch (Exception failure)
             {
                 // Safe to go on: what was reserved counts as spent once the leader finds it.
-                _logger.SettlementFailed(failure, batch.Count);
-                return;
+                _logger.SettlementFailed(failure, calls);
+                return false;
             }
         }
     }

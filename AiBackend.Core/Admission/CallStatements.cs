@@ -6,7 +6,7 @@ using NpgsqlTypes;
 
 namespace AiBackend.Core.Admission;
 
-/// <summary>The three statements of a call's life, each for many calls.</summary>
+/// <summary>The statements of a call's life, each for many calls.</summary>
 /// <param name="database">The source of hot statements.</param>
 /// <param name="window">The length of "a minute".</param>
 internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
@@ -25,11 +25,10 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         RETURNING i.n
         """;
 
-    // Budgets first, as in admit_calls: two workers must not wait for each other.
+    private const string GiveBackSql = "SELECT settle_calls(@window_ms, @deployment, @job_id, @epoch, @slot, @more_input, @more_output)";
+
     private const string SettleSql = """
-        SELECT close_calls(@job_id, @epoch, @call, @state, @input, @cached, @output, @reasoning, @cost),
-               (SELECT count(*) FROM unnest(@limited, @window_job, @window_epoch, @slot, @more_input, @more_output) AS i (deployment, job_id, epoch, slot, more_input, more_output)
-                 CROSS JOIN LATERAL settle_call(i.deployment, @window_ms, i.job_id, i.epoch, i.slot, i.more_input, i.more_output))
+        SELECT close_calls(@job_id, @epoch, @call, @state, @input, @cached, @output, @reasoning, @cost)
         """;
 
     // In the transaction of the settlement, of which the rows and the day are known by then. Once for each call, also when it is repeated.
@@ -96,16 +95,39 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         return confirmed;
     }
 
-    /// <param name="calls">Those that have ended.</param>
-    /// <param name="isRepeat">They may be settled already. Then what they used less was given back: once more would open the limit too far.</param>
-    public async Task<int> SettleAsync(IReadOnlyList<Settlement> calls, bool isRepeat)
+    /// <summary>Puts what calls have used in place of what was reserved of their deployments' limits, and makes room for others.</summary>
+    /// <param name="calls">Those that have ended, and were counted.</param>
+    /// <param name="isRepeat">It may be done. Then what they used less was given back: once more would open the limit too far.</param>
+    public async Task<int> GiveBackAsync(IReadOnlyList<Settlement> calls, bool isRepeat)
+    {
+        var least = isRepeat ? 0 : long.MinValue;
+        await using var hot = await HotCommand.OpenAsync(
+            database,
+            GiveBackSql,
+            parameters =>
+            {
+                parameters.AddColumn("deployment", NpgsqlDbType.Text, calls, call => call.Reservation.Deployment.FullName);
+                parameters.AddColumn("job_id", NpgsqlDbType.Uuid, calls, call => call.Reservation.Caller.WorkId);
+                parameters.AddColumn("epoch", NpgsqlDbType.Integer, calls, call => call.Reservation.Caller.Epoch);
+                parameters.AddColumn("slot", NpgsqlDbType.Bigint, calls, call => call.Slot!.Value);
+                parameters.AddColumn("more_input", NpgsqlDbType.Bigint, calls, call => Math.Max(call.MoreInput, least));
+                parameters.AddColumn("more_output", NpgsqlDbType.Bigint, calls, call => Math.Max(call.MoreOutput, least));
+                parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
+            },
+            CancellationToken.None
+        );
+        return await hot.Command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Writes down how paid calls have ended. A repeat pays nothing twice.</summary>
+    public async Task<int> SettleAsync(IReadOnlyList<Settlement> calls)
     {
         // A statement of its own: one in millions is disputed, and the others need not pay for it.
         var isDisputed = calls.Any(call => call.IsDisputed);
         await using var hot = await HotCommand.OpenAsync(
             database,
             isDisputed ? SettleDisputedSql : SettleSql,
-            parameters => AddSettlements(parameters, calls, isRepeat, isDisputed),
+            parameters => AddSettlements(parameters, calls, isDisputed),
             CancellationToken.None
         );
         return await hot.Command.ExecuteNonQueryAsync();
@@ -141,26 +163,11 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
     }
 
-    private void AddSettlements(NpgsqlParameterCollection parameters, IReadOnlyList<Settlement> calls, bool isRepeat, bool isDisputed)
+    private static void AddSettlements(NpgsqlParameterCollection parameters, IReadOnlyList<Settlement> calls, bool isDisputed)
     {
-        var least = isRepeat ? 0 : long.MinValue;
-        // Rows are locked in these orders.
-        var limited = calls
-            .Where(call => call.Slot is not null)
-            .OrderBy(call => call.Reservation.Deployment.FullName, StringComparer.Ordinal)
-            .ToList();
-        parameters.AddColumn("limited", NpgsqlDbType.Text, limited, call => call.Reservation.Deployment.FullName);
-        parameters.AddColumn("window_job", NpgsqlDbType.Uuid, limited, call => call.Reservation.Caller.WorkId);
-        parameters.AddColumn("window_epoch", NpgsqlDbType.Integer, limited, call => call.Reservation.Caller.Epoch);
-        parameters.AddColumn("slot", NpgsqlDbType.Bigint, limited, call => call.Slot!.Value);
-        parameters.AddColumn("more_input", NpgsqlDbType.Bigint, limited, call => Math.Max(call.MoreInput, least));
-        parameters.AddColumn("more_output", NpgsqlDbType.Bigint, limited, call => Math.Max(call.MoreOutput, least));
-        parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
+        void Column<T>(string name, NpgsqlDbType type, Func<Settlement, T> value) => parameters.AddColumn(name, type, calls, value);
 
-        var paid = calls.Where(call => call.Reservation.Caller.Payer is not null).ToList();
-        void Column<T>(string name, NpgsqlDbType type, Func<Settlement, T> value) => parameters.AddColumn(name, type, paid, value);
-
-        AddNames(parameters, [.. paid.Select(call => call.Reservation.Caller)]);
+        AddNames(parameters, [.. calls.Select(call => call.Reservation.Caller)]);
         Column("state", NpgsqlDbType.Smallint, call => (short)call.State);
         Column("input", NpgsqlDbType.Bigint, call => call.Usage?.InputTokens);
         Column("cached", NpgsqlDbType.Bigint, call => call.Usage?.CachedTokens);

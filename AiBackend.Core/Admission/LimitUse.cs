@@ -10,8 +10,7 @@ public sealed class LimitUse([FromKeyedServices(DatabaseRegistration.AllTenants)
     // The sixty slots of a window and the one that is half over; what is older is in the row until somebody calls again.
     private const string Sql = """
         SELECT w.deployment, used.requests, used.input, used.output,
-               (SELECT count(*) FROM open_calls o JOIN jobs j ON j.id = o.job_id AND j.lease_epoch = o.lease_epoch
-                 WHERE o.deployment = w.deployment AND j.status::int = 2 AND j.lease_until > now())
+               live_open_calls(w.deployment)
           FROM call_windows w
          CROSS JOIN LATERAL (
                SELECT coalesce(sum(w.requests[s % 62 + 1]), 0)::bigint AS requests, coalesce(sum(w.input_tokens[s % 62 + 1]), 0)::bigint AS input,

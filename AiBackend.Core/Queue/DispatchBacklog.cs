@@ -47,7 +47,7 @@ public sealed class DispatchBacklog(
         NoticeOtherLeader();
         _offers.ForgetOld();
         await ReadSlotsAsync(cancellationToken);
-        var ready = await queue.LookAsync();
+        var ready = await queue.LookAsync(_reserved.Count > 0);
         var credits = _credits.InFlight(ready, _slots);
         var slots = _slots.Values.Sum();
         var split = LengthSplit.Of(loads.ByLength, slots);
@@ -79,7 +79,7 @@ public sealed class DispatchBacklog(
 
         var heads = await ReadHeadsAsync(ready, backlog, room, cancellationToken);
         // The one place where a queued job is passed over.
-        var fresh = heads.Jobs.Where(job => !_offers.Contains(job.Id)).ToList();
+        var fresh = heads.Jobs.Where(job => !ready.Unread.Contains(job.Id) && !_offers.Contains(job.Id)).ToList();
         var capacity = await CapacityAsync(fresh, slots, free, split, cancellationToken);
         var next = fresh.Count == 0 ? [] : _line.Pick(fresh, capacity, room);
         var taken = await queue.OfferOrderedAsync([.. next.Select(job => job.Id)], credits);
@@ -103,6 +103,7 @@ public sealed class DispatchBacklog(
     }
 
     /// <summary>Lets new jobs of tenants with slots of their own go straight to those that this round has left, past none of their own that wait.</summary>
+    /// <remarks>Not of those that were refused during the round: until the next one they may be passed.</remarks>
     private async Task KeepAsync(Capacity capacity, IEnumerable<WaitingJob> waiting, HashSet<WaitingJob> taken, int? credits)
     {
         if (_reserved.Count == 0 || credits is null)
@@ -186,8 +187,8 @@ public sealed class DispatchBacklog(
             _offers.ForgetClaimed(heads);
         }
 
-        // Offers of others are as our own: those jobs need a slot, or hold one that nobody has seen yet.
-        _offers.Add(heads.Jobs.Where(job => ready.Unread.Contains(job.Id) || ready.PastLine.Contains(job.Id)));
+        // What went past the line is as offered: those jobs need a slot, or hold one that nobody has seen yet.
+        _offers.Add(heads.Jobs.Where(job => ready.PastLine.Contains(job.Id)));
         return heads;
     }
 }

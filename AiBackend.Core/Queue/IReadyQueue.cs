@@ -18,7 +18,7 @@ public readonly record struct StaleEntry(ReadyEntry Entry, string Consumer);
 /// <param name="Held">Entries that each consumer has read and not acknowledged: the jobs that it runs.</param>
 public sealed record ReadyState(HashSet<Guid> Unread, IReadOnlyDictionary<string, int> Held)
 {
-    /// <summary>Job ids that went past the line and were read a moment ago: perhaps not yet claimed.</summary>
+    /// <summary>Job ids that went past the line a moment ago: perhaps not yet claimed, though perhaps read.</summary>
     public HashSet<Guid> PastLine { get; init; } = [];
 
     /// <summary>Entries that need a slot or hold one.</summary>
@@ -76,7 +76,8 @@ public interface IReadyQueue
     Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds);
 
     /// <summary>What is in the stream now.</summary>
-    Task<ReadyState> LookAsync();
+    /// <param name="keepsSlots">Some tenants have slots of their own, so that jobs may have gone past the line.</param>
+    Task<ReadyState> LookAsync(bool keepsSlots = false);
 
     /// <summary>Entries that were read so long ago and are not acknowledged: of jobs that run for long, of workers that died, of lost replies.</summary>
     Task<IReadOnlyList<StaleEntry>> FindStaleAsync(TimeSpan idle);

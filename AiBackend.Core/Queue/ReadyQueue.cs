@@ -108,14 +108,11 @@ public sealed class ReadyQueue : IReadyQueue
     public async Task<bool> IsGuidedAsync() => (long)await _redis.ExecuteAsync("EXISTS", _guided) > 0;
 
     /// <inheritdoc />
-    public async Task<ReadyState> LookAsync()
+    public async Task<ReadyState> LookAsync(bool keepsSlots = false)
     {
         // In one step, because the dispatcher looks before every decision.
-        RedisValue[] arguments = [Group, _limit, (long)_offerAgainAfter.TotalMilliseconds];
-        if (
-            (RedisResult[]?)await _redis.EvaluateAsync(ReadyScripts.Look, [_stream, _kept], arguments)
-            is [var entries, var consumers, var past]
-        )
+        RedisValue[] arguments = [Group, _limit, (long)_offerAgainAfter.TotalMilliseconds, keepsSlots ? 1 : 0];
+        if ((RedisResult[]?)await _redis.EvaluateAsync(ReadyScripts.Look, [_stream], arguments) is [var entries, var consumers, var past])
         {
             return new ReadyState(ParseJobs(entries), ParseConsumers(consumers)) { PastLine = ParseJobs(past) };
         }

@@ -43,8 +43,8 @@ internal static class ReadyScripts
         return taken
         """;
 
-    // Entries behind the group's place are unread. Of those before it the young that went past the line are told too: their jobs may still seem
-    // to wait. Nothing is told of a stream that is not there, without the group, or none.
+    // Entries behind the group's place are unread. The young that went past the line are told with those that were read: their jobs may still
+    // seem to wait. Nothing is told of a stream that is not there, without the group, or none.
     public const string Look = """
         local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
         if groups.err then
@@ -57,10 +57,10 @@ internal static class ReadyScripts
             if field['name'] == ARGV[1] then
                 local entries = redis.call('XRANGE', KEYS[1], '(' .. field['last-delivered-id'], '+', 'COUNT', ARGV[2])
                 local past = {}
-                if redis.call('EXISTS', KEYS[2]) == 1 then
+                if ARGV[4] == '1' then
                     local now = redis.call('TIME')
                     local from = string.format('%.0f', now[1] * 1000 - ARGV[3])
-                    for _, entry in ipairs(redis.call('XRANGE', KEYS[1], from, field['last-delivered-id'])) do
+                    for _, entry in ipairs(redis.call('XRANGE', KEYS[1], from, '+')) do
                         if entry[2][3] == 'kept' then past[#past + 1] = entry end
                     end
                 end
@@ -83,8 +83,8 @@ internal static class ReadyScripts
         return redis.call('PEXPIRE', KEYS[1], ARGV[1])
         """;
 
-    // Slots became free, and those that were kept for a tenant are so again, unless one of its jobs waits by now. The dispatcher is told when jobs wait for it and workers have nothing
-    // left to read: not for every job of many.
+    // Slots became free, and those that were kept for a tenant are so again, unless one of its jobs waits by now. The dispatcher is told when
+    // jobs wait for it and workers have nothing left to read: not for every job of many.
     public const string Acknowledge = """
         local keeps = redis.call('EXISTS', KEYS[3]) == 1
         for i = 3, #ARGV do

@@ -5,6 +5,7 @@ using AiBackend.Core.Money;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Configuration;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Providers;
@@ -121,7 +122,7 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         var reservation = Ask(limits, output: 90);
         var slot = (await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot!.Value;
         Assert.Null((await windows.ReserveAsync(Ask(limits, output: 20), TestRun.Cancel)).Slot);
-        var release = new ReleaseLimitedJobs(Core.Database);
+        var release = new ReleaseLimitedJobs(Core.Rounds);
         Assert.Equal(0, await release.RunAsync(TestRun.Cancel));
 
         await Core.ExecuteAsync(
@@ -131,6 +132,31 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         windows.Settle(Used(reservation, slot, -80));
 
         await Eventually.TrueAsync(async _ => await release.RunAsync(TestRun.Cancel) == 1, "it is let go on");
+    }
+
+    [Fact]
+    public async Task Who_looks_whether_others_may_go_on_waits_for_no_call_and_keeps_its_turns()
+    {
+        await using var windows = NewWindows(TimeSpan.FromMinutes(1));
+        var limits = new ProviderLimits { OutputTokensPerMinute = 100 };
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits, output: 90), TestRun.Cancel)).Slot);
+        Assert.Null((await windows.ReserveAsync(Ask(limits, output: 20), TestRun.Cancel)).Slot);
+        var release = new ReleaseLimitedJobs(Core.Rounds);
+        await using var other = await Core.Database.OpenConnectionAsync(TestRun.Cancel);
+        await using (var held = await other.BeginTransactionAsync(TestRun.Cancel))
+        {
+            await using var call = new NpgsqlCommand("SELECT call_window(deployment, 60000) FROM call_windows", other, held);
+            await call.ExecuteNonQueryAsync(TestRun.Cancel);
+
+            // Held for longer than a statement waits for a lock.
+            Assert.Equal(0, await release.RunAsync(TestRun.Cancel));
+            Assert.Equal(1, await TurnsAsync());
+        }
+
+        Assert.Equal(0, await release.RunAsync(TestRun.Cancel));
+        Assert.Equal(0, await TurnsAsync());
+
+        Task<int> TurnsAsync() => Core.ScalarAsync<int>("SELECT count(*) FROM call_windows, unnest(turns) AS t WHERE t > now()");
     }
 
     [Fact]
@@ -216,6 +242,32 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
             async _ => (await windows.ReserveAsync(Ask(limits, hasTurn: true), TestRun.Cancel)).Slot is not null,
             "its place is free"
         );
+    }
+
+    [Fact]
+    public async Task Who_only_looks_counts_the_same_open_calls_as_who_makes_one()
+    {
+        await using var windows = NewWindows();
+        var limits = new ProviderLimits { ConcurrentCalls = 5 };
+        using var running = await Core.ClaimAsync(await Core.SubmitAsync());
+        var payer = new CallPayer(ApiKeyStore.DefaultTenant, null, null, null, null);
+        ChatCaller[] open =
+        [
+            CallerOf(running.Job),
+            // A call of no job, as for embeddings.
+            new ChatCaller(Guid.CreateVersion7(), Epoch: 0, 1, HasTurn: false) { Payer = payer },
+        ];
+        foreach (var caller in open)
+        {
+            Assert.NotNull((await windows.ReserveAsync(Ask(limits) with { Caller = caller }, TestRun.Cancel)).Slot);
+        }
+
+        // Of a job that is nobody's any more.
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits), TestRun.Cancel)).Slot);
+
+        Assert.Equal(3, await Core.ScalarAsync<int>("SELECT count(*) FROM open_calls"));
+        Assert.Equal(2, await Core.ScalarAsync<int>("SELECT live_open_calls('p0/sim')"));
+        Assert.Equal(2, await Core.ScalarAsync<int>("SELECT count_open_calls('p0/sim')"));
     }
 
     private CallLedger NewWindows(TimeSpan? window = null) =>

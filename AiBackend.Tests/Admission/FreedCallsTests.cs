@@ -1,6 +1,7 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Admission;
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
 using AiBackend.Core.Money;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
@@ -133,7 +134,8 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
         var caller = new ChatCaller(stale.Lease.JobId, stale.Lease.Epoch, 0, HasTurn: true) { Payer = payer };
         var first = gate.EnterAsync(Deployment, new CallSize(1, 1), caller, TestRun.Cancel).AsTask();
         await Eventually.TrueAsync(_ => Task.FromResult(ledger.Freed.IsInLine(Deployment.FullName, 0)), "the first stands in line");
-        var second = EnterAsync(gate);
+        // It joins the line before it is awaited, since somebody stands there.
+        var second = EnterAsync(gate, await Core.SpenderAsync());
         await Core.ExecuteAsync("UPDATE jobs SET lease_epoch = lease_epoch + 1 WHERE id = @id", stale.Lease.JobId);
 
         running.Permit.Settle(new JobUsage(1, 0, 1, null), isFree: false, isDisputed: false);
@@ -151,10 +153,11 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
     private PriceBook Prices() =>
         new(new PriceStore(Core.Database), Core.Get<IStorageWatch>(), Options.Create(new PriceOptions()), TimeProvider.System);
 
-    private async Task<CallEntry> EnterAsync(CallGate gate)
+    private async Task<CallEntry> EnterAsync(CallGate gate) => await EnterAsync(gate, await Core.SpenderAsync());
+
+    private static Task<CallEntry> EnterAsync(CallGate gate, ClaimedJob job)
     {
-        var job = await Core.SpenderAsync();
         var caller = new ChatCaller(job.Lease.JobId, job.Lease.Epoch, 1, HasTurn: true);
-        return await gate.EnterAsync(Deployment, new CallSize(1, 1), caller, TestRun.Cancel);
+        return gate.EnterAsync(Deployment, new CallSize(1, 1), caller, TestRun.Cancel).AsTask();
     }
 }

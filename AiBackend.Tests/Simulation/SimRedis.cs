@@ -204,7 +204,7 @@ internal sealed class UnreliableRedis(World world, SimProcess process) : IReadyQ
 
     public Task AcknowledgeAsync(IReadOnlyCollection<string> entryIds) => CallAsync(() => _redis.Acknowledge([.. entryIds]));
 
-    public Task<ReadyState> LookAsync() => CallAsync(_redis.Look);
+    public Task<ReadyState> LookAsync(bool keepsSlots = false) => CallAsync(_redis.Look);
 
     public Task GuideAsync(int? inFlight) => CallAsync(() => _redis.Guide(inFlight));
 

@@ -8,7 +8,8 @@ namespace AiBackend.Core.Admission.Pace;
 /// <summary>The pace of slowed deployments in Postgres (0016c_paces.sql), where all workers see the same.</summary>
 public sealed class PaceStore(
     [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
-    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
+    NpgsqlDataSource database
 )
 {
     private const string EnterSql = "SELECT admitted, delay_ms FROM enter_pace(@deployment, @patience_ms)";
@@ -51,7 +52,7 @@ public sealed class PaceStore(
 
     internal async Task WriteAsync(string deployment, PaceNews news, CancellationToken cancellationToken)
     {
-        await using var command = rounds.CreateCommand(news.Word == PaceWord.Answered ? RaiseSql : LowerSql);
+        await using var command = database.CreateCommand(news.Word == PaceWord.Answered ? RaiseSql : LowerSql);
         command.Parameters.AddWithValue("deployment", NpgsqlDbType.Text, deployment);
         if (news.Word != PaceWord.Answered)
         {

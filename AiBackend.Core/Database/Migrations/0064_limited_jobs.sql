@@ -42,6 +42,15 @@ BEGIN
     RETURN rolled_window(w, p_window_ms);
 END $$;
 
+-- As count_open_calls, without clearing away what the dead have left, which waits for those who do so.
+CREATE FUNCTION live_open_calls(p_deployment text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT count(*) FROM open_calls o
+             WHERE o.deployment = p_deployment
+               AND (EXISTS (SELECT 1 FROM jobs j WHERE j.id = o.job_id AND j.status::int = 2 AND j.lease_epoch = o.lease_epoch AND j.lease_until > now())
+                    OR o.lease_epoch = 0 AND EXISTS (SELECT 1 FROM provider_calls c WHERE c.job_id = o.job_id AND c.lease_epoch = 0 AND c.state::int IN (0, 1))));
+END $$;
+
 CREATE OR REPLACE FUNCTION release_limited_jobs() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     w call_windows;
@@ -69,19 +78,16 @@ BEGIN
             floor((w.max_input - input) * greatest(requests, 1) / greatest(input, 1)),
             floor((w.max_output - output) * greatest(requests, 1) / greatest(output, 1)),
             floor((w.max_tokens - input - output) * greatest(requests, 1) / greatest(input + output, 1)),
-            -- Half a second's worth may be on its way: until the next round, a quarter of a second later, calls end. Without clearing away what the
-            -- dead have left, which waits for those who do so.
-            CASE WHEN w.max_calls IS NOT NULL THEN w.max_calls
-                 - (SELECT count(*) FROM open_calls o
-                     WHERE o.deployment = w.deployment
-                       AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = o.job_id AND j.status = 2 AND j.lease_epoch = o.lease_epoch AND j.lease_until > now()))
+            -- Half a second's worth may be on its way: until the next round, a quarter of a second later, calls end.
+            CASE WHEN w.max_calls IS NOT NULL THEN w.max_calls - live_open_calls(w.deployment)
                  + (SELECT floor(500.0 * max(w.requests[(w.slot - ago) % 62 + 1]) / w.slot_ms) FROM generate_series(1, 5) AS ago) END)::bigint);
         IF NOT EXISTS (SELECT 1 FROM jobs i WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'rate_limit:%'
                                               AND i.waiting_reason = ANY (limit_reasons(w.deployment))) THEN
             idle := idle || w.deployment;
         END IF;
     END LOOP;
-    -- Whoever is called just now asks again anyway, and the next round forgets them.
+    -- One whose calls are under way keeps them until the next round. A turn that was given meanwhile is forgotten too: its job is found among
+    -- those who wait, and only newcomers may go before it.
     UPDATE call_windows c SET turns = array_fill('-infinity'::timestamptz, ARRAY[3])
      WHERE c.deployment IN (SELECT i.deployment FROM call_windows i WHERE i.deployment = ANY (idle) FOR UPDATE SKIP LOCKED);
     RETURN total;
