@@ -132,15 +132,17 @@ public sealed class SentFilesTests(GivenFiles stack) : IClassFixture<GivenFiles>
             Chat(
                 $$"""{"role":"user","content":[{"type":"text","text":"{{i}}"},{"type":"image_url","image_url":{"url":"{{picture}}"} }]}"""
             );
-        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => PostAsync("/v1/chat/completions", Body(i))));
+        var jobs = await Task.WhenAll(Enumerable.Range(0, 8).Select(AskAsync));
 
-        var files = new HashSet<Guid>();
-        foreach (var answer in answers)
+        var file = Assert.Single(jobs.Select(job => Assert.Single(job.Attachments!).File).Distinct());
+        Assert.Equal(bytes, await Http.GetByteArrayAsync($"/api/v1/files/{file}/content", TestRun.Cancel));
+
+        // As the answer asks for when Postgres has too much to do for a moment: again, with the same key.
+        async Task<Job> AskAsync(int i)
         {
-            files.Add(Assert.Single((await JobAsync(answer)).Attachments!).File);
+            var answer = await PostAsync("/v1/chat/completions", Body(i), $"picture-{i}");
+            return answer.Status == HttpStatusCode.ServiceUnavailable ? await AskAsync(i) : await JobAsync(answer);
         }
-
-        Assert.Equal(bytes, await Http.GetByteArrayAsync($"/api/v1/files/{Assert.Single(files)}/content", TestRun.Cancel));
     }
 
     [Fact]
