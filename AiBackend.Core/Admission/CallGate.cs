@@ -126,6 +126,7 @@ internal sealed class CallGate(
             Caller = reservation.Caller with { HasTurn = true },
         };
 
+    /// <summary>Until the time to come back that it was told, or earlier when a place is handed to it.</summary>
     private async Task<Called> ComeBackAsync(
         Reservation reservation,
         Reserved answer,

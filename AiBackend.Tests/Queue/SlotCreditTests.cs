@@ -120,13 +120,7 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
     [Fact]
     public async Task A_new_job_goes_past_those_who_wait_to_a_slot_that_is_kept_for_its_tenant_and_to_no_more()
     {
-        var quiet = await ReserveAsync(2);
-        var worker = Guid.CreateVersion7();
-        await BeatAsync(worker, slots: 6);
-        await StartAsync(worker.ToString("N"));
-        await SubmitAsync(9);
-        await Dispatch.RunAsync(TestRun.Cancel);
-        Assert.Equal(4, (await Queue.ReadAsync(worker.ToString("N"), 10)).Count);
+        var (quiet, worker, _) = await FillAllButKeptAsync();
         Assert.True(await Queue.HasBacklogAsync());
         var own = Enumerable.Range(0, 3).Select(_ => Guid.CreateVersion7()).Order().Select(id => new NewJob(id, quiet)).ToList();
 
@@ -142,13 +136,7 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
     [Fact]
     public async Task A_new_job_does_not_go_past_those_of_its_own_tenant()
     {
-        var quiet = await ReserveAsync(2);
-        var worker = Guid.CreateVersion7();
-        await BeatAsync(worker, slots: 6);
-        await StartAsync(worker.ToString("N"));
-        await SubmitAsync(9);
-        await Dispatch.RunAsync(TestRun.Cancel);
-        Assert.Equal(4, (await Queue.ReadAsync(worker.ToString("N"), 10)).Count);
+        var (quiet, worker, _) = await FillAllButKeptAsync();
         Assert.Equal(2, await Queue.OfferNewAsync([.. Enumerable.Range(0, 3).Select(_ => new NewJob(Guid.CreateVersion7(), quiet))]));
         await Queue.AcknowledgeAsync([(await Queue.ReadAsync(worker.ToString("N"), 1))[0].EntryId]);
 
@@ -158,14 +146,7 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
     [Fact]
     public async Task The_dispatcher_knows_of_jobs_that_went_past_the_line_before_they_are_claimed()
     {
-        var quiet = await ReserveAsync(2);
-        var worker = Guid.CreateVersion7();
-        await BeatAsync(worker, slots: 6);
-        await StartAsync(worker.ToString("N"));
-        await SubmitAsync(9);
-        await Dispatch.RunAsync(TestRun.Cancel);
-        var loud = await Queue.ReadAsync(worker.ToString("N"), 10);
-        Assert.Equal(4, loud.Count);
+        var (quiet, worker, loud) = await FillAllButKeptAsync();
         var own = await SubmitAsync(2, quiet);
         await Eventually.TrueAsync(async _ => (await Queue.LookAsync()).Unread.SetEquals(own), "they go past the line");
         Assert.Equal(own, (await Queue.ReadAsync(worker.ToString("N"), 10)).Select(entry => entry.JobId).Order());
@@ -216,6 +197,20 @@ public sealed class SlotCreditTests(PostgresServer postgres, RedisServer redis) 
 
         Assert.True(await Queue.IsGuidedAsync());
         await Eventually.TrueAsync(async _ => !await Queue.IsGuidedAsync(), "the word of a dispatcher that is gone runs out");
+    }
+
+    /// <summary>A worker with six slots, of which others' jobs hold four while more of them wait, and two are kept.</summary>
+    private async Task<(Guid Quiet, Guid Worker, IReadOnlyList<ReadyEntry> Loud)> FillAllButKeptAsync()
+    {
+        var quiet = await ReserveAsync(2);
+        var worker = Guid.CreateVersion7();
+        await BeatAsync(worker, slots: 6);
+        await StartAsync(worker.ToString("N"));
+        await SubmitAsync(9);
+        await Dispatch.RunAsync(TestRun.Cancel);
+        var loud = await Queue.ReadAsync(worker.ToString("N"), 10);
+        Assert.Equal(4, loud.Count);
+        return (quiet, worker, loud);
     }
 
     private async Task<Guid> ReserveAsync(int slots)
