@@ -55,7 +55,9 @@ public sealed class HijackTests(SiteAlone alone) : IClassFixture<SiteAlone>
         var message = what switch
         {
             "large" => new byte[10 * 1024 * 1024],
-            "noise" => Framed(RandomNumberGenerator.GetBytes(500)),
+            // 0xC1 begins nothing in MessagePack. Bytes that are all by chance begin, once in thirty, a message of a kind
+            // that nobody knows, which is passed over.
+            "noise" => Framed([0xC1, .. RandomNumberGenerator.GetBytes(499)]),
             "unknown method" => Framed([0x95, 0x01, 0x80, 0xC0, .. Text("DeleteEverything"), 0x90]),
             _ => Framed([
                 0x95,
