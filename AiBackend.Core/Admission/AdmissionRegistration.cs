@@ -20,7 +20,7 @@ public static class AdmissionRegistration
     public static void AddAdmission(this IHostApplicationBuilder builder)
     {
         builder.AddGate(DatabaseRegistration.HotPath);
-        builder.Services.AddSingleton<ReleaseLimitedJobs>().AddSingleton<ReleaseBudgetedJobs>();
+        builder.Services.AddSingleton<ReleaseBudgetedJobs>();
         builder.Services.AddSingleton<CloseAbandonedCalls>().AddSingleton<PruneCallWindows>();
         builder.AddMoney();
         builder.AddMoneyMaintenance();

@@ -123,7 +123,7 @@ internal sealed class CallGate(
     private static Reservation WithTurn(Reservation reservation) =>
         reservation with
         {
-            Caller = reservation.Caller with { HasTurn = true },
+            Caller = reservation.Caller with { TurnAt = reservation.Deployment.FullName },
         };
 
     /// <summary>Until the time to come back that it was told, or earlier when a place is handed to it.</summary>

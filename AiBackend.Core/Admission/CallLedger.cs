@@ -92,7 +92,7 @@ internal sealed class CallLedger : IAsyncDisposable
         [
             .. batch
                 .OrderBy(call => call.Asks.Deployment.FullName, StringComparer.Ordinal)
-                .ThenBy(call => !call.Asks.Caller.HasTurn)
+                .ThenBy(call => !call.Asks.HasTurn)
                 .ThenBy(call => call.Asks.Caller.Level),
         ];
 

@@ -25,7 +25,8 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         RETURNING i.n
         """;
 
-    private const string GiveBackSql = "SELECT settle_calls(@window_ms, @deployment, @job_id, @epoch, @slot, @more_input, @more_output)";
+    private const string GiveBackSql =
+        "SELECT settle_calls(@window_ms, @deployment, @job_id, @epoch, @call, @slot, @more_input, @more_output)";
 
     private const string SettleSql = """
         SELECT close_calls(@job_id, @epoch, @call, @state, @input, @cached, @output, @reasoning, @cost)
@@ -107,8 +108,7 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
             parameters =>
             {
                 parameters.AddColumn("deployment", NpgsqlDbType.Text, calls, call => call.Reservation.Deployment.FullName);
-                parameters.AddColumn("job_id", NpgsqlDbType.Uuid, calls, call => call.Reservation.Caller.WorkId);
-                parameters.AddColumn("epoch", NpgsqlDbType.Integer, calls, call => call.Reservation.Caller.Epoch);
+                AddNames(parameters, [.. calls.Select(call => call.Reservation.Caller)]);
                 parameters.AddColumn("slot", NpgsqlDbType.Bigint, calls, call => call.Slot!.Value);
                 parameters.AddColumn("more_input", NpgsqlDbType.Bigint, calls, call => Math.Max(call.MoreInput, least));
                 parameters.AddColumn("more_output", NpgsqlDbType.Bigint, calls, call => Math.Max(call.MoreOutput, least));
@@ -142,7 +142,7 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
         Column("provider", NpgsqlDbType.Text, call => call.Deployment.Provider);
         Column("model", NpgsqlDbType.Text, call => call.Deployment.Model);
         Column("level", NpgsqlDbType.Smallint, call => (short)call.Caller.Level);
-        Column("has_turn", NpgsqlDbType.Boolean, call => call.Caller.HasTurn);
+        Column("has_turn", NpgsqlDbType.Boolean, call => call.HasTurn);
         Column("input", NpgsqlDbType.Bigint, call => call.Input);
         Column("output", NpgsqlDbType.Bigint, call => call.Output);
         Column("max_requests", NpgsqlDbType.Bigint, call => call.Deployment.Limits.RequestsPerMinute);

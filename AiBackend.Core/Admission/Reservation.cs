@@ -16,6 +16,9 @@ internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller,
     /// <summary>Tokens that the caller lets the provider write at most; null is any number.</summary>
     public long? MaxOutput { get; init; }
 
+    /// <summary>It was told before to come back now.</summary>
+    public bool HasTurn => Caller.TurnAt == Deployment.FullName;
+
     /// <summary>What it costs at most by the caller's word, or else is likely to cost; null when nobody knows.</summary>
     /// <remarks>Budgets hold then whatever the answer, with a provider that keeps to the maximum. What was not used comes back.</remarks>
     public decimal? Amount => Price?.Rates.EstimateOf(Input, MaxOutput ?? Output);

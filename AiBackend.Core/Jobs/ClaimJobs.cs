@@ -83,8 +83,8 @@ public sealed record ClaimedJob
     /// <summary>Seconds that its caller was told it would wait, in the typical case and in nine of ten; null when it was told nothing.</summary>
     public (double P50, double P90)? Eta { get; init; }
 
-    /// <summary>It waited for a provider's limit and was told to come back now.</summary>
-    public bool HasTurn { get; init; }
+    /// <summary>The deployment for whose limit it waited, and which told it to come back now; null is none.</summary>
+    public string? TurnAt { get; init; }
 
     /// <summary>How often its worker died before this attempt.</summary>
     public int Crashes { get; init; }
@@ -217,7 +217,7 @@ internal sealed partial class PostgresJobStore
             Crashes = reader.GetInt16(13),
             // Some waits are no failed try, and hide whether there was one before: then more than one counts.
             IsRetry = !reader.IsDBNull(14) && (!WaitedFor(reader, WaitingReasons.OfNoFailure) || reader.GetInt32(5) > 1),
-            HasTurn = WaitedFor(reader, WaitingReasons.RateLimit),
+            TurnAt = reader.IsDBNull(14) ? null : WaitingReasons.DeploymentOf(reader.GetString(14)),
             Priority = (JobPriority)reader.GetInt16(16),
             TenantId = reader.GetGuid(17),
             Feature = reader.IsDBNull(18) ? null : reader.GetString(18),

@@ -50,4 +50,18 @@ public static class WaitingReasons
 
     /// <summary>Its worker died twice, so it waits for a process of its own.</summary>
     public const string Isolation = "isolation";
+
+    // In place of a limit's name (Providers/Admission/ICallPace.cs).
+    private const string Pace = "pace";
+
+    /// <summary>The deployment, as provider/model, for whose limit a job waits and at which it keeps its place; null when it waits for nothing of the kind.</summary>
+    /// <remarks>A pace has no places: it is found out anew.</remarks>
+    public static string? DeploymentOf(string reason)
+    {
+        // A model's name may have colons of its own.
+        var (begin, end) = (reason.IndexOf(':', StringComparison.Ordinal), reason.LastIndexOf(':'));
+        return reason.StartsWith(RateLimit, StringComparison.Ordinal) && end > begin && reason[(end + 1)..] != Pace
+            ? reason[(begin + 1)..end]
+            : null;
+    }
 }

@@ -1,5 +1,6 @@
 using AiBackend.Core.Queue.Allocation;
 using AiBackend.Core.Queue.Estimates;
+using AiBackend.Core.Queue.Limits;
 using AiBackend.Core.Queue.Order;
 using AiBackend.Core.Queue.Outlook;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,6 +20,7 @@ public static class QueueRegistration
             .Services.AddSingleton<IReadyQueue, ReadyQueue>()
             .AddSingleton<DispatchBacklog>()
             .AddSingleton<DropStaleEntries>()
+            .AddSingleton<ReleaseLimitedJobs>()
             .AddSingleton<QueuePools>()
             .AddSingleton<RecentLoads>()
             .AddSingleton<JobEstimates>()

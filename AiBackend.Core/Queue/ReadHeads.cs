@@ -17,6 +17,10 @@ internal sealed partial class FindQueuedJobs
 
     private static readonly string NextFromTheStart = NextKind("true", "NOT k.around");
 
+    // Whoever waited for a provider's limit meanwhile has not begun to wait anew.
+    private const string WaitsSince =
+        "CASE WHEN j.waiting_reason LIKE 'rate_limit:%' THEN coalesce(j.started_at, j.due_at) ELSE j.due_at END";
+
     // From kind to kind by one descent of the index each; then the first rows of each kind. A plan over all rows of the line would cost a
     // thousand times as much. Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business.
     // Of every priority so many kinds, on from where the look before stopped and around the end: of very many, each has its turn.
@@ -41,7 +45,7 @@ internal sealed partial class FindQueuedJobs
           LEFT JOIN unnest(@priorities, @tenants, @lengths, @models, @counts) AS m (priority, tenant_id, expected_length, model, count)
                USING (priority, tenant_id, expected_length, model)
           LEFT JOIN LATERAL (
-               SELECT j.id, j.expected_tokens, now() - j.due_at AS waited FROM jobs j
+               SELECT j.id, j.expected_tokens, now() - {WaitsSince} AS waited FROM jobs j
                 WHERE j.status = 1 AND j.pool = 'default' AND j.crash_count < 2 AND j.priority = k.priority
                   AND j.tenant_id = k.tenant_id AND j.expected_length = k.expected_length AND j.model = k.model
                   AND (@all OR j.due_at < now() - @age)

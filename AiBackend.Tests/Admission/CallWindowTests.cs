@@ -5,7 +5,7 @@ using AiBackend.Core.Money;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Configuration;
-using AiBackend.Core.Tenancy;
+using AiBackend.Core.Queue.Limits;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Providers;
@@ -16,7 +16,9 @@ using Npgsql;
 namespace AiBackend.Tests.Admission;
 
 /// <summary>The counters that all workers share: never more than a limit, whoever asks.</summary>
-public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+public sealed partial class CallWindowTests(PostgresServer postgres, RedisServer redis)
+    : CoreTests(postgres, redis),
+        IClassFixture<RedisServer>
 {
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
 
@@ -122,7 +124,7 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         var reservation = Ask(limits, output: 90);
         var slot = (await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot!.Value;
         Assert.Null((await windows.ReserveAsync(Ask(limits, output: 20), TestRun.Cancel)).Slot);
-        var release = new ReleaseLimitedJobs(Core.Rounds);
+        var release = Core.Get<ReleaseLimitedJobs>();
         Assert.Equal(0, await release.RunAsync(TestRun.Cancel));
 
         await Core.ExecuteAsync(
@@ -141,7 +143,7 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
         var limits = new ProviderLimits { OutputTokensPerMinute = 100 };
         Assert.NotNull((await windows.ReserveAsync(Ask(limits, output: 90), TestRun.Cancel)).Slot);
         Assert.Null((await windows.ReserveAsync(Ask(limits, output: 20), TestRun.Cancel)).Slot);
-        var release = new ReleaseLimitedJobs(Core.Rounds);
+        var release = Core.Get<ReleaseLimitedJobs>();
         await using var other = await Core.Database.OpenConnectionAsync(TestRun.Cancel);
         await using (var held = await other.BeginTransactionAsync(TestRun.Cancel))
         {
@@ -222,53 +224,27 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
     }
 
     [Fact]
-    public async Task A_call_counts_as_open_until_it_is_settled_or_its_job_s_lease_is_over()
+    public async Task Who_waited_for_another_deployment_stands_behind_those_who_wait_for_this_one()
     {
-        await using var windows = NewWindows();
-        var limits = new ProviderLimits { ConcurrentCalls = 1 };
-        using var running = await Core.ClaimAsync(await Core.SubmitAsync());
-        var reservation = Ask(limits) with { Caller = CallerOf(running.Job) };
-        var slot = (await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot!.Value;
-        // A repeat after a lost reply is the same call.
-        Assert.NotNull((await windows.ReserveAsync(reservation, TestRun.Cancel)).Slot);
-        Assert.Equal("concurrent_calls", (await windows.ReserveAsync(Ask(limits), TestRun.Cancel)).BlockedBy);
+        await using var windows = NewWindows(TimeSpan.FromMinutes(1));
+        var limits = new ProviderLimits { OutputTokensPerMinute = 100 };
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits, output: 90), TestRun.Cancel)).Slot);
+        Assert.Null((await windows.ReserveAsync(Ask(limits, output: 20), TestRun.Cancel)).Slot);
+        var small = Ask(limits, output: 5);
 
-        await Core.ExpireLeaseAsync(running.Job.Lease.JobId);
-        using var other = await Core.ClaimAsync(await Core.SubmitAsync());
-        Assert.NotNull((await windows.ReserveAsync(Ask(limits) with { Caller = CallerOf(other.Job) }, TestRun.Cancel)).Slot);
+        var elsewhere = small with { Caller = small.Caller with { TurnAt = "p1/sim" } };
+        Assert.Null((await windows.ReserveAsync(elsewhere, TestRun.Cancel)).Slot);
 
-        windows.Settle(Used(Ask(limits) with { Caller = CallerOf(other.Job) }, slot, 0));
-        await Eventually.TrueAsync(
-            async _ => (await windows.ReserveAsync(Ask(limits, hasTurn: true), TestRun.Cancel)).Slot is not null,
-            "its place is free"
-        );
+        Assert.NotNull((await windows.ReserveAsync(Ask(limits, output: 5, hasTurn: true), TestRun.Cancel)).Slot);
     }
 
-    [Fact]
-    public async Task Who_only_looks_counts_the_same_open_calls_as_who_makes_one()
-    {
-        await using var windows = NewWindows();
-        var limits = new ProviderLimits { ConcurrentCalls = 5 };
-        using var running = await Core.ClaimAsync(await Core.SubmitAsync());
-        var payer = new CallPayer(ApiKeyStore.DefaultTenant, null, null, null, null);
-        ChatCaller[] open =
-        [
-            CallerOf(running.Job),
-            // A call of no job, as for embeddings.
-            new ChatCaller(Guid.CreateVersion7(), Epoch: 0, 1, HasTurn: false) { Payer = payer },
-        ];
-        foreach (var caller in open)
-        {
-            Assert.NotNull((await windows.ReserveAsync(Ask(limits) with { Caller = caller }, TestRun.Cancel)).Slot);
-        }
-
-        // Of a job that is nobody's any more.
-        Assert.NotNull((await windows.ReserveAsync(Ask(limits), TestRun.Cancel)).Slot);
-
-        Assert.Equal(3, await Core.ScalarAsync<int>("SELECT count(*) FROM open_calls"));
-        Assert.Equal(2, await Core.ScalarAsync<int>("SELECT live_open_calls('p0/sim')"));
-        Assert.Equal(2, await Core.ScalarAsync<int>("SELECT count_open_calls('p0/sim')"));
-    }
+    [Theory]
+    [InlineData("rate_limit:ollama/llama3:8b:tokens_per_minute", "ollama/llama3:8b")]
+    [InlineData("rate_limit:p0/sim:pace", null)]
+    [InlineData("rate_limit:", null)]
+    [InlineData("budget:tenant:acme:day", null)]
+    public void The_deployment_is_read_from_the_reason(string reason, string? deployment) =>
+        Assert.Equal(deployment, WaitingReasons.DeploymentOf(reason));
 
     private CallLedger NewWindows(TimeSpan? window = null) =>
         new(
@@ -278,7 +254,7 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
             NullLogger<CallLedger>.Instance
         );
 
-    private static ChatCaller CallerOf(ClaimedJob job) => new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn);
+    private static ChatCaller CallerOf(ClaimedJob job) => new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.TurnAt);
 
     private static Settlement Used(Reservation reservation, long slot, long moreOutput) =>
         new(reservation, slot, 0, moreOutput, CallState.Settled);
@@ -286,7 +262,7 @@ public sealed class CallWindowTests(PostgresServer postgres, RedisServer redis) 
     private static Reservation Ask(ProviderLimits limits, long input = 1, long output = 1, int level = 1, bool hasTurn = false) =>
         new(
             new ChatDeployment("p0", "sim", Simulated: true, new ScriptedChatClient()) { Limits = limits },
-            new ChatCaller(Guid.CreateVersion7(), 1, level, hasTurn),
+            new ChatCaller(Guid.CreateVersion7(), 1, level, hasTurn ? "p0/sim" : null),
             input,
             output,
             Price: null

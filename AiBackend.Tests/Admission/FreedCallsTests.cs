@@ -131,7 +131,7 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
         var running = Assert.IsType<CallEntry.Admitted>(await EnterAsync(gate));
         var stale = await Core.SpenderAsync();
         var payer = new CallPayer(stale.TenantId, null, null, null, null);
-        var caller = new ChatCaller(stale.Lease.JobId, stale.Lease.Epoch, 0, HasTurn: true) { Payer = payer };
+        var caller = new ChatCaller(stale.Lease.JobId, stale.Lease.Epoch, 0, Deployment.FullName) { Payer = payer };
         var first = gate.EnterAsync(Deployment, new CallSize(1, 1), caller, TestRun.Cancel).AsTask();
         await Eventually.TrueAsync(_ => Task.FromResult(ledger.Freed.IsInLine(Deployment.FullName, 0)), "the first stands in line");
         // It joins the line before it is awaited, since somebody stands there.
@@ -157,7 +157,7 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
 
     private static Task<CallEntry> EnterAsync(CallGate gate, ClaimedJob job)
     {
-        var caller = new ChatCaller(job.Lease.JobId, job.Lease.Epoch, 1, HasTurn: true);
+        var caller = new ChatCaller(job.Lease.JobId, job.Lease.Epoch, 1, Deployment.FullName);
         return gate.EnterAsync(Deployment, new CallSize(1, 1), caller, TestRun.Cancel).AsTask();
     }
 }

@@ -39,6 +39,29 @@ public sealed class SharedAnswerTests(PostgresServer postgres, RedisServer redis
     }
 
     [Fact]
+    public async Task An_answer_is_shared_as_long_as_its_route_is_what_it_was()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 3 });
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
+        var first = await worker.RunJobAsync(Draft());
+        await UntilSettledAsync(worker);
+        await RouteAsync("other", 1);
+        var hit = await worker.RunJobAsync(Draft());
+
+        await RouteAsync("default", 1);
+        var anew = await worker.RunJobAsync(Draft());
+
+        Assert.Equal(("miss", "hit", "miss"), (Cache(first), Cache(hit), Cache(anew)));
+
+        Task RouteAsync(string name, int version) =>
+            worker.ExecuteAsync(
+                $"INSERT INTO routing_versions (kind, name, version, body, created_by) VALUES (1, '{name}', {version}, NULL, 'k')",
+                Guid.Empty
+            );
+    }
+
+    [Fact]
     public async Task Tools_that_the_model_asked_for_are_part_of_the_answer()
     {
         const string Input = """

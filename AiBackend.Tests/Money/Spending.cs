@@ -37,7 +37,7 @@ internal static class Spending
     public static Reservation Call(this ClaimedJob job, decimal usd, int call = 0) =>
         new(
             Deployment,
-            new ChatCaller(job.Lease.JobId, job.Lease.Epoch, 1, HasTurn: false)
+            new ChatCaller(job.Lease.JobId, job.Lease.Epoch, 1)
             {
                 Call = call,
                 Payer = new CallPayer(job.TenantId, job.KeyId, job.Feature, job.EndUser, job.MaxCostUsd),

@@ -110,7 +110,7 @@ public sealed class UnsentCallTests(PostgresServer postgres, RedisServer redis) 
     private static ChatCalls CallsOf(ClaimedJob job) =>
         new(
             TimeProvider.System,
-            new ChatCaller(job.Lease.JobId, job.Lease.Epoch, 1, HasTurn: false)
+            new ChatCaller(job.Lease.JobId, job.Lease.Epoch, 1)
             {
                 Payer = new CallPayer(job.TenantId, job.KeyId, job.Feature, job.EndUser, job.MaxCostUsd),
             }

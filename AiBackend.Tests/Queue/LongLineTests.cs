@@ -3,6 +3,7 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Estimates;
+using AiBackend.Core.Queue.Limits;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
@@ -113,24 +114,17 @@ public sealed class LongLineTests(PostgresServer postgres, RedisServer redis) : 
         await FillAsync(status: 5, reason: "rate_limit:p/m:concurrent_calls");
         await Core.ExecuteAsync("UPDATE jobs SET priority = 0 WHERE id IN (SELECT id FROM jobs ORDER BY id DESC LIMIT 2)", Guid.Empty);
         await Core.ExecuteAsync("ANALYZE jobs", Guid.Empty);
-        const string Release =
-            "SELECT release_rate_limited(ARRAY['rate_limit:p/m:requests_per_minute', 'rate_limit:p/m:concurrent_calls'], 4)";
+        await Core.ExecuteAsync("SELECT call_window('p/m', 60000); UPDATE call_windows SET max_requests = 4", Guid.Empty);
+        var release = Core.Get<ReleaseLimitedJobs>();
 
-        var (released, reads) = await CountAsync(ReleaseAsync);
+        var (released, reads) = await CountAsync(() => release.RunAsync(TestRun.Cancel));
 
         Assert.Equal(4, released);
         Assert.InRange(reads, 4, 200);
         Assert.Equal(2, await Core.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE priority = 0 AND due_at <= now()"));
-        (released, reads) = await CountAsync(ReleaseAsync);
+        (released, reads) = await CountAsync(() => release.RunAsync(TestRun.Cancel));
         Assert.Equal(0, released);
         Assert.InRange(reads, 0, 200);
-
-        // Where the leader asks it: planned once.
-        async Task<long> ReleaseAsync()
-        {
-            await using var command = Core.Rounds.CreateCommand(Release);
-            return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
-        }
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using AiBackend.Core.Admission.Pace;
 using AiBackend.Core.Cache;
 using AiBackend.Core.Controls;
 using AiBackend.Core.Database;
@@ -26,7 +25,6 @@ internal sealed class MaintenanceLoops(
     PublishOutlook publishOutlook,
     RescueJobs rescue,
     MoneyRounds money,
-    PaceStore paces,
     ReleaseHeldJobs releaseHeld,
     SharedAnswers answers,
     ConversationRounds conversations,
@@ -102,7 +100,6 @@ internal sealed class MaintenanceLoops(
     private async Task<TimeSpan> AdvanceAsync(CancellationToken cancellationToken)
     {
         await money.ReleaseAsync(cancellationToken);
-        await paces.ReleaseAsync(cancellationToken);
         await releaseHeld.RunAsync(MaxReleased, cancellationToken);
         await answers.SettleAsync(cancellationToken);
         await advanceDue.RunAsync(cancellationToken);

@@ -1,5 +1,6 @@
 using AiBackend.Core.Admission;
 using AiBackend.Core.Money;
+using AiBackend.Core.Queue.Limits;
 
 namespace AiBackend.Worker.Maintenance;
 

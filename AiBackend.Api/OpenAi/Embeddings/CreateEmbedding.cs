@@ -158,7 +158,7 @@ internal sealed class CreateEmbedding(
 
     /// <summary>In the ledger it is a call of no job: under an id of its own, with the epoch that no lease has.</summary>
     private ChatCaller CallerOf(EmbeddingCall call, Caller caller) =>
-        new(Guid.CreateVersion7(clock.GetUtcNow()), Epoch: 0, (int)rules.HighestOf(caller), HasTurn: false)
+        new(Guid.CreateVersion7(clock.GetUtcNow()), Epoch: 0, (int)rules.HighestOf(caller))
         {
             AcceptedAt = clock.GetUtcNow(),
             Payer = new CallPayer(caller.TenantId, caller.KeyId, Feature: null, call.User, MaxCostUsd: null),

@@ -64,16 +64,4 @@ public sealed class PaceStore(
 
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
-
-    /// <summary>Lets jobs that wait go on as fast as they may: the leader's part.</summary>
-    /// <returns>How many are due now.</returns>
-    public Task<long> ReleaseAsync(CancellationToken cancellationToken) =>
-        TransientRetry.RunAsync(
-            async token =>
-            {
-                await using var command = rounds.CreateCommand("SELECT release_paced_jobs()");
-                return (long)(await command.ExecuteScalarAsync(token))!;
-            },
-            cancellationToken
-        );
 }

@@ -30,9 +30,9 @@ public readonly record struct CallSize(int PromptCharacters, int? MaxOutputToken
 /// <param name="WorkId">Names it.</param>
 /// <param name="Epoch">Which of its owners asks: a call counts as open only while that one lives.</param>
 /// <param name="Level">0 is the most urgent, 2 the least.</param>
-/// <param name="HasTurn">It was told before to come back now.</param>
+/// <param name="TurnAt">The deployment that told it before to come back now; null is none.</param>
 /// <param name="TimeLeft">Until it is of no more use; null is for ever.</param>
-public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, bool HasTurn, TimeSpan? TimeLeft = null)
+public readonly record struct ChatCaller(Guid WorkId, int Epoch, int Level, string? TurnAt = null, TimeSpan? TimeLeft = null)
 {
     /// <summary>When the work was accepted, by the clock of this process.</summary>
     public DateTimeOffset AcceptedAt { get; init; }

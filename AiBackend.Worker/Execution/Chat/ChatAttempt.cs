@@ -222,7 +222,7 @@ internal sealed class ChatAttempt(
         );
 
     private async ValueTask<ChatCaller> CallerOfAsync(ClaimedJob job, JobTerms terms) =>
-        new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.HasTurn, job.TimeLeft)
+        new(job.Lease.JobId, job.Lease.Epoch, (int)job.Priority, job.TurnAt, job.TimeLeft)
         {
             AcceptedAt = clock.GetUtcNow() - job.Age,
             IsMoved = ProviderCatalog.IsAuto(job.Model) && await models.IsMovedAsync(job.Lease.JobId),

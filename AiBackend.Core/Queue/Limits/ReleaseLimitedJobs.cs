@@ -1,0 +1,158 @@
+using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Queue.Order;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AiBackend.Core.Queue.Limits;
+
+/// <summary>Lets jobs that wait for a provider's limit go on as soon as there is room, in fair order: the leader's part.</summary>
+/// <remarks>
+/// A limit is shared as slots are (<see cref="FairLine"/>): by level, between tenants by what they have had under this limit for their
+/// weight, and what has waited too long has its turns. How much room there is: see 0066_shared_limits.sql.
+/// </remarks>
+public sealed class ReleaseLimitedJobs(
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
+    QueueTiers tiers,
+    IOptions<QueueOptions> options
+)
+{
+    // The next look is a quarter of a second later.
+    private const int MostAtOnce = 500;
+
+    // Of every limit; with so many tenants each shows that many fewer of its jobs.
+    private const int MostSeen = 20_000;
+
+    private const string RoomSql = "SELECT name, reasons, places FROM room_under_limits() WHERE places > 0";
+
+    // From tenant to tenant by one descent of the index each; then the first rows of each. Those on their way come first: they are due.
+    private const string HeadsSql = $"""
+        SELECT k.number, h.id, k.tenant_id, coalesce(t.tier, '{QueueTiers.Standard}'), k.priority, h.expected_length, h.expected_tokens, h.waited, h.model, h.is_due
+          FROM (SELECT r.number, r.reason, p.priority, a.tenant_id, least(r.places, greatest(1, @seen / count(*) OVER ()))::integer AS most
+                  FROM unnest(@numbers, @reasons, @places) AS r (number, reason, places)
+                 CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS p (priority)
+                 CROSS JOIN LATERAL (
+                       WITH RECURSIVE tenants AS (
+                           (SELECT j.tenant_id FROM jobs j
+                             WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'rate_limit:%' AND j.waiting_reason = r.reason AND j.priority = p.priority
+                             ORDER BY j.tenant_id LIMIT 1)
+                           UNION ALL
+                           SELECT n.tenant_id FROM tenants b CROSS JOIN LATERAL (
+                               SELECT j.tenant_id FROM jobs j
+                                WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'rate_limit:%' AND j.waiting_reason = r.reason AND j.priority = p.priority
+                                  AND j.tenant_id > b.tenant_id
+                                ORDER BY j.tenant_id LIMIT 1) n
+                       )
+                       SELECT tenant_id FROM tenants) a) k
+         CROSS JOIN LATERAL (
+               SELECT j.id, j.expected_length, j.expected_tokens, now() - coalesce(j.started_at, j.created_at) AS waited, j.model, j.due_at <= now() AS is_due
+                 FROM jobs j
+                WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'rate_limit:%' AND j.waiting_reason = k.reason AND j.priority = k.priority
+                  AND j.tenant_id = k.tenant_id
+                ORDER BY j.due_at LIMIT k.most) h
+          LEFT JOIN tenants t ON t.id = k.tenant_id
+        """;
+
+    // Without the status in the innermost: it would invite the planner to jobs_due, where all who wait for anything stand.
+    private const string ReleaseSql = """
+        UPDATE jobs j SET due_at = now()
+         WHERE j.status = 5
+           AND j.id IN (SELECT l.id FROM jobs l WHERE l.id = ANY (@ids) AND l.waiting_reason LIKE 'rate_limit:%' AND l.due_at > now() FOR UPDATE SKIP LOCKED)
+        """;
+
+    private readonly Dictionary<string, FairLine> _lines = new(StringComparer.Ordinal);
+
+    /// <returns>How many go on.</returns>
+    public Task<int> RunAsync(CancellationToken cancellationToken) => TransientRetry.RunAsync(RunOnceAsync, cancellationToken);
+
+    private async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        var limits = await ReadRoomAsync(cancellationToken);
+        if (limits.Count == 0)
+        {
+            return 0;
+        }
+
+        var waiting = await ReadHeadsAsync(limits, cancellationToken);
+        var next = waiting.SelectMany(line => Pick(limits[line.Key], [.. line])).ToArray();
+        return next.Length == 0 ? 0 : await ReleaseAsync(next, cancellationToken);
+    }
+
+    private IEnumerable<Guid> Pick(Limit limit, IReadOnlyCollection<Head> heads)
+    {
+        if (!_lines.TryGetValue(limit.Name, out var line))
+        {
+            _lines.Add(limit.Name, line = new(options.Value.AgeUpAfter, tiers.WeightOf));
+        }
+
+        var onTheirWay = heads.Count(head => head.IsDue);
+        return line.Pick([.. heads.Where(head => !head.IsDue).Select(head => head.Job)], Capacity.Unknown, limit.Places - onTheirWay)
+            .Select(job => job.Id);
+    }
+
+    private async Task<List<Limit>> ReadRoomAsync(CancellationToken cancellationToken)
+    {
+        await using var command = rounds.CreateCommand(RoomSql);
+        return
+        [
+            .. await command.ReadAllAsync(
+                row => new Limit(row.GetString(0), row.GetFieldValue<string[]>(1), (int)Math.Min(row.GetInt64(2), MostAtOnce)),
+                cancellationToken
+            ),
+        ];
+    }
+
+    private async Task<ILookup<int, Head>> ReadHeadsAsync(List<Limit> limits, CancellationToken cancellationToken)
+    {
+        var reasons = limits.SelectMany((limit, number) => limit.Reasons.Select(reason => (number, reason, limit.Places))).ToList();
+        await using var hot = await HotCommand.OpenAsync(
+            rounds,
+            HeadsSql,
+            parameters =>
+            {
+                parameters.AddColumn("numbers", NpgsqlDbType.Integer, reasons, each => each.number);
+                parameters.AddColumn("reasons", NpgsqlDbType.Text, reasons, each => each.reason);
+                parameters.AddColumn("places", NpgsqlDbType.Integer, reasons, each => each.Places);
+                parameters.AddWithValue("seen", NpgsqlDbType.Integer, MostSeen);
+            },
+            cancellationToken
+        );
+        return (await hot.Command.ReadAllAsync(ReadHead, cancellationToken)).ToLookup(head => head.Number);
+    }
+
+    private async Task<int> ReleaseAsync(Guid[] ids, CancellationToken cancellationToken)
+    {
+        await using var hot = await HotCommand.OpenAsync(
+            rounds,
+            ReleaseSql,
+            parameters => parameters.AddWithValue("ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid, ids),
+            cancellationToken
+        );
+        return await hot.Command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static Head ReadHead(NpgsqlDataReader row) =>
+        new(
+            row.GetInt32(0),
+            new WaitingJob(
+                row.GetGuid(1),
+                row.GetGuid(2),
+                row.GetString(3),
+                (JobPriority)row.GetInt16(4),
+                row.GetInt16(5),
+                row.GetInt32(6),
+                row.GetTimeSpan(7),
+                row.GetString(8)
+            ),
+            row.GetBoolean(9)
+        );
+
+    /// <param name="Name">The deployment, or its pace.</param>
+    /// <param name="Reasons">What its jobs say they wait for.</param>
+    /// <param name="Places">How many may be on their way.</param>
+    private readonly record struct Limit(string Name, string[] Reasons, int Places);
+
+    private readonly record struct Head(int Number, WaitingJob Job, bool IsDue);
+}
