@@ -14,6 +14,8 @@ public sealed class Violations
     private const int LongestMessage = 600;
     private const int LongestValue = 200;
 
+    private static readonly ContractViolation More = Of("", "more", "has more faults, which are not listed.");
+
     private readonly List<ContractViolation> _kept = [];
 
     /// <summary>How many were found; nobody counts on when <see cref="IsFull"/>.</summary>
@@ -34,7 +36,7 @@ public sealed class Violations
 
     /// <summary>All that were kept, and a word when there are more.</summary>
     public IReadOnlyList<ContractViolation> ToList() =>
-        IsFull ? [.. _kept, Of("", "more", "has more faults, which are not listed.")] : [.. _kept];
+        IsFull ? [.. _kept, More with { ForReview = _kept.TrueForAll(violation => violation.ForReview) }] : [.. _kept];
 
     /// <summary>One thing that is wrong, in a text of bounded length that can be stored whatever the answer contains.</summary>
     public static ContractViolation Of(string path, string rule, string message) =>

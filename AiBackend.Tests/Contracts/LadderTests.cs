@@ -60,6 +60,18 @@ public sealed class LadderTests
         Assert.Equal([LadderStep.Fallback, LadderStep.Review], Climb(ContractPolicies.Review, Wrong with { Verdict = verdict }, true));
 
     [Fact]
+    public void However_much_a_person_is_to_see_it_goes_to_a_person()
+    {
+        var values = string.Join(',', Enumerable.Repeat("0.1", Violations.Most + 5));
+        var contract = Contract.OfRule("""{"rule":"range","path":"/*","min":0.5,"severity":"review"}""");
+
+        var found = Contract.Check(contract, $"[{values}]");
+
+        Assert.Equal("more", found.Check.Violations[^1].Rule);
+        Assert.Equal([LadderStep.Review], Climb(ContractPolicies.Fail, found.Check, true));
+    }
+
+    [Fact]
     public void What_a_person_is_to_see_goes_to_a_person_at_once_unless_more_is_wrong()
     {
         var unsure = new ContractViolation("/c", "range", "is low.") { ForReview = true };

@@ -56,6 +56,7 @@ public sealed class RepairTests
     [Theory]
     [InlineData("length", Verdicts.Truncation)]
     [InlineData("content_filter", Verdicts.Refusal)]
+    [InlineData("refusal", Verdicts.Refusal)]
     [InlineData("stop", Verdicts.Parse)]
     public void Why_an_answer_ended_decides_what_is_wrong_with_it(string finish, string verdict) =>
         Assert.Equal(verdict, Contract.Check(Contract.OfSchema(Order), "{\"total\":", finish).Check.Verdict);

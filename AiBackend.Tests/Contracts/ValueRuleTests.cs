@@ -32,6 +32,13 @@ public sealed class ValueRuleTests
             },
             { """{"rule":"sum","path":"/lines/*","with":"/total"}""", """{"lines":[],"total":0}""", """{"lines":["1"],"total":1}""" },
             { """{"rule":"unique","path":"/ids/*"}""", """{"ids":["a","b"]}""", """{"ids":["a","b","a"]}""" },
+            { """{"rule":"unique","path":"/ids/*"}""", """{"ids":[1,2.5]}""", """{"ids":[1,1.0]}""" },
+            { """{"rule":"unique","path":"/ids/*"}""", """{"ids":["a","\\u0061b"]}""", """{"ids":["a","\u0061"]}""" },
+            {
+                """{"rule":"unique","path":"/ids/*"}""",
+                """{"ids":[{"a":1},{"a":[1]}]}""",
+                """{"ids":[{"a":[1,null],"b":true},{"b":true,"a":[1.0,null]}]}"""
+            },
             { """{"rule":"cited","path":"/quotes/*"}""", """{"quotes":["due in  30 days"]}""", """{"quotes":["due in 60 days"]}""" },
             { """{"rule":"cited","path":"/quotes/*"}""", """{"quotes":["30 days"]}""", """{"quotes":[]}""" },
             { """{"rule":"url","path":"/link"}""", """{"link":"https://example.com/a"}""", """{"link":"javascript:alert(1)"}""" },

@@ -272,4 +272,23 @@ public sealed class WireTests
 
         Assert.Equal(expected, Assert.IsType<ChatProgress.Finished>(progress[^1]).FinishReason);
     }
+
+    [Fact]
+    public async Task What_the_openai_wire_says_in_place_of_an_answer_is_a_refusal_although_it_says_that_it_stopped()
+    {
+        const string Refusal = """
+            data: {"choices":[{"index":0,"delta":{"refusal":"I cannot"}}]}
+
+            data: {"choices":[{"index":0,"delta":{"refusal":" do that."}}]}
+
+
+            """;
+        await using var provider = new RawProvider(RawReply.Stream(Refusal + Wire.End(Wire.OpenAi, "stop")));
+        using var providers = ProviderHost.OfKind(Wire.OpenAi, provider.Address);
+
+        var progress = await providers.StreamAsync().ReadAllAsync();
+
+        Assert.Equal("I cannot do that.", progress.Text());
+        Assert.Equal("refusal", Assert.IsType<ChatProgress.Finished>(progress[^1]).FinishReason);
+    }
 }

@@ -6,6 +6,7 @@ using AiBackend.Core.Conversations;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
 using AiBackend.Core.Providers.Catalog;
@@ -131,7 +132,17 @@ internal sealed class SimWorker
             .With(new WorkflowAttempt(null!, null!, null!, Process.Clock))
             .With(new ReviewRemarks(null!))
             // No job of the simulation names tools.
-            .With(new JobTools(null!, null!, null!, null!, Options.Create(new ToolsOptions()), Process.Clock));
+            .With(
+                new JobTools(
+                    null!,
+                    null!,
+                    null!,
+                    null!,
+                    Options.Create(new ToolsOptions()),
+                    Options.Create(new ReviewOptions()),
+                    Process.Clock
+                )
+            );
         _writes = parts.Get<LeasedWrites>();
         _held = parts.Get<HeldLeases>();
         _keeper = Execute(parts.Get<LeaseKeeper>(), _stopKeeper.Token);

@@ -12,7 +12,7 @@ using AiBackend.Tests.Worker;
 namespace AiBackend.Tests.Tools;
 
 /// <summary>Jobs whose model calls registered tools, from model to receiver and back.</summary>
-public sealed class ToolJobTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+public sealed partial class ToolJobTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
     : IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>
 {
@@ -198,28 +198,6 @@ public sealed class ToolJobTests(PostgresServer postgres, RedisServer redis, Sim
 
         var call = Assert.Single(await worker.ToolCallsAsync(draft.Id));
         Assert.Equal(call.Arguments, Assert.Single(receiver.Posted).Body);
-    }
-
-    [Fact]
-    public async Task A_write_whose_outcome_nobody_knows_is_never_sent_again_and_a_person_decides()
-    {
-        await using var receiver = await ToolReceiver.StartAsync();
-        receiver.Answer = (HttpStatusCode.InternalServerError, "");
-        await using var worker = await StartAsync(new { tools = "first", words = 3 }, receiver);
-        var draft = ToolSetup.Draft(await worker.AddToolAsync(ToolSetup.Http(receiver.Url, ToolEffect.Write)));
-        await worker.SubmitAsync(draft);
-        await worker.UntilAsync(async () => await worker.StatusAsync(draft.Id) == JobStatus.WaitingForReview, "a person is asked");
-        var wait = Assert.Single(await worker.Get<WaitReads>().ListAsync(ApiKeyStore.DefaultTenant, draft.Id, TestRun.Cancel));
-        Assert.Contains("\"reason\":\"outcome_unknown\"", wait.Question, StringComparison.Ordinal);
-        Assert.Equal(ToolCallState.OutcomeUnknown, Assert.Single(await worker.ToolCallsAsync(draft.Id)).State);
-
-        await worker
-            .Get<AnswerWait>()
-            .ReviewContinuesAsync(new(ApiKeyStore.DefaultTenant, draft.Id, wait.Attempt), "\"It was sent.\"", TestRun.Cancel);
-        await worker.UntilAsync(async () => await worker.StatusAsync(draft.Id) == JobStatus.Completed, "the job goes on");
-
-        Assert.Contains("It was sent.", Assert.Single(await worker.ToolCallsAsync(draft.Id)).Result, StringComparison.Ordinal);
-        Assert.Single(receiver.Posted);
     }
 
     [Fact]

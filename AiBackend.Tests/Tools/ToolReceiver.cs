@@ -22,6 +22,9 @@ internal sealed class ToolReceiver : IAsyncDisposable
     /// <summary>What it answers to a POST.</summary>
     public (HttpStatusCode Status, string Body) Answer { get; set; } = (HttpStatusCode.OK, """{"ok":true}""");
 
+    /// <summary>What it answers to the first POSTs instead.</summary>
+    public ConcurrentQueue<HttpStatusCode> First { get; } = [];
+
     /// <summary>What it answers when it is asked what became of a call.</summary>
     public (HttpStatusCode Status, string Body) Verdict { get; set; } = (HttpStatusCode.OK, """{"was":"done"}""");
 
@@ -78,7 +81,7 @@ internal sealed class ToolReceiver : IAsyncDisposable
             new ReceivedCall("/tool", context.Request.Headers["Idempotency-Key"].ToString(), body, context.Request.Headers["X-Secret"])
         );
         await ArrivedAsync(context.RequestAborted);
-        await AnswerAsync(context, Answer);
+        await AnswerAsync(context, First.TryDequeue(out var status) ? (status, "") : Answer);
     }
 
     private Task ArrivedAsync(CancellationToken aborted)

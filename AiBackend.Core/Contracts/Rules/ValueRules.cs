@@ -187,9 +187,9 @@ internal sealed class ValueRules(IEnumerable<IOutputRule> custom)
 
     private static IEnumerable<(string Place, string Message)> Repeated(IEnumerable<(JsonPlace Place, JsonElement Value)> values)
     {
-        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var seen = new HashSet<JsonElement>(JsonEquality.Instance);
         return values
-            .Where(value => !seen.Add(value.Value.GetRawText()))
+            .Where(value => !seen.Add(value.Value))
             .Select(value => (value.Place.ToString(), "came before; every value must be another."));
     }
 

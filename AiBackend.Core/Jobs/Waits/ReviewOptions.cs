@@ -18,7 +18,10 @@ public sealed class ReviewOptions : IValidatableObject
     /// <summary>How long a review waits for a person; null waits as long as its job may. Default null.</summary>
     public TimeSpan? Timeout { get; set; }
 
-    /// <summary>What happens then: <c>accept</c>, <c>reject</c>, <c>fail</c> or <c>continue</c>. Default <c>fail</c>.</summary>
+    /// <summary>
+    /// What happens then: <c>accept</c>, <c>reject</c>, <c>fail</c> or <c>continue</c>. Default <c>fail</c>. A review of calls of tools has no result
+    /// that could be accepted or refused: there all but <c>fail</c> are <c>continue</c>, and nothing is sent that nobody approved.
+    /// </summary>
     public string OnTimeout { get; set; } = ReviewTimeouts.Fail;
 
     /// <summary>How long who claims a review has it in hand. Default 10 minutes.</summary>
@@ -55,6 +58,11 @@ public sealed class ReviewOptions : IValidatableObject
         var onTimeout = WaitDefaults.Read(review?.OnTimeout ?? OnTimeout);
         return new(question, timeout, onTimeout == WaitDefault.Continue && attempt > MostContinues ? WaitDefault.Fail : onTimeout);
     }
+
+    /// <summary>What an attempt asks a person about calls of tools. Without an answer in time the job fails, or goes on without what was asked for.</summary>
+    /// <param name="question">JSON of a <see cref="ReviewQuestion"/>.</param>
+    public JobQuestion AskAboutCalls(string question) =>
+        new(question, Timeout, WaitDefaults.Read(OnTimeout) == WaitDefault.Fail ? WaitDefault.Fail : WaitDefault.Continue);
 }
 
 /// <summary>Names of <see cref="WaitDefault"/> on the wire.</summary>

@@ -8,6 +8,7 @@ internal sealed class ChatChunk : WireEvent
 {
     private TokenUsage? _usage;
     private bool _isDisputed;
+    private bool _isRefused;
 
     public override TokenUsage? Usage => _usage;
 
@@ -86,6 +87,9 @@ internal sealed class ChatChunk : WireEvent
                 SkipMember(ref reader);
             }
         }
+
+        // The wire says in another place what others say as the reason: an answer that stopped is no refusal.
+        FinishReason = _isRefused && FinishReason == "stop" ? "refusal" : FinishReason;
     }
 
     private void ReadDelta(ref Utf8JsonReader reader)
@@ -98,7 +102,13 @@ internal sealed class ChatChunk : WireEvent
         while (NextMember(ref reader))
         {
             // A refusal is what the model says instead of its answer, so it is what the caller gets to read.
-            if (reader.ValueTextEquals("content"u8) || reader.ValueTextEquals("refusal"u8))
+            if (reader.ValueTextEquals("refusal"u8))
+            {
+                var before = Text.Length;
+                ReadText(ref reader);
+                _isRefused |= Text.Length > before;
+            }
+            else if (reader.ValueTextEquals("content"u8))
             {
                 ReadText(ref reader);
             }

@@ -46,7 +46,9 @@ public sealed class ToolLedger(NpgsqlDataSource database)
     private const string MoveSql = $"""
         WITH {Fence}, moved AS (
             UPDATE job_tool_calls c
-               SET state = @state, result = coalesce(@result, c.result), asked_attempt = coalesce(@asked_attempt, c.asked_attempt),
+               SET state = @state, result = coalesce(@result, c.result),
+                   -- Who approved that it is sent has not said what came of it.
+                   asked_attempt = CASE WHEN @state = 2 THEN @asked_attempt ELSE coalesce(@asked_attempt, c.asked_attempt) END,
                    sent_at = CASE WHEN @state = 2 THEN coalesce(c.sent_at, now()) ELSE c.sent_at END,
                    ended_at = CASE WHEN @state IN (3, 4) THEN now() END
               FROM fenced f

@@ -127,7 +127,8 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
     /// <summary>Adds what is known of the calls, also of one that was cut off in the middle.</summary>
     public AttemptEnd Describe(AttemptEnd end)
     {
-        var last = calls.All.Count > 0 ? calls.All[^1] : null;
+        // The last call may be a judge's.
+        var last = calls.All.LastOrDefault(call => call.Provider == _servedBy?.Provider && call.Model == _servedBy.Model);
         return end with
         {
             ServedBy = _servedBy is null ? null : _servedBy with { ModelVersion = _servedBy.ModelVersion ?? last?.ModelVersion },

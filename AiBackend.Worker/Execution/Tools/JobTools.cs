@@ -15,6 +15,7 @@ internal sealed class JobTools(
     CodeTools code,
     WaitReads waits,
     IOptions<ToolsOptions> options,
+    IOptions<ReviewOptions> reviews,
     TimeProvider clock
 )
 {
@@ -37,7 +38,7 @@ internal sealed class JobTools(
         var asked = found.Calls.Any(call => !call.HasEnded && call.AskedAttempt is not null)
             ? await writes.TryAsync(() => waits.ListAsync(job.TenantId, job.Lease.JobId, stop), stop)
             : [];
-        return new ToolRounds(running, terms, tools, found.Calls, asked, writes, runner, options.Value);
+        return new ToolRounds(running, terms, tools, found.Calls, asked, writes, runner, options.Value, reviews.Value);
     }
 }
 

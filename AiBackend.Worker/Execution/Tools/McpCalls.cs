@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -184,14 +183,10 @@ internal sealed class McpCalls(EgressClient egress, IOptions<ToolsOptions> optio
                     or McpErrorCode.MissingRequiredClientCapability
                     or McpErrorCode.UnsupportedProtocolVersion
             } refused => ToolEnd.Failed($"The tool's server refused the call: {StorableText.Of(refused.Message, MostReason)}"),
-            HttpRequestException { StatusCode: >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError } refused =>
-                ToolEnd.Failed(
-                    string.Create(
-                        System.Globalization.CultureInfo.InvariantCulture,
-                        $"The tool's server answered with status {(int)refused.StatusCode}."
-                    )
-                ),
-            _ when isSent && tool.Effect == ToolEffect.Write => ToolEnd.Unknown,
+            HttpRequestException { StatusCode: { } status } when ToolRunner.IsRefusal(status) => ToolEnd.Failed(
+                string.Create(System.Globalization.CultureInfo.InvariantCulture, $"The tool's server answered with status {(int)status}.")
+            ),
+            _ when isSent && tool.Effect != ToolEffect.Read => ToolEnd.Unknown,
             OperationCanceledException => ToolEnd.Failed("The tool took too long."),
             McpProtocolException broken => ToolEnd.Failed($"The tool's server failed: {StorableText.Of(broken.Message, MostReason)}"),
             _ => ToolEnd.Failed("The tool's server could not be called."),

@@ -1,8 +1,6 @@
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Reviews;
-using AiBackend.Core.Jobs;
-using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Providers.Wire;
 using AiBackend.Core.Tools.Calls;
 using Microsoft.Extensions.AI;
@@ -28,15 +26,9 @@ internal static class RoundTexts
         }
     }
 
-    /// <summary>The end of an attempt whose calls a person has to decide about.</summary>
-    // Without a proposal, so that to approve is to let the job go on.
-    public static AttemptEnd AskedForReview(string reason, IReadOnlyList<ToolCall> calls) =>
-        AttemptEnd.AskedForReview(
-            new JobQuestion(
-                JsonSerializer.Serialize(new ReviewQuestion(reason) { Calls = Questions(calls) }, WireJson.Default.ReviewQuestion)
-            ),
-            proposal: ""
-        );
+    /// <summary>What a person is asked who has to decide about calls.</summary>
+    public static string ReviewOf(string reason, IReadOnlyList<ToolCall> calls) =>
+        JsonSerializer.Serialize(new ReviewQuestion(reason) { Calls = Questions(calls) }, WireJson.Default.ReviewQuestion);
 
     /// <summary>What the clients are asked that make these calls.</summary>
     public static string QuestionOf(IReadOnlyList<ToolCall> calls) =>

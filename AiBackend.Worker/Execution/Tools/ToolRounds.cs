@@ -20,7 +20,8 @@ internal sealed class ToolRounds(
     IReadOnlyList<JobWait> waits,
     FencedCalls ledger,
     ToolRunner runner,
-    ToolsOptions options
+    ToolsOptions options,
+    ReviewOptions reviews
 )
 {
     private const int AtOnce = 8;
@@ -113,7 +114,7 @@ internal sealed class ToolRounds(
         var approved = await ApproveAsync(round, stop);
         if (approved is not null)
         {
-            return RoundTexts.AskedForReview(ReviewReasons.ToolApproval, approved);
+            return AskedForReview(ReviewReasons.ToolApproval, approved);
         }
 
         await Parallel.ForEachAsync(
@@ -124,7 +125,7 @@ internal sealed class ToolRounds(
         var unknown = OfRound(round).Where(call => call.State == ToolCallState.OutcomeUnknown).ToList();
         if (unknown.Count > 0)
         {
-            return RoundTexts.AskedForReview(ReviewReasons.OutcomeUnknown, await AskAsync(unknown, ToolCallState.OutcomeUnknown, stop));
+            return AskedForReview(ReviewReasons.OutcomeUnknown, await AskAsync(unknown, ToolCallState.OutcomeUnknown, stop));
         }
 
         return await HandOutAsync(round, stop);
@@ -154,6 +155,10 @@ internal sealed class ToolRounds(
             .ToList();
         return open.Count == 0 ? null : await AskAsync(open, ToolCallState.AwaitingApproval, stop);
     }
+
+    // Without a proposal, so that to approve is to let the job go on.
+    private AttemptEnd AskedForReview(string reason, IReadOnlyList<ToolCall> calls) =>
+        AttemptEnd.AskedForReview(reviews.AskAboutCalls(RoundTexts.ReviewOf(reason, calls)), proposal: "");
 
     private bool IsOurs(ToolCall call) =>
         !call.HasEnded
@@ -201,7 +206,7 @@ internal sealed class ToolRounds(
         {
             if (call.Effect != ToolEffect.Read)
             {
-                call = call with { State = ToolCallState.Sent };
+                call = call with { State = ToolCallState.Sent, AskedAttempt = null };
                 await ledger.MoveAsync([call], stop);
             }
 

@@ -32,7 +32,28 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         "The tool's secret cannot be read here, so it was not called. Its owner has to set it again."
     );
 
-    public Task<ToolEnd> RunAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop) =>
+    // A receiver that has just failed, or was slow, may be well again; one that stays away is for the verify hook, or a person.
+    private static readonly TimeSpan[] Pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)];
+
+    /// <remarks>Where nobody knows what came of it and the receiver tells repeats by the effect's id, it is sent again under the same one.</remarks>
+    public async Task<ToolEnd> RunAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
+    {
+        var end = await SendAsync(job, tool, call, stop);
+        foreach (var pause in Pauses)
+        {
+            if (end.State != ToolCallState.OutcomeUnknown || tool.Effect != ToolEffect.WriteIdempotent)
+            {
+                break;
+            }
+
+            await Task.Delay(pause, clock, stop);
+            end = await SendAsync(job, tool, call, stop);
+        }
+
+        return end;
+    }
+
+    private Task<ToolEnd> SendAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop) =>
         tool.Kind switch
         {
             ToolKinds.Code => RunCodeAsync(job, tool, call, stop),
@@ -75,7 +96,7 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            return ToolEnd.Failed("The tool took too long.");
+            return tool.Effect == ToolEffect.Read ? ToolEnd.Failed("The tool took too long.") : ToolEnd.Unknown;
         }
     }
 
@@ -105,19 +126,29 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         {
             EgressAnswer.Answered(>= HttpStatusCode.OK and < HttpStatusCode.MultipleChoices, _, var body) => Done(body, tool),
             // It may have done something before it failed.
-            EgressAnswer.Answered(HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout, _, _)
-                when tool.Effect == ToolEffect.Write => ToolEnd.Unknown,
+            EgressAnswer.Answered(var status, _, _) when tool.Effect != ToolEffect.Read && !IsRefusal(status) => ToolEnd.Unknown,
             EgressAnswer.Answered(var status, _, var body) => ToolEnd.Failed(
                 Cut(
                     string.Create(CultureInfo.InvariantCulture, $"The tool answered with status {(int)status}. {Text(body)}"),
                     tool.MaxResultBytes
                 )
             ),
-            EgressAnswer.Failed { NeverArrived: false } when tool.Effect == ToolEffect.Write => ToolEnd.Unknown,
+            EgressAnswer.Failed { NeverArrived: false } when tool.Effect != ToolEffect.Read => ToolEnd.Unknown,
             EgressAnswer.Failed(var error) => ToolEnd.Failed($"The tool could not be called: {error}."),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
     }
+
+    /// <summary>Whether who answers so has done nothing: it did not take the request, or sent it elsewhere. All others may have.</summary>
+    internal static bool IsRefusal(HttpStatusCode status) =>
+        (int)status switch
+        {
+            // Given up on the way: by the receiver's patience, or by ours.
+            408 or 499 => false,
+            >= 400 and < 500 => true,
+            307 or 308 or 501 or 503 or 505 or 511 => true,
+            _ => false,
+        };
 
     private Task<EgressAnswer> SendAsync(HttpRequestMessage request, ToolDefinition tool, CancellationToken stop) =>
         egress.SendAsync(request, tool.MaxResultBytes, TimeSpan.FromSeconds(tool.TimeoutSeconds), cuts: true, stop);
