@@ -47,7 +47,7 @@ internal sealed class Uploads(FileStore store, JobIds ids, RepeatedRequests repe
                 return refusal;
             }
 
-            await KeyAfterBody.CheckAsync(context);
+            await KeyAgain.CheckAsync(context);
             return await repeats.MakeAsync(
                 context,
                 key is null ? null : new KeptRequest(tenantId, IdempotencyKey.At(address, key)!, upload.Fingerprint),

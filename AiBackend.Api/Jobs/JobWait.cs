@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
@@ -9,9 +10,21 @@ namespace AiBackend.Api.Jobs;
 /// <summary>Waits for a job's end on behalf of a long poll.</summary>
 internal sealed class JobWait(JobEventTail tail, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
+    /// <param name="context">The request that waits.</param>
+    /// <param name="tenantId">Whose job it is.</param>
+    /// <param name="jobId">The job.</param>
     /// <param name="after">Number of an event that was not the last; the wait reads what comes behind it.</param>
+    /// <param name="limit">How long.</param>
     /// <returns>The job as it ended; null when it has not in time. A stopping server answers early: its successor can be asked again.</returns>
-    public async Task<Job?> ForEndAsync(Guid tenantId, Guid jobId, int after, TimeSpan limit, CancellationToken cancellationToken)
+    /// <exception cref="BadHttpRequestException">The key of the request ended meanwhile: nothing is told for it any more.</exception>
+    public async Task<Job?> ForEndAsync(HttpContext context, Guid tenantId, Guid jobId, int after, TimeSpan limit)
+    {
+        var job = await WaitAsync(tenantId, jobId, after, limit, context.RequestAborted);
+        await KeyAgain.CheckAsync(context);
+        return job;
+    }
+
+    private async Task<Job?> WaitAsync(Guid tenantId, Guid jobId, int after, TimeSpan limit, CancellationToken cancellationToken)
     {
         using var timeUp = new CancellationTokenSource(limit, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, lifetime.ApplicationStopping, cancellationToken);

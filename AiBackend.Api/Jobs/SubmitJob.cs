@@ -78,7 +78,7 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
         {
             var seconds = ((int)patience.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             context.Response.Headers["Preference-Applied"] = "wait=" + seconds;
-            if (await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, patience, context.RequestAborted) is { } ended)
+            if (await wait.ForEndAsync(context, context.GetTenantId(), job.Id, FirstEvent, patience) is { } ended)
             {
                 await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, ended, WireJson.Default.Job);
                 return;

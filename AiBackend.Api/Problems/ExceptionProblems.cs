@@ -31,7 +31,7 @@ internal sealed class ExceptionProblems(IStorageWatch storage, ILogger<Exception
                 );
             case BadHttpRequestException { StatusCode: StatusCodes.Status401Unauthorized }:
                 return ProblemTypes.Unauthorized.With(
-                    "The key ended, or lost what the request needs, while the request was sent. Nothing was done; send it with another key."
+                    "The key ended, or lost what the request needs, while the request was sent or waited for its answer. Send it with another key."
                 );
             case BadHttpRequestException malformed:
                 return ProblemTypes.MalformedRequest.With("The request broke the rules of HTTP and was not read to its end.") with

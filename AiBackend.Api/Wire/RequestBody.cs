@@ -49,7 +49,7 @@ internal readonly struct RequestBody : IDisposable
                 request.BodyReader.AdvanceTo(read.Buffer.End);
                 if (read.IsCompleted)
                 {
-                    await KeyAfterBody.CheckAsync(request.HttpContext);
+                    await KeyAgain.CheckAsync(request.HttpContext);
                     return new RequestBody(rented, length);
                 }
             }

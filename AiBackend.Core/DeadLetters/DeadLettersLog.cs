@@ -26,4 +26,7 @@ internal static partial class DeadLettersLog
 
     [LoggerMessage(1705, LogLevel.Warning, "A step of bulk action {BulkActionId} failed; it is tried again in 10 s")]
     public static partial void BulkActionFailed(this ILogger logger, Exception failure, Guid bulkActionId);
+
+    [LoggerMessage(1706, LogLevel.Warning, "Bulk action {BulkActionId} was cancelled: the key that began it was revoked")]
+    public static partial void BulkActionKeyRevoked(this ILogger logger, Guid bulkActionId);
 }

@@ -5,11 +5,17 @@ using NpgsqlTypes;
 namespace AiBackend.Core.Repeats;
 
 /// <summary>Answers to requests with an Idempotency-Key that make no job (0035b_kept_answers.sql).</summary>
-/// <remarks>Whoever begins is its holder; one that died in the middle is followed by the next repeat when no such request can be under way any more.</remarks>
+/// <remarks>Whoever begins is its holder, and says so now and then; one that says nothing any more has died, and the next repeat follows it.</remarks>
 public sealed class KeptAnswers(NpgsqlDataSource database)
 {
     /// <summary>Largest answer that is kept.</summary>
     public const int MostBytes = 4 << 20;
+
+    /// <summary>How often a holder says that it lives.</summary>
+    public static readonly TimeSpan HoldInterval = TimeSpan.FromSeconds(10);
+
+    // Longer than a statement of a busy Postgres may take, three times.
+    private static readonly TimeSpan AbandonedAfter = TimeSpan.FromSeconds(45);
 
     private const string BeginSql = """
         INSERT INTO kept_answers AS k (tenant_id, key, fingerprint, holder)
@@ -24,6 +30,10 @@ public sealed class KeptAnswers(NpgsqlDataSource database)
 
     private const string FindSql = """
         SELECT fingerprint = @fingerprint, answered_at IS NOT NULL, body FROM kept_answers WHERE tenant_id = @tenant_id AND key = @key
+        """;
+
+    private const string HoldSql = """
+        UPDATE kept_answers SET begun_at = now() WHERE tenant_id = @tenant_id AND key = @key AND holder = @holder AND answered_at IS NULL
         """;
 
     private const string KeepSql = """
@@ -43,15 +53,14 @@ public sealed class KeptAnswers(NpgsqlDataSource database)
 
     /// <summary>Begins a request, unless it came before.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="abandonedAfter">Longer than any such request takes: whose holder is older has died.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<RepeatState> BeginAsync(KeptRequest request, TimeSpan abandonedAfter, CancellationToken cancellationToken)
+    public async Task<RepeatState> BeginAsync(KeptRequest request, CancellationToken cancellationToken)
     {
         await using (var begin = For(request, BeginSql))
         {
             begin.Parameters.AddWithValue("fingerprint", request.Fingerprint);
             begin.Parameters.AddWithValue("holder", request.Holder);
-            begin.Parameters.AddWithValue("abandoned", NpgsqlDbType.Interval, abandonedAfter);
+            begin.Parameters.AddWithValue("abandoned", NpgsqlDbType.Interval, AbandonedAfter);
             if (await begin.ExecuteScalarAsync(cancellationToken) is not null)
             {
                 return new RepeatState.First();
@@ -69,6 +78,14 @@ public sealed class KeptAnswers(NpgsqlDataSource database)
         !row.GetBoolean(0) ? new RepeatState.OtherRequest()
         : !row.GetBoolean(1) ? new RepeatState.UnderWay()
         : new RepeatState.Answered(row.IsDBNull(2) ? null : row.GetFieldValue<byte[]>(2));
+
+    /// <summary>Its holder is still at it.</summary>
+    public async Task HoldAsync(KeptRequest request, CancellationToken cancellationToken)
+    {
+        await using var command = For(request, HoldSql);
+        command.Parameters.AddWithValue("holder", request.Holder);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
 
     /// <summary>Keeps the answer for whoever repeats the request; of one that is too large, that there was one.</summary>
     public async Task KeepAsync(KeptRequest request, ReadOnlyMemory<byte> answer, CancellationToken cancellationToken)

@@ -106,6 +106,13 @@ public class ApiServer : IAsyncLifetime
         return key.Text;
     }
 
+    public async Task RevokeAsync(string key)
+    {
+        await using var revoke = Db.Source.CreateCommand("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1");
+        revoke.Parameters.AddWithValue(ApiKey.TryParse(key)!.Id);
+        await revoke.ExecuteNonQueryAsync(TestRun.Cancel);
+    }
+
     /// <summary>A key of a tenant that nobody else uses.</summary>
     public async Task<string> AddTenantAsync()
     {

@@ -202,9 +202,7 @@ public sealed class EventStreamTests(QuicklyBeatingApi api) : IClassFixture<Quic
             .GetAsync($"/api/v1/jobs/{job.Id}/events", HttpCompletionOption.ResponseHeadersRead, TestRun.Cancel);
         var reading = ReadToEndAsync(ours);
 
-        await using var revoke = api.Db.Source.CreateCommand("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1");
-        revoke.Parameters.AddWithValue(ApiKey.TryParse(key)!.Id);
-        await revoke.ExecuteNonQueryAsync(TestRun.Cancel);
+        await api.RevokeAsync(key);
 
         var seen = await ReadToEndAsync(theirs);
         Assert.DoesNotContain(JobEventTypes.Final, seen.Select(item => item.EventType));

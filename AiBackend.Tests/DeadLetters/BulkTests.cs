@@ -183,6 +183,22 @@ public sealed class BulkTests(PostgresServer postgres, RedisServer redis) : Core
     }
 
     [Fact]
+    public async Task A_78_an_action_whose_key_is_revoked_in_the_middle_begins_nothing_more()
+    {
+        await DieAsync(5);
+        var key = ApiKey.Create(live: false);
+        await Core.Get<ApiKeyStore>().AddAsync(key, Tenant, "test", ["*"], TestRun.Cancel);
+        var id = await BeginAsync(BulkKind.Discard, canary: false, rate: 4, key.Id);
+        await StepAsync();
+        await Core.ExecuteAsync("UPDATE api_keys SET revoked_at = now()", Guid.Empty);
+
+        await StepAsync();
+
+        var action = await FindAsync(id);
+        Assert.Equal(("cancelled", 1L, 4L), (action.Status, action.Done, action.Waiting));
+    }
+
+    [Fact]
     public async Task A_discard_closes_every_letter_and_makes_no_job()
     {
         await DieAsync(300);
@@ -228,12 +244,12 @@ public sealed class BulkTests(PostgresServer postgres, RedisServer redis) : Core
 
     private Task<Guid> BeginAsync(bool canary, int rate) => BeginAsync(BulkKind.Replay, canary, rate);
 
-    private async Task<Guid> BeginAsync(BulkKind kind, bool canary, int rate) =>
+    private async Task<Guid> BeginAsync(BulkKind kind, bool canary, int rate, string key = "key") =>
         Assert
             .IsType<BeginOutcome.Begun>(
                 await Core.Get<BeginBulkAction>()
                     .RunAsync(
-                        new(kind, new BulkSelection(Tenant, new DeadLetterFilter(), null), "key") { Canary = canary, Rate = rate },
+                        new(kind, new BulkSelection(Tenant, new DeadLetterFilter(), null), key) { Canary = canary, Rate = rate },
                         TestRun.Cancel
                     )
             )

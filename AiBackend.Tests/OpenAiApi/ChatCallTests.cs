@@ -201,11 +201,61 @@ public sealed class ChatCallTests(QuicklyBeatingApi api) : IClassFixture<Quickly
         Assert.True(await running.EndAsync(AttemptEnd.Cancelled("Once")));
     }
 
-    private async Task LeaveAsync(string body, CancellationToken leave)
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_caller_that_lost_its_connection_finds_its_job_again_by_its_key(bool stream)
+    {
+        var key = ("Idempotency-Key", Guid.CreateVersion7().ToString());
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        var calling = LeaveAsync(stream ? HelloStream : Hello, leave.Token, key);
+        var id = await api.NextJobAsync();
+        var running = await ClaimAsync(id);
+        running.AppendText("Once");
+
+        await leave.CancelAsync();
+        await calling;
+        await Eventually.TrueAsync(_ => Task.FromResult(!api.Get<AttachedCallers>().Any), "the server has seen that the caller left");
+
+        Assert.False(await IsMarkedAsync(id));
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("Once")));
+        using var again = await api.CallAsync(Hello, key);
+        Assert.Equal((HttpStatusCode.OK, id), (again.StatusCode, JobIdOf(again)));
+    }
+
+    [Fact]
+    public async Task A_14_who_waits_with_a_key_that_is_revoked_is_told_nothing_and_takes_its_job_along()
+    {
+        var key = await api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "*");
+        using var client = api.Client(key);
+        var calling = client.CallAsync("/v1/chat/completions", System.Text.Encoding.UTF8.GetBytes(Hello), TestRun.Cancel);
+        var id = await api.NextJobAsync();
+        var waiting = client.GetAsync($"/api/v1/jobs/{id}?wait=60", TestRun.Cancel);
+        var running = await ClaimAsync(id);
+        running.AppendText("secret");
+        await api.RevokeAsync(key);
+        await Eventually.TrueAsync(
+            async token => (await client.GetAsync("/api/v1/providers", token)).StatusCode == HttpStatusCode.Unauthorized,
+            "the key counts no more"
+        );
+
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("secret")));
+
+        foreach (var answer in (HttpResponseMessage[])[await calling, await waiting])
+        {
+            using (answer)
+            {
+                Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+                Assert.DoesNotContain("secret", await answer.Content.ReadAsStringAsync(TestRun.Cancel), StringComparison.Ordinal);
+            }
+        }
+    }
+
+    private async Task LeaveAsync(string body, CancellationToken leave, params (string Name, string Value)[] headers)
     {
         try
         {
-            using var response = await api.Http.CallAsync("/v1/chat/completions", System.Text.Encoding.UTF8.GetBytes(body), leave);
+            using var response = await api.Http.CallAsync("/v1/chat/completions", System.Text.Encoding.UTF8.GetBytes(body), leave, headers);
             await response.Content.ReadAsByteArrayAsync(leave);
         }
         catch (OperationCanceledException)

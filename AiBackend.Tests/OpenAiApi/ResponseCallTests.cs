@@ -13,7 +13,7 @@ using static AiBackend.Tests.OpenAiApi.OpenAiClientOf;
 namespace AiBackend.Tests.OpenAiApi;
 
 /// <summary>Responses: jobs in the background, their streams that resume at any number, and what the next one takes over.</summary>
-public sealed class ResponseCallTests(QuicklyBeatingApi api) : IClassFixture<QuicklyBeatingApi>
+public sealed partial class ResponseCallTests(QuicklyBeatingApi api) : IClassFixture<QuicklyBeatingApi>
 {
     private const string Background = """{"model":"default","background":true,"instructions":"Be brief.","input":"Hello"}""";
 
@@ -204,31 +204,6 @@ public sealed class ResponseCallTests(QuicklyBeatingApi api) : IClassFixture<Qui
         await ReadErrorAsync(foreignDelete, HttpStatusCode.NotFound);
         await ReadErrorAsync(job, HttpStatusCode.NotFound);
         Assert.Equal("queued", Text(await GetAsync(id), "status"));
-    }
-
-    [Theory]
-    [InlineData("\"conversation\":\"conv_1\"", "conversation", "unsupported_parameter")]
-    [InlineData("\"prompt\":{\"id\":\"p\"}", "prompt", "unsupported_parameter")]
-    [InlineData("\"max_tool_calls\":3", "max_tool_calls", "unsupported_parameter")]
-    [InlineData("\"truncation\":\"auto\"", "truncation", "unsupported_parameter")]
-    [InlineData("\"include\":[\"reasoning.encrypted_content\"]", "include", "unsupported_parameter")]
-    [InlineData("\"reasoning\":{\"summary\":\"auto\"}", "reasoning.summary", "unsupported_parameter")]
-    [InlineData("\"tools\":[{\"type\":\"web_search\"}]", "tools[0].type", "unsupported_parameter")]
-    [InlineData("\"background\":true,\"store\":false", "store", "invalid_value")]
-    [InlineData("\"previous_response_id\":\"abc\"", "previous_response_id", "invalid_value")]
-    [InlineData("\"text\":{\"format\":{\"type\":\"json_schema\"}}", "text.format", "invalid_value")]
-    [InlineData("\"text\":{\"format\":{\"type\":\"poem\"}}", "text.format.type", "invalid_value")]
-    [InlineData("\"reasoning\":{\"effort\":\"most\"}", "reasoning.effort", "invalid_value")]
-    [InlineData("\"tools\":[{\"type\":\"function\",\"name\":\"a b\"}]", "tools[0].name", "invalid_value")]
-    [InlineData("\"max_output_tokens\":0", "max_output_tokens", "invalid_value")]
-    [InlineData("\"messages\":[]", "messages", "unknown_parameter")]
-    [InlineData("\"metadata\":{\"proxy\":\"x\"}", "metadata.proxy", "forbidden_member")]
-    public async Task A_46_a_parameter_that_is_not_supported_is_named(string member, string param, string code)
-    {
-        using var response = await PostAsync($$"""{"model":"default","input":"Hello",{{member}}}""");
-
-        var error = await ReadErrorAsync(response, HttpStatusCode.BadRequest);
-        Assert.Equal((param, code), (Text(error, "param"), Text(error, "code")));
     }
 
     private static Guid JobOf(string id) => Guid.ParseExact(id["resp_".Length..], "N");

@@ -29,10 +29,16 @@ internal sealed class LeftCalls(AttachedCallers callers, CancelJob cancel, ILogg
             left = CallerLeft.ByItself;
             throw;
         }
+        catch (BadHttpRequestException)
+        {
+            // Its key counts no more (JobWait).
+            left = CallerLeft.ForGood;
+            throw;
+        }
         finally
         {
             var isLast = callers.Leave(call.JobId);
-            if (isLast && !call.IsDetached && (left == CallerLeft.ByItself || (left == CallerLeft.ByUs && !call.MayComeBack)))
+            if (isLast && !call.IsDetached && (left == CallerLeft.ForGood || (left != CallerLeft.Not && !call.MayComeBack)))
             {
                 await CancelAsync(call);
             }
@@ -59,9 +65,12 @@ internal enum CallerLeft
     /// <summary>It has its answer.</summary>
     Not,
 
-    /// <summary>It closed its connection.</summary>
+    /// <summary>It closed its connection, or lost it.</summary>
     ByItself,
 
     /// <summary>It was sent away before the job had ended.</summary>
     ByUs,
+
+    /// <summary>It may not come back.</summary>
+    ForGood,
 }

@@ -95,7 +95,8 @@ internal sealed class AttachedCalls(
                 await stream.SendAsync(context.Response, call.Job.Id, after: 0, view) switch
                 {
                     StreamEnd.Complete => view.HasEnd ? CallerLeft.Not : CallerLeft.ByUs,
-                    StreamEnd.ReaderLeft or StreamEnd.KeyRevoked => CallerLeft.ByItself,
+                    StreamEnd.ReaderLeft => CallerLeft.ByItself,
+                    StreamEnd.KeyRevoked => CallerLeft.ForGood,
                     _ => CallerLeft.ByUs,
                 }
         );
@@ -111,8 +112,7 @@ internal sealed class AttachedCalls(
     {
         if (!JobStatuses.IsTerminal(job.Status))
         {
-            job =
-                await wait.ForEndAsync(context.GetTenantId(), job.Id, FirstEvent, options.Value.LongestWait, context.RequestAborted) ?? job;
+            job = await wait.ForEndAsync(context, context.GetTenantId(), job.Id, FirstEvent, options.Value.LongestWait) ?? job;
         }
 
         if (!JobStatuses.IsTerminal(job.Status))

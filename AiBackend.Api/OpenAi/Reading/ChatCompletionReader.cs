@@ -29,8 +29,8 @@ internal sealed class ChatCompletionReader
         ["reasoning_effort"] = (call, value, path) => call._chat = call._chat with { ReasoningEffort = call._values.Text(value, path) },
         ["stream"] = (call, value, path) => call._stream = call._values.Flag(value, path) ?? false,
         ["stream_options"] = (call, value, path) => StreamOptions!.Read(call, call._values, value, path),
-        ["user"] = (call, value, path) => call.TakeUser(value, path),
-        ["safety_identifier"] = (call, value, path) => call.TakeUser(value, path),
+        ["user"] = (call, value, path) => call._job = call._user.Take(call._values, value, path, call._job),
+        ["safety_identifier"] = (call, value, path) => call._job = call._user.Take(call._values, value, path, call._job),
         ["metadata"] = (call, value, path) => call._job = CallMetadata.Read(call._values, value, path, call._job, ref call._detach),
         ["service_tier"] = (call, value, path) => call._job = ServiceTier.Take(call._values, value, path, call._job),
         ["response_format"] = (call, value, path) =>
@@ -89,7 +89,7 @@ internal sealed class ChatCompletionReader
     private SubmitJobRequest _job = new() { Type = "chat" };
     private ChatInput _chat = new();
     private string? _maxTokensFrom;
-    private string? _userFrom;
+    private readonly EndUser _user = new();
     private bool _stream;
     private bool _includeUsage;
     private bool _detach;
@@ -165,17 +165,6 @@ internal sealed class ChatCompletionReader
         }
 
         (_maxTokensFrom, _chat) = (path, _chat with { MaxOutputTokens = most });
-    }
-
-    private void TakeUser(JsonElement value, string path)
-    {
-        var user = _values.Text(value, path);
-        if (_userFrom is not null && user != _job.User)
-        {
-            _values.Invalid(path, $"differs from {_userFrom}; send one of them");
-        }
-
-        (_userFrom, _job) = (path, _job with { User = user });
     }
 
     private IReadOnlyList<string> ReadStop(JsonElement value, string path) =>

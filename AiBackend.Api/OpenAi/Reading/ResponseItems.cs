@@ -59,8 +59,33 @@ internal static class ResponseItems
         return (items, messages, places);
     }
 
+    /// <summary>What an item of its type has no use for was meant for something.</summary>
+    private static void RefuseOther(Item item, string place)
+    {
+        (string Name, bool Is)[] given =
+        [
+            ("role", item.Role is not null),
+            ("content", item.Content is not null),
+            ("call_id", item.CallId is not null),
+            ("name", item.Name is not null),
+            ("arguments", item.Arguments is not null),
+            ("output", item.Output is not null),
+        ];
+        string[] own = item.Type switch
+        {
+            "function_call" => ["call_id", "name", "arguments"],
+            "function_call_output" => ["call_id", "output"],
+            _ => ["role", "content"],
+        };
+        if (Array.Find(given, member => member.Is && !own.Contains(member.Name)) is { Name: { } other })
+        {
+            item.Values.Unsupported($"{place}.{other}", $"An item of the type {(item.Type.Length > 0 ? item.Type : "message")} has none.");
+        }
+    }
+
     private static void Append(List<ChatMessageInput> messages, Item item, string place)
     {
+        RefuseOther(item, place);
         switch (item.Type)
         {
             case "message" or "":

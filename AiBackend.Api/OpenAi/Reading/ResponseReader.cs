@@ -35,8 +35,8 @@ internal sealed class ResponseReader
         ["parallel_tool_calls"] = (call, value, path) => call._parallel = call._values.Flag(value, path),
         ["reasoning"] = (call, value, path) => Reasoning!.Read(call, call._values, value, path),
         ["service_tier"] = (call, value, path) => call._job = ServiceTier.Take(call._values, value, path, call._job),
-        ["user"] = (call, value, path) => call._job = call._job with { User = call._values.Text(value, path) },
-        ["safety_identifier"] = (call, value, path) => call._job = call._job with { User = call._values.Text(value, path) },
+        ["user"] = (call, value, path) => call._job = call._user.Take(call._values, value, path, call._job),
+        ["safety_identifier"] = (call, value, path) => call._job = call._user.Take(call._values, value, path, call._job),
         ["truncation"] = (call, value, path) => call.Only(path, value, Is(value, "disabled"), "Nothing is left out of the input."),
         ["stream_options"] = (call, value, path) => StreamOptions!.Read(call, call._values, value, path),
         ["include"] = (call, value, path) => call.Only(path, value, IsEmpty(value), "Nothing else is kept."),
@@ -78,6 +78,7 @@ internal sealed class ResponseReader
 
     private readonly BodyMembers _values = new();
     private readonly SentFiles _files;
+    private readonly EndUser _user = new();
     private SubmitJobRequest _job = new() { Type = "chat" };
     private ChatInput _chat = new();
     private ResponseDetails _details = new();

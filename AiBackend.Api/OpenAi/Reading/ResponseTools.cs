@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Jobs;
 
 namespace AiBackend.Api.OpenAi.Reading;
@@ -60,6 +61,11 @@ internal static class ResponseTools
     {
         var read = new AnswerForm(values);
         FormatMembers.Read(read, values, format, path);
+        if (read.Type is not (null or "json_schema") && read.Value != new ChatAnswerSchema())
+        {
+            values.Invalid($"{path}.type", $"is {Quoted.Of(read.Type)}; a name, description, schema or strict is only for json_schema");
+        }
+
         return new ChatAnswerFormat { Type = read.Type, JsonSchema = read.Type == "json_schema" ? read.Value : null };
     }
 

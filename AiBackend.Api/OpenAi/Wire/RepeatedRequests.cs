@@ -2,18 +2,15 @@ using System.Diagnostics;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
+using AiBackend.Core.Database;
 using AiBackend.Core.Repeats;
-using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace AiBackend.Api.OpenAi.Wire;
 
 /// <summary>Answers requests that make no job; with an Idempotency-Key each once, however often it is sent.</summary>
-internal sealed class RepeatedRequests(KeptAnswers kept, IOptions<OpenAiOptions> options)
+internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
 {
-    // For the statements around the answer, each of which has seconds.
-    private static readonly TimeSpan Around = TimeSpan.FromMinutes(2);
-
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
     /// <param name="context">The request.</param>
@@ -32,7 +29,7 @@ internal sealed class RepeatedRequests(KeptAnswers kept, IOptions<OpenAiOptions>
             return refused ?? await SendAsync(context, body);
         }
 
-        switch (await kept.BeginAsync(request, options.Value.LongestWait + Around, context.RequestAborted))
+        switch (await kept.BeginAsync(request, context.RequestAborted))
         {
             case RepeatState.First:
                 return await HoldAsync(context, request, answer);
@@ -99,6 +96,8 @@ internal sealed class RepeatedRequests(KeptAnswers kept, IOptions<OpenAiOptions>
     )
     {
         var isKept = false;
+        using var over = new CancellationTokenSource();
+        var holding = HoldOnAsync(request, over.Token);
         try
         {
             var (refusal, body) = await answer();
@@ -114,9 +113,28 @@ internal sealed class RepeatedRequests(KeptAnswers kept, IOptions<OpenAiOptions>
         }
         finally
         {
+            await over.CancelAsync();
+            await holding.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!isKept)
             {
                 await kept.DropAsync(request, CancellationToken.None);
+            }
+        }
+    }
+
+    /// <summary>Says that the request is under way, however long it takes: of one whose server died nobody says it.</summary>
+    private async Task HoldOnAsync(KeptRequest request, CancellationToken over)
+    {
+        using var timer = new PeriodicTimer(KeptAnswers.HoldInterval, clock);
+        while (await timer.WaitForNextTickAsync(over))
+        {
+            try
+            {
+                await kept.HoldAsync(request, over);
+            }
+            catch (Exception failure) when (StorageFailures.MayCome(failure))
+            {
+                // Safe: nobody can begin it anew meanwhile, and the next tick says it again.
             }
         }
     }

@@ -13,6 +13,13 @@ internal static class BulkStatements
         UPDATE bulk_actions SET next_step_at = now() + interval '10 seconds' WHERE id = @id AND status::int = 0
         """;
 
+    /// <summary>Begins nothing more for a key that was revoked. One that expired, or was rolled, has done nothing wrong.</summary>
+    public const string RevokeSql = """
+        UPDATE bulk_actions a SET status = 3, finished_at = now()
+         WHERE a.id = @id AND a.status::int = 0 AND EXISTS (SELECT FROM api_keys k WHERE k.key_id = a.created_by AND k.revoked_at <= now())
+        RETURNING true
+        """;
+
     /// <summary>Looks which new jobs have ended, and whether they died as before. A letter without a fingerprint is judged once it has one; what an old letter
     /// died of, that is gone with its week, nobody knows.</summary>
     public const string SettleSql = """

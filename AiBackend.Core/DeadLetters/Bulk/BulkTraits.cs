@@ -22,7 +22,7 @@ public enum BulkStatus : short
     /// <summary>Final: a new job died of its old cause.</summary>
     Stopped = 2,
 
-    /// <summary>Final: by a caller.</summary>
+    /// <summary>Final: by a caller, or because the key that began it was revoked.</summary>
     Cancelled = 3,
 }
 

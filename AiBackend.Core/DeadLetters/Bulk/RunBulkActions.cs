@@ -51,6 +51,12 @@ public sealed class RunBulkActions(
 
     private async Task<bool> CarryOnAsync(RunningBulkAction action, CancellationToken cancellationToken)
     {
+        if (await ExecuteAsync(BulkStatements.RevokeSql, action.Id, cancellationToken) is not null)
+        {
+            logger.BulkActionKeyRevoked(action.Id);
+            return false;
+        }
+
         if (action.Canary)
         {
             await ExecuteAsync(BulkStatements.SettleSql, action.Id, cancellationToken);
