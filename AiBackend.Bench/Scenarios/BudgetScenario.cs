@@ -43,7 +43,11 @@ internal static class BudgetScenario
         using var log = JsonDocument.Parse(await http.GetStringAsync($"/sim/calls?model={Model}", cancellationToken));
         return
         [
-            new("aibackend", "calls the provider saw", "calls", log.RootElement.GetProperty("data").GetArrayLength()),
+            new("aibackend", "calls the provider saw", "calls", log.RootElement.GetProperty("data").GetArrayLength())
+            {
+                AtLeast = 10,
+                AtMost = 10,
+            },
             new("goal", "calls the provider saw", "calls", 10),
             new(
                 "aibackend",
@@ -57,7 +61,10 @@ internal static class BudgetScenario
                 "spent",
                 "US dollars",
                 (double)await stack.ScalarAsync<decimal>("SELECT settled_usd + reserved_usd FROM budgets", cancellationToken)
-            ),
+            )
+            {
+                AtMost = 1,
+            },
             new("goal", "spent", "US dollars", 1),
         ];
     }

@@ -73,8 +73,12 @@ internal static class OverloadScenario
         return
         [
             .. Describe("aibackend", queued, jobs, capacity),
-            new("aibackend", "duplicates", "jobs", await stack.ScalarAsync<long>(CountSql, cancellationToken) - before - jobs),
-            new("aibackend", "wrong", "jobs", wrong),
+            new("aibackend", "duplicates", "jobs", await stack.ScalarAsync<long>(CountSql, cancellationToken) - before - jobs)
+            {
+                AtMost = 0,
+            },
+            new("aibackend", "wrong", "jobs", wrong) { AtMost = 0 },
+            new("aibackend", "without a right answer", "jobs", jobs - queued.Right) { AtMost = 0 },
             .. Describe("endpoint", plain, jobs, capacity),
             new("as many callers as it takes", "calls", "1/s", capacity),
             new("as many callers as it takes", "share of the provider's capacity", "", 1),

@@ -1,3 +1,4 @@
+using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
@@ -43,6 +44,37 @@ public sealed class LimitedJobTests(PostgresServer postgres, RedisServer redis, 
         // Nobody lost a try by waiting.
         Assert.Equal(1, await worker.ScalarAsync<int>("SELECT max(attempt - excused) FROM jobs"));
         Assert.Equal(Jobs, await worker.ScalarAsync<long>("SELECT count(*) FROM job_attempts WHERE outcome = 1"));
+    }
+
+    [Fact]
+    public async Task P_13_another_tenant_s_job_is_done_long_before_the_heap_of_work_that_came_first()
+    {
+        const int Heap = 60;
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await StartAsync(database, model, ("Admission:Window", "00:00:03"));
+        for (var i = 0; i < Heap; i++)
+        {
+            await worker.SubmitAsync();
+        }
+
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 5") >= Heap * 2 / 3,
+            "most of them have their turn"
+        );
+        var other = CoreHost.Draft() with { TenantId = Guid.CreateVersion7() };
+        await worker.ExecuteAsync("INSERT INTO tenants (id, slug) VALUES (@id, 'other')", other.TenantId);
+        var doneBefore = await worker.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 6");
+        await worker.SubmitAsync(other);
+
+        await Eventually.TrueAsync(
+            async _ => await worker.StatusAsync(other.Id) == JobStatus.Completed,
+            "it is done",
+            TimeSpan.FromSeconds(30)
+        );
+
+        // Two windows' worth: its own turn, and what was on its way.
+        Assert.InRange(await worker.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 6") - doneBefore, 1, 2 * Limit + 2);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using AiBackend.Core.Admission.Pace;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
@@ -58,6 +59,14 @@ public sealed class PaceTests(PostgresServer postgres, RedisServer redis, Simula
         }
 
         Assert.Equal(0.2, await RateAsync(one));
+        using var measured = new Measurements(other.Get<IMeterFactory>(), "AiBackend.Admission");
+        await UntilAsync(
+            () =>
+                Task.FromResult(
+                    measured.Read("aibackend.provider.pace") is [(0.2, var tags)] && Equals(tags["aibackend.provider.deployment"], "p0/m")
+                ),
+            "the pace is measured"
+        );
         Assert.Null(await EnterAsync(one));
         var full = Assert.IsType<CallEntry.Full>(await EnterAsync(other));
         Assert.Equal(ICallPace.Limit, full.Limit);

@@ -15,6 +15,9 @@ public sealed class FullLoadTests
     [InlineData("L-3", "load spike --full")]
     [InlineData("L-5", "limits --jobs 50000 --minute 60")]
     [InlineData("L-7", "retries --seconds 300")]
+    [InlineData("I-6", "budget")]
+    [InlineData("F-25", "failover --seconds 8")]
+    [InlineData("I-1", "overload")]
     public async Task The_criteria_of_a_load_hold_for_its_whole_time(string id, string scenario)
     {
         var dotnet = TestRun.Require("dotnet", "/usr/share/dotnet", "/usr/lib/dotnet");

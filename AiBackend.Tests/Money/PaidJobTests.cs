@@ -10,7 +10,7 @@ using AiBackend.Tests.Worker;
 namespace AiBackend.Tests.Money;
 
 /// <summary>Jobs on a whole worker: what they cost, and what they do when there is no money.</summary>
-public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+public sealed partial class PaidJobTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
     : IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>
 {
@@ -74,19 +74,6 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
         Assert.Equal((usage.InputTokens * 1m + usage.OutputTokens * 2m) / 1_000_000m, usage.CostUsd);
         await SettledAsync(worker);
         Assert.Equal(usage.CostUsd, (await worker.CallsAsync(job.Id)).Sum(call => call.Cost));
-    }
-
-    [Fact]
-    public async Task The_cost_of_a_deployment_without_a_price_is_unknown()
-    {
-        await using var database = await postgres.CreateDatabaseAsync();
-        var model = await simulator.ModelAsync(new { words = 5 });
-        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
-
-        var job = await worker.RunJobAsync(CoreHost.Draft());
-
-        Assert.Null(job.Usage!.CostUsd);
-        Assert.Equal((CallState.Settled, (decimal?)null), Assert.Single(await SettledAsync(worker, job.Id)));
     }
 
     [Fact]
@@ -205,27 +192,6 @@ public sealed class PaidJobTests(PostgresServer postgres, RedisServer redis, Sim
         await worker.ExecuteAsync(change, Guid.Empty);
 
         await DoneAsync(worker, 5);
-    }
-
-    [Fact]
-    public async Task A_job_waits_for_a_price_and_goes_on_when_there_is_one()
-    {
-        await using var database = await postgres.CreateDatabaseAsync();
-        var model = await simulator.ModelAsync(new { words = 2 });
-        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
-        await worker.BudgetAsync(1m);
-        await worker.SubmitAsync();
-        await Eventually.TrueAsync(
-            async _ =>
-                await worker.ScalarAsync<int>(
-                    $"SELECT count(*) FROM jobs WHERE waiting_reason = 'budget:unpriced:p0/{model}' AND status = 5"
-                ) == 1,
-            "it waits for a price"
-        );
-
-        await worker.Get<PriceStore>().AddAsync("p0", model, new PriceRates(1, 1, 2, 2), null, "key", TestRun.Cancel);
-
-        await DoneAsync(worker, 1);
     }
 
     [Fact]

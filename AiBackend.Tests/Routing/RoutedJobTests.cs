@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using AiBackend.Core.Admission;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Routing;
@@ -46,6 +47,7 @@ public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, S
             []
         );
         await RouteAsync(worker, "r", ("p1", fast, """{"seconds_left_below":60}"""), ("p0", good, null));
+        using var measured = new Measurements(worker.Get<IMeterFactory>(), "AiBackend.Providers");
 
         var relaxed = await worker.RunJobAsync(
             CoreHost.Draft() with
@@ -61,6 +63,8 @@ public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, S
         var notice = Assert.Single(await worker.EventsAsync(pressed.Id), each => each.Kind == JobEventKind.Notice);
         Assert.Contains("model_switched", notice.Data, StringComparison.Ordinal);
         Assert.Contains("The deadline is near", notice.Data, StringComparison.Ordinal);
+        var (switches, tags) = Assert.Single(measured.Of("aibackend.provider.switches"));
+        Assert.Equal((1, fast), (switches, tags["gen_ai.request.model"]));
     }
 
     [Fact]

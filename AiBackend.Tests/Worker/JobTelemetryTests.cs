@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Operations;
 using AiBackend.Tests.Fixtures;
@@ -61,7 +62,7 @@ public sealed class JobTelemetryTests(PostgresServer postgres, RedisServer redis
             redis,
             (simulator.Address, await simulator.ModelAsync(new { words = 3, ttft_ms = 50 }))
         );
-        using var measured = new JobMeasurements(worker);
+        using var measured = new Measurements(worker.Get<IMeterFactory>(), "AiBackend.Jobs");
 
         await worker.RunJobAsync(CoreHost.Draft());
 
@@ -88,7 +89,7 @@ public sealed class JobTelemetryTests(PostgresServer postgres, RedisServer redis
             builder => builder.AddQueueGauges()
         );
         var gauges = core.Get<QueueGauges>();
-        using var measured = new JobMeasurements(core);
+        using var measured = new Measurements(core.Get<IMeterFactory>(), "AiBackend.Jobs");
         await core.SubmitAsync();
         await core.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Batch });
 
@@ -112,7 +113,7 @@ public sealed class JobTelemetryTests(PostgresServer postgres, RedisServer redis
             ("Queue:Pools:0:Name", "heavy"),
             ("Queue:Pools:0:Models", "big-*")
         );
-        using var measured = new JobMeasurements(core);
+        using var measured = new Measurements(core.Get<IMeterFactory>(), "AiBackend.Jobs");
         await core.SubmitAsync();
         await core.SubmitAsync(CoreHost.Draft() with { Pool = "forgotten" });
         await core.SubmitAsync(CoreHost.Draft() with { Pool = "forgotten", Priority = JobPriority.Batch });
@@ -134,6 +135,25 @@ public sealed class JobTelemetryTests(PostgresServer postgres, RedisServer redis
         Assert.Equal(3, measured.Read("aibackend.job.pool.oldest_age").Count);
     }
 
+    [Theory]
+    [InlineData(100, 200, "p50")]
+    [InlineData(0, 200, "p90")]
+    [InlineData(0, 0, "later")]
+    public async Task How_well_waits_are_foretold_is_counted(double p50, double p90, string within)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
+        using var measured = new Measurements(core.Get<IMeterFactory>(), "AiBackend.Jobs");
+        var foretold = await core.SubmitAsync(CoreHost.Draft() with { Place = new QueuePlace(1, p50, p90, WaitingReasons.Capacity) });
+        var silent = await core.SubmitAsync();
+
+        (await core.ClaimAsync(foretold)).Dispose();
+        (await core.ClaimAsync(silent)).Dispose();
+
+        var (value, tags) = Assert.Single(measured.Of("aibackend.job.queue.forecasts"));
+        Assert.Equal((1, within), (value, tags["aibackend.job.queue.within"]));
+    }
+
     private static ActivityListener Listen(ConcurrentQueue<Activity> ended)
     {
         var listener = new ActivityListener
@@ -144,43 +164,5 @@ public sealed class JobTelemetryTests(PostgresServer postgres, RedisServer redis
         };
         ActivitySource.AddActivityListener(listener);
         return listener;
-    }
-
-    /// <summary>What one host measures; other tests have meters of the same name.</summary>
-    private sealed class JobMeasurements : IDisposable
-    {
-        private readonly MeterListener _listener = new();
-        private readonly ConcurrentQueue<(string Name, double Value, Dictionary<string, object?> Tags)> _all = new();
-
-        public JobMeasurements(CoreHost host)
-        {
-            var meter = host.Get<IMeterFactory>().Create("AiBackend.Jobs");
-            _listener.InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Meter == meter)
-                {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            };
-            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Note(instrument, value, tags));
-            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Note(instrument, value, tags));
-            _listener.Start();
-        }
-
-        public IReadOnlyList<(double Value, Dictionary<string, object?> Tags)> Of(string name) =>
-            [.. _all.Where(each => each.Name == name).Select(each => (each.Value, each.Tags))];
-
-        /// <summary>Asks the gauges now.</summary>
-        public IReadOnlyList<(double Value, Dictionary<string, object?> Tags)> Read(string name)
-        {
-            _all.Clear();
-            _listener.RecordObservableInstruments();
-            return Of(name);
-        }
-
-        public void Dispose() => _listener.Dispose();
-
-        private void Note(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
-            _all.Enqueue((instrument.Name, value, new Dictionary<string, object?>(tags.ToArray())));
     }
 }

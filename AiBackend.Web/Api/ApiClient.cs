@@ -5,6 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
 using AiBackend.ApiContracts.Routing;
+using AiBackend.ApiContracts.Tools;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Web.Account;
 using static System.FormattableString;
@@ -37,6 +38,9 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller c
 
     public Task<ApiResult<RunSteps>> GetStepsAsync(Guid id, CancellationToken cancellationToken) =>
         GetAsync($"api/v1/jobs/{id}/steps?limit=200", ClientJson.Lenient.RunSteps, cancellationToken);
+
+    public Task<ApiResult<JobToolCalls>> GetToolCallsAsync(Guid id, CancellationToken cancellationToken) =>
+        GetAsync($"api/v1/jobs/{id}/tool-calls", ClientJson.Lenient.JobToolCalls, cancellationToken);
 
     /// <summary>The event log after <paramref name="after"/>, as far as it goes now.</summary>
     public Task<ApiResult<JobEventPage>> GetEventsAsync(Guid id, int after, CancellationToken cancellationToken) =>

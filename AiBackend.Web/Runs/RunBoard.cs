@@ -60,6 +60,21 @@ internal sealed class RunBoard(Guid id, Action changed)
         }
     }
 
+    /// <summary>How many results of registered tools the log has; null where the run cannot have called any.</summary>
+    public int? ToolResults
+    {
+        get
+        {
+            lock (_gate)
+            {
+                // One that a person has to approve, or a client makes, has none yet.
+                return _fold.ToolResults > 0 || _fold.Status is JobStatuses.WaitingForTool or JobStatuses.WaitingForReview
+                    ? _fold.ToolResults
+                    : null;
+            }
+        }
+    }
+
     /// <summary>True while the queue decides when the run continues, or when the facts lag behind the log.</summary>
     public bool NeedsFacts
     {

@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Tools;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Web.Api;
 
@@ -10,6 +11,7 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
     private readonly SemaphoreSlim _refresh = new(0, 1);
+    private int? _toolResults;
 
     /// <summary>Reads the job after every change of state, and now and then while it waits, until the run has ended.</summary>
     public async Task KeepAsync(CancellationToken cancellationToken)
@@ -21,6 +23,8 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
             {
                 await ReadJobAsync(cancellationToken);
             }
+
+            await ReadToolsAsync(cancellationToken);
         }
     }
 
@@ -63,9 +67,21 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
 
     public async Task ReadTraceAsync(CancellationToken cancellationToken)
     {
+        await ReadToolsAsync(cancellationToken);
         if (await api.GetTraceAsync(id, cancellationToken) is ApiResult<JobTrace>.Success(var trace))
         {
             board.Note(known => known with { Trace = trace });
+        }
+    }
+
+    /// <summary>Reads the calls of tools when there are more results than when they were read last.</summary>
+    private async Task ReadToolsAsync(CancellationToken cancellationToken)
+    {
+        var results = board.ToolResults;
+        if (results != _toolResults && await api.GetToolCallsAsync(id, cancellationToken) is ApiResult<JobToolCalls>.Success(var calls))
+        {
+            _toolResults = results;
+            board.Note(known => known with { ToolCalls = calls });
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Tools;
 
 namespace AiBackend.Web.Runs;
 
@@ -28,6 +29,9 @@ internal sealed class RunFold
     public DateTimeOffset? NextAttemptAt { get; private set; }
 
     public UsageEvent? Usage { get; private set; }
+
+    /// <summary>Results of registered tools so far.</summary>
+    public int ToolResults { get; private set; }
 
     /// <summary>The job as it ended; null until then.</summary>
     public Job? Final { get; private set; }
@@ -84,6 +88,9 @@ internal sealed class RunFold
                 break;
             case ContinuedEvent:
                 _notices.Add(new RunNotice(JobEventTypes.Continued, RunWords.Continued));
+                break;
+            case ToolResultEvent:
+                ToolResults++;
                 break;
             case UsageEvent usage:
                 Usage = usage;

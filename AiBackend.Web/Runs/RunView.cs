@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Tools;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Web.Answers;
 using AiBackend.Web.Api;
@@ -18,6 +19,9 @@ public sealed record RunView
 
     /// <summary>The first steps of a run of a workflow, as last read; empty for other jobs.</summary>
     public RunSteps Steps { get; init; } = new([], null);
+
+    /// <summary>Calls of registered tools, as last read; empty where there are none.</summary>
+    public JobToolCalls ToolCalls { get; init; } = new([]);
 
     /// <summary>True once the log was read up to the moment of asking: what is shown is all there is.</summary>
     public bool IsCaughtUp { get; init; }
