@@ -10,7 +10,7 @@ using AiBackend.Core.Tenancy;
 namespace AiBackend.Api.Tenancy;
 
 /// <summary><c>/api/v1/keys</c>.</summary>
-internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimeProvider clock)
+internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, IHostEnvironment environment, TimeProvider clock)
 {
     public async Task ListAsync(HttpContext context)
     {
@@ -39,6 +39,7 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
         var (unknown, tenantId) = await OwnerAsync(context);
         refusal ??= unknown;
         KeyRecord wanted = null!;
+        refusal ??= RefuseTest(request.Test);
         refusal ??= KeyRules.CheckNew(request, tenantId, caller.KeyId, clock.GetUtcNow(), out wanted);
         refusal ??= KeyBounds.Check(caller, wanted);
         var expiresAt = refusal is null ? wanted.ExpiresAt : null;
@@ -85,6 +86,7 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
         refusal ??= unknown;
         var overlap = TimeSpan.Zero;
         DateTimeOffset? expiresAt = null;
+        refusal ??= RefuseTest(request.Test);
         refusal ??= KeyRules.CheckRoll(request, clock.GetUtcNow(), out overlap, out expiresAt);
         refusal ??= KeyBounds.Check(caller, old!);
         refusal ??= KeyBounds.BoundLife(caller, request.ExpiresInDays is not null, ref expiresAt);
@@ -138,6 +140,12 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, TimePr
             found
         );
     }
+
+    /// <summary>A key that nobody lets in would only be believed to work.</summary>
+    private Refusal? RefuseTest(bool? test) =>
+        test == true && environment.IsProduction()
+            ? ProblemTypes.InvalidValue.At("test", "must be false or left out: this is Production, which lets no key for tests in.")
+            : null;
 
     private static Refusal TooMany { get; } =
         ProblemTypes.TooManyKeys.With(

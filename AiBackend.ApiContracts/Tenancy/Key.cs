@@ -75,7 +75,7 @@ public sealed record CreateKeyRequest
     /// <summary>Days until it expires, 1 to 3650; default 90. 0 is never.</summary>
     public int? ExpiresInDays { get; init; }
 
-    /// <summary>Whether it is a key for tests, which begins with <c>aib_test_</c>.</summary>
+    /// <summary>Whether it is a key for tests, which begins with <c>aib_test_</c> and opens nothing in Production.</summary>
     public bool? Test { get; init; }
 
     /// <summary>The most urgent priority its jobs may have; left out, that of the tenant's tier.</summary>
@@ -132,6 +132,6 @@ public sealed record RollKeyRequest
     /// <summary>Days until the new key expires, 1 to 3650; default 90. 0 is never.</summary>
     public int? ExpiresInDays { get; init; }
 
-    /// <summary>Whether the new one is a key for tests, which begins with <c>aib_test_</c>.</summary>
+    /// <summary>Whether the new one is a key for tests, which begins with <c>aib_test_</c> and opens nothing in Production.</summary>
     public bool? Test { get; init; }
 }

@@ -22,7 +22,13 @@ public static class FaultsRegistration
             return;
         }
 
-        if (FaultPlan.TryParse(text, out var problem) is { } plan)
+        var plan = FaultPlan.TryParse(text, out var problem);
+        if (builder.Environment.IsProduction())
+        {
+            problem =
+                "AIBACKEND_FAULT is set, and this is a test build, which dies where that says. Production runs a build of the configuration Release, without it.";
+        }
+        else if (plan is not null)
         {
             FaultPoints.Arm(plan, builder.Configuration["AIBACKEND_FAULT_EVIDENCE"]);
             return;

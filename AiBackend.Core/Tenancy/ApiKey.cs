@@ -28,6 +28,9 @@ public sealed record ApiKey
     /// <param name="live">False marks it as one for tests.</param>
     public static ApiKey Create(bool live) => new(SecretText.Create(live ? "aib_live_" : "aib_test_"));
 
+    /// <summary>Whether a text has the prefix of keys for tests, which Production does not know.</summary>
+    public static bool IsForTests(string text) => text.StartsWith("aib_test_", StringComparison.Ordinal);
+
     /// <returns>The key, or null when the text is not one: wrong shape or wrong checksum.</returns>
     public static ApiKey? TryParse(string text) =>
         SecretText.IsWhole(text, "aib_test_") || SecretText.IsWhole(text, "aib_live_") ? new ApiKey(text) : null;

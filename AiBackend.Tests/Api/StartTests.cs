@@ -1,6 +1,11 @@
 using System.Net;
 using System.Text;
+using AiBackend.Api.Auth;
+using AiBackend.Api.Jobs.Streaming;
+using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tenancy.Users;
 using AiBackend.Tests.Fixtures;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Api;
@@ -43,6 +48,35 @@ public sealed class StartTests(MeasuredApi api) : IClassFixture<MeasuredApi>
 
         Assert.Contains("Bench:Noop is true, which Production refuses", failure.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_71_production_refuses_a_test_build_that_is_told_to_die()
+    {
+        var failure = Assert.Throws<OptionsValidationException>(() =>
+            ApiServer.Create([.. Sound, ("AIBACKEND_FAULT", "K11:kill")], "Production")
+        );
+
+        Assert.Contains("AIBACKEND_FAULT is set, and this is a test build", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Development", true)]
+    [InlineData("Production", false)]
+    public async Task A_8_a_key_for_tests_opens_nothing_in_production(string environment, bool opens)
+    {
+        var callers = new Callers(
+            api.Get<ApiKeyStore>(),
+            api.Get<SessionStore>(),
+            new HostingEnvironment { EnvironmentName = environment }
+        );
+
+        Assert.Equal(opens, await callers.FindAsync(api.Key, TestRun.Cancel) is not null);
+        Assert.Equal(opens, callers.IsKnown(api.Key));
+    }
+
+    [Fact]
+    public void A_14_a_revoked_key_reads_on_for_five_seconds_at_most() =>
+        Assert.InRange(ApiKeyStore.StaleTime + new StreamingOptions().KeyCheck, TimeSpan.Zero, TimeSpan.FromSeconds(5));
 
     [Theory]
     [InlineData("AllowedHosts", "*", "AllowedHosts is '*', which takes any name")]
