@@ -21,7 +21,11 @@ public sealed class SignInTests(PostgresServer postgres)
         await using var api = new ApiServer(postgres);
         await api.InitializeAsync();
         using var site = await SiteProcess.StartAsync("Production", api.Address);
-        using var other = await SiteProcess.StartAsync("Production", api.Address);
+        using var other = await SiteProcess.StartAsync(
+            "Production",
+            api.Address,
+            variables: [("Proxies__0", "127.0.0.0/8"), ("AllowedHosts", "127.0.0.1;site.example")]
+        );
 
         using var first = await site.Http.GetAsync("/sign-in", TestRun.Cancel);
         var made = await SendFormAsync(
@@ -52,6 +56,16 @@ public sealed class SignInTests(PostgresServer postgres)
         var cookie = signedIn.Cookie!.Split(';')[0];
         Assert.Contains("data-sign-out", await PageAsync(site, cookie), StringComparison.Ordinal);
         Assert.Contains("data-sign-out", await PageAsync(other, cookie), StringComparison.Ordinal);
+        // Behind a proxy that has taken https off.
+        other.Http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
+        var secure = await SendFormAsync(other, "/sign-in", "/account/sign-in", [("email", "root@example.com"), ("password", Password)]);
+        Assert.Matches("^__Host-aib=aibs_[0-9A-Za-z]{36}; max-age=86400; path=/; secure; samesite=lax; httponly$", secure.Cookie);
+        Assert.Contains("data-sign-out", await PageAsync(other, secure.Cookie!.Split(';')[0]), StringComparison.Ordinal);
+        // What is planted over http is not taken for it.
+        Assert.StartsWith("/sign-in", await PageAsync(other, cookie), StringComparison.Ordinal);
+        using var named = new HttpRequestMessage(HttpMethod.Get, "/sign-in") { Headers = { Host = "site.example" } };
+        using var page = await other.Http.SendAsync(named, TestRun.Cancel);
+        Assert.Matches("^max-age=[0-9]{7,}", Assert.Single(page.Headers.GetValues("Strict-Transport-Security")));
         Assert.Equal("/sign-in?returnUrl=%2Fruns", await PageAsync(site, cookie[..^1] + (cookie[^1] == 'a' ? 'b' : 'a')));
 
         var users = await SendAsync(api.Http, HttpMethod.Get, "/api/v1/users");
@@ -206,7 +220,7 @@ public sealed class SignInTests(PostgresServer postgres)
         request.Headers.Add("Cookie", string.Join("; ", planted is null ? cookies : cookies.Append(planted)));
         using var response = await (sentTo ?? site).Http.SendAsync(request, TestRun.Cancel);
         var set = response.Headers.TryGetValues("Set-Cookie", out var all)
-            ? all.FirstOrDefault(each => each.StartsWith("aib=", StringComparison.Ordinal))
+            ? all.FirstOrDefault(each => Regex.IsMatch(each, "^(__Host-)?aib="))
             : null;
         return (response.StatusCode, response.Headers.Location?.ToString(), set);
     }
