@@ -44,7 +44,14 @@ internal sealed class CreateEmbedding(
         if (refusal is null)
         {
             (refusal, var call) = await ReadAsync(context);
-            refusal ??= room.Enter(call) ?? await AnswerAsync(context, key, call);
+            if (refusal is null)
+            {
+                refusal = room.Enter(context.GetTenantId(), call, out var part);
+                using (part)
+                {
+                    refusal ??= await AnswerAsync(context, key, call);
+                }
+            }
         }
 
         if (refusal is not null)
@@ -59,21 +66,12 @@ internal sealed class CreateEmbedding(
         }
     }
 
-    private async Task<Refusal?> AnswerAsync(HttpContext context, string? key, EmbeddingCall call)
-    {
-        try
-        {
-            return await repeats.AnswerAsync(
-                context,
-                key is null ? null : new KeptRequest(context.GetTenantId(), IdempotencyKey.At(Address, key)!, call.Fingerprint),
-                () => EmbedAsync(context, call)
-            );
-        }
-        finally
-        {
-            room.Leave(call);
-        }
-    }
+    private Task<Refusal?> AnswerAsync(HttpContext context, string? key, EmbeddingCall call) =>
+        repeats.AnswerAsync(
+            context,
+            key is null ? null : new KeptRequest(context.GetTenantId(), IdempotencyKey.At(Address, key)!, call.Fingerprint),
+            () => EmbedAsync(context, call)
+        );
 
     private static async ValueTask<(Refusal? Refusal, EmbeddingCall Call)> ReadAsync(HttpContext context)
     {

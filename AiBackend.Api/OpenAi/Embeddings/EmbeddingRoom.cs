@@ -1,3 +1,4 @@
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using Microsoft.Extensions.Options;
 using static System.FormattableString;
@@ -9,27 +10,24 @@ internal sealed class EmbeddingRoom(IOptions<OpenAiOptions> options)
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
-    private int _texts;
+    private readonly SharedRoom _texts = new(options.Value.EmbeddingTextsAtOnce);
 
-    /// <returns>Why there is no room now; null when there is, which is taken until <see cref="Leave"/>.</returns>
-    public Refusal? Enter(EmbeddingCall call)
+    /// <param name="tenantId">Whose call it is.</param>
+    /// <param name="call">The call.</param>
+    /// <param name="part">What is taken until it is disposed of.</param>
+    /// <returns>Why there is no room now; null when there is.</returns>
+    public Refusal? Enter(Guid tenantId, EmbeddingCall call, out IDisposable? part)
     {
-        var most = options.Value.EmbeddingTextsAtOnce;
-        if (Interlocked.Add(ref _texts, call.Texts.Count) <= most)
-        {
-            return null;
-        }
-
-        Leave(call);
-        return ProblemTypes.Overloaded.With(
-            Invariant(
-                $"This server turns as many texts into vectors as it may at once, which is {most} (OpenAi__EmbeddingTextsAtOnce). Nothing was asked; send it again later."
-            )
-        ) with
-        {
-            RetryAfter = Soon,
-        };
+        part = _texts.TryTake(tenantId, call.Texts.Count);
+        return part is not null
+            ? null
+            : ProblemTypes.Overloaded.With(
+                Invariant(
+                    $"This server turns as many texts into vectors as it may at once, which is {options.Value.EmbeddingTextsAtOnce} (OpenAi__EmbeddingTextsAtOnce), and three quarters of them for one tenant. Nothing was asked; send it again later."
+                )
+            ) with
+            {
+                RetryAfter = Soon,
+            };
     }
-
-    public void Leave(EmbeddingCall call) => Interlocked.Add(ref _texts, -call.Texts.Count);
 }

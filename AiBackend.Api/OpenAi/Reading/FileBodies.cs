@@ -1,5 +1,7 @@
 using System.Buffers.Text;
+using AiBackend.Api.Auth;
 using AiBackend.Api.Hosting;
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Files;
@@ -24,7 +26,7 @@ internal sealed class FileBodies(IOptions<OpenAiOptions> options, IOptions<Files
     private readonly long _most =
         Base64.GetMaxEncodedToUtf8Length((int)Math.Min(files.Value.MaxAttachedBytes, 512 << 20)) + KestrelLimits.MaxBodyBytes;
 
-    private long _taken;
+    private readonly SharedRoom _room = new(options.Value.FileBodyBytesAtOnce);
 
     /// <summary>What is not a file has the room of every other body.</summary>
     public static Refusal? RefuseText(long bytes) =>
@@ -53,7 +55,7 @@ internal sealed class FileBodies(IOptions<OpenAiOptions> options, IOptions<Files
                 );
             }
 
-            if (Enter(length, sent) is { } full)
+            if (Enter(request.HttpContext.GetTenantId(), length, sent) is { } full)
             {
                 return (full, default);
             }
@@ -70,30 +72,21 @@ internal sealed class FileBodies(IOptions<OpenAiOptions> options, IOptions<Files
         return (null, await RequestBody.ReadAsync(request));
     }
 
-    private Refusal? Enter(long bytes, SentFiles sent)
+    private Refusal? Enter(Guid tenantId, long bytes, SentFiles sent)
     {
-        // One alone is read whatever the bound: it would never be.
-        if (Interlocked.Add(ref _taken, bytes) is var taken && (taken <= options.Value.FileBodyBytesAtOnce || taken == bytes))
+        sent.Room = _room.TryTake(tenantId, bytes);
+        if (sent.Room is not null)
         {
-            sent.Room = new Room(this, bytes);
             return null;
         }
 
-        Interlocked.Add(ref _taken, -bytes);
         return ProblemTypes.Overloaded.With(
             Invariant(
-                $"This server reads as much as it may at once of requests with files, which is {options.Value.FileBodyBytesAtOnce} bytes (OpenAi__FileBodyBytesAtOnce). Nothing was accepted; send it again later."
+                $"This server reads as much as it may at once of requests with files, which is {options.Value.FileBodyBytesAtOnce} bytes (OpenAi__FileBodyBytesAtOnce), and three quarters of that for one tenant. Nothing was accepted; send it again later."
             )
         ) with
         {
             RetryAfter = Soon,
         };
-    }
-
-    private sealed class Room(FileBodies owner, long bytes) : IDisposable
-    {
-        private long _bytes = bytes;
-
-        public void Dispose() => Interlocked.Add(ref owner._taken, -Interlocked.Exchange(ref _bytes, 0));
     }
 }
