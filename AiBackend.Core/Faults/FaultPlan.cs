@@ -38,7 +38,7 @@ internal static partial class FaultPlan
 {
     private const string Example = "AIBACKEND_FAULT takes entries like K9:kill@2;K12:stall=40s;K10:stop;K7[a-model]:fail";
 
-    private static readonly Dictionary<int, string> NotBuilt = new() { [15] = "workflows", [19] = "webhooks" };
+    private static readonly Dictionary<int, string> NotBuilt = new() { [19] = "webhooks" };
 
     /// <returns>The entries, or null with what is wrong and what would be right.</returns>
     public static IReadOnlyList<FaultEntry>? TryParse(string text, out string? problem)

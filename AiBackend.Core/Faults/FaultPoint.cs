@@ -46,6 +46,9 @@ public enum FaultPoint
     /// <summary>Worker: a tool has answered, and its answer is not written down.</summary>
     K14 = 14,
 
+    /// <summary>Worker: what has ended and begun of a run is written down, the jobs of its steps are not submitted.</summary>
+    K15 = 15,
+
     /// <summary>Worker: about to renew leases it holds.</summary>
     K16 = 16,
 

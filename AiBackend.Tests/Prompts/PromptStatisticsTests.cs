@@ -21,7 +21,17 @@ public sealed class PromptStatisticsTests(PostgresServer postgres, RedisServer r
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var model = await simulator.ModelAsync(new { json = "valid" });
-        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, model)],
+            [
+                ("Money:Prices:0:Provider", "p0"),
+                ("Money:Prices:0:Model", model),
+                ("Money:Prices:0:Input", "1"),
+                ("Money:Prices:0:Output", "2"),
+            ]
+        );
 
         var good = await worker.RunJobAsync(Draft("s@1", """{"type":"object"}"""));
         var bad = await worker.RunJobAsync(
@@ -37,6 +47,7 @@ public sealed class PromptStatisticsTests(PostgresServer postgres, RedisServer r
         Assert.Equal((1, 0, 1, 1, 0), (second.Jobs, second.Completed, second.Failed, second.Answers, second.FirstPass));
         Assert.Equal((1, 1, 0, 1, 1), (first.Jobs, first.Completed, first.Failed, first.Answers, first.FirstPass));
         Assert.Equal(good.Usage!.OutputTokens, first.OutputTokens);
+        Assert.Equal((good.Usage.InputTokens * 1m + good.Usage.OutputTokens * 2m) / 1_000_000m, first.CostUsd);
         Assert.True(first.Run!.P50 > 0);
     }
 

@@ -145,12 +145,20 @@ public sealed partial class ToolJobTests(PostgresServer postgres, RedisServer re
     [InlineData("Tools:MaxRounds", "1", null)]
     [InlineData("Tools:MaxCalls", "1", null)]
     [InlineData("Tools:MaxTokens", "1", null)]
+    [InlineData("Tools:MaxCostUsd", "0.000001", null)]
     [InlineData(null, null, 1)]
     public async Task A_63_a_job_is_stopped_at_each_limit(string? setting, string? value, int? maxCalls)
     {
         await using var receiver = await ToolReceiver.StartAsync();
         var model = await simulator.ModelAsync(new { tools = "always" });
-        await using var worker = await StartAsync(model, receiver, setting is null ? [] : [(setting, value!)]);
+        (string, string)[] price =
+        [
+            ("Money:Prices:0:Provider", "p0"),
+            ("Money:Prices:0:Model", model),
+            ("Money:Prices:0:Input", "1000"),
+            ("Money:Prices:0:Output", "1000"),
+        ];
+        await using var worker = await StartAsync(model, receiver, setting is null ? price : [.. price, (setting, value!)]);
         var tool = await worker.AddToolAsync(ToolSetup.Http(receiver.Url, ToolEffect.Write));
 
         var job = await worker.RunJobAsync(ToolSetup.Draft(new ToolTerms([tool], maxCalls)));

@@ -135,6 +135,33 @@ public sealed class WorkflowRunTests(PostgresServer postgres, RedisServer redis,
     }
 
     [Fact]
+    public async Task What_a_run_may_use_bounds_the_calls_of_its_steps_together()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database, new { words = 40 });
+        const string Steps = """
+            {"steps":[{"name":"one","type":"chat","messages":[{"role":"user","content":"Hi"}],"max_output_tokens":50},
+                      {"name":"two","type":"chat","messages":[{"role":"user","content":"Hi"}],"max_output_tokens":50,"after":["one"]}]}
+            """;
+
+        var ample = await worker.RunJobAsync(RunDraft.Of(Steps, "{}", new RunLimits { MaxTokens = 10_000 }));
+        // Enough for the first step and not for another one.
+        var tight = await worker.RunJobAsync(RunDraft.Of(Steps, "{}", new RunLimits { MaxTokens = 70 }));
+
+        Assert.Equal("completed", ample.Status);
+        Assert.Equal("failed", tight.Status);
+        Assert.Equal(
+            "completed ,failed run_limit_reached",
+            await worker.ScalarAsync<string>(
+                $"""
+                SELECT string_agg(CASE j.status WHEN 6 THEN 'completed ' ELSE 'failed ' END || coalesce(j.error_code, ''), ',' ORDER BY s.name)
+                  FROM workflow_steps s JOIN jobs j ON j.id = s.job_id WHERE s.run_id = '{tight.Id}'
+                """
+            )
+        );
+    }
+
+    [Fact]
     public async Task The_jobs_of_a_run_that_is_cancelled_are_cancelled_with_it()
     {
         await using var database = await postgres.CreateDatabaseAsync();

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Texts;
 using AiBackend.Core.Workflows;
@@ -71,6 +72,7 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
                 return written == StepsWritten.Nothing ? AttemptEnd.GivenBack() : Again("An event came meanwhile.", TimeSpan.Zero);
             }
 
+            FaultPoints.Hit(FaultPoint.K15, run.Workflow);
             // Stored, they are read again if they are wanted.
             (changed, next) = ([], [.. plan.All.Select(state => state with { Output = null })]);
         } while (plan.Wanted.Count > 0);
