@@ -29,7 +29,7 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     public long? ContextTokens { get; init; }
 
     /// <summary>Which of the parameters that are asked for its protocol has no member for.</summary>
-    internal Func<ChatOptions, IEnumerable<string>> LeavesOut { get; init; } = static _ => [];
+    internal Func<ChatOptions, IEnumerable<string>> HasNone { get; init; } = static _ => [];
 
     /// <summary>What it can do beyond text.</summary>
     public IReadOnlyList<string> Capabilities { get; init; } = [];
@@ -45,6 +45,28 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
                 ? Capabilities.Contains(ModelCapabilities.Embeddings, StringComparer.Ordinal)
                 : Model.Contains("embed", StringComparison.OrdinalIgnoreCase)
         );
+
+    /// <summary>Parameters that it is asked without, of those that are asked for.</summary>
+    internal IEnumerable<string> LeavesOut(ChatOptions options) =>
+        TakesForm(options) ? HasNone(options) : HasNone(options).Append("response_format");
+
+    /// <summary>The options as it takes them: who says what it can, and not that it answers in JSON, refuses a call that asks for that.</summary>
+    internal ChatOptions Taken(ChatOptions options)
+    {
+        if (TakesForm(options))
+        {
+            return options;
+        }
+
+        var taken = options.Clone();
+        taken.ResponseFormat = null;
+        return taken;
+    }
+
+    private bool TakesForm(ChatOptions options) =>
+        options.ResponseFormat is not ChatResponseFormatJson
+        || Capabilities.Count == 0
+        || Capabilities.Contains(ModelCapabilities.Json, StringComparer.Ordinal);
 
     /// <summary>Why it is asked and not the model that most calls of the route go to; null when it is that one.</summary>
     internal string? ChosenFor { get; init; }

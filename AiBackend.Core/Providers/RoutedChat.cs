@@ -94,7 +94,7 @@ public sealed class RoutedChat
 
             var summary = new AnswerSummary(deployment, failures.Count, call);
             await using var updates = deployment
-                .Client.GetStreamingResponseAsync(request.Messages, call.Named(request.Options), cancellationToken)
+                .Client.GetStreamingResponseAsync(request.Messages, call.Named(deployment.Taken(request.Options)), cancellationToken)
                 .GetAsyncEnumerator(cancellationToken);
             bool? goesOn;
             while ((goesOn = await NextAsync(updates, call, plan, request.IsContinued, failures, cancellationToken)) is true)

@@ -166,6 +166,68 @@ public sealed class ConversationApiTests(ApiServer api) : IClassFixture<ApiServe
         Assert.Equal(["Hello", "At last."], page.Data.Select(message => message.Content));
     }
 
+    [Fact]
+    public async Task A_branch_has_what_was_said_until_then_and_goes_its_own_way()
+    {
+        var talk = await MakeAsync(
+            """{"title":"Lamps","messages":[{"role":"user","content":"One"},{"role":"assistant","content":"Two"},{"role":"user","content":"Three"}]}"""
+        );
+
+        var (status, made) = await SendAsync(api.Http, HttpMethod.Post, $"{Address}/{talk.Id}/branch", """{"after":2}""");
+        var (named, other) = await SendAsync(api.Http, HttpMethod.Post, $"{Address}/{talk.Id}/branch", """{"title":"Shades"}""");
+        await SendAsync(
+            api.Http,
+            HttpMethod.Post,
+            $"{Address}/{made.GetProperty("id").GetGuid()}/messages",
+            """{"messages":[{"role":"user","content":"Four"}]}"""
+        );
+
+        Assert.Equal((HttpStatusCode.Created, HttpStatusCode.Created), (status, named));
+        Assert.Equal(("Lamps", "Shades"), (made.GetProperty("title").GetString(), other.GetProperty("title").GetString()));
+        Assert.Equal(["One", "Two", "Four"], await SaidAsync(made.GetProperty("id").GetGuid()));
+        Assert.Equal(["One", "Two", "Three"], await SaidAsync(other.GetProperty("id").GetGuid()));
+        Assert.Equal(["One", "Two", "Three"], await SaidAsync(talk.Id));
+    }
+
+    [Theory]
+    [InlineData("""{"after":9}""", HttpStatusCode.BadRequest, "has no such message yet")]
+    [InlineData("""{"after":-1}""", HttpStatusCode.BadRequest, "after is -1")]
+    [InlineData("""{"from":1}""", HttpStatusCode.BadRequest, "from")]
+    public async Task A_branch_that_cannot_be_is_refused_by_name(string body, HttpStatusCode status, string says)
+    {
+        var talk = await MakeAsync("""{"messages":[{"role":"user","content":"One"}]}""");
+
+        var (refused, problem) = await SendAsync(api.Http, HttpMethod.Post, $"{Address}/{talk.Id}/branch", body);
+
+        Assert.Equal(status, refused);
+        Assert.Contains(says, problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
+        Assert.Equal(
+            HttpStatusCode.NotFound,
+            (await SendAsync(api.Http, HttpMethod.Post, $"{Address}/{Guid.CreateVersion7()}/branch", "{}")).Status
+        );
+    }
+
+    [Fact]
+    public async Task A_profile_is_put_read_and_deleted_and_bad_ones_are_refused()
+    {
+        const string Profile = "/api/v1/profiles/u-branch";
+        Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(api.Http, HttpMethod.Get, Profile)).Status);
+        Assert.True((int)(await SendAsync(api.Http, HttpMethod.Put, Profile, """{"text":"Likes brevity."}""")).Status < 300);
+        var (read, profile) = await SendAsync(api.Http, HttpMethod.Get, Profile);
+
+        Assert.Equal((HttpStatusCode.OK, "Likes brevity."), (read, profile.GetProperty("text").GetString()));
+        var (empty, problem) = await SendAsync(api.Http, HttpMethod.Put, Profile, """{"text":""}""");
+        Assert.Equal(HttpStatusCode.BadRequest, empty);
+        Assert.Contains("DELETE the profile", problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
+        var tooLong = $"{{\"text\":\"{new string('x', 32_769)}\"}}";
+        Assert.Equal(HttpStatusCode.BadRequest, (await SendAsync(api.Http, HttpMethod.Put, Profile, tooLong)).Status);
+        Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(api.Http, HttpMethod.Delete, Profile)).Status);
+        Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(api.Http, HttpMethod.Get, Profile)).Status);
+    }
+
+    private async Task<IEnumerable<string>> SaidAsync(Guid talk) =>
+        (await GetAsync($"{Address}/{talk}/messages", WireJson.Default.ConversationMessages)).Data.Select(message => message.Content);
+
     private static string Job(Guid talk, string overlap) =>
         ApiServer.Chat.Replace(
             "\"chat\"",

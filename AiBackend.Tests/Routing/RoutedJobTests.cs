@@ -11,7 +11,7 @@ using AiBackend.Tests.Worker;
 namespace AiBackend.Tests.Routing;
 
 /// <summary>What operators change reaches the workers while they run.</summary>
-public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+public sealed partial class RoutedJobTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
     : IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>
 {
@@ -133,37 +133,6 @@ public sealed class RoutedJobTests(PostgresServer postgres, RedisServer redis, S
             new[] { ("Provider", provider), ("Model", model), ("Input", $"{dollars}"), ("Output", $"{dollars}") }.Select(each =>
                 ($"Money:Prices:{n}:{each.Item1}", each.Item2)
             );
-    }
-
-    [Fact]
-    public async Task A_prompt_that_the_provider_says_is_too_long_goes_to_the_model_with_more_room_and_nowhere_else()
-    {
-        const string TooLong = """{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}""";
-        await using var database = await postgres.CreateDatabaseAsync();
-        await using var small = new RawProvider(RawReply.Status(400, TooLong));
-        var (same, large) = (await simulator.ModelAsync(new { words = 2 }), await simulator.ModelAsync(new { words = 2 }));
-        await using var worker = await WorkerUnderTest.StartAsync(
-            database,
-            redis,
-            [(small.Address, "small"), (simulator.Address, same), (simulator.Address, large)],
-            [("Routing:RefreshEvery", "00:00:00.1")]
-        );
-        var refused = await worker.RunJobAsync(CoreHost.Draft());
-        Assert.Equal(("failed", "context_length_exceeded"), (refused.Status, refused.Error!.Code));
-
-        await ContextAsync(worker, "p0/small", 1000);
-        await ContextAsync(worker, $"p1/{same}", 1000);
-        await ContextAsync(worker, $"p2/{large}", 2000);
-        await worker.Get<CatalogRefresh>().RefreshAsync(TestRun.Cancel);
-        var draft = CoreHost.Draft();
-        var job = await worker.RunJobAsync(draft);
-
-        Assert.Equal(("completed", large, 1), (job.Status, job.ServedBy!.Model, job.ServedBy.Fallbacks));
-        Assert.Empty(await simulator.CallsAsync(same, TestRun.Cancel));
-        Assert.Contains(
-            await worker.EventsAsync(draft.Id),
-            each => each.Kind == JobEventKind.Notice && each.Data.Contains("model_switched", StringComparison.Ordinal)
-        );
     }
 
     private static Task<RoutingVersion?> ContextAsync(CoreHost worker, string deployment, int tokens) =>
