@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using AiBackend.Core.Tenancy;
 
 namespace AiBackend.Tests.Architecture;
 
@@ -54,6 +55,26 @@ public sealed partial class PublishedTextTests
         Findings.None("Fetch from public places only; feeds belong in the machine's own configuration.", hosts);
     }
 
+    /// <summary>Instructions for models are text like any other, and are told to whoever asks a model for them.</summary>
+    [Fact]
+    public async Task A_66_nothing_that_is_published_or_told_to_a_model_is_a_key()
+    {
+        var found = new List<string>();
+        foreach (var file in await TextFilesAsync())
+        {
+            found.AddRange(
+                Secret()
+                    .Matches(Repository.Read(file))
+                    .Select(match => match.Value)
+                    // Ours has a checksum: those that are made up for a text are none.
+                    .Where(text => !text.StartsWith("aib_", StringComparison.Ordinal) || ApiKey.TryParse(text) is not null)
+                    .Select(text => $"{file}: {text[..12]}…")
+            );
+        }
+
+        Findings.None("Commit no key, and put none into a text for a model.", found);
+    }
+
     private static async Task<IEnumerable<string>> TextFilesAsync() =>
         (await Repository.FilesAsync()).Where(file => !Binary.Contains(Path.GetExtension(file)));
 
@@ -72,6 +93,12 @@ public sealed partial class PublishedTextTests
 
     [GeneratedRegex(@"(?<![\w.])/home/\w+|(?<![\w.])/root/\w+|/Users/[A-Z]\w+|\b[A-Z]:\\Users")]
     private static partial Regex MachinePath();
+
+    [GeneratedRegex(
+        ApiKey.Pattern
+            + @"|sk-(ant-|proj-)?(?=[A-Za-z0-9_]*[A-Za-z])[A-Za-z0-9_]{32,}|AKIA[0-9A-Z]{16}|ghp_[A-Za-z0-9]{36}|xox[bp]-[0-9A-Za-z-]{20,}|-----BEGIN [A-Z ]*PRIVATE KEY-----\s+MII"
+    )]
+    private static partial Regex Secret();
 
     [GeneratedRegex(@"https?://(?<host>[A-Za-z0-9.-]+)")]
     private static partial Regex Host();
