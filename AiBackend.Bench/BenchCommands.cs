@@ -142,6 +142,7 @@ internal static class BenchCommands
                 Command("step", "Half, once, twice and three times the expected load (L-1).", LoadStepScenario.RunAsync),
                 Command("knee", "Half as much again as can be done, after finding out how much that is (L-2).", LoadKneeScenario.RunAsync),
                 Command("spike", "Ten times the expected load at once (L-3).", LoadSpikeScenario.RunAsync),
+                Command("cap", "As many jobs wait as may: how soon more are refused (L-4).", LoadCapScenario.RunAsync),
             }
         );
         root.Add(

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Core.Database;
 using Microsoft.Extensions.Options;
@@ -14,7 +15,10 @@ internal sealed class LiveKeys(
 ) : BackgroundService
 {
     private readonly Lock _gate = new();
+    private const int AtOnce = 8;
+
     private readonly Dictionary<string, HashSet<Registration>> _open = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _streams = new(StringComparer.Ordinal);
 
     /// <summary>Whether whoever was let in would be let in again, for the same tenant; of work without a key others decide that.</summary>
     public async ValueTask<bool> CountsAsync(HttpContext context, CancellationToken cancellationToken) =>
@@ -29,20 +33,42 @@ internal sealed class LiveKeys(
         var admittance = Admittance.Of(context) ?? throw new InvalidOperationException("The request carries no key.");
         lock (_gate)
         {
-            if (!_open.TryGetValue(admittance.Key, out var open))
-            {
-                _open[admittance.Key] = open = [];
-            }
-
-            if (open.Count >= most)
+            var streams = _streams.GetValueOrDefault(admittance.Key);
+            if (streams >= most)
             {
                 return null;
             }
 
-            var registration = new Registration(this, admittance);
-            open.Add(registration);
-            return registration;
+            _streams[admittance.Key] = streams + 1;
+            return Add(new Registration(this, admittance, isStream: true));
         }
+    }
+
+    /// <summary>The same for a request that waits, of which there may be any number.</summary>
+    /// <returns>Null for work without a key.</returns>
+    public Registration? Watch(HttpContext context)
+    {
+        if (Admittance.Of(context) is not { } admittance)
+        {
+            return null;
+        }
+
+        lock (_gate)
+        {
+            return Add(new Registration(this, admittance, isStream: false));
+        }
+    }
+
+    private Registration Add(Registration registration)
+    {
+        var key = registration.Admittance.Key;
+        if (!_open.TryGetValue(key, out var open))
+        {
+            _open[key] = open = [];
+        }
+
+        open.Add(registration);
+        return registration;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -50,10 +76,12 @@ internal sealed class LiveKeys(
         using var timer = new PeriodicTimer(options.Value.KeyCheck, clock);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            foreach (var (key, open) in Snapshot())
-            {
-                await CheckAsync(key, open, stoppingToken);
-            }
+            // One slow answer must not make the others late.
+            await Parallel.ForEachAsync(
+                Snapshot(),
+                new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stoppingToken },
+                async (each, token) => await CheckAsync(each.Key, each.Open, token)
+            );
         }
     }
 
@@ -90,20 +118,32 @@ internal sealed class LiveKeys(
         lock (_gate)
         {
             var key = registration.Admittance.Key;
-            if (_open.TryGetValue(key, out var open) && open.Remove(registration) && open.Count == 0)
+            if (!_open.TryGetValue(key, out var open) || !open.Remove(registration))
+            {
+                return;
+            }
+
+            if (open.Count == 0)
             {
                 _open.Remove(key);
+            }
+
+            if (registration.IsStream && --CollectionsMarshal.GetValueRefOrNullRef(_streams, key) == 0)
+            {
+                _streams.Remove(key);
             }
         }
     }
 
     /// <summary>Whether a key still counts for what it began.</summary>
-    public sealed class Registration(LiveKeys owner, Admittance admittance) : IDisposable
+    public sealed class Registration(LiveKeys owner, Admittance admittance, bool isStream) : IDisposable
     {
         // Left to the collector: it may be cancelled while its holder lets go of it.
         private readonly CancellationTokenSource _revoked = new();
 
         public Admittance Admittance => admittance;
+
+        public bool IsStream => isStream;
 
         /// <summary>Fires soon after the key was revoked, has expired or may do this no more.</summary>
         public CancellationToken Revoked => _revoked.Token;

@@ -8,7 +8,7 @@ using AiBackend.Core.Jobs;
 namespace AiBackend.Api.Jobs;
 
 /// <summary>Waits for a job's end on behalf of a long poll.</summary>
-internal sealed class JobWait(JobEventTail tail, TimeProvider clock, IHostApplicationLifetime lifetime)
+internal sealed class JobWait(JobEventTail tail, LiveKeys keys, TimeProvider clock, IHostApplicationLifetime lifetime)
 {
     /// <param name="context">The request that waits.</param>
     /// <param name="tenantId">Whose job it is.</param>
@@ -19,15 +19,24 @@ internal sealed class JobWait(JobEventTail tail, TimeProvider clock, IHostApplic
     /// <exception cref="BadHttpRequestException">The key of the request ended meanwhile: nothing is told for it any more.</exception>
     public async Task<Job?> ForEndAsync(HttpContext context, Guid tenantId, Guid jobId, int after, TimeSpan limit)
     {
-        var job = await WaitAsync(tenantId, jobId, after, limit, context.RequestAborted);
+        using var key = keys.Watch(context);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(key?.Revoked ?? default, context.RequestAborted);
+        var job = await WaitAsync(tenantId, jobId, after, limit, stop.Token, context.RequestAborted);
         await KeyAgain.CheckAsync(context);
         return job;
     }
 
-    private async Task<Job?> WaitAsync(Guid tenantId, Guid jobId, int after, TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<Job?> WaitAsync(
+        Guid tenantId,
+        Guid jobId,
+        int after,
+        TimeSpan limit,
+        CancellationToken isOver,
+        CancellationToken cancellationToken
+    )
     {
         using var timeUp = new CancellationTokenSource(limit, clock);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, lifetime.ApplicationStopping, cancellationToken);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, lifetime.ApplicationStopping, isOver);
         try
         {
             await foreach (var record in tail.FollowAsync(tenantId, jobId, after, stop.Token))

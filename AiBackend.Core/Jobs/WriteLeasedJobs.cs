@@ -91,6 +91,9 @@ internal sealed partial class PostgresJobStore
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL,
                    finished_at = CASE WHEN i.status >= 6 THEN now() END,
                    due_at = CASE WHEN i.status >= 6 THEN j.due_at ELSE now() + coalesce(i.retry_delay, interval '0') END,
+                   limited_since = CASE WHEN i.status = 1 THEN j.limited_since
+                                        WHEN i.waiting_reason LIKE 'rate_limit:%'
+                                        THEN CASE WHEN j.waiting_reason LIKE 'rate_limit:%' THEN coalesce(j.limited_since, now()) ELSE now() END END,
                    excused = j.excused + CASE WHEN i.outcome = 5 OR i.status = 5 AND i.error_class = 'rate_limited' THEN 1 ELSE 0 END,
                    error_code = i.error_code, error_class = i.error_class, error_message = i.error_message,
                    -- Given back: what the attempt was a retry of has still failed.

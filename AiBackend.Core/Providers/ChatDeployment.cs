@@ -29,7 +29,7 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     public long? ContextTokens { get; init; }
 
     /// <summary>Which of the parameters that are asked for its protocol has no member for.</summary>
-    internal Func<ChatOptions, IEnumerable<string>> HasNone { get; init; } = static _ => [];
+    internal Func<ChatOptions, IEnumerable<string>> ProtocolLeavesOut { get; init; } = static _ => [];
 
     /// <summary>What it can do beyond text.</summary>
     public IReadOnlyList<string> Capabilities { get; init; } = [];
@@ -48,7 +48,7 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
 
     /// <summary>Parameters that it is asked without, of those that are asked for.</summary>
     internal IEnumerable<string> LeavesOut(ChatOptions options) =>
-        TakesForm(options) ? HasNone(options) : HasNone(options).Append("response_format");
+        TakesForm(options) ? ProtocolLeavesOut(options) : ProtocolLeavesOut(options).Append("response_format");
 
     /// <summary>The options as it takes them: who says what it can, and not that it answers in JSON, refuses a call that asks for that.</summary>
     internal ChatOptions Taken(ChatOptions options)

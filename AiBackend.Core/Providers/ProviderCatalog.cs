@@ -138,7 +138,7 @@ public sealed class ProviderCatalog : IDisposable
             Limits = provider.Limits,
             Timeouts = provider.Timeouts,
             Continuity = provider.Continuity,
-            HasNone = provider.Kind == ProviderKind.Anthropic ? MessageRequest.LeftOut : static _ => [],
+            ProtocolLeavesOut = provider.Kind == ProviderKind.Anthropic ? MessageRequest.LeftOut : static _ => [],
             KeyId = RefusedKey.IdOf(provider.Name, provider.ApiKey),
         };
 

@@ -18,8 +18,7 @@ internal sealed partial class FindQueuedJobs
     private static readonly string NextFromTheStart = NextKind("true", "NOT k.around");
 
     // Whoever waited for a provider's limit meanwhile has not begun to wait anew.
-    private const string WaitsSince =
-        "CASE WHEN j.waiting_reason LIKE 'rate_limit:%' THEN coalesce(j.started_at, j.due_at) ELSE j.due_at END";
+    private const string WaitsSince = "coalesce(j.limited_since, j.due_at)";
 
     // From kind to kind by one descent of the index each; then the first rows of each kind. A plan over all rows of the line would cost a
     // thousand times as much. Young jobs are on their way by the fast path; only with a backlog are they the dispatcher's business.

@@ -21,7 +21,7 @@ public sealed class ApiKeyStore(
 
     // A revoked key must stop working everywhere within 5 s.
     private static readonly TimeSpan CacheTime = TimeSpan.FromSeconds(4);
-    internal static readonly TimeSpan StaleTime = TimeSpan.FromSeconds(4.8);
+    internal static readonly TimeSpan StaleTime = TimeSpan.FromSeconds(4.5);
 
     /// <summary>For as long a server may let a key in that was revoked meanwhile.</summary>
     internal static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(5);

@@ -13,6 +13,7 @@ public sealed class FullLoadTests
     [InlineData("L-1", "load step --full")]
     [InlineData("L-2", "load knee --full")]
     [InlineData("L-3", "load spike --full")]
+    [InlineData("L-4", "load cap")]
     [InlineData("L-5", "limits --jobs 50000 --minute 60")]
     [InlineData("L-7", "retries --seconds 300")]
     [InlineData("I-6", "budget")]

@@ -1,3 +1,4 @@
+using AiBackend.Core.Jobs;
 using AiBackend.Core.Money;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
@@ -12,7 +13,7 @@ public sealed partial class PaidJobTests
     public async Task P_18_a_call_costs_what_its_price_was_when_it_was_made()
     {
         await using var database = await postgres.CreateDatabaseAsync();
-        var model = await simulator.ModelAsync(new { words = 5, ttft_ms = 3000 });
+        var model = await simulator.ModelAsync(new { words = 5, ttft_ms = 8000 });
         await using var worker = await StartAsync(database, [model]);
         var draft = CoreHost.Draft();
         await worker.SubmitAsync(draft);
@@ -23,7 +24,9 @@ public sealed partial class PaidJobTests
             async token => (await worker.Get<PriceBook>().FindAsync("p0", model, token))!.Rates.Output == 200,
             "the worker knows the new price"
         );
+        Assert.Equal(JobStatus.Processing, await worker.StatusAsync(draft.Id));
         await DoneAsync(worker, 1);
+        await simulator.BehaveAsync(model, new { words = 5 });
         var before = (await worker.Reads.FindAsync(draft.Id, TestRun.Cancel))!.Usage!;
         var after = (await worker.RunJobAsync(CoreHost.Draft())).Usage!;
 

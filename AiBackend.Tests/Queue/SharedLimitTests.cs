@@ -1,3 +1,4 @@
+using AiBackend.Core.Controls;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Limits;
 using AiBackend.Tests.Fixtures;
@@ -55,7 +56,8 @@ public sealed class SharedLimitTests(PostgresServer postgres, RedisServer redis)
     {
         await AllowAsync(8);
         await HoldAsync(_large, 100, priority: 0);
-        await HoldAsync(_small, 5, priority: 2, started: "10 minutes", due: "1 hour");
+        // More than are seen at once, and those that have waited for longest were put off for longest.
+        await HoldAsync(_small, 50, priority: 2, since: "10 minutes", due: "1 hour");
 
         Assert.Equal(8, await Core.Get<ReleaseLimitedJobs>().RunAsync(TestRun.Cancel));
 
@@ -65,7 +67,7 @@ public sealed class SharedLimitTests(PostgresServer postgres, RedisServer redis)
     [Fact]
     public async Task I_16_who_was_let_go_on_has_waited_since_the_limit_stopped_him()
     {
-        await HoldAsync(_small, 1, started: "10 minutes", due: "-1 second");
+        await HoldAsync(_small, 1, since: "10 minutes", due: "-1 second");
         await Core.ExecuteAsync("UPDATE jobs SET status = 1", Guid.Empty);
 
         var heads = await Core.Get<IQueuedJobs>()
@@ -78,8 +80,10 @@ public sealed class SharedLimitTests(PostgresServer postgres, RedisServer redis)
     public async Task Nobody_is_due_by_himself_past_those_whose_turn_it_is()
     {
         await AllowAsync(0);
-        await HoldAsync(_large, 1, due: "500 milliseconds");
         await HoldAsync(_small, 1, due: "10 seconds");
+        // Plans are made once.
+        Assert.Equal(0, await Core.Get<ReleaseLimitedJobs>().RunAsync(TestRun.Cancel));
+        await HoldAsync(_large, 1, due: "900 milliseconds");
 
         Assert.Equal(0, await Core.Get<ReleaseLimitedJobs>().RunAsync(TestRun.Cancel));
 
@@ -98,6 +102,34 @@ public sealed class SharedLimitTests(PostgresServer postgres, RedisServer redis)
         Assert.InRange(await DueInAsync(_large), -10, 0.5);
     }
 
+    [Fact]
+    public async Task Whoever_was_let_go_on_and_does_not_go_is_in_nobodys_way()
+    {
+        await AllowAsync(3);
+        await HoldAsync(_large, 20, due: "-1 minute");
+        await HoldAsync(_small, 2, priority: 0, due: "-1 second");
+        await HoldAsync(_small, 5);
+
+        // Two of three places are for those on their way.
+        Assert.Equal(1, await Core.Get<ReleaseLimitedJobs>().RunAsync(TestRun.Cancel));
+        await HoldAsync(_large, 20, priority: 2, due: "-1 second");
+        Assert.Equal(0, await Core.Get<ReleaseLimitedJobs>().RunAsync(TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task What_an_operator_holds_back_is_not_let_go_on_in_place_of_others()
+    {
+        await AllowAsync(4);
+        await HoldAsync(_large, 20);
+        await HoldAsync(_small, 20);
+        await TenantAsync(_large, "premium");
+        await Core.Get<HoldWork>().HoldAsync(new(ControlKind.Tenant, "premium"), ControlMode.Paused, null, "key", TestRun.Cancel);
+
+        Assert.Equal(4, await Core.Get<ReleaseLimitedJobs>().RunAsync(TestRun.Cancel));
+
+        Assert.Equal((0, 4), (await DueAsync(_large), await DueAsync(_small)));
+    }
+
     private Task AllowAsync(int? requests) =>
         Core.ExecuteAsync(
             $"SELECT call_window('p0/sim', 3600000); UPDATE call_windows SET max_requests = {requests?.ToString(Invariant) ?? "NULL"}",
@@ -108,12 +140,12 @@ public sealed class SharedLimitTests(PostgresServer postgres, RedisServer redis)
         Core.ExecuteAsync($"INSERT INTO tenants (id, slug, tier) VALUES (@id, '{tier}', '{tier}')", id);
 
     /// <summary>Jobs that were refused, one after the other.</summary>
-    private Task HoldAsync(Guid tenant, int count, int priority = 1, string started = "0", string? due = null) =>
+    private Task HoldAsync(Guid tenant, int count, int priority = 1, string since = "0", string? due = null) =>
         Core.ExecuteAsync(
             $"""
-            INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, last_seq, waiting_reason, started_at, due_at)
+            INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, last_seq, waiting_reason, limited_since, due_at)
             SELECT encode(substring(uuid_send(first_job_id(now())) FOR 6) || substring(uuid_send(gen_random_uuid()) FROM 7), 'hex')::uuid,
-                   @id, 1, 5, {priority.ToString(Invariant)}, 'default', 3, 1, '{Reason}', now() - interval '{started}',
+                   @id, 1, 5, {priority.ToString(Invariant)}, 'default', 3, 1, '{Reason}', now() - interval '{since}',
                    now() + {(due is null ? "n * interval '6 seconds'" : $"interval '{due}'")}
               FROM generate_series(1, {count.ToString(Invariant)}) n
             """,

@@ -55,11 +55,16 @@ public sealed partial class ToolJobTests
         Assert.Equal(ToolCallState.Done, Assert.Single(await worker.ToolCallsAsync(job.Id)).State);
     }
 
-    [Fact]
-    public async Task I_5_a_write_whose_repeats_are_told_apart_and_that_stays_unknown_is_for_a_person()
+    [Theory]
+    [InlineData(HttpStatusCode.BadGateway)]
+    // The first one is still at it: what a repeat is refused for says nothing of that.
+    [InlineData(HttpStatusCode.Conflict)]
+    [InlineData(HttpStatusCode.ServiceUnavailable)]
+    public async Task I_5_a_write_whose_repeats_are_told_apart_and_that_stays_unknown_is_for_a_person(HttpStatusCode repeats)
     {
         await using var receiver = await ToolReceiver.StartAsync();
-        receiver.Answer = (HttpStatusCode.BadGateway, "");
+        receiver.First.Enqueue(HttpStatusCode.GatewayTimeout);
+        receiver.Answer = (repeats, "");
         await using var worker = await StartAsync(new { tools = "first", words = 3 }, receiver);
         var draft = ToolSetup.Draft(await worker.AddToolAsync(ToolSetup.Http(receiver.Url, ToolEffect.WriteIdempotent)));
 

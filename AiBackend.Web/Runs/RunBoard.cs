@@ -60,8 +60,8 @@ internal sealed class RunBoard(Guid id, Action changed)
         }
     }
 
-    /// <summary>How many results of registered tools the log has; null where the run cannot have called any.</summary>
-    public int? ToolResults
+    /// <summary>How far the run is with its registered tools; null where it cannot have called any.</summary>
+    public (int Results, string Status)? Tools
     {
         get
         {
@@ -69,7 +69,7 @@ internal sealed class RunBoard(Guid id, Action changed)
             {
                 // One that a person has to approve, or a client makes, has none yet.
                 return _fold.ToolResults > 0 || _fold.Status is JobStatuses.WaitingForTool or JobStatuses.WaitingForReview
-                    ? _fold.ToolResults
+                    ? (_fold.ToolResults, _fold.Status)
                     : null;
             }
         }

@@ -11,7 +11,7 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
     private readonly SemaphoreSlim _refresh = new(0, 1);
-    private int? _toolResults;
+    private (int Results, string Status)? _tools;
 
     /// <summary>Reads the job after every change of state, and now and then while it waits, until the run has ended.</summary>
     public async Task KeepAsync(CancellationToken cancellationToken)
@@ -74,13 +74,13 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
         }
     }
 
-    /// <summary>Reads the calls of tools when there are more results than when they were read last.</summary>
+    /// <summary>Reads the calls of tools when something has come of them, or somebody is asked, since they were read last.</summary>
     private async Task ReadToolsAsync(CancellationToken cancellationToken)
     {
-        var results = board.ToolResults;
-        if (results != _toolResults && await api.GetToolCallsAsync(id, cancellationToken) is ApiResult<JobToolCalls>.Success(var calls))
+        var tools = board.Tools;
+        if (tools != _tools && await api.GetToolCallsAsync(id, cancellationToken) is ApiResult<JobToolCalls>.Success(var calls))
         {
-            _toolResults = results;
+            _tools = tools;
             board.Note(known => known with { ToolCalls = calls });
         }
     }

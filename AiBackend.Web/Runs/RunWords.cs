@@ -97,7 +97,6 @@ internal static class RunWords
             null or "capacity" => "",
             "rate_limit" => ". The model provider limits how fast we may ask",
             "budget" => ". The budget for now is spent",
-            "tenant_cap" => ". Your team has many runs going",
             "paused" => $". An operator paused {Paused(reason!)}",
             "isolation" => ". It runs alone, because its worker died twice",
             "backoff" => ". A short pause before the next try",

@@ -12,7 +12,7 @@ internal sealed class StreamingOptions
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Time between two checks of the keys of open streams. Default 0.2 s, which costs a look into memory: with the 4.8 s for which a key is known, a revoked one
+    /// Time between two checks of the keys of open streams. Default 0.2 s, which costs a look into memory: with the 4.5 s for which a key is known, a revoked one
     /// reads on for 5 s at most.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "00:00:30")]

@@ -134,13 +134,15 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
             }
             catch (Exception failure) when (StorageFailures.MayCome(failure))
             {
-                // Safe: nobody can begin it anew meanwhile, and the next tick says it again.
+                // The next tick says it again. Whoever repeats it after so many of them have failed begins it anew: what is made with its answer is
+                // made once all the same, and vectors may be paid for twice.
             }
         }
     }
 
     private static async Task<Refusal?> SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {
+        await KeyAgain.CheckAsync(context);
         context.Response.ContentType = "application/json; charset=utf-8";
         context.Response.ContentLength = body.Length;
         await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted);

@@ -1,6 +1,9 @@
 namespace AiBackend.Api.OpenAi.Wire;
 
-/// <summary>Memory of this process that all tenants share. A quarter is left to others whatever one of them asks for; what one asks for alone is let in, whatever its size.</summary>
+/// <summary>
+/// Memory of this process that all tenants share. With more than one request at a time a tenant has three quarters of it at most; a request that comes when
+/// nobody holds any is let in whatever its size.
+/// </summary>
 internal sealed class SharedRoom(long most)
 {
     private readonly Lock _gate = new();

@@ -1,12 +1,15 @@
 -- Whose turn it is under a provider's limit is decided by the line, as for slots (AiBackend.Core/Queue/Limits): by level, and by what tenants have had
 -- for their weight. What is decided here is how many may go on, and that nobody goes on past the line.
-CREATE INDEX jobs_limited_by_tenant ON jobs (waiting_reason, priority, tenant_id, due_at) WHERE status IN (1, 5) AND waiting_reason LIKE 'rate_limit:%';
+-- Since when a job waits for limits, one after the other or one and the same; null when it does not.
+ALTER TABLE jobs ADD COLUMN limited_since timestamptz;
+
+CREATE INDEX jobs_limited_by_tenant ON jobs (waiting_reason, priority, tenant_id, id) WHERE status IN (1, 5) AND waiting_reason LIKE 'rate_limit:%';
 
 -- Those who would be due by themselves before the next look come later: in the order in which they were refused one tenant's heap of work had all that
--- there is room for. Put off by half of what they have waited already, so that one job is put off a few times and not in every look. They are due by
--- themselves when nobody looks any more: when the deployment has no limits now, or nobody leads.
+-- there is room for. Put off by half of what they have waited already, up to five minutes, so that one job is put off a few times and not in every
+-- look. They are due by themselves when nobody looks any more: when the deployment has no limits now, or nobody leads.
 CREATE FUNCTION put_off_limited(p_reasons text[]) RETURNS void LANGUAGE sql AS $$
-    UPDATE jobs j SET due_at = now() + greatest(interval '30 seconds', (now() - coalesce(j.started_at, j.created_at)) / 2)
+    UPDATE jobs j SET due_at = now() + least(interval '5 minutes', greatest(interval '30 seconds', (now() - j.limited_since) / 2))
      WHERE j.status = 5
        AND j.id IN (SELECT l.id FROM jobs l
                      WHERE l.id = ANY (ARRAY(
@@ -17,6 +20,16 @@ CREATE FUNCTION put_off_limited(p_reasons text[]) RETURNS void LANGUAGE sql AS $
                                                        AND w.due_at > now() AND w.due_at < now() + interval '1 second'
                                                      ORDER BY w.due_at LIMIT 1000) i))
                        FOR UPDATE SKIP LOCKED)
+$$;
+
+-- Those who were let go on and have not called yet. Who has not for longer than a few seconds waits for something else, a slot or an operator, and
+-- is in nobody's way; nor is one that must run alone.
+CREATE FUNCTION limited_on_their_way(p_reasons text[], p_most bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM unnest(p_reasons) AS r (reason) CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS p (priority)
+     CROSS JOIN LATERAL (SELECT 1 FROM jobs j
+                          WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'rate_limit:%' AND j.waiting_reason = r.reason
+                            AND j.priority = p.priority AND j.due_at <= now() AND j.due_at > now() - interval '5 seconds' AND j.crash_count < 2
+                          LIMIT p_most) due
 $$;
 
 DROP FUNCTION release_limited_jobs();
@@ -57,6 +70,7 @@ BEGIN
             idle := idle || w.deployment;
         ELSIF places IS NOT NULL THEN
             PERFORM put_off_limited(reasons);
+            places := CASE WHEN places > 0 THEN places - limited_on_their_way(reasons, places) ELSE 0 END;
             RETURN NEXT;
         END IF;
     END LOOP;
@@ -65,14 +79,14 @@ BEGIN
     UPDATE call_windows c SET turns = array_fill('-infinity'::timestamptz, ARRAY[3])
      WHERE c.deployment IN (SELECT i.deployment FROM call_windows i WHERE i.deployment = ANY (idle) FOR UPDATE SKIP LOCKED);
     -- As many as may be asked until the next round, a quarter of a second later, and a little more, so that a pace is kept full.
-    DELETE FROM call_paces c WHERE greatest(c.lowered_at, c.raised_at, c.used_until) < now() - interval '10 minutes';
-    FOR name, places IN
-        SELECT p.deployment, CASE WHEN p.blocked_until < now() + interval '250 milliseconds' THEN ceil(p.rate * 0.5)::bigint ELSE 0 END
+    DELETE FROM call_paces c WHERE greatest(c.lowered_at, c.raised_at, c.used_until, c.blocked_until) < now() - interval '10 minutes';
+    FOR name, reasons, places IN
+        SELECT p.deployment || ':pace', ARRAY['rate_limit:' || p.deployment || ':pace'], CASE WHEN p.blocked_until < now() + interval '250 milliseconds' THEN ceil(p.rate * 0.5)::bigint ELSE 0 END
           FROM call_paces p
     LOOP
-        reasons := ARRAY['rate_limit:' || name || ':pace'];
         IF some_wait AND EXISTS (SELECT 1 FROM jobs i WHERE i.status IN (1, 5) AND i.waiting_reason LIKE 'rate_limit:%' AND i.waiting_reason = ANY (reasons)) THEN
             PERFORM put_off_limited(reasons);
+            places := CASE WHEN places > 0 THEN places - limited_on_their_way(reasons, places) ELSE 0 END;
             RETURN NEXT;
         END IF;
     END LOOP;

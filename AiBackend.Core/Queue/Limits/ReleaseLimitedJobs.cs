@@ -11,7 +11,7 @@ namespace AiBackend.Core.Queue.Limits;
 /// <summary>Lets jobs that wait for a provider's limit go on as soon as there is room, in fair order: the leader's part.</summary>
 /// <remarks>
 /// A limit is shared as slots are (<see cref="FairLine"/>): by level, between tenants by what they have had under this limit for their
-/// weight, and what has waited too long has its turns. How much room there is: see 0066_shared_limits.sql.
+/// weight, and what has waited for limits too long has its turns. How much room there is: see 0066_shared_limits.sql.
 /// </remarks>
 public sealed class ReleaseLimitedJobs(
     [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
@@ -27,9 +27,9 @@ public sealed class ReleaseLimitedJobs(
 
     private const string RoomSql = "SELECT name, reasons, places FROM room_under_limits() WHERE places > 0";
 
-    // From tenant to tenant by one descent of the index each; then the first rows of each. Those on their way come first: they are due.
-    private const string HeadsSql = $"""
-        SELECT k.number, h.id, k.tenant_id, coalesce(t.tier, '{QueueTiers.Standard}'), k.priority, h.expected_length, h.expected_tokens, h.waited, h.model, h.is_due
+    // From tenant to tenant by one descent of the index each; then the first rows of each. What an operator holds back would take its place and not go.
+    private static readonly string HeadsSql = $"""
+        SELECT k.number, h.id, k.tenant_id, coalesce(t.tier, '{QueueTiers.Standard}'), k.priority, h.expected_length, h.expected_tokens, h.waited, h.model
           FROM (SELECT r.number, r.reason, p.priority, a.tenant_id, least(r.places, greatest(1, @seen / count(*) OVER ()))::integer AS most
                   FROM unnest(@numbers, @reasons, @places) AS r (number, reason, places)
                  CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS p (priority)
@@ -45,13 +45,13 @@ public sealed class ReleaseLimitedJobs(
                                   AND j.tenant_id > b.tenant_id
                                 ORDER BY j.tenant_id LIMIT 1) n
                        )
-                       SELECT tenant_id FROM tenants) a) k
+                       SELECT tenant_id FROM tenants b WHERE {HeldJobs.NoneOfKind("b.tenant_id", "NULL")}) a) k
          CROSS JOIN LATERAL (
-               SELECT j.id, j.expected_length, j.expected_tokens, now() - coalesce(j.started_at, j.created_at) AS waited, j.model, j.due_at <= now() AS is_due
+               SELECT j.id, j.expected_length, j.expected_tokens, now() - coalesce(j.limited_since, j.due_at) AS waited, j.model
                  FROM jobs j
                 WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'rate_limit:%' AND j.waiting_reason = k.reason AND j.priority = k.priority
-                  AND j.tenant_id = k.tenant_id
-                ORDER BY j.due_at LIMIT k.most) h
+                  AND j.tenant_id = k.tenant_id AND j.due_at > now() AND {HeldJobs.None("j")}
+                ORDER BY j.id LIMIT k.most) h
           LEFT JOIN tenants t ON t.id = k.tenant_id
         """;
 
@@ -87,9 +87,7 @@ public sealed class ReleaseLimitedJobs(
             _lines.Add(limit.Name, line = new(options.Value.AgeUpAfter, tiers.WeightOf));
         }
 
-        var onTheirWay = heads.Count(head => head.IsDue);
-        return line.Pick([.. heads.Where(head => !head.IsDue).Select(head => head.Job)], Capacity.Unknown, limit.Places - onTheirWay)
-            .Select(job => job.Id);
+        return line.Pick([.. heads.Select(head => head.Job)], Capacity.Unknown, limit.Places).Select(job => job.Id);
     }
 
     private async Task<List<Limit>> ReadRoomAsync(CancellationToken cancellationToken)
@@ -145,14 +143,13 @@ public sealed class ReleaseLimitedJobs(
                 row.GetInt32(6),
                 row.GetTimeSpan(7),
                 row.GetString(8)
-            ),
-            row.GetBoolean(9)
+            )
         );
 
     /// <param name="Name">The deployment, or its pace.</param>
     /// <param name="Reasons">What its jobs say they wait for.</param>
-    /// <param name="Places">How many may be on their way.</param>
+    /// <param name="Places">How many may go on.</param>
     private readonly record struct Limit(string Name, string[] Reasons, int Places);
 
-    private readonly record struct Head(int Number, WaitingJob Job, bool IsDue);
+    private readonly record struct Head(int Number, WaitingJob Job);
 }

@@ -30,7 +30,7 @@ public sealed class FairLine(TimeSpan ageUpAfter, Func<string, double> weightOf)
             .Select(level => new Lane(waiting.Where(job => job.Level == level), _levels[(int)level], room, shortestFirst: true))
             .ToArray();
         var aged = new Lane(waiting.Where(job => job.Waited >= ageUpAfter), _aged, room, shortestFirst: false);
-        var picked = new List<WaitingJob>(Math.Min(count, waiting.Count));
+        var picked = new List<WaitingJob>(Math.Clamp(count, 0, waiting.Count));
         var taken = new HashSet<Guid>(picked.Capacity);
         while (picked.Count < count && Next(lanes, aged, room, taken) is { } job)
         {

@@ -204,6 +204,7 @@ internal sealed class ToolRounds(
         }
         else
         {
+            var wasSent = call.State == ToolCallState.Sent;
             if (call.Effect != ToolEffect.Read)
             {
                 call = call with { State = ToolCallState.Sent, AskedAttempt = null };
@@ -211,7 +212,7 @@ internal sealed class ToolRounds(
             }
 
             running.Stop.ThrowIfCancellationRequested();
-            end = await runner.RunAsync(Job, tool, call, stop);
+            end = await runner.RunAsync(Job, tool, call, wasSent, stop);
             FaultPoints.Hit(FaultPoint.K14, Job.Model);
             if (end.State == ToolCallState.OutcomeUnknown)
             {

@@ -35,22 +35,30 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
     // A receiver that has just failed, or was slow, may be well again; one that stays away is for the verify hook, or a person.
     private static readonly TimeSpan[] Pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3)];
 
-    /// <remarks>Where nobody knows what came of it and the receiver tells repeats by the effect's id, it is sent again under the same one.</remarks>
-    public async Task<ToolEnd> RunAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
+    /// <remarks>
+    /// Where nobody knows what came of it and the receiver tells repeats by the effect's id, it is sent again under the same one. What a repeat meets, a
+    /// refusal or a receiver that is gone, says nothing of the first: it is known when it is known to be done.
+    /// </remarks>
+    /// <param name="job">The job.</param>
+    /// <param name="tool">The tool.</param>
+    /// <param name="call">The call.</param>
+    /// <param name="wasSent">By an attempt before, which did not live to hear what came of it.</param>
+    /// <param name="stop">Ends it.</param>
+    public async Task<ToolEnd> RunAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, bool wasSent, CancellationToken stop)
     {
         var end = await SendAsync(job, tool, call, stop);
-        foreach (var pause in Pauses)
+        if (tool.Effect != ToolEffect.WriteIdempotent || (end.State != ToolCallState.OutcomeUnknown && !wasSent))
         {
-            if (end.State != ToolCallState.OutcomeUnknown || tool.Effect != ToolEffect.WriteIdempotent)
-            {
-                break;
-            }
+            return end;
+        }
 
+        foreach (var pause in Pauses.TakeWhile(_ => end.State != ToolCallState.Done))
+        {
             await Task.Delay(pause, clock, stop);
             end = await SendAsync(job, tool, call, stop);
         }
 
-        return end;
+        return end.State == ToolCallState.Done ? end : ToolEnd.Unknown;
     }
 
     private Task<ToolEnd> SendAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop) =>
