@@ -19,6 +19,15 @@ public sealed class RunWordsTests
         Assert.Equal(words, RunWords.Duration(TimeSpan.FromSeconds(seconds)));
 
     [Theory]
+    [InlineData("tool_calls", "The model asked for tools")]
+    [InlineData("waiting_for_tool", "The model asked for tools")]
+    [InlineData("contract_violation", "The answer broke its contract")]
+    [InlineData("worker_lost", "First try was interrupted")]
+    [InlineData("a_newer_reason", "First try was given up")]
+    public void A_text_that_no_longer_counts_says_why(string reason, string begin) =>
+        Assert.StartsWith(begin, RunWords.Abandoned(new ResetEvent(1, reason)), StringComparison.Ordinal);
+
+    [Theory]
     [InlineData(0, "Waiting, next in line")]
     [InlineData(1, "Waiting, about 2nd in line")]
     [InlineData(2, "Waiting, about 3rd in line")]

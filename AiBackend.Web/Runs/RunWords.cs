@@ -117,6 +117,8 @@ internal static class RunWords
             "provider_failure" => $"{Try(reset.Attempt)} broke off at the provider; its text was dropped.",
             "worker_lost" => $"{Try(reset.Attempt)} was interrupted; its text was dropped.",
             "worker_draining" => $"{Try(reset.Attempt)} moved to another worker and began anew.",
+            "tool_calls" or JobStatuses.WaitingForTool => "The model asked for tools, and goes on with what they gave.",
+            "contract_violation" => "The answer broke its contract; it was dropped, and the model was told why.",
             _ => $"{Try(reset.Attempt)} was given up; its text was dropped.",
         };
 
