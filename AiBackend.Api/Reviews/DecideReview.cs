@@ -102,7 +102,7 @@ internal sealed class DecideReview(ReviewReads reads, AnswerWait answers, Output
         ContractCheck? check = null;
         if (text is not null && review.Contract is { } contract)
         {
-            var found = contracts.Check(contract, text, finishReason: null, ReviewInput.TextOf(review.Input));
+            var found = contracts.Check(Checkable(review, contract), text, finishReason: null, ReviewInput.TextOf(review.Input));
             if (!found.IsValid && request.Override != true)
             {
                 return Violated(found.Check);
@@ -119,6 +119,10 @@ internal sealed class DecideReview(ReviewReads reads, AnswerWait answers, Output
         };
         return null;
     }
+
+    /// <summary>What passages, files and tools said is not kept with the job: who quotes from there answers for it.</summary>
+    private static OutputContract Checkable(Review review, OutputContract contract) =>
+        review.MayQuoteMore ? contract with { Rules = contract.Rules?.Where(rule => rule.Rule != ContractRules.Cited).ToList() } : contract;
 
     private static Refusal Violated(ContractCheck check)
     {

@@ -12,7 +12,7 @@ using AiBackend.Core.Workflows;
 namespace AiBackend.Api.Workflows;
 
 /// <summary>What is special about a job that is a run: its steps, and the events that it waits for.</summary>
-internal sealed class RunRequests(JobReads jobs, RunStepStore steps)
+internal sealed class RunRequests(JobReads jobs, RunStepStore steps, EventContracts contracts)
 {
     public async Task ListStepsAsync(HttpContext context)
     {
@@ -57,6 +57,10 @@ internal sealed class RunRequests(JobReads jobs, RunStepStore steps)
         else if (context.JobId() is not { } id || await jobs.FindHeadAsync(context.GetTenantId(), id, context.RequestAborted) is null)
         {
             await context.RefuseUnknownJobAsync();
+        }
+        else if (await contracts.CheckAsync(context.GetTenantId(), id, posted, context.RequestAborted) is { } violated)
+        {
+            await context.RefuseAsync(violated);
         }
         else if (await steps.PostAsync(context.GetTenantId(), id, posted.Name!, posted.Data, context.RequestAborted))
         {

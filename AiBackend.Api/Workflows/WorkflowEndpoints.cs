@@ -20,6 +20,7 @@ internal static class WorkflowEndpoints
             .AddSingleton<WorkflowRequests>()
             .AddSingleton<StartRun>()
             .AddSingleton<RunRequests>()
+            .AddSingleton<EventContracts>()
             .AddSingleton<RerunSource>();
 
     public static void MapWorkflows(this IEndpointRouteBuilder app)

@@ -64,6 +64,10 @@ public sealed record Review
     /// <summary>What the result must be; null is anything. Not in lists.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public OutputContract? Contract { get; init; }
+
+    /// <summary>Whether the job's model was given passages, files, results of tools or what was said before, which a result may quote too. Not told.</summary>
+    [JsonIgnore]
+    public bool MayQuoteMore { get; init; }
 }
 
 /// <summary>Who has a review in hand: nobody else can decide it meanwhile.</summary>

@@ -64,7 +64,7 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Model { get; init; }
 
-    /// <summary>For <c>chat</c>: as of a job. With one, the step gives the JSON value; without, the text. For <c>review</c>: what the value must be when a person has changed it.</summary>
+    /// <summary>For <c>chat</c>: as of a job. With one, the step gives the JSON value; without, the text. For <c>review</c>: what the value must be when a person has changed it. For <c>event</c>: what the posted data must be; other data is refused.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public OutputContract? Contract { get; init; }
 

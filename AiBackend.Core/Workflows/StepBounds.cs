@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Contracts;
@@ -55,6 +56,9 @@ internal sealed class StepBounds(OutputContracts contracts)
             case StepTypes.Event when step.Seconds is not (null or (> 0 and <= LongestSeconds)):
                 report("seconds", FormattableString.Invariant($"must be above 0, up to {LongestSeconds}."));
                 break;
+            case StepTypes.Event:
+                CheckEvent(step, report);
+                break;
             case StepTypes.Map:
                 CheckMap(step, report);
                 break;
@@ -107,6 +111,25 @@ internal sealed class StepBounds(OutputContracts contracts)
         }
 
         OutputContracts.RefuseReview(step.Review, report);
+        CheckContract(step, report);
+    }
+
+    private void CheckEvent(WorkflowStep step, Action<string, string> report)
+    {
+        // Looked at while its sender waits, who mends it himself.
+        if (step.Contract is { OnViolation: not null } or { Review: not null })
+        {
+            report(
+                "contract.on_violation",
+                "is for answers of models: an event that breaks the contract is refused. Leave on_violation and review out."
+            );
+        }
+
+        if (step.Contract?.Rules?.Any(rule => rule.Rule is ContractRules.Judge or ContractRules.Cited) == true)
+        {
+            report("contract.rules", "has a rule that needs a model or a source; an event has neither. Leave out judge and cited.");
+        }
+
         CheckContract(step, report);
     }
 
@@ -163,7 +186,7 @@ internal sealed class StepBounds(OutputContracts contracts)
         [
             ("messages", step.Messages is not null, [StepTypes.Chat]),
             ("model", step.Model is not null, [StepTypes.Chat]),
-            ("contract", step.Contract is not null, [StepTypes.Chat, StepTypes.Review]),
+            ("contract", step.Contract is not null, [StepTypes.Chat, StepTypes.Review, StepTypes.Event]),
             ("retrieve", step.Retrieve is not null, [StepTypes.Chat]),
             ("attachments", step.Attachments is not null, [StepTypes.Chat]),
             ("tools", step.Tools is not null, [StepTypes.Chat]),

@@ -20,6 +20,12 @@ internal sealed class ChaosRun : IAsyncDisposable
     private const string Well = "SELECT count(*) FROM jobs WHERE model = ANY (@models) AND status IN (6, 7)";
     private const string Open = "SELECT count(*) FROM jobs WHERE model = ANY (@models) AND status < 6";
 
+    private const string OpenOnes = """
+        SELECT coalesce(string_agg(concat_ws(' ', id, 'status', status, 'attempt', attempt, 'crashes', crash_count, waiting_reason, 'due', due_at,
+                                             'lease', lease_until, 'cancel', cancel_requested), '; '), 'nothing')
+          FROM jobs WHERE model = ANY (@models) AND status < 6
+        """;
+
     private const string Silent = """
         SELECT count(*) FROM dead_letters d JOIN jobs j ON j.id = d.job_id
          WHERE j.model = ANY (@models) AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.tenant_id = d.tenant_id AND a.cause = d.fingerprint)
@@ -100,7 +106,9 @@ internal sealed class ChaosRun : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!TestRun.Cancel.IsCancellationRequested)
         {
-            Assert.Fail($"Callers still waited {patience} after the load had ended; the history is in {Keep()}.");
+            Assert.Fail(
+                $"Callers still waited {patience} after the load had ended, for what of these has not ended: {await ScalarAsync(OpenOnes)}; the history is in {Keep()}."
+            );
         }
 
         await Eventually.TrueAsync(async _ => await CountAsync(Open) == 0, "every job has ended", patience);

@@ -6,11 +6,17 @@ using AiBackend.Api.DeadLetters;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.OpenAi.Batches;
+using AiBackend.Api.OpenAi.Embeddings;
 using AiBackend.Api.OpenAi.Reading;
+using AiBackend.Api.Workflows;
+using AiBackend.ApiContracts;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Webhooks;
 using AiBackend.Core.Webhooks.Inbound;
+using AiBackend.Core.Workflows;
+using AiBackend.Tests.Contracts;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -53,6 +59,54 @@ public sealed class ParserFuzzTests
                 """{"model":"m","input":"Hello"}""",
             ],
             body => ResponseReader.TryRead(body, new SentFiles(Guid.Empty), out _) is null
+        ),
+        ["embeddings"] = (
+            ["""{"model":"m","input":["a","b ä"],"encoding_format":"base64","dimensions":3,"user":"u"}""", """{"model":"m","input":"a"}"""],
+            body => EmbeddingReader.TryRead(body, out _) is null
+        ),
+        ["batch"] = (
+            [
+                """{"input_file_id":"file-0196f0a0000070008000000000000000","endpoint":"/v1/chat/completions","completion_window":"24h","metadata":{"a":"b"}}""",
+            ],
+            body => BatchReader.TryRead(body, out _) is null
+        ),
+        ["line of a batch"] = (
+            [
+                """{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"Hi"}]}}""",
+            ],
+            line => LineShape.Check(line, 1, "/v1/chat/completions", out _) is null && LineShape.BodyOf(line).Length > 0
+        ),
+        ["contract"] = (
+            [
+                """{"schema":{"type":"object","properties":{"a":{"type":"string","pattern":"^x+$"}},"required":["a"]},"rules":[{"rule":"range","path":"/a","min":1}],"on_violation":"review"}""",
+            ],
+            body =>
+            {
+                if (StrictBody.TryRead(body, WireJson.Default.OutputContract, null, out var contract) is not null)
+                {
+                    return false;
+                }
+
+                var isWhole = true;
+                Contract.Checker.Refuse(contract, (_, _) => isWhole = false);
+                return isWhole && Contract.Checker.Check(contract, """{"a":"xx"}""", "stop", "") is not null;
+            }
+        ),
+        ["workflow"] = (
+            [
+                """{"input":{"type":"object"},"steps":[{"name":"a","type":"chat","messages":[{"role":"user","content":"Read {{input.x}}"}]},{"name":"b","type":"map","over":"{{steps.a}}","step":{"type":"tool","tool":"t","arguments":{"q":"{{item}}"}}},{"name":"c","type":"transform","value":"{{steps.b}}","when":{"value":"{{input.y}}","equal":1}}],"output":{"c":"{{steps.c}}"}}""",
+            ],
+            body =>
+            {
+                if (StrictBody.TryRead(body, WireJson.Default.WorkflowDefinition, null, out var definition) is not null)
+                {
+                    return false;
+                }
+
+                var isWhole = true;
+                new WorkflowBounds(Contract.Checker).Check(definition, (_, _) => isWhole = false);
+                return isWhole && StepRules.Check(definition) is null;
+            }
         ),
         ["bulk action"] = (
             ["""{"ids":["0196f0a0-0000-7000-8000-000000000000"],"dry_run":true}""", """{"filter":{"code":"poison","model":"m"}}"""],

@@ -228,5 +228,23 @@ public sealed class BadCallTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(("default", "model"), (one.GetProperty("id").GetString(), one.GetProperty("object").GetString()));
     }
 
+    [Fact]
+    public async Task A_key_that_may_ask_some_models_sees_and_asks_no_others()
+    {
+        var key = await api.AddKeyAsync(AiBackend.Core.Tenancy.ApiKeyStore.DefaultTenant, "*");
+        await using var bound = api.Db.Source.CreateCommand("UPDATE api_keys SET allowed_models = '{sim}' WHERE key_id = $1");
+        bound.Parameters.AddWithValue(AiBackend.Core.Tenancy.ApiKey.TryParse(key)!.Id);
+        await bound.ExecuteNonQueryAsync(TestRun.Cancel);
+        var http = api.Client(key);
+
+        var list = JsonElement.Parse(await http.GetStringAsync("/v1/models", TestRun.Cancel));
+        using var other = await http.GetAsync("/v1/models/default", TestRun.Cancel);
+        using var asked = await http.CallAsync("/v1/chat/completions", Encoding.UTF8.GetBytes(Hello), TestRun.Cancel);
+
+        Assert.Equal(["sim"], list.GetProperty("data").EnumerateArray().Select(model => model.GetProperty("id").GetString()));
+        Assert.Equal(HttpStatusCode.NotFound, other.StatusCode);
+        Assert.False(asked.IsSuccessStatusCode);
+    }
+
     private static string? Text(JsonElement error, string member) => error.GetProperty(member).GetString();
 }

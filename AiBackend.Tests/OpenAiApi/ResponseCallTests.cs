@@ -182,6 +182,16 @@ public sealed partial class ResponseCallTests(QuicklyBeatingApi api) : IClassFix
         Assert.Equal("cancelled", Text(await ReadAsync(twice), "status"));
         var last = (await stream)[^1];
         Assert.Equal(("response.incomplete", "cancelled"), (last.Type, Text(last.Data.GetProperty("response"), "status")));
+
+        var waiting = PostAsync("""{"model":"default","input":"Hello"}""");
+        var job = await api.NextJobAsync();
+        using var refused = await api.Http.PostAsync($"/v1/responses/resp_{job:N}/cancel", null, TestRun.Cancel);
+        var error = await ReadErrorAsync(refused, HttpStatusCode.BadRequest);
+        Assert.Contains("is not in the background", Text(error, "message"), StringComparison.Ordinal);
+        using var running = await (await api.WorkerAsync()).ClaimAsync(job);
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("Hi.")));
+        using var answered = await waiting;
+        Assert.Equal("completed", Text(await ReadAsync(answered), "status"));
     }
 
     [Fact]

@@ -10,6 +10,23 @@ public sealed class SiteTests(SiteAlone alone) : IClassFixture<SiteAlone>
 {
     private readonly SiteProcess _site = alone.Site;
 
+    [Fact]
+    public async Task A_40_d_9_what_is_larger_than_any_page_sends_is_refused_and_no_header_says_what_the_server_is()
+    {
+        using var large = new ByteArrayContent(new byte[3 * 1024 * 1024]);
+
+        using var refused = await _site.Http.PostAsync("/account/sign-in", large, TestRun.Cancel);
+        using var longHeader = new HttpRequestMessage(HttpMethod.Get, "/ask");
+        longHeader.Headers.Add("X-Long", new string('x', 33 * 1024));
+        using var tooLong = await _site.Http.SendAsync(longHeader, TestRun.Cancel);
+        using var page = await _site.Http.GetAsync("/ask", TestRun.Cancel);
+
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, refused.StatusCode);
+        Assert.Equal(HttpStatusCode.RequestHeaderFieldsTooLarge, tooLong.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        Assert.False(page.Headers.Contains("Server"));
+    }
+
     [Theory]
     [InlineData("/")]
     [InlineData("/ask")]

@@ -38,6 +38,10 @@ public sealed class StepApiTests(ApiServer api) : WorkflowCalls(api)
         "without tools"
     )]
     [InlineData("""{"type":"chat","messages":[{"role":"user","content":"x"}],"tools":["a b"]}""", "steps[0].tools[0]", "a b")]
+    [InlineData("""{"type":"event","contract":{"schema":{"type":"text"}}}""", "steps[0].contract.schema/type", "")]
+    [InlineData("""{"type":"event","contract":{"schema":{},"on_violation":"review"}}""", "steps[0].contract.on_violation", "is refused")]
+    [InlineData("""{"type":"event","contract":{"rules":[{"rule":"cited","path":"/a"}]}}""", "steps[0].contract.rules", "a source")]
+    [InlineData("""{"type":"timer","seconds":1,"contract":{"schema":{}}}""", "steps[0].contract", "is not for the type timer")]
     [InlineData("""{"type":"timer","seconds":1,"on_failure":"skip"}""", "steps[0].on_failure", "chat, tool, review and map")]
     [InlineData("""{"type":"tool","tool":"t","arguments":{"a":"{{steps.b}}"}}""", "steps[0]", "depends on b, which is no step")]
     [InlineData("""{"type":"review","question":"{{steps.b}}","value":1}""", "steps[0]", "depends on b, which is no step")]
@@ -52,6 +56,31 @@ public sealed class StepApiTests(ApiServer api) : WorkflowCalls(api)
         var problem = await ApiServer.ReadProblemAsync(refused);
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
         Assert.Contains(problem.Errors![field], error => error.Contains(says, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("""{"name":"paid","data":{"amount":"12"}}""", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("""{"name":"paid"}""", HttpStatusCode.UnprocessableEntity)]
+    // As it should be; nobody has begun to wait for it yet.
+    [InlineData("""{"name":"paid","data":{"amount":12}}""", HttpStatusCode.Conflict)]
+    public async Task An_event_has_to_be_what_its_step_takes(string body, HttpStatusCode status)
+    {
+        var name = Name();
+        await PutAsync(
+            name,
+            """{"steps":[{"name":"paid","type":"event","contract":{"schema":{"type":"object","properties":{"amount":{"type":"number"}},"required":["amount"]}}}]}"""
+        );
+        var run = await RunIdAsync(name, "{}", null);
+
+        using var posted = await Api.Http.PostAsync(new Uri($"/api/v1/jobs/{run}/events", UriKind.Relative), Json(body), TestRun.Cancel);
+
+        Assert.True(posted.StatusCode == status, await posted.Content.ReadAsStringAsync(TestRun.Cancel));
+        if (status == HttpStatusCode.UnprocessableEntity)
+        {
+            var problem = await ApiServer.ReadProblemAsync(posted);
+            Assert.Contains("The data is not what the step paid takes", problem.Detail, StringComparison.Ordinal);
+            Assert.StartsWith("data", Assert.Single(problem.Errors!).Key, StringComparison.Ordinal);
+        }
     }
 
     [Theory]

@@ -13,6 +13,8 @@ internal static class ShellRegistration
         GuardAutomaticSignIn(builder);
         builder.RequireHostNames();
         builder.AddProxies();
+        // A circuit without WebSockets posts its messages.
+        builder.AddKestrelLimits(2 * MaxMessageBytes);
         builder.AddPageKeys();
         builder
             .Services.AddRazorComponents()

@@ -1,5 +1,6 @@
 using AiBackend.Core.Batches;
 using AiBackend.Core.Files;
+using AiBackend.ServiceDefaults.Hosting;
 using static System.FormattableString;
 
 namespace AiBackend.Api.OpenAi.Batches;
@@ -11,7 +12,7 @@ internal sealed class ReadBatchFile(BatchSteps steps, FileStore files)
     public const int MostLines = 50_000;
 
     /// <summary>As long as the body of a request without files, and what stands around it.</summary>
-    public const int LongestLine = Hosting.KestrelLimits.MaxBodyBytes + 1024;
+    public const int LongestLine = KestrelLimits.MaxBodyBytes + 1024;
 
     private const int LinesAtOnce = 2000;
     private const int MostFaults = 20;

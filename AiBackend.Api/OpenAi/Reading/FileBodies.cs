@@ -1,11 +1,11 @@
 using System.Buffers.Text;
 using AiBackend.Api.Auth;
-using AiBackend.Api.Hosting;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
+using AiBackend.ServiceDefaults.Hosting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Options;

@@ -147,12 +147,14 @@ public sealed class ReviewReads(NpgsqlDataSource database)
     private static Review ReadWhole(NpgsqlDataReader row)
     {
         var question = QuestionOf(row);
+        var terms = JobTerms.Read(row.Text(21));
         return Read(row, question) with
         {
             Question = question,
             Proposal = row.Text(19),
             Input = JsonSerializer.Deserialize(row.GetString(20), WireJson.Default.JsonElement),
-            Contract = JobTerms.Read(row.Text(21)).Contract,
+            Contract = terms.Contract,
+            MayQuoteMore = terms is not { Retrieve: null, Conversation: null, Attachments: null, Tools: null },
         };
     }
 
