@@ -56,7 +56,16 @@ internal static class ShellRegistration
 
         app.UseSecurityHeaders();
         app.UseOriginGuard();
-        app.UseExceptionHandler("/error", createScopeForErrors: true);
+        app.UseExceptionHandler(
+            new ExceptionHandlerOptions
+            {
+                ExceptionHandlingPath = "/error",
+                CreateScopeForErrors = true,
+                // What a request did wrong is not our failure.
+                StatusCodeSelector = failure =>
+                    failure.GetBaseException() is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError,
+            }
+        );
         app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
         app.UseAuthentication();
         app.UseSignInGate();
