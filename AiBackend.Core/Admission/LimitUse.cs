@@ -7,16 +7,16 @@ namespace AiBackend.Core.Admission;
 /// <summary>How much of its limits each deployment has used, over all workers.</summary>
 public sealed class LimitUse([FromKeyedServices(DatabaseRegistration.AllTenants)] NpgsqlDataSource database)
 {
-    // The sixty slots of a window and the one that is half over; what is older is in the row until somebody calls again.
+    // The 120 slots of a window and the one that is half over; what is older is in the row until somebody calls again.
     private const string Sql = """
         SELECT w.deployment, used.requests, used.input, used.output,
                live_open_calls(w.deployment)
           FROM call_windows w
          CROSS JOIN LATERAL (
-               SELECT coalesce(sum(w.requests[s % 62 + 1]), 0)::bigint AS requests, coalesce(sum(w.input_tokens[s % 62 + 1]), 0)::bigint AS input,
-                      coalesce(sum(w.output_tokens[s % 62 + 1]), 0)::bigint AS output
+               SELECT coalesce(sum(w.requests[s % 122 + 1]), 0)::bigint AS requests, coalesce(sum(w.input_tokens[s % 122 + 1]), 0)::bigint AS input,
+                      coalesce(sum(w.output_tokens[s % 122 + 1]), 0)::bigint AS output
                  FROM generate_series(
-                      greatest(0, w.slot - 61, (extract(epoch FROM clock_timestamp()) * 1000)::bigint / w.slot_ms - 60), w.slot) s) used
+                      greatest(0, w.slot - 121, (extract(epoch FROM clock_timestamp()) * 1000)::bigint / w.slot_ms - 120), w.slot) s) used
         """;
 
     /// <summary>Of every deployment that was called under limits, by <c>provider/model</c>.</summary>

@@ -64,6 +64,15 @@ public sealed record AttemptEnd
     /// <summary>Why the job waits for its next attempt; null unless it is retrying.</summary>
     public string? WaitingReason { get; private init; }
 
+    /// <summary>What the caller is told of that wait besides; null is nothing.</summary>
+    public QueuePlace? Place { get; private init; }
+
+    /// <summary>Whether the attempt did something for the job, and was not only told to wait.</summary>
+    /// <remarks>The statement that records it decides the same.</remarks>
+    public bool HasBegun =>
+        Status != JobStatus.Retrying
+        || !(WaitingReasons.IsLimit(WaitingReason) || (Outcome == AttemptOutcome.Interrupted && WaitingReason != WaitingReasons.Steps));
+
     /// <summary>What it used; null when unknown.</summary>
     public JobUsage? Usage { get; init; }
 
@@ -95,12 +104,14 @@ public sealed record AttemptEnd
     /// <param name="error">What it waits for, for people.</param>
     /// <param name="waitingReason">The same, as a code.</param>
     /// <param name="delay">Until the next look.</param>
-    public static AttemptEnd WaitsForProvider(JobError error, string waitingReason, TimeSpan delay) =>
+    /// <param name="place">What is known of the line there; null is nothing.</param>
+    public static AttemptEnd WaitsForProvider(JobError error, string waitingReason, TimeSpan delay, QueuePlace? place = null) =>
         new(JobTrigger.FailForNow, AttemptOutcome.Interrupted)
         {
             Error = error,
             RetryDelay = delay,
             WaitingReason = waitingReason,
+            Place = place,
         };
 
     /// <summary>No other attempt follows.</summary>

@@ -80,8 +80,11 @@ public sealed record ClaimedJob
     /// <summary>How urgent it is.</summary>
     public required JobPriority Priority { get; init; }
 
-    /// <summary>Seconds that its caller was told it would wait, in the typical case and in nine of ten; null when it was told nothing.</summary>
+    /// <summary>Seconds from its acceptance until it would begin, as its caller was told, in the typical case and in nine of ten; null when it was told nothing.</summary>
     public (double P50, double P90)? Eta { get; init; }
+
+    /// <summary>Whether an attempt before this one did something for it, and was not only told to wait.</summary>
+    public bool HasBegun { get; init; }
 
     /// <summary>The deployment for whose limit it waited, and which told it to come back now; null is none.</summary>
     public string? TurnAt { get; init; }
@@ -161,14 +164,15 @@ internal sealed partial class PostgresJobStore
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
                       j.max_attempts, j.deadline - now() AS time_left, now() - j.due_at AS queue_wait, now() - j.created_at AS age,
                       j.last_seq, j.crash_count, j.waiting_reason, j.priority, p.input, p.trace_parent, p.schema_version,
-                      p.feature, p.end_user, p.key_id, p.max_cost_usd, p.cache_key, j.eta_p50, j.eta_p90, j.created_at, p.terms
+                      p.feature, p.end_user, p.key_id, p.max_cost_usd, p.cache_key, j.eta_p50, j.eta_p90, j.created_at, p.terms,
+                      j.began_at IS NOT NULL AS has_begun
         ), events AS (
             INSERT INTO job_events (job_id, seq, kind, tenant_id, data)
             SELECT id, last_seq, 1, tenant_id, '{"status":"processing","attempt":' || attempt || '}' FROM claimed
         )
         SELECT id, lease_epoch, type, model, attempt, counted, max_attempts, time_left, queue_wait, age, last_seq, input, trace_parent,
                crash_count, waiting_reason, schema_version, priority, tenant_id, feature, end_user, key_id, max_cost_usd, cache_key,
-               eta_p50, eta_p90, created_at, terms
+               eta_p50, eta_p90, created_at, terms, has_begun
           FROM claimed
         """;
 
@@ -228,6 +232,7 @@ internal sealed partial class PostgresJobStore
             Eta = reader.IsDBNull(23) || reader.IsDBNull(24) ? null : (reader.GetFloat(23), reader.GetFloat(24)),
             CreatedAt = reader.GetFieldValue<DateTimeOffset>(25),
             Terms = reader.IsDBNull(26) ? null : reader.GetString(26),
+            HasBegun = reader.GetBoolean(27),
         };
 
     private static bool WaitedFor(NpgsqlDataReader claimed, params ReadOnlySpan<string> codes)

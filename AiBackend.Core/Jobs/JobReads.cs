@@ -47,13 +47,16 @@ public sealed class JobReads(
 {
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
-    // The place in line is the place in the line of its pool, whoever's jobs are ahead.
+    // The place in line is the place in the line of its pool, whoever's jobs are ahead; in that of a limit the place among its tenant's
+    // (LimitOutlook knows the others).
     private static readonly string WholeSql = $"""
         SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
                p.title, p.metadata, u.input_tokens, u.cached_tokens, u.output_tokens, u.cost_usd, s.provider, s.model,
                s.model_version, s.fallbacks, s.simulated, o.text, o.missing,
-               CASE WHEN j.status = 1 THEN jobs_ahead(j.pool, j.priority, j.id) END, j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By(
+               CASE WHEN j.status = 1 THEN jobs_ahead(j.pool, j.priority, j.id)
+                    WHEN j.status = 5 AND j.waiting_reason LIKE 'rate_limit:%' THEN limited_ahead(j.waiting_reason, j.priority, j.tenant_id, j.id) END,
+               j.crash_count, j.waiting_reason, o.schema_version, {HeldJobs.By(
             "j"
         )}, s.cache, u.reasoning_tokens,
                o.tool_calls, o.finish_reason, s.checks, prompt_of(p.terms), j.conversation_id, s.context,

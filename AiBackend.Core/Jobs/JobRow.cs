@@ -78,7 +78,7 @@ internal static class JobRow
             JobStatus.Queued when crashes >= RescueJobs.AloneAfter => new QueuePlace(null, null, null, WaitingReasons.Isolation),
             JobStatus.Queued => new QueuePlace(position, null, null, WaitingReasons.Capacity),
             JobStatus.Scheduled => new QueuePlace(null, null, null, WaitingReasons.Scheduled),
-            JobStatus.Retrying => new QueuePlace(null, null, null, reason ?? WaitingReasons.Backoff),
+            JobStatus.Retrying => new QueuePlace(position, null, null, reason ?? WaitingReasons.Backoff),
             JobStatus.WaitingForTool => new QueuePlace(null, null, null, WaitingReasons.Tool),
             JobStatus.WaitingForReview => new QueuePlace(null, null, null, WaitingReasons.Review),
             _ => null,

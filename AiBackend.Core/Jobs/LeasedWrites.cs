@@ -88,7 +88,16 @@ public sealed class LeasedWrites : IAsyncDisposable
 
     internal StateEvent StateAfter(ClaimedJob job, AttemptEnd end) =>
         end.RetryDelay is { } delay
-            ? new(end.Status.ToWire(), job.Attempt, end.WaitingReason, _clock.GetUtcNow() + delay, Excused: end.IsExcused)
+            ? new(
+                end.Status.ToWire(),
+                job.Attempt,
+                end.WaitingReason,
+                _clock.GetUtcNow() + delay,
+                end.Place?.Position,
+                end.Place?.EtaP50,
+                end.Place?.EtaP90,
+                end.IsExcused
+            )
             : new(
                 end.Status.ToWire(),
                 job.Attempt,

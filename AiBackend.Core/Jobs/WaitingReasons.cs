@@ -54,6 +54,12 @@ public static class WaitingReasons
     // In place of a limit's name (Providers/Admission/ICallPace.cs).
     private const string Pace = "pace";
 
+    /// <summary>Whether a provider's limit, or the pace it has set, keeps the job waiting.</summary>
+    public static bool IsLimit(string? reason) => reason is not null && reason.StartsWith(RateLimit, StringComparison.Ordinal);
+
+    /// <summary>Of a reason that <see cref="IsLimit"/>: the deployment, as provider/model, or its pace; all limits of a deployment are one line.</summary>
+    public static string LimitOf(string reason) => DeploymentOf(reason) ?? reason[(RateLimit.Length + 1)..];
+
     /// <summary>The deployment, as provider/model, for whose limit a job waits and at which it keeps its place; null when it waits for nothing of the kind.</summary>
     /// <remarks>A pace has no places: it is found out anew.</remarks>
     public static string? DeploymentOf(string reason)

@@ -81,11 +81,11 @@ internal sealed partial class PostgresJobStore
                 @id, @epoch, @after_seq, @last_seq, @status, @outcome, @retry_delay, @text, @error_code, @error_class,
                 @error_message, @provider, @model, @model_version, @fallbacks, @simulated, @input_tokens, @cached_tokens,
                 @output_tokens, @reasoning_tokens, @cost_usd, @first_token_after, @calls, @waiting_reason, @cache, @tool_calls,
-                @finish_reason, @checks, @context)
+                @finish_reason, @checks, @context, @eta_p50, @eta_p90)
                 AS t (id, epoch, after_seq, last_seq, status, outcome, retry_delay, text, error_code, error_class,
                       error_message, provider, model, model_version, fallbacks, simulated, input_tokens, cached_tokens,
                       output_tokens, reasoning_tokens, cost_usd, first_token_after, calls, waiting_reason, cache, tool_calls, finish_reason, checks,
-                      context)
+                      context, eta_p50, eta_p90)
         ), fenced AS (
             UPDATE jobs j
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL,
@@ -94,6 +94,11 @@ internal sealed partial class PostgresJobStore
                    limited_since = CASE WHEN i.status = 1 THEN j.limited_since
                                         WHEN i.waiting_reason LIKE 'rate_limit:%'
                                         THEN CASE WHEN j.waiting_reason LIKE 'rate_limit:%' THEN coalesce(j.limited_since, now()) ELSE now() END END,
+                   began_at = coalesce(j.began_at, CASE WHEN i.status <> 5 THEN j.claimed_at
+                                                        WHEN i.waiting_reason LIKE 'rate_limit:%' OR i.outcome = 5 AND i.waiting_reason <> 'steps' THEN NULL
+                                                        ELSE j.claimed_at END),
+                   eta_p50 = coalesce(j.eta_p50, extract(epoch FROM now() - j.created_at) + i.eta_p50),
+                   eta_p90 = coalesce(j.eta_p90, extract(epoch FROM now() - j.created_at) + i.eta_p90),
                    excused = j.excused + CASE WHEN i.outcome = 5 OR i.status = 5 AND i.error_class = 'rate_limited' THEN 1 ELSE 0 END,
                    error_code = i.error_code, error_class = i.error_class, error_message = i.error_message,
                    -- Given back: what the attempt was a retry of has still failed.
@@ -249,6 +254,8 @@ internal sealed partial class PostgresJobStore
         Column("first_token_after", NpgsqlDbType.Interval, end => end.FirstTokenAfter);
         Column("calls", NpgsqlDbType.Text, AttemptCalls.ToColumn);
         Column("waiting_reason", NpgsqlDbType.Text, end => end.WaitingReason);
+        Column("eta_p50", NpgsqlDbType.Real, end => (float?)end.Place?.EtaP50);
+        Column("eta_p90", NpgsqlDbType.Real, end => (float?)end.Place?.EtaP90);
         Column("tool_calls", NpgsqlDbType.Text, ToolCallsJson.ToColumn);
         Column("finish_reason", NpgsqlDbType.Text, end => end.FinishReason);
         Column("checks", NpgsqlDbType.Text, ContractChecksJson.ToColumn);

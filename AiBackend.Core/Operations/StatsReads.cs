@@ -69,11 +69,11 @@ public sealed class StatsReads(
           FROM usage_days WHERE day = (now() AT TIME ZONE 'UTC')::date
         """;
 
-    // Of a job that was tried again, only the last wait is known.
+    // From the acceptance until the attempt that did something for the job and was not only told to wait.
     private const string CalibrationSql = """
         SELECT count(*), coalesce(avg((wait <= eta_p50)::int), 0)::float8, coalesce(avg((wait <= eta_p90)::int), 0)::float8
-          FROM (SELECT extract(epoch FROM greatest(started_at - due_at, '0')) AS wait, eta_p50, eta_p90
-                  FROM jobs WHERE id >= @from AND status >= 2 AND started_at IS NOT NULL AND attempt = 1 AND eta_p90 IS NOT NULL
+          FROM (SELECT extract(epoch FROM began_at - created_at) AS wait, eta_p50, eta_p90
+                  FROM jobs WHERE id >= @from AND began_at IS NOT NULL AND eta_p90 IS NOT NULL
                  ORDER BY id DESC LIMIT 20000) told
         """;
 

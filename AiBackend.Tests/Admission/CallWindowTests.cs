@@ -39,15 +39,15 @@ public sealed partial class CallWindowTests(PostgresServer postgres, RedisServer
             await worker.DisposeAsync();
         }
 
-        // By Postgres' own time: a window is sixty slots long and touches 61 of them at most.
+        // By Postgres' own time: a window is 120 slots long and touches 121 of them at most.
         var most = admitted.Max(call =>
-            admitted.Where(other => other.Slot >= call.Slot && other.Slot <= call.Slot + 60).Sum(other => other.Tokens)
+            admitted.Where(other => other.Slot >= call.Slot && other.Slot <= call.Slot + 120).Sum(other => other.Tokens)
         );
         Assert.InRange(most, 1, Limit);
         // Of the four windows after the first, which begins with a whole one at once.
-        var from = admitted.Min(call => call.Slot) + 60;
+        var from = admitted.Min(call => call.Slot) + 120;
         Assert.InRange(
-            admitted.Where(call => call.Slot >= from && call.Slot < from + 240).Sum(call => call.Tokens),
+            admitted.Where(call => call.Slot >= from && call.Slot < from + 480).Sum(call => call.Tokens),
             Limit * 4 * 0.7,
             Limit * 4.05
         );
@@ -202,8 +202,8 @@ public sealed partial class CallWindowTests(PostgresServer postgres, RedisServer
 
         await Core.ExecuteAsync($"UPDATE call_windows SET slot = slot + {slotsAhead}", Guid.Empty);
         // The counts are where they were put, as if the clock had gone through all the slots.
-        await Core.ExecuteAsync("UPDATE call_windows SET requests = array_fill(0::bigint, ARRAY[62])", Guid.Empty);
-        await Core.ExecuteAsync("UPDATE call_windows SET requests[slot % 62 + 1] = 1", Guid.Empty);
+        await Core.ExecuteAsync("UPDATE call_windows SET requests = array_fill(0::bigint, ARRAY[122])", Guid.Empty);
+        await Core.ExecuteAsync("UPDATE call_windows SET requests[slot % 122 + 1] = 1", Guid.Empty);
 
         Assert.Null((await windows.ReserveAsync(Ask(limits, hasTurn: true), TestRun.Cancel)).Slot);
         await Eventually.TrueAsync(

@@ -1,4 +1,9 @@
+using System.Text.Json;
+using AiBackend.ApiContracts;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Operations;
+using AiBackend.Core.Queue;
+using AiBackend.Core.Queue.Outlook;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
@@ -102,6 +107,48 @@ public sealed class LimitedJobTests(PostgresServer postgres, RedisServer redis, 
         );
         Assert.InRange(job.NextAttemptAt!.Value - job.CreatedAt, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(90));
         Assert.Equal(Limit, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);
+    }
+
+    [Fact]
+    public async Task A_job_that_comes_to_a_line_is_told_its_place_and_its_time_and_how_true_that_was_is_known_in_the_end()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await StartAsync(database, model, ("Admission:Window", "00:00:05"));
+        for (var i = 0; i < Jobs; i++)
+        {
+            await worker.SubmitAsync();
+        }
+
+        await Eventually.TrueAsync(
+            async _ => worker.Get<LineOutlook>().Foresee(CoreHost.Draft()).Place is not null,
+            "the worker knows who waits"
+        );
+        var told = await worker.SubmitAsync();
+        var waits = await Eventually.GetAsync(
+            async _ =>
+                (await worker.EventsAsync(told)).FirstOrDefault(each => each.Data.Contains("retrying", StringComparison.Ordinal)).Data,
+            waits => waits is not null,
+            "it was told to wait"
+        );
+        var state = JsonSerializer.Deserialize(waits!, WireJson.Default.StateEvent)!;
+
+        Assert.Equal($"rate_limit:p0/{model}:requests_per_minute", state.WaitingReason);
+        Assert.InRange(state.Position!.Value, 1, Jobs);
+        Assert.InRange(state.EtaP50!.Value, 0.05, state.EtaP90!.Value);
+        await Eventually.TrueAsync(
+            async _ => await worker.StatusAsync(told) == JobStatus.Completed,
+            "it is done",
+            TimeSpan.FromSeconds(60)
+        );
+        Assert.True(
+            await worker.ScalarAsync<bool>(
+                "SELECT began_at = (SELECT started_at FROM job_attempts WHERE job_id = id AND outcome = 1) AND eta_p50 > 0 FROM jobs WHERE id = @id",
+                told
+            )
+        );
+        var stats = new StatsReads(worker.Database, worker.Get<QueuePools>(), TimeProvider.System);
+        Assert.True((await stats.ReadAsync(TimeSpan.FromMinutes(15), TestRun.Cancel)).Calibration is { Count: > 0 });
     }
 
     [Fact]

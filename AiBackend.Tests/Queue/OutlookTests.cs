@@ -106,11 +106,16 @@ public sealed class OutlookTests(PostgresServer postgres, RedisServer redis) : C
         foreach (var waited in (int[])[1, 2, 4, 9])
         {
             var id = await Core.SubmitAsync(CoreHost.Draft() with { Place = new QueuePlace(3, 2, 5, null) });
-            await Core.ClaimAsync(id);
             await Core.ExecuteAsync(
-                FormattableString.Invariant($"UPDATE jobs SET due_at = started_at - interval '{waited} seconds' WHERE id = @id"),
+                FormattableString.Invariant($"UPDATE jobs SET created_at = now() - interval '{waited} seconds' WHERE id = @id"),
                 id
             );
+            var running = await Core.ClaimAsync(id);
+            await Core.ExecuteAsync(
+                FormattableString.Invariant($"UPDATE jobs SET claimed_at = created_at + interval '{waited} seconds' WHERE id = @id"),
+                id
+            );
+            Assert.True(await running.EndAsync(AttemptEnd.Succeeded("done")));
         }
 
         var calibration = (await stats.ReadAsync(TimeSpan.FromMinutes(15), TestRun.Cancel)).Calibration;

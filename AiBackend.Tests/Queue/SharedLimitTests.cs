@@ -7,7 +7,9 @@ using AiBackend.Tests.Jobs;
 namespace AiBackend.Tests.Queue;
 
 /// <summary>What a provider allows is shared as slots are: no tenant's heap of work is in the way of another's.</summary>
-public sealed class SharedLimitTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+public sealed partial class SharedLimitTests(PostgresServer postgres, RedisServer redis)
+    : CoreTests(postgres, redis),
+        IClassFixture<RedisServer>
 {
     private const string Reason = "rate_limit:p0/sim:requests_per_minute";
 

@@ -89,12 +89,28 @@ public sealed class RunWordsTests
     [Fact]
     public void A_cost_nobody_knows_is_not_shown_as_nothing() => Assert.Equal("unknown", RunWords.Cost(null));
 
+    [Fact]
+    public void A_wait_for_a_providers_limit_says_the_place_in_its_line_or_its_turn()
+    {
+        const string Limit = "rate_limit:openai/gpt:tokens_per_minute";
+
+        Assert.Equal(
+            "The model provider limits how fast we may ask, about 3rd in line, about 20 s to 40 s",
+            Sentence(JobStatuses.Retrying, new QueuePlace(2, 20, 40, Limit), Limit)
+        );
+        Assert.Equal(
+            "The model provider limits how fast we may ask; its turn is at 09:30",
+            Sentence(JobStatuses.Retrying, new QueuePlace(null, null, null, Limit), Limit)
+        );
+    }
+
     private static string Sentence(string status, QueuePlace queue, string reason) =>
         RunWords.Sentence(
             new RunView
             {
                 Status = status,
                 WaitingReason = reason,
+                NextAttemptAt = new DateTimeOffset(2026, 1, 1, 9, 30, 0, TimeSpan.Zero),
                 Job = Jobs.Some(status) with { Queue = queue },
             },
             at => at.ToString("HH:mm", System.Globalization.CultureInfo.InvariantCulture)

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Operations;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
@@ -147,12 +148,20 @@ public sealed class JobTelemetryTests(PostgresServer postgres, RedisServer redis
         var foretold = await core.SubmitAsync(CoreHost.Draft() with { Place = new QueuePlace(1, p50, p90, WaitingReasons.Capacity) });
         var silent = await core.SubmitAsync();
 
-        (await core.ClaimAsync(foretold)).Dispose();
-        (await core.ClaimAsync(silent)).Dispose();
+        foreach (var job in await core.Get<ClaimJobs>().RunAsync(core.WorkerId, [foretold, silent], CoreHost.Lease, TestRun.Cancel))
+        {
+            // One that was only told to wait has not begun, and is not asked about twice.
+            core.Get<JobMetrics>().Ended(job, WaitsForLimit(), TimeSpan.Zero);
+            core.Get<JobMetrics>().Ended(job, AttemptEnd.Succeeded("done"), TimeSpan.Zero);
+            core.Get<JobMetrics>().Ended(job with { HasBegun = true }, AttemptEnd.Succeeded("done"), TimeSpan.Zero);
+        }
 
         var (value, tags) = Assert.Single(measured.Of("aibackend.job.queue.forecasts"));
         Assert.Equal((1, within), (value, tags["aibackend.job.queue.within"]));
     }
+
+    private static AttemptEnd WaitsForLimit() =>
+        AttemptEnd.WaitsForProvider(new("provider_limit_reached", "rate_limited", "Full.", true), "rate_limit:p0/sim:pace", TimeSpan.Zero);
 
     private static ActivityListener Listen(ConcurrentQueue<Activity> ended)
     {

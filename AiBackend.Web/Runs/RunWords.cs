@@ -44,7 +44,7 @@ internal static class RunWords
                 "retry_budget" => $"The model provider fails often, so tries are spread out; next at {clockTime(next)}",
                 "provider_down" => $"The model provider is down, so this waits; looks again at {clockTime(next)}",
                 "storage" => $"The database was busy, so nobody was asked yet; tries again at {clockTime(next)}",
-                "rate_limit" => $"The model provider limits how fast we may ask; its turn is at {clockTime(next)}",
+                "rate_limit" => "The model provider limits how fast we may ask" + Turn(run.Job?.Queue, clockTime(next)),
                 "budget" when run.WaitingReason!.StartsWith("budget:unpriced", StringComparison.Ordinal) =>
                     "A budget applies, and nobody has said what this model costs; it waits for a price",
                 "budget" when run.WaitingReason!.StartsWith("budget:too_large", StringComparison.Ordinal) =>
@@ -87,6 +87,9 @@ internal static class RunWords
 
         static string Words(double seconds) => Duration(TimeSpan.FromSeconds(seconds));
     }
+
+    // What the line knows is better than the turn, which is put off while others go first.
+    private static string Turn(QueuePlace? queue, string due) => Place(queue) is { Length: > 0 } place ? place : $"; its turn is at {due}";
 
     /// <summary>A reason without what it is about: <c>rate_limit</c> of <c>rate_limit:openai/gpt:…</c>.</summary>
     private static string? Code(string? reason) => reason?.Split(':')[0];

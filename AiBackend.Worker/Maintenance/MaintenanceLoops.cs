@@ -23,6 +23,7 @@ internal sealed class MaintenanceLoops(
     DropStaleEntries dropStale,
     LearnEstimates learnEstimates,
     PublishOutlook publishOutlook,
+    PublishLimits publishLimits,
     RescueJobs rescue,
     MoneyRounds money,
     ReleaseHeldJobs releaseHeld,
@@ -115,6 +116,7 @@ internal sealed class MaintenanceLoops(
     private async Task<TimeSpan> PublishAsync(CancellationToken cancellationToken)
     {
         await publishOutlook.RunAsync(cancellationToken);
+        await publishLimits.RunAsync(cancellationToken);
         return PublishInterval;
     }
 

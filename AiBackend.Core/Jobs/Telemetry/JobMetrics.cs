@@ -32,7 +32,7 @@ public sealed class JobMetrics
         _forecasts = meter.CreateCounter<long>(
             "aibackend.job.queue.forecasts",
             "{job}",
-            "Jobs that were told how long they would wait, by whether they started within eta_p50, within eta_p90, or later."
+            "Jobs that were told how long they would wait, by whether they began within eta_p50, within eta_p90, or later; known when that attempt ends."
         );
         _firstToken = Histogram("aibackend.job.time_to_first_token", "Time from an attempt's claim to its first text.");
         _attempt = Histogram("aibackend.job.attempt.duration", "Time from an attempt's claim to its recorded end.");
@@ -54,13 +54,14 @@ public sealed class JobMetrics
     /// <summary>Leases ran out and their jobs were taken back.</summary>
     public void Rescued(int count) => _rescued.Add(count);
 
-    internal void Claimed(ClaimedJob job)
+    internal void Claimed(ClaimedJob job) => _queueWait.Record(job.QueueWait.TotalSeconds, Tag(job.Type));
+
+    // An attempt that was only told to wait is part of the wait.
+    private void CompareForecast(ClaimedJob job, AttemptEnd end)
     {
-        _queueWait.Record(job.QueueWait.TotalSeconds, Tag(job.Type));
-        // A later attempt waits for other reasons than the forecast knew.
-        if (job is { Eta: { } eta, Attempt: 1 })
+        if (job is { Eta: { } eta, HasBegun: false } && end.HasBegun)
         {
-            var waited = job.QueueWait.TotalSeconds;
+            var waited = job.Age.TotalSeconds;
             var within =
                 waited <= eta.P50 ? "p50"
                 : waited <= eta.P90 ? "p90"
@@ -75,6 +76,7 @@ public sealed class JobMetrics
     public void Ended(ClaimedJob job, AttemptEnd end, TimeSpan elapsed)
     {
         _attempt.Record(elapsed.TotalSeconds, Tag(job.Type), new(Names.Outcome, end.Outcome.ToWire()));
+        CompareForecast(job, end);
         for (var i = 0; i < end.Checks.Count; i++)
         {
             var check = end.Checks[i];

@@ -20,7 +20,7 @@ internal static class WriteAsks
         ), fenced AS (
             UPDATE jobs j
                SET status = i.status, last_seq = i.last_seq, lease_until = NULL, due_at = now(), excused = j.excused + 1,
-                   waiting_reason = NULL
+                   waiting_reason = NULL, began_at = coalesce(j.began_at, j.claimed_at)
               FROM input i
              WHERE j.id = i.id AND j.status::int = 2 AND j.lease_epoch = i.epoch AND j.last_seq = i.after_seq
             RETURNING j.id, j.tenant_id, j.attempt, j.worker_id, j.claimed_at

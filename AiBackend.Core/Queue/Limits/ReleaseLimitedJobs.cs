@@ -16,6 +16,7 @@ namespace AiBackend.Core.Queue.Limits;
 public sealed class ReleaseLimitedJobs(
     [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds,
     QueueTiers tiers,
+    TimeProvider clock,
     IOptions<QueueOptions> options
 )
 {
@@ -27,25 +28,17 @@ public sealed class ReleaseLimitedJobs(
 
     private const string RoomSql = "SELECT name, reasons, places FROM room_under_limits() WHERE places > 0";
 
-    // From tenant to tenant by one descent of the index each; then the first rows of each. What an operator holds back would take its place and not go.
+    // The first rows of each tenant. What an operator holds back would take its place and not go.
     private static readonly string HeadsSql = $"""
         SELECT k.number, h.id, k.tenant_id, coalesce(t.tier, '{QueueTiers.Standard}'), k.priority, h.expected_length, h.expected_tokens, h.waited, h.model
           FROM (SELECT r.number, r.reason, p.priority, a.tenant_id, least(r.places, greatest(1, @seen / count(*) OVER ()))::integer AS most
                   FROM unnest(@numbers, @reasons, @places) AS r (number, reason, places)
                  CROSS JOIN unnest(ARRAY[0, 1, 2]::smallint[]) AS p (priority)
                  CROSS JOIN LATERAL (
-                       WITH RECURSIVE tenants AS (
-                           (SELECT j.tenant_id FROM jobs j
-                             WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'rate_limit:%' AND j.waiting_reason = r.reason AND j.priority = p.priority
-                             ORDER BY j.tenant_id LIMIT 1)
-                           UNION ALL
-                           SELECT n.tenant_id FROM tenants b CROSS JOIN LATERAL (
-                               SELECT j.tenant_id FROM jobs j
-                                WHERE j.status IN (1, 5) AND j.waiting_reason LIKE 'rate_limit:%' AND j.waiting_reason = r.reason AND j.priority = p.priority
-                                  AND j.tenant_id > b.tenant_id
-                                ORDER BY j.tenant_id LIMIT 1) n
-                       )
-                       SELECT tenant_id FROM tenants b WHERE {HeldJobs.NoneOfKind("b.tenant_id", "NULL")}) a) k
+                       SELECT b.tenant_id FROM limited_tenants(r.reason, p.priority) AS b (tenant_id) WHERE {HeldJobs.NoneOfKind(
+            "b.tenant_id",
+            "NULL"
+        )}) a) k
          CROSS JOIN LATERAL (
                SELECT j.id, j.expected_length, j.expected_tokens, now() - coalesce(j.limited_since, j.due_at) AS waited, j.model
                  FROM jobs j
@@ -62,7 +55,11 @@ public sealed class ReleaseLimitedJobs(
            AND j.id IN (SELECT l.id FROM jobs l WHERE l.id = ANY (@ids) AND l.waiting_reason LIKE 'rate_limit:%' AND l.due_at > now() FOR UPDATE SKIP LOCKED)
         """;
 
+    // From being let go on to the call, or to the refusal.
+    private static readonly TimeSpan OnItsWay = TimeSpan.FromSeconds(10);
+
     private readonly Dictionary<string, FairLine> _lines = new(StringComparer.Ordinal);
+    private readonly Dictionary<Guid, long> _charged = [];
 
     /// <returns>How many go on.</returns>
     public Task<int> RunAsync(CancellationToken cancellationToken) => TransientRetry.RunAsync(RunOnceAsync, cancellationToken);
@@ -73,6 +70,11 @@ public sealed class ReleaseLimitedJobs(
         if (limits.Count == 0)
         {
             return 0;
+        }
+
+        foreach (var (id, _) in _charged.Where(job => clock.GetElapsedTime(job.Value) > OnItsWay))
+        {
+            _charged.Remove(id);
         }
 
         var waiting = await ReadHeadsAsync(limits, cancellationToken);
@@ -87,7 +89,13 @@ public sealed class ReleaseLimitedJobs(
             _lines.Add(limit.Name, line = new(options.Value.AgeUpAfter, tiers.WeightOf));
         }
 
-        return line.Pick([.. heads.Select(head => head.Job)], Capacity.Unknown, limit.Places).Select(job => job.Id);
+        // Who was let go on and refused again has been charged for that.
+        var jobs = heads.Select(head => _charged.ContainsKey(head.Job.Id) ? head.Job with { Tokens = 0 } : head.Job);
+        foreach (var job in line.Pick([.. jobs], Capacity.Unknown, limit.Places))
+        {
+            _charged.TryAdd(job.Id, clock.GetTimestamp());
+            yield return job.Id;
+        }
     }
 
     private async Task<List<Limit>> ReadRoomAsync(CancellationToken cancellationToken)

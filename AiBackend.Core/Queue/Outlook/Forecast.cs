@@ -4,7 +4,7 @@ namespace AiBackend.Core.Queue.Outlook;
 public static class Forecast
 {
     // The quantile of nine in ten of a normal distribution.
-    private const double NineInTen = 1.2816;
+    internal const double NineInTen = 1.2816;
 
     /// <summary>Seconds until start: the middle, and what nine in ten do not exceed.</summary>
     /// <param name="ahead">Jobs that go first.</param>

@@ -18,19 +18,28 @@ public sealed class LineOutlook
 
     private readonly NpgsqlDataSource _database;
     private readonly JobEstimates _estimates;
+    private readonly LimitOutlook _limits;
     private readonly BackgroundRefresh _refresh;
     private Known? _known;
 
     /// <summary>Reads when it is first asked.</summary>
-    public LineOutlook(NpgsqlDataSource database, JobEstimates estimates, TimeProvider clock)
+    public LineOutlook(NpgsqlDataSource database, JobEstimates estimates, LimitOutlook limits, TimeProvider clock)
     {
-        (_database, _estimates) = (database, estimates);
+        (_database, _estimates, _limits) = (database, estimates, limits);
         // Nothing is told that is not known.
         _refresh = new(RefreshAsync, MaxAge, clock, failed: () => Volatile.Write(ref _known, null));
     }
 
     /// <summary>The draft with what its caller is told; as it was when nothing waits, or nothing is known.</summary>
     public JobDraft Foresee(JobDraft draft) =>
+        draft.NotBefore is null && draft.Type.IsOfModel() && _limits.Foresee(draft.TenantId, draft.Model, draft.Priority) is { } place
+            ? draft with
+            {
+                Place = place,
+            }
+            : ForeseeSlot(draft);
+
+    private JobDraft ForeseeSlot(JobDraft draft) =>
         draft is { Pool: JobDraft.DefaultPool, NotBefore: null }
         && Latest() is { } known
         && known.Waiting.Take((int)draft.Priority + 1).Sum() is > 0 and var ahead
@@ -40,8 +49,18 @@ public sealed class LineOutlook
             }
             : draft;
 
-    /// <summary>The job with about when it starts, if it waits for a slot.</summary>
+    /// <summary>The job with about when it starts, if it waits for a slot or a provider's limit.</summary>
     public Job Describe(Job job, Guid tenantId) =>
+        job is { Status: JobStatuses.Retrying, Queue: { WaitingReason: { } reason } own } && WaitingReasons.IsLimit(reason)
+            ? job with
+            {
+                Queue = _limits.Describe(tenantId, PriorityOf(job), own),
+            }
+            : DescribeSlot(job, tenantId);
+
+    private static JobPriority PriorityOf(Job job) => JobTraitNames.TryParsePriority(job.Priority, out var level) ? level : default;
+
+    private Job DescribeSlot(Job job, Guid tenantId) =>
         job is { Status: JobStatuses.Queued, Queue: { Position: { } ahead, EtaP50: null, WaitingReason: WaitingReasons.Capacity } place }
         && Latest() is { } known
         && Describe(known, ahead, tenantId, job.Model, job.Feature) is { } described

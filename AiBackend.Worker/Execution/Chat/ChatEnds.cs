@@ -1,11 +1,12 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers.Failures;
+using AiBackend.Core.Queue.Outlook;
 
 namespace AiBackend.Worker.Execution.Chat;
 
 /// <summary>How a chat attempt ends that has no answer: for now or for good, and what the job waits for then.</summary>
-internal sealed class ChatEnds(TimeProvider clock, Random random, ILogger<ChatEnds> logger)
+internal sealed class ChatEnds(LimitOutlook limits, TimeProvider clock, Random random, ILogger<ChatEnds> logger)
 {
     /// <summary>The job's deadline passed while it was asked.</summary>
     public static AttemptEnd AfterDeadline(ChatAnswer answer)
@@ -48,6 +49,9 @@ internal sealed class ChatEnds(TimeProvider clock, Random random, ILogger<ChatEn
             : AttemptEnd.FailedForGood(error);
     }
 
+    private AttemptEnd WaitsForLimit(ClaimedJob job, JobError error, string reason, TimeSpan turn) =>
+        AttemptEnd.WaitsForProvider(error, reason, turn, limits.Describe(job.TenantId, job.Priority, reason));
+
     private static JobError ErrorOf(ProviderFailure failure) => new(failure.Code, failure.Class, failure.Message, failure.Retryable);
 
     private static string ReasonOf(ProviderFailure.NotAsked refusal) =>
@@ -70,7 +74,7 @@ internal sealed class ChatEnds(TimeProvider clock, Random random, ILogger<ChatEn
                     ? AttemptEnd.WaitsForProvider(error, budget, refusal.After + RetryPolicy.LookCap * (1 + 9 * random.NextDouble()))
                 : refusal.Limit is { } limit
                     // Its turn is a place in a line: not a moment later.
-                    ? AttemptEnd.WaitsForProvider(error, $"{WaitingReasons.RateLimit}:{limit}", refusal.After)
+                    ? WaitsForLimit(job, error, $"{WaitingReasons.RateLimit}:{limit}", refusal.After)
                 : AttemptEnd.WaitsForProvider(
                     error,
                     ReasonOf(refusal),
