@@ -62,7 +62,6 @@ public sealed class FaultProxy : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        _listener.Stop();
         await _accepting;
         foreach (var connection in _connections.Keys)
         {
@@ -97,7 +96,7 @@ public sealed class FaultProxy : IAsyncDisposable
                 var connection = new ProxiedConnection(this, client, _stop.Token);
                 _connections[connection] = ServeAsync(connection);
             }
-            catch (Exception end) when (end is OperationCanceledException or SocketException or ObjectDisposedException)
+            catch (Exception end) when (end is OperationCanceledException or SocketException)
             {
                 // The proxy ends, or the client was gone before it was accepted.
             }

@@ -9,6 +9,7 @@ namespace AiBackend.Tests.Chaos;
 public sealed class FaultProxyTests : IAsyncLifetime
 {
     private readonly TcpListener _echo = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stop = new();
     private Task _serving = Task.CompletedTask;
     private FaultProxy _proxy = null!;
 
@@ -167,8 +168,10 @@ public sealed class FaultProxyTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await _proxy.DisposeAsync();
-        _echo.Dispose();
+        await _stop.CancelAsync();
         await _serving;
+        _echo.Dispose();
+        _stop.Dispose();
     }
 
     private async Task ServeAsync()
@@ -177,10 +180,10 @@ public sealed class FaultProxyTests : IAsyncLifetime
         {
             while (true)
             {
-                _ = EchoAsync(await _echo.AcceptSocketAsync(CancellationToken.None));
+                _ = EchoAsync(await _echo.AcceptSocketAsync(_stop.Token));
             }
         }
-        catch (Exception end) when (end is SocketException or ObjectDisposedException)
+        catch (OperationCanceledException)
         {
             // The test is over.
         }
