@@ -11,9 +11,9 @@ namespace AiBackend.Bench.Scenarios;
 /// </summary>
 internal static class NoisyScenario
 {
-    private const int Slots = 8;
+    private const int Slots = 32;
     private const int Reserved = Slots / 2;
-    private const int RunMilliseconds = 100;
+    private const int RunMilliseconds = 400;
     private const double Capacity = Slots * 1000.0 / RunMilliseconds;
 
     // Of two tenants each one's share is a half; the quiet one uses half of its own.

@@ -15,10 +15,10 @@ internal static class OverloadScenario
     private const string Model = "sim-overload";
     private const int AtOnce = 50;
     private const int Callers = 500;
-    private const int DefaultJobs = 10_000;
+    private const int DefaultJobs = 5_000;
     private const int Words = 20;
-    private const int IntervalMs = 20;
-    private const int FirstMs = 100;
+    private const int IntervalMs = 80;
+    private const int FirstMs = 400;
     private const string CountSql = "SELECT count(*) FROM jobs";
 
     private static readonly string Right = string.Join(
@@ -50,7 +50,7 @@ internal static class OverloadScenario
         );
 
         using var direct = new DirectCaller(stack.Direct, Model);
-        var alone = await CallAsync(jobs / 8, AtOnce, direct.AskAsync, () => { }, cancellationToken);
+        var alone = await CallAsync(jobs / 8 / AtOnce * AtOnce, AtOnce, direct.AskAsync, () => { }, cancellationToken);
         var capacity = alone.Right / alone.Seconds;
         var plain = await CallAsync(jobs, Callers, direct.AskAsync, () => stack.Kill(BenchStack.DirectName), cancellationToken);
 

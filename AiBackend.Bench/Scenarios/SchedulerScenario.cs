@@ -6,15 +6,14 @@ using AiBackend.Bench.Stack;
 namespace AiBackend.Bench.Scenarios;
 
 /// <summary>
-/// <c>scheduler</c>: 80 % of the jobs run for 0.2 s, 20 % for 8 s, time twice as fast; Poisson arrivals at 90 % of 8 slots. Only a
+/// <c>scheduler</c>: 80 % of the jobs run for 0.2 s, 20 % for 8 s; Poisson arrivals at 90 % of 8 slots. Only a
 /// feature hints at the length, right nine times in ten. Beside it the same jobs on ideal slots, in order and by an oracle.
 /// </summary>
 internal static class SchedulerScenario
 {
     private const int Slots = 8;
-    private const double Scale = 2;
-    private const double Short = 0.2 / Scale;
-    private const double Long = 8 / Scale;
+    private const double Short = 0.2;
+    private const double Long = 8;
     private const double Load = 0.9;
     private const int DefaultJobs = 1_500;
     private const int Learned = 150;
@@ -61,8 +60,7 @@ internal static class SchedulerScenario
         ];
     }
 
-    // Five minutes, at this speed.
-    private static TimeSpan AgeBound => TimeSpan.FromMinutes(5) / Scale;
+    private static TimeSpan AgeBound => TimeSpan.FromMinutes(5);
 
     private static IEnumerable<Measurement> Describe(string system, List<double> latencies, List<double> fifo, List<double> oracle)
     {
