@@ -48,7 +48,10 @@ public sealed class PaceTests(PostgresServer postgres, RedisServer redis, Simula
         await UntilAsync(() => Task.FromResult(other.Get<CallPaces>().Slowed.Any(pace => pace.PerSecond > 0)), "the other knows");
 
         // Many refusals within half a second are one.
-        await one.ExecuteAsync("UPDATE call_paces SET rate = 40, full_rate = 80, lowered_at = now() + interval '1 minute'", Guid.Empty);
+        await one.ExecuteAsync(
+            "UPDATE call_paces SET rate = 40, full_rate = 80, begun_at = now() - interval '1 minute', lowered_at = now() + interval '1 minute'",
+            Guid.Empty
+        );
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => LowerAsync(one)));
         Assert.Equal(40, await RateAsync(one));
         await AgeAsync(one, "lowered_at", 60);
@@ -86,6 +89,34 @@ public sealed class PaceTests(PostgresServer postgres, RedisServer redis, Simula
     }
 
     [Fact]
+    public async Task F_24_what_a_deployment_bore_is_what_all_asked_of_it_together_and_it_does_not_come_back_faster_than_that()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await StartAsync(database);
+
+        await LowerAsync("one", 30);
+        await LowerAsync("other", 10);
+        await LowerAsync("one", 1);
+
+        Assert.Equal((40, 40), await FullAsync());
+        await AgeAsync(worker, "begun_at", 3);
+        await LowerAsync("late", 100);
+        Assert.Equal((40, 40), await FullAsync());
+        await worker.ExecuteAsync("UPDATE call_paces SET rate = 40", Guid.Empty);
+        await worker.ExecuteAsync("SELECT raise_pace('p0/m')", Guid.Empty);
+        Assert.Equal(40, await RateAsync(worker));
+
+        Task LowerAsync(string process, int rate) =>
+            worker.ExecuteAsync($"SELECT lower_pace('p0/m', true, {rate}, NULL, 0, '{process}')", Guid.Empty);
+
+        async Task<(double Full, double Peak)> FullAsync() =>
+            (
+                await worker.ScalarAsync<double>("SELECT full_rate FROM call_paces"),
+                await worker.ScalarAsync<double>("SELECT peak_rate FROM call_paces")
+            );
+    }
+
+    [Fact]
     public async Task F_24_nobody_asks_before_the_time_that_the_provider_named()
     {
         await using var database = await postgres.CreateDatabaseAsync();
@@ -120,134 +151,6 @@ public sealed class PaceTests(PostgresServer postgres, RedisServer redis, Simula
             await simulator.CallsAsync(model, TestRun.Cancel),
             call => call.GetProperty("outcome").GetString() == "rate_limited"
         );
-    }
-
-    [Fact]
-    [Trait("Category", "Long")]
-    public Task F_24_in_a_storm_of_refusals_calls_fall_to_a_trickle_jobs_wait_and_all_come_back() =>
-        StormAsync(before: 4, storm: 8, retryAfter: null);
-
-    [Theory]
-    [Trait("Category", "Long")]
-    [InlineData(null)]
-    [InlineData(5)]
-    public Task F_24_two_minutes_of_refusals_then_half_of_them(int? retryAfter) => StormAsync(before: 15, storm: 120, retryAfter, half: 60);
-
-    /// <param name="before">Seconds without refusals.</param>
-    /// <param name="storm">Seconds of nothing else.</param>
-    /// <param name="retryAfter">Seconds that a refusal names.</param>
-    /// <param name="half">Seconds of which half the calls are refused.</param>
-    private async Task StormAsync(int before, int storm, int? retryAfter, int half = 0)
-    {
-        const int PerSecond = 20;
-        await using var database = await postgres.CreateDatabaseAsync();
-        var model = await simulator.ModelAsync(new { words = 2 });
-        await using var worker = await StartAsync(database, model);
-        using var done = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
-        var submitting = SubmitAsync(worker, PerSecond, done.Token);
-
-        await Task.Delay(TimeSpan.FromSeconds(before), TestRun.Cancel);
-        await BehaveAsync(model, 1, retryAfter);
-        await Task.Delay(TimeSpan.FromSeconds(storm), TestRun.Cancel);
-        var late = (await CallsSinceAsync(model, TimeSpan.FromSeconds(storm > 10 ? storm - 10 : 3))).Count;
-        if (half > 0)
-        {
-            await BehaveAsync(model, 0.5, retryAfter);
-            await Task.Delay(TimeSpan.FromSeconds(half), TestRun.Cancel);
-        }
-
-        var waiting = await worker.ScalarAsync<long>(
-            "SELECT count(*) FROM jobs WHERE status = 5 AND waiting_reason LIKE 'rate_limit:p0/%:pace'"
-        );
-        var wellAt = TimeProvider.System.GetUtcNow();
-        await simulator.BehaveAsync(model, new { words = 2 });
-        await Eventually.TrueAsync(
-            async token => (await CallsSinceAsync(model, TimeSpan.FromSeconds(2))).Count >= 2 * PerSecond * 0.9,
-            "it is asked at full speed again",
-            TimeSpan.FromSeconds(90)
-        );
-        await Task.Delay(TimeSpan.FromSeconds(6), TestRun.Cancel);
-        await done.CancelAsync();
-        var jobs = await submitting;
-
-        // The trickle: one in five seconds, and what was under way.
-        var seconds = storm > 10 ? storm - 10 : 3;
-        Assert.InRange(late, 0, 4 + (seconds * 0.2 * 1.5));
-        Assert.True(waiting > 0, "Nobody waited for the pace.");
-        var starts = (await CallsSinceAsync(model, TimeProvider.System.GetUtcNow() - wellAt)).Order().ToList();
-        Assert.InRange(MostWithin(starts, TimeSpan.FromSeconds(3)), 1, 3 * PerSecond * 1.2 + 8);
-        // What has waited goes at about the speed of before, so that it takes about as long as it came in.
-        await Eventually.TrueAsync(
-            async _ => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 6") == jobs,
-            "all jobs are done",
-            TimeSpan.FromSeconds(60 + (2 * jobs / PerSecond))
-        );
-        Assert.Equal(0, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 8"));
-    }
-
-    private Task BehaveAsync(string model, double share, int? retryAfter) =>
-        retryAfter is { } seconds
-            ? simulator.BehaveAsync(
-                model,
-                new
-                {
-                    words = 2,
-                    error_rate = share,
-                    error_status = 429,
-                    retry_after_s = seconds,
-                }
-            )
-            : simulator.BehaveAsync(
-                model,
-                new
-                {
-                    words = 2,
-                    error_rate = share,
-                    error_status = 429,
-                }
-            );
-
-    private static async Task<int> SubmitAsync(CoreHost worker, int perSecond, CancellationToken enough)
-    {
-        var jobs = 0;
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1) / perSecond);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(enough))
-            {
-                await worker.SubmitAsync(CoreHost.Draft());
-                jobs++;
-            }
-        }
-        catch (OperationCanceledException) when (enough.IsCancellationRequested)
-        {
-            // Enough.
-        }
-
-        return jobs;
-    }
-
-    private async Task<IReadOnlyList<DateTimeOffset>> CallsSinceAsync(string model, TimeSpan ago)
-    {
-        var since = TimeProvider.System.GetUtcNow() - ago;
-        var calls = await simulator.CallsAsync(model, TestRun.Cancel);
-        return [.. calls.Select(call => call.GetProperty("received_at").GetDateTimeOffset()).Where(at => at >= since)];
-    }
-
-    private static int MostWithin(List<DateTimeOffset> sorted, TimeSpan window)
-    {
-        var (most, first) = (0, 0);
-        for (var last = 0; last < sorted.Count; last++)
-        {
-            while (sorted[last] - sorted[first] >= window)
-            {
-                first++;
-            }
-
-            most = Math.Max(most, last - first + 1);
-        }
-
-        return most;
     }
 
     private static ChatDeployment Deployment => new("p0", "m", false, new Providers.ScriptedChatClient());

@@ -13,11 +13,14 @@ public sealed class PaceStore(
 )
 {
     private const string EnterSql = "SELECT admitted, delay_ms FROM enter_pace(@deployment, @patience_ms)";
-    private const string LowerSql = "SELECT lower_pace(@deployment, @refused, @rate, @told, @after_ms)";
+    private const string LowerSql = "SELECT lower_pace(@deployment, @refused, @rate, @told, @after_ms, @process)";
     private const string RaiseSql = "SELECT raise_pace(@deployment)";
     private const string ListSql = """
         SELECT deployment, rate, full_rate, CASE WHEN blocked_until > now() THEN blocked_until END FROM call_paces
         """;
+
+    /// <summary>Tells this process' words from those of others.</summary>
+    private readonly string _process = Guid.CreateVersion7().ToString("N");
 
     /// <summary>All of them.</summary>
     public async Task<IReadOnlyList<CallPace>> ListAsync(CancellationToken cancellationToken)
@@ -60,6 +63,7 @@ public sealed class PaceStore(
             command.Parameters.AddWithValue("rate", NpgsqlDbType.Double, news.PerSecond);
             command.Parameters.AddWithValue("told", NpgsqlDbType.Double, (object?)news.Told ?? DBNull.Value);
             command.Parameters.AddWithValue("after_ms", NpgsqlDbType.Bigint, (long)news.After.TotalMilliseconds);
+            command.Parameters.AddWithValue("process", NpgsqlDbType.Text, _process);
         }
 
         await command.ExecuteNonQueryAsync(cancellationToken);

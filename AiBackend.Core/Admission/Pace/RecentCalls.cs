@@ -12,7 +12,7 @@ internal sealed class RecentCalls(TimeProvider clock)
     private long _latestAt = clock.GetTimestamp();
     private long? _toldAt;
 
-    /// <summary>Calls a second, over the seconds in which there were any and those since.</summary>
+    /// <summary>Calls a second, since the first of the latest seconds in which there were any.</summary>
     public double PerSecond
     {
         get
@@ -21,7 +21,9 @@ internal sealed class RecentCalls(TimeProvider clock)
             {
                 var now = Now;
                 var counted = _slots.Where(slot => slot.Calls > 0 && slot.Second > now - Seconds).ToList();
-                return counted.Count == 0 ? 0 : counted.Sum(slot => slot.Calls) / (double)(now - counted.Min(slot => slot.Second) + 1);
+                var since = counted.Count == 0 ? 0 : counted.Min(slot => slot.Second) - 1;
+                // This second is not over: as a whole one it would make the others slower than they were.
+                return counted.Sum(slot => slot.Calls) / Math.Max(1, clock.GetElapsedTime(_startedAt).TotalSeconds - since);
             }
         }
     }
