@@ -48,6 +48,7 @@ public static class AdmissionRegistration
             services.GetRequiredKeyedService<NpgsqlDataSource>(source),
             services.GetRequiredService<IStorageWatch>(),
             services.GetRequiredService<IOptions<AdmissionOptions>>(),
+            services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<CallLedger>>()
         ));
         builder.Services.AddSingleton<TokenEstimates>().AddSingleton<CallGate>();

@@ -20,6 +20,12 @@ internal sealed class CallGate(
     /// <summary>How often the first in line asks when it has not been told; as reserve_call tells it.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>A process in which each call is late again and again makes none: others may do better.</summary>
+    private const int MostRenewals = 3;
+
+    /// <summary>A call may arrive this much later than it was counted, see call_window (0012_limits.sql).</summary>
+    private readonly TimeSpan _slot = options.Value.Window / 60;
+
     public async ValueTask<CallEntry> EnterAsync(
         ChatDeployment deployment,
         CallSize size,
@@ -167,6 +173,33 @@ internal sealed class CallGate(
             ? new CallEntry.Unpaid(answer.BlockedBy, answer.Delay)
         : null;
 
+    private bool IsLate(Permit permit) =>
+        permit.Reserved.Slot is not null
+        && clock.GetElapsedTime(permit.Reserved.At) > _slot
+        && permit.Reservation.Deployment.Limits.AnyPerMinute;
+
+    /// <summary>Its row of the ledger is kept, so that it is paid for once, unless the call is not made.</summary>
+    private async ValueTask<CallEntry> RenewAsync(Permit late, CancellationToken cancellationToken)
+    {
+        CallEntry? entry = null;
+        try
+        {
+            await ledger.GiveBackAsync(Settlement.Cancelled(late.Reservation, late.Reserved), cancellationToken);
+            var again = late with { Reservation = WithTurn(late.Reservation), Reserved = default, Renewals = late.Renewals + 1 };
+            return entry =
+                again.Renewals > MostRenewals
+                    ? new CallEntry.Full(again.Reservation.Deployment.Limits.FirstPerMinute!, _slot)
+                    : await AskAsync(again, clock.GetTimestamp(), cancellationToken);
+        }
+        finally
+        {
+            if (entry is not CallEntry.Admitted)
+            {
+                Cancel(late.Reservation, default);
+            }
+        }
+    }
+
     private void Settle(EstimateKind kind, CallSize size, JobUsage? usage, Settlement settlement)
     {
         if (usage is not null)
@@ -184,12 +217,19 @@ internal sealed class CallGate(
 
     private sealed record Permit(CallGate Gate, EstimateKind Kind, CallSize Size, Reservation Reservation, Reserved Reserved) : ICallPermit
     {
+        /// <summary>How often it was late.</summary>
+        public int Renewals { get; init; }
+
+        public bool IsLate => Gate.IsLate(this);
+
         public string? CallId => Reservation.Caller.Payer is null ? null : Reservation.Caller.CallId;
 
         public ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken) =>
             Reserved.State is CallState.Reserved
                 ? new(Gate.ConfirmAsync(Reservation.Caller, cancellationToken))
                 : ValueTask.FromResult(true);
+
+        public ValueTask<CallEntry> RenewAsync(CancellationToken cancellationToken) => Gate.RenewAsync(this, cancellationToken);
 
         public decimal? CostOf(JobUsage usage) => Reservation.Price?.Rates.CostOf(usage);
 

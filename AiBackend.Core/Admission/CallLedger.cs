@@ -30,9 +30,15 @@ internal sealed class CallLedger : IAsyncDisposable
     private readonly SemaphoreSlim _hurry = new(0);
     private volatile bool _isStopping;
 
-    public CallLedger(NpgsqlDataSource database, IStorageWatch storage, IOptions<AdmissionOptions> options, ILogger<CallLedger> logger)
+    public CallLedger(
+        NpgsqlDataSource database,
+        IStorageWatch storage,
+        IOptions<AdmissionOptions> options,
+        TimeProvider clock,
+        ILogger<CallLedger> logger
+    )
     {
-        _statements = new CallStatements(database, options.Value.Window);
+        _statements = new CallStatements(database, options.Value.Window, clock);
         _storage = storage;
         _logger = logger;
         _reserving = new(Capacity, MaxBatch, batch => AnswerAsync(InOrder(batch), _statements.ReserveAsync));
@@ -64,6 +70,11 @@ internal sealed class CallLedger : IAsyncDisposable
             _hurry.Release();
         }
     }
+
+    /// <summary>Gives back what a call has reserved of its deployment's limits, and leaves it in the ledger: it is reserved anew.</summary>
+    /// <remarks>Cancelled, it is done all the same.</remarks>
+    public Task GiveBackAsync(Settlement unsent, CancellationToken cancellationToken) =>
+        UntilDoneAsync(isRepeat => _statements.GiveBackAsync([unsent], isRepeat), 1).WaitAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

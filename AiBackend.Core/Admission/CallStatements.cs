@@ -9,7 +9,8 @@ namespace AiBackend.Core.Admission;
 /// <summary>The statements of a call's life, each for many calls.</summary>
 /// <param name="database">The source of hot statements.</param>
 /// <param name="window">The length of "a minute".</param>
-internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
+/// <param name="clock">Tells when calls were asked for.</param>
+internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window, TimeProvider clock)
 {
     private const string ReserveSql = """
         SELECT n, call_state, slot, delay_ms, blocked_by
@@ -60,11 +61,12 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window)
             parameters => AddReservations(parameters, calls),
             CancellationToken.None
         );
+        var at = clock.GetTimestamp();
         await using var reader = await hot.Command.ExecuteReaderAsync();
         var answers = new Reserved[calls.Count];
         while (await reader.ReadAsync())
         {
-            answers[(int)reader.GetInt64(0) - 1] = ReadAnswer(reader);
+            answers[(int)reader.GetInt64(0) - 1] = ReadAnswer(reader) with { At = at };
         }
 
         return answers;

@@ -34,6 +34,9 @@ internal readonly record struct Reserved(long? Slot, CallState? State, string Bl
     public const string LeaseIsOver = "lease";
     public const string ConcurrentCalls = "concurrent_calls";
 
+    /// <summary>When it was asked for, by the clock's timestamp: it was counted no earlier.</summary>
+    public long At { get; init; }
+
     public bool IsAdmitted => Slot is not null || State is not null;
 }
 

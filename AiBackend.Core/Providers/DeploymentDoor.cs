@@ -96,21 +96,29 @@ internal sealed class DeploymentDoor(
             return (null, ProviderFailure.NotAsked.LimitReached(deployment, slowed));
         }
 
-        switch (await gate.EnterAsync(deployment, size, calls.Caller, cancellationToken))
+        var entry = await gate.EnterAsync(deployment, size, calls.Caller, cancellationToken);
+        if (entry is not CallEntry.Admitted { Permit: var permit })
+        {
+            return (null, RefusalOf(entry, deployment, metrics));
+        }
+
+        return await BeginAsync(deployment, pass, permit, isRetry, cancellationToken) is { } refused ? (null, refused) : (permit, null);
+    }
+
+    /// <summary>Why a call that was not admitted is not made.</summary>
+    internal static ProviderFailure.NotAsked RefusalOf(CallEntry entry, ChatDeployment deployment, ProviderMetrics metrics)
+    {
+        switch (entry)
         {
             case CallEntry.Full full:
                 metrics.Limited(deployment.Provider, full.Limit);
-                return (null, ProviderFailure.NotAsked.LimitReached(deployment, full));
+                return ProviderFailure.NotAsked.LimitReached(deployment, full);
             case CallEntry.Held:
-                return (null, ProviderFailure.NotAsked.HeldBack(deployment.Provider));
+                return ProviderFailure.NotAsked.HeldBack(deployment.Provider);
             case CallEntry.Unpaid unpaid:
-                return (null, ProviderFailure.NotAsked.Unpaid(deployment, unpaid));
-            case CallEntry.Admitted { Permit: var permit }:
-                return await BeginAsync(deployment, pass, permit, isRetry, cancellationToken) is { } refused
-                    ? (null, refused)
-                    : (permit, null);
-            case var other:
-                throw new UnreachableException($"{other} is neither.");
+                return ProviderFailure.NotAsked.Unpaid(deployment, unpaid);
+            default:
+                throw new UnreachableException($"{entry} is neither.");
         }
     }
 
@@ -166,17 +174,20 @@ internal sealed class EnteredCall(
     ICallPace pace,
     ProviderMetrics metrics,
     RetryBudgets? budgets
-) : IDisposable, ILimitListener
+) : IDisposable, ICallListener
 {
     private readonly ChatCall _call = pass.Of(call);
     private RetryBudgets? _budgets = budgets;
+
+    /// <summary>Null once the call turned out not to be made: then nothing is left to settle.</summary>
+    private ICallPermit? _permit = permit;
 
     public ChatCall Call => _call;
 
     /// <summary>Whether it has written any text.</summary>
     public bool HasText { get; private set; }
 
-    public decimal? CostOf(JobUsage usage) => permit.CostOf(usage);
+    public decimal? CostOf(JobUsage usage) => _permit?.CostOf(usage);
 
     /// <summary>Tells the provider what the call is called here, and the call who hears what the provider says of its limits.</summary>
     public ChatOptions Named(ChatOptions options)
@@ -195,8 +206,8 @@ internal sealed class EnteredCall(
 
     private void Name(AdditionalPropertiesDictionary properties)
     {
-        properties[ILimitListener.Key] = this;
-        if (permit.CallId is { } name)
+        properties[ICallListener.Key] = this;
+        if (_permit?.CallId is { } name)
         {
             properties[CallName.Property] = name;
         }
@@ -220,6 +231,24 @@ internal sealed class EnteredCall(
         _budgets = null;
     }
 
+    /// <inheritdoc/>
+    public ValueTask BeforeSendAsync(CancellationToken cancellationToken) =>
+        _permit is { IsLate: true } ? new(CountAnewAsync(cancellationToken)) : ValueTask.CompletedTask;
+
+    /// <summary>A process that was cold or starved sends later than it was counted in: its provider would see more in one window than it allows.</summary>
+    private async Task CountAnewAsync(CancellationToken cancellationToken)
+    {
+        while (_permit is { IsLate: true } late)
+        {
+            metrics.Late(deployment.Provider, deployment.Model);
+            _permit = null;
+            var entry = await late.RenewAsync(cancellationToken);
+            _permit =
+                (entry as CallEntry.Admitted)?.Permit
+                ?? throw new ProviderNotAskedException(DeploymentDoor.RefusalOf(entry, deployment, metrics));
+        }
+    }
+
     public void Note(ScarceLimit scarce) => pace.NoteScarce(deployment, scarce.After, scarce.PerMinute);
 
     /// <summary>For an exception filter: whether the provider failed, and not we aborted it.</summary>
@@ -234,6 +263,9 @@ internal sealed class EnteredCall(
         {
             case ProviderFailure.ProviderAuth { RefusesKey: true }:
                 keys.Note(deployment);
+                break;
+            case ProviderFailure.NotAsked:
+                _call.WasMade = false;
                 break;
             case ProviderFailure.RateLimited limited:
                 pace.NoteTooFast(deployment, limited.After, (failure as ProviderErrorException)?.CallsPerMinute);
@@ -250,7 +282,7 @@ internal sealed class EnteredCall(
             metrics.Disputed(deployment.Provider, deployment.Model);
         }
 
-        permit.Settle(_call.Usage, _call.IsFree, _call.IsUsageDisputed);
+        _permit?.Settle(_call.Usage, _call.IsFree, _call.IsUsageDisputed);
         pass.Dispose();
     }
 }

@@ -251,6 +251,7 @@ public sealed partial class CallWindowTests(PostgresServer postgres, RedisServer
             Core.HotPath,
             Core.Get<IStorageWatch>(),
             Options.Create(new AdmissionOptions { Window = window ?? Window }),
+            TimeProvider.System,
             NullLogger<CallLedger>.Instance
         );
 

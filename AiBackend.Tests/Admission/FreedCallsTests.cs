@@ -22,7 +22,7 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
     [Fact]
     public async Task A_call_that_has_ended_lets_another_one_of_its_worker_go_on_at_once()
     {
-        await using var ledger = Core.NewLedger();
+        await using var ledger = Core.NewLedger(Clock);
         using var prices = Prices();
         var gate = new CallGate(ledger, prices, new TokenEstimates(), Options.Create(new AdmissionOptions()), Clock);
         var first = Assert.IsType<CallEntry.Admitted>(await EnterAsync(gate));
@@ -125,7 +125,7 @@ public sealed class FreedCallsTests(PostgresServer postgres, RedisServer redis) 
     [Fact]
     public async Task A_call_whose_work_has_passed_on_leaves_the_place_that_was_given_to_it_to_the_next()
     {
-        await using var ledger = Core.NewLedger();
+        await using var ledger = Core.NewLedger(Clock);
         using var prices = Prices();
         var gate = new CallGate(ledger, prices, new TokenEstimates(), Options.Create(new AdmissionOptions()), Clock);
         var running = Assert.IsType<CallEntry.Admitted>(await EnterAsync(gate));

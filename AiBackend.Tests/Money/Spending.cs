@@ -23,12 +23,18 @@ internal static class Spending
 
     public static ChatDeployment Deployment { get; } = new("p0", "m", Simulated: true, new ScriptedChatClient());
 
-    public static CallLedger NewLedger(this CoreHost core) =>
-        new(core.HotPath, core.Get<IStorageWatch>(), Options.Create(new AdmissionOptions()), NullLogger<CallLedger>.Instance);
+    public static CallLedger NewLedger(this CoreHost core, TimeProvider? clock = null) =>
+        new(
+            core.HotPath,
+            core.Get<IStorageWatch>(),
+            Options.Create(new AdmissionOptions()),
+            clock ?? TimeProvider.System,
+            NullLogger<CallLedger>.Instance
+        );
 
     /// <summary>As a worker has it.</summary>
-    public static CallGate NewGate(this CoreHost core, CallLedger ledger, PriceBook prices) =>
-        new(ledger, prices, new TokenEstimates(), Options.Create(new AdmissionOptions()), TimeProvider.System);
+    public static CallGate NewGate(this CoreHost core, CallLedger ledger, PriceBook prices, TimeProvider? clock = null) =>
+        new(ledger, prices, new TokenEstimates(), Options.Create(new AdmissionOptions()), clock ?? TimeProvider.System);
 
     /// <summary>Submits and claims a job that spends.</summary>
     public static async Task<ClaimedJob> SpenderAsync(this CoreHost core, JobDraft? draft = null) =>

@@ -114,6 +114,13 @@ public interface ICallPermit
     /// <returns>What this usage costs; null when there is no price.</returns>
     decimal? CostOf(JobUsage usage);
 
+    /// <summary>Whether it was counted in so long ago that a call made now falls into another part of its deployment's window.</summary>
+    bool IsLate { get; }
+
+    /// <summary>Counts a late call in anew, as if it had only now been asked for; what was counted before counts as nothing.</summary>
+    /// <returns>The leave to make it, or why it is not made now. Either way this permit is over, and nothing is left to settle.</returns>
+    ValueTask<CallEntry> RenewAsync(CancellationToken cancellationToken);
+
     /// <summary>Replaces what was reserved by what was used.</summary>
     /// <param name="usage">Null when the provider has not said: then what was reserved counts as used.</param>
     /// <param name="isFree">The provider refused the call or could not be reached: nobody is billed for it.</param>
@@ -143,6 +150,10 @@ internal sealed class OpenGate : ICallGate, ICallPermit
     public ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken) => ValueTask.FromResult(true);
 
     public decimal? CostOf(JobUsage usage) => null;
+
+    public bool IsLate => false;
+
+    public ValueTask<CallEntry> RenewAsync(CancellationToken cancellationToken) => ValueTask.FromResult(_admitted);
 
     public void Settle(JobUsage? usage, bool isFree, bool isDisputed) { }
 

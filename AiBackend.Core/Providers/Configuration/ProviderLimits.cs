@@ -26,4 +26,12 @@ public sealed record ProviderLimits
 
     /// <summary>Whether anything is counted over a minute.</summary>
     public bool AnyPerMinute => this != None with { ConcurrentCalls = ConcurrentCalls };
+
+    /// <summary>The first that is counted over a minute, as those say who wait for it; null when none is.</summary>
+    internal string? FirstPerMinute =>
+        RequestsPerMinute is not null ? "requests_per_minute"
+        : InputTokensPerMinute is not null ? "input_tokens_per_minute"
+        : OutputTokensPerMinute is not null ? "output_tokens_per_minute"
+        : TokensPerMinute is not null ? "tokens_per_minute"
+        : null;
 }

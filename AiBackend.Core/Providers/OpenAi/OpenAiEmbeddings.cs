@@ -25,16 +25,16 @@ internal sealed class OpenAiEmbeddings(ProviderOptions provider, EmbeddingClient
     )
     {
         var texts = values.ToList();
-        CallName.Current = options?.AdditionalProperties?.GetValueOrDefault(CallName.Property) as string;
+        CallName.Set(options?.AdditionalProperties);
         using var body = BinaryContent.Create(Write(options?.ModelId ?? provider.Model, texts, options?.Dimensions));
         var request = new RequestOptions { BufferResponse = false, CancellationToken = cancellationToken };
         using var response = (await client.GenerateEmbeddingsAsync(body, request)).GetRawResponse();
         if (
-            options?.AdditionalProperties?.TryGetValue(ILimitListener.Key, out ILimitListener? listener) == true
+            CallName.Caller is { } caller
             && LimitHeaders.Read(name => response.Headers.TryGetValue(name, out var value) ? value : null) is { } scarce
         )
         {
-            listener!.Note(scarce);
+            caller.Note(scarce);
         }
 
         FaultPoints.Hit(FaultPoint.K9, options?.ModelId);

@@ -18,6 +18,7 @@ internal sealed class ProviderMetrics
     private readonly Counter<long> _limited;
     private readonly Counter<long> _switches;
     private readonly Counter<long> _disputed;
+    private readonly Counter<long> _late;
     private readonly Meter _meter;
 
     public ProviderMetrics(IMeterFactory meters)
@@ -50,6 +51,7 @@ internal sealed class ProviderMetrics
         _limited = meter.CreateCounter<long>("aibackend.provider.limited", "{call}", "Calls not made because a limit was used up.");
         _switches = meter.CreateCounter<long>("aibackend.provider.switches", "{call}", "Calls of a route's faster or longer model.");
         _disputed = meter.CreateCounter<long>("aibackend.provider.usage_disputed", "{call}", "Calls with a usage that cannot be true.");
+        _late = meter.CreateCounter<long>("aibackend.provider.late", "{call}", "Calls counted anew because they were sent late.");
     }
 
     /// <summary>For what a part of this feature measures itself.</summary>
@@ -62,6 +64,8 @@ internal sealed class ProviderMetrics
         _limited.Add(1, new KeyValuePair<string, object?>(Names.Provider, provider), new KeyValuePair<string, object?>("limit", limit));
 
     public void Disputed(string provider, string model) => _disputed.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model));
+
+    public void Late(string provider, string model) => _late.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model));
 
     public void Switched(string provider, string model, string reason) =>
         _switches.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model), new("reason", reason));

@@ -92,11 +92,14 @@ internal static partial class LimitHeaders
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct ScarceLimit(TimeSpan? After, double? PerMinute);
 
-/// <summary>Who made a call, and wants to hear what the head of its answer says. Travels in the call's options.</summary>
-internal interface ILimitListener
+/// <summary>Who made a call: has the last word before it is sent, and hears what the head of its answer says. Travels in the call's options.</summary>
+internal interface ICallListener
 {
     /// <summary>The member of the options' additional properties.</summary>
-    const string Key = "aibackend.limits";
+    const string Key = "aibackend.caller";
+
+    /// <summary>The request is complete and leaves when this has ended; an exception keeps it here.</summary>
+    ValueTask BeforeSendAsync(CancellationToken cancellationToken);
 
     void Note(ScarceLimit scarce);
 }

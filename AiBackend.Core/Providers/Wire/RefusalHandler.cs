@@ -15,6 +15,11 @@ internal sealed class RefusalHandler(ProviderOptions provider, HttpMessageHandle
             request.Headers.TryAddWithoutValidation(CallName.Header, name);
         }
 
+        if (CallName.Caller is { } caller)
+        {
+            await caller.BeforeSendAsync(cancellationToken);
+        }
+
         var response = await ConnectAsync(request, cancellationToken);
         if (response.StatusCode == HttpStatusCode.OK)
         {

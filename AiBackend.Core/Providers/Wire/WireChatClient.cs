@@ -39,15 +39,12 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
         [EnumeratorCancellation] CancellationToken cancellationToken = default
     )
     {
-        CallName.Current = options?.AdditionalProperties?.GetValueOrDefault(CallName.Property) as string;
+        CallName.Set(options?.AdditionalProperties);
         var answer = await SendAsync(options?.ModelId ?? provider.Model, messages, options, cancellationToken);
         using var response = answer.Response;
-        if (
-            options?.AdditionalProperties?.TryGetValue(ILimitListener.Key, out ILimitListener? listener) == true
-            && LimitHeaders.Read(answer.Header) is { } scarce
-        )
+        if (CallName.Caller is { } caller && LimitHeaders.Read(answer.Header) is { } scarce)
         {
-            listener!.Note(scarce);
+            caller.Note(scarce);
         }
 
         FaultPoints.Hit(FaultPoint.K9, options?.ModelId);
