@@ -42,7 +42,7 @@ internal sealed class CallGate(
         var price = caller.Payer is null ? null : await prices.FindAsync(deployment.Provider, deployment.Model, cancellationToken);
         var kind = new EstimateKind(deployment.FullName, caller.Payer?.TenantId ?? default, caller.Payer?.Feature);
         var (input, output) = estimates.Of(kind, size);
-        var reservation = new Reservation(deployment, caller, input, output, price) { MaxOutput = size.MaxOutputTokens };
+        var reservation = new Reservation(deployment, caller, input, output, price) { MaxOutput = estimates.MostOf(kind, size) };
         return await AskAsync(new Permit(this, kind, size, reservation, default), began, cancellationToken);
     }
 

@@ -13,7 +13,7 @@ namespace AiBackend.Core.Admission;
 /// <param name="Price">As of now, and for this call from now on; null is unknown.</param>
 internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller, long Input, long Output, Price? Price)
 {
-    /// <summary>Tokens that the caller lets the provider write at most; null is any number.</summary>
+    /// <summary>Tokens that the answer is billed for at most; null is any number.</summary>
     public long? MaxOutput { get; init; }
 
     /// <summary>It was told before to come back now.</summary>

@@ -35,8 +35,24 @@ internal sealed class TokenEstimates
         var factor = own?.InputFactor.Value ?? all?.InputFactor.Value ?? 1;
         var input = Math.Ceiling(size.PromptCharacters / CharactersPerToken * factor);
         var output = Math.Ceiling(own?.Output.Value ?? all?.Output.Value ?? FirstOutput);
-        return ((long)Math.Max(1, input), (long)Math.Max(1, Math.Min(output, size.MaxOutputTokens ?? double.MaxValue)));
+        return ((long)Math.Max(1, input), (long)Math.Max(1, Math.Min(output, MostOf(kind, size) ?? double.MaxValue)));
     }
+
+    /// <summary>What an answer is billed for at most: the caller's bound, and what the provider has billed beyond it.</summary>
+    /// <returns>Null when the caller sets none.</returns>
+    public long? MostOf(EstimateKind kind, CallSize size) =>
+        size.MaxOutputTokens is { } most
+            ? most
+                + (long)
+                    Math.Max(
+                        0,
+                        Math.Ceiling(
+                            _kinds.GetValueOrDefault(kind)?.Excess.Value
+                                ?? _deployments.GetValueOrDefault(kind.Deployment)?.Excess.Value
+                                ?? 0
+                        )
+                    )
+            : null;
 
     public void Learn(EstimateKind kind, CallSize size, JobUsage usage)
     {
@@ -54,6 +70,11 @@ internal sealed class TokenEstimates
     {
         learned.IsUsed = true;
         learned.Output.Add(usage.OutputTokens);
+        if (size.MaxOutputTokens is { } most)
+        {
+            learned.Excess.Add(usage.OutputTokens - most);
+        }
+
         if (size.PromptCharacters > 0)
         {
             learned.InputFactor.Add(usage.InputTokens / (size.PromptCharacters / CharactersPerToken));
@@ -90,6 +111,9 @@ internal sealed class TokenEstimates
         public LatestQuantile InputFactor { get; } = new();
 
         public LatestQuantile Output { get; } = new();
+
+        /// <summary>Tokens beyond what the call allowed; mostly less than none.</summary>
+        public LatestQuantile Excess { get; } = new();
 
         public bool IsUsed { get; set; } = true;
     }

@@ -5,7 +5,11 @@ using Microsoft.Extensions.AI;
 namespace AiBackend.Core.Providers;
 
 /// <summary>Collects what is to be said about an answer once it is complete.</summary>
-internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, EnteredCall entered)
+/// <param name="deployment">Who answers.</param>
+/// <param name="most">Tokens that it was told to write at most; null is any number.</param>
+/// <param name="fallbacks">How many failed before.</param>
+/// <param name="entered">The call.</param>
+internal sealed class AnswerSummary(ChatDeployment deployment, int? most, int fallbacks, EnteredCall entered)
 {
     private readonly ChatCall _call = entered.Call;
     private string? _finishReason;
@@ -27,6 +31,7 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, En
         _simulated |= update.AdditionalProperties?.ContainsKey(WireChatClient.Simulated) == true;
         _call.IsUsageDisputed |= update.AdditionalProperties?.ContainsKey(WireChatClient.Disputed) == true;
         _call.Overran |= update.AdditionalProperties?.ContainsKey(WireChatClient.Overran) == true;
+        NoteBilled(_call.Usage);
         return update.Text;
     }
 
@@ -38,6 +43,14 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int fallbacks, En
             _call.Usage,
             _finishReason
         );
+    }
+
+    /// <summary>Paid beyond what was agreed, a short text is no better than an endless one. Not everybody counts thinking against the limit.</summary>
+    private void NoteBilled(JobUsage? usage)
+    {
+        var allowed = (long?)most + AnswerLength.Slack;
+        _call.IsOverbilled |= usage?.OutputTokens > allowed;
+        _call.Overran |= usage?.OutputTokens - usage?.ReasoningTokens > allowed;
     }
 
     private JobUsage? Priced(JobUsage? usage) => usage is null ? null : usage with { CostUsd = entered.CostOf(usage) };

@@ -84,13 +84,16 @@ public sealed class ChatCall
     /// <summary>Whether the provider reported a usage that cannot be true.</summary>
     public bool IsUsageDisputed { get; internal set; }
 
+    /// <summary>Whether the provider billed more output than it was told to write.</summary>
+    internal bool IsOverbilled { get; set; }
+
     /// <summary>It never came to an answer: the provider refused it or could not be reached.</summary>
     internal bool IsFree { get; private set; }
 
     /// <summary>Why it failed; null when it did not, or was cut off by us.</summary>
     public ProviderFailure? Failure { get; private set; }
 
-    /// <summary>Whether it went on beyond what it was told to write, until it was cut off.</summary>
+    /// <summary>Whether it went on beyond what it was told to write, until it was cut off, or billed for as much.</summary>
     public bool Overran { get; internal set; }
 
     /// <summary>For an exception filter: notes a failure of the provider's. An abort of ours is none.</summary>

@@ -282,6 +282,11 @@ internal sealed class EnteredCall(
             metrics.Disputed(deployment.Provider, deployment.Model);
         }
 
+        if (_call.IsOverbilled)
+        {
+            metrics.Overbilled(deployment.Provider, deployment.Model);
+        }
+
         _permit?.Settle(_call.Usage, _call.IsFree, _call.IsUsageDisputed);
         pass.Dispose();
     }

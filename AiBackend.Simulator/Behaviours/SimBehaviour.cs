@@ -19,6 +19,7 @@ internal sealed record SimBehaviour
     public string? ToolArguments { get; init; }
     public int ToolCopies { get; init; } = 1;
     public SimUsage Usage { get; init; }
+    public int? BilledTokens { get; init; }
 
     public double ErrorRate { get; init; }
     public int ErrorStatus { get; init; } = StatusCodes.Status500InternalServerError;

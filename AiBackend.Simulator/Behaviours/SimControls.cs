@@ -61,6 +61,11 @@ internal static class SimControls
             "Token counts: honest, missing, null, negative, huge, text, every_chunk.",
             (b, v) => b with { Usage = Word<SimUsage>(v) }
         ),
+        new(
+            "billed_tokens",
+            "Output tokens that usage reports, however many were written.",
+            (b, v) => b with { BilledTokens = Count(v, int.MaxValue) }
+        ),
         new("error_rate", "Share of calls that fail with error_status, 0 to 1.", (b, v) => b with { ErrorRate = Number(v, 0, 1) }),
         new("error_status", "HTTP status of failures, 300 to 599.", (b, v) => b with { ErrorStatus = Status(v) }),
         new("error_code", "error.code of failures; the usual one of the status when not set.", (b, v) => b with { ErrorCode = v }),

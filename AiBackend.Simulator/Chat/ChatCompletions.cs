@@ -151,7 +151,7 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
         await output.FlushAsync(context.RequestAborted);
 
         var chunks = new ChunkWriter(call.Id, call.Model, call.ReceivedAt, behaviour.Usage == SimUsage.EveryChunk);
-        var counts = new TokenCounts(request.InputTokens, plan.CountedTokens);
+        var counts = new TokenCounts(request.InputTokens, behaviour.BilledTokens ?? plan.CountedTokens);
         var stream = new PacedStream(
             pacer,
             output,
@@ -188,7 +188,7 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
             return SimOutcomes.Cut;
         }
 
-        var counts = new TokenCounts(request.InputTokens, plan.CountedTokens);
+        var counts = new TokenCounts(request.InputTokens, behaviour.BilledTokens ?? plan.CountedTokens);
         var usage = behaviour.Usage == SimUsage.Missing ? "" : $",\"usage\":{counts.ToJson(behaviour.Usage)}";
         var created = call.ReceivedAt.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         var text = JsonEncodedText.Encode(plan.Answer.Text(plan.Tokens));

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using AiBackend.Core.Providers;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Simulator;
@@ -75,6 +76,24 @@ public sealed class EndlessAnswerTests(SimulatorServer simulator) : IClassFixtur
 
         Assert.Equal("length", Assert.IsType<ChatProgress.Finished>(progress[^1]).FinishReason);
         await Eventually.TrueAsync(_ => Task.FromResult(provider.Abandoned == 1), "the provider was hung up on");
+    }
+
+    [Fact]
+    public async Task I_6_a_short_answer_that_is_billed_like_an_endless_one_opens_the_breaker_and_is_measured()
+    {
+        var model = await simulator.ModelAsync(new { words = 2, billed_tokens = 5_000 });
+        using var providers = ProviderHost.For(model, simulator.Address);
+        using var measured = new Measurements(providers.Services.GetRequiredService<IMeterFactory>(), "AiBackend.Providers");
+
+        for (var call = 0; call < Enough; call++)
+        {
+            Assert.Equal("word1 word2", (await providers.StreamAsync(options: Short).ReadAllAsync()).Text());
+        }
+
+        Assert.Equal("provider_circuit_open", (await Failure.OfAsync(providers.StreamAsync(options: Short))).Code);
+        var told = measured.Of("aibackend.provider.overbilled");
+        Assert.Equal(Enough, told.Count);
+        Assert.All(told, each => Assert.Equal(model, each.Tags["gen_ai.request.model"]));
     }
 
     private Task<string> EndlessAsync() => simulator.ModelAsync(new { output_tokens = int.MaxValue, ignore_max_tokens = true });

@@ -19,6 +19,7 @@ internal sealed class ProviderMetrics
     private readonly Counter<long> _switches;
     private readonly Counter<long> _disputed;
     private readonly Counter<long> _late;
+    private readonly Counter<long> _overbilled;
     private readonly Meter _meter;
 
     public ProviderMetrics(IMeterFactory meters)
@@ -52,6 +53,11 @@ internal sealed class ProviderMetrics
         _switches = meter.CreateCounter<long>("aibackend.provider.switches", "{call}", "Calls of a route's faster or longer model.");
         _disputed = meter.CreateCounter<long>("aibackend.provider.usage_disputed", "{call}", "Calls with a usage that cannot be true.");
         _late = meter.CreateCounter<long>("aibackend.provider.late", "{call}", "Calls counted anew because they were sent late.");
+        _overbilled = meter.CreateCounter<long>(
+            "aibackend.provider.overbilled",
+            unit: "{call}",
+            description: "Calls billed for a longer answer than they were allowed."
+        );
     }
 
     /// <summary>For what a part of this feature measures itself.</summary>
@@ -66,6 +72,9 @@ internal sealed class ProviderMetrics
     public void Disputed(string provider, string model) => _disputed.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model));
 
     public void Late(string provider, string model) => _late.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model));
+
+    public void Overbilled(string provider, string model) =>
+        _overbilled.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model));
 
     public void Switched(string provider, string model, string reason) =>
         _switches.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model), new("reason", reason));

@@ -11,7 +11,9 @@ internal sealed class AnswerLength(int? maxTokens)
     private const long MaxCharacters = 4 * 1024 * 1024;
 
     private const int CharactersPerToken = 8;
-    private const int Slack = 64;
+
+    /// <summary>Tokens beyond the limit of which nobody makes a case.</summary>
+    internal const int Slack = 64;
 
     private long _pieces;
     private long _characters;
