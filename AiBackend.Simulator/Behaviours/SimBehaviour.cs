@@ -32,6 +32,7 @@ internal sealed record SimBehaviour
     public int? TokensPerMinute { get; init; }
     public int? MaxConcurrency { get; init; }
 
+    public int? ContextTokens { get; init; }
     public int? CutAfterTokens { get; init; }
     public int? HangAfterTokens { get; init; }
     public SimHang Hang { get; init; }

@@ -83,6 +83,7 @@ internal static class SimControls
         new("requests_per_minute", "Beyond it: 429.", (b, v) => b with { RequestsPerMinute = Limit(v) }),
         new("tokens_per_minute", "Beyond it: 429. Counts input plus max_tokens.", (b, v) => b with { TokensPerMinute = Limit(v) }),
         new("max_concurrency", "Calls at once; beyond it: 429.", (b, v) => b with { MaxConcurrency = Limit(v) }),
+        new("context_tokens", "A longer input is refused: 400 context_length_exceeded.", (b, v) => b with { ContextTokens = Limit(v) }),
         new("cut_after_tokens", "The connection breaks after n tokens.", (b, v) => b with { CutAfterTokens = Count(v, int.MaxValue) }),
         new("hang_after_tokens", "Silence after n tokens.", (b, v) => b with { HangAfterTokens = Count(v, int.MaxValue) }),
         new(

@@ -94,6 +94,13 @@ internal sealed class ChatCompletions(BehaviourBook book, CallLog log, ChatAnswe
                 return await FailAsync(context.Response, behaviour, clientGone);
             }
 
+            if (request.InputTokens > behaviour.ContextTokens)
+            {
+                const string Why = "This simulated model has no room for so much.";
+                await SimErrors.WriteAsync(context.Response, StatusCodes.Status400BadRequest, Why, "context_length_exceeded", clientGone);
+                return SimOutcomes.Failed;
+            }
+
             if (behaviour.Prefill == SimPrefill.Refuse && request.Begun is not null)
             {
                 const string Why = "This simulated model does not support assistant message prefill.";

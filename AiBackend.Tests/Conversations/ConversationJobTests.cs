@@ -1,6 +1,8 @@
+using System.Diagnostics.Metrics;
 using AiBackend.ApiContracts.Conversations;
 using AiBackend.Core.Conversations;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
@@ -84,6 +86,49 @@ public sealed class ConversationJobTests(PostgresServer postgres, RedisServer re
         Assert.Equal(("failed", "context_too_large", "caller_error"), (refused.Status, refused.Error!.Code, refused.Error.Class));
         Assert.Contains("500 tokens", refused.Error.Message, StringComparison.Ordinal);
         Assert.Equal(102, (await worker.MessagesAsync(talk)).Count);
+    }
+
+    [Fact]
+    public async Task A_model_without_room_for_all_that_was_said_is_asked_with_less_of_it_and_a_summary_follows()
+    {
+        // Each message has 53 tokens there.
+        var model = await simulator.ModelAsync(new { text = "Yes.", context_tokens = 1_200 });
+        await using var worker = await StartAsync(model);
+        using var measured = new Measurements(worker.Get<IMeterFactory>(), JobTelemetryNames.Source);
+        NewMessage[] before =
+        [
+            .. Enumerable
+                .Range(0, 40)
+                .Select(i => new NewMessage { Role = i % 2 == 0 ? "user" : "assistant", Content = $"{i:000} {new string('x', 196)}" }),
+        ];
+        var talk = await worker.BeginAsync(new NewConversation { Messages = before });
+
+        var draft = Draft(talk, "And?");
+        var done = await worker.RunJobAsync(draft);
+
+        var calls = (await simulator.CallsAsync(model, TestRun.Cancel)).Select(Told).Where(told => told[^1] == "user: And?").ToList();
+        Assert.Equal([41, 21], calls.Select(told => told.Count));
+        Assert.StartsWith("user: 020", calls[1][0], StringComparison.Ordinal);
+        Assert.Equal(("completed", 20, 1), (done.Status, done.Context!.DroppedMessages, done.Attempt));
+        Assert.Contains(
+            await worker.EventsAsync(draft.Id),
+            each => each.Kind == JobEventKind.Notice && each.Data.Contains("context_cut", StringComparison.Ordinal)
+        );
+        Assert.Single(measured.Of("aibackend.job.context_cuts"));
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<int>("SELECT count(*) FROM conversations WHERE summary = 'Yes.'") == 1,
+            "a summary that the model has room for stands for the oldest"
+        );
+
+        var refused = await worker.RunJobAsync(Draft(talk, new string('y', 6_000)));
+        Assert.Equal(("failed", "context_length_exceeded"), (refused.Status, refused.Error!.Code));
+        calls =
+        [
+            .. (await simulator.CallsAsync(model, TestRun.Cancel))
+                .Select(Told)
+                .Where(told => told[^1].StartsWith("user: yy", StringComparison.Ordinal)),
+        ];
+        Assert.Equal((4, 2), (calls.Count, calls[^1].Count));
     }
 
     [Fact]

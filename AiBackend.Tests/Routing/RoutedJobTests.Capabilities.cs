@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Routing;
 using AiBackend.Tests.Contracts;
@@ -59,9 +60,12 @@ public sealed partial class RoutedJobTests
         await ContextAsync(worker, $"p1/{same}", 1000);
         await ContextAsync(worker, $"p2/{large}", 2000);
         await worker.Get<CatalogRefresh>().RefreshAsync(TestRun.Cancel);
+        using var measured = new Measurements(worker.Get<IMeterFactory>(), "AiBackend.Providers");
         var draft = CoreHost.Draft();
         var job = await worker.RunJobAsync(draft);
 
+        var (_, tags) = Assert.Single(measured.Of("aibackend.provider.switches"));
+        Assert.Equal((large, "context_length"), (tags["gen_ai.request.model"], tags["reason"]));
         Assert.Equal(("completed", large, 1), (job.Status, job.ServedBy!.Model, job.ServedBy.Fallbacks));
         Assert.Empty(await simulator.CallsAsync(same, TestRun.Cancel));
         Assert.Contains(

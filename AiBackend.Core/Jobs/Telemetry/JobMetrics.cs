@@ -22,6 +22,7 @@ public sealed class JobMetrics
     private readonly Counter<long> _fencedWrites;
     private readonly Counter<long> _rescued;
     private readonly Counter<long> _checks;
+    private readonly Counter<long> _contextCuts;
 
     /// <summary>Creates the instruments.</summary>
     public JobMetrics(IMeterFactory meters)
@@ -43,6 +44,11 @@ public sealed class JobMetrics
             "Writes refused because the lease had passed on."
         );
         _checks = meter.CreateCounter<long>("aibackend.contract.checks", "{check}", "Answers laid beside their contract.");
+        _contextCuts = meter.CreateCounter<long>(
+            "aibackend.job.context_cuts",
+            "{call}",
+            "Calls repeated with less of a conversation, because the model had no room for it."
+        );
         _rescued = meter.CreateCounter<long>("aibackend.job.rescued", "{job}", "Jobs taken back from a worker whose lease expired.");
 
         Histogram<double> Histogram(string name, string description) => meter.CreateHistogram(name, "s", description, advice: Seconds);
@@ -69,6 +75,9 @@ public sealed class JobMetrics
             _forecasts.Add(1, new KeyValuePair<string, object?>(Names.Within, within));
         }
     }
+
+    /// <summary>A model had no room for what was said before in a conversation.</summary>
+    public void ContextCut(string model) => _contextCuts.Add(1, new KeyValuePair<string, object?>(Names.Model, model));
 
     internal void FencedWrite() => _fencedWrites.Add(1);
 

@@ -5,6 +5,7 @@ using AiBackend.Core.Contracts;
 using AiBackend.Core.Database;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;
@@ -27,6 +28,7 @@ internal sealed class ChatAttempt(
     ReviewRemarks remarks,
     JobTools tools,
     ChatEnds ends,
+    JobMetrics metrics,
     TimeProvider clock,
     ILogger<ChatAttempt> logger
 )
@@ -113,13 +115,7 @@ internal sealed class ChatAttempt(
         turn = contracted?.First ?? turn;
         while (true)
         {
-            await foreach (var progress in chat.StreamAsync(turn.Model, turn.Messages, turn.Options, calls, stop))
-            {
-                answer.Apply(progress, running);
-                // What is not read here waits at the provider and not in our memory.
-                await running.WaitForRoomAsync(stop);
-            }
-
+            turn = await AskAsync(turn, answer, running, calls, stop);
             FaultPoints.Hit(FaultPoint.K11, running.Job.Model);
             var isRound = rounds?.Runs(answer.ToolCalls) == true;
             var (end, next) =
@@ -134,6 +130,31 @@ internal sealed class ChatAttempt(
 
             turn = next!;
             answer.Begin(running, turn.Reason);
+        }
+    }
+
+    /// <summary>Asks, and asks again with less of the conversation when the model has no room for all of it and the route no longer one.</summary>
+    /// <returns>What was answered.</returns>
+    private async Task<ChatTurn> AskAsync(ChatTurn turn, ChatAnswer answer, RunningJob running, ChatCalls calls, CancellationToken stop)
+    {
+        while (true)
+        {
+            try
+            {
+                await foreach (var progress in chat.StreamAsync(turn.Model, turn.Messages, turn.Options, calls, stop))
+                {
+                    answer.Apply(progress, running);
+                    // What is not read here waits at the provider and not in our memory.
+                    await running.WaitForRoomAsync(stop);
+                }
+
+                return turn;
+            }
+            catch (Exception failure) when (HistoryCuts.Help(failure, turn, answer) && !stop.IsCancellationRequested)
+            {
+                metrics.ContextCut(turn.Model);
+                turn = HistoryCuts.Cut(turn, answer, running);
+            }
         }
     }
 

@@ -15,6 +15,12 @@ internal sealed record ChatTurn(string Model, IReadOnlyList<ChatMessage> Message
     /// <summary>What an answer may quote (<see cref="CitedSource"/>), in order.</summary>
     public IReadOnlyList<string> Sources { get; init; } = [];
 
+    /// <summary>Those of <see cref="Messages"/> that were said before in the conversation, oldest first.</summary>
+    public IReadOnlyList<ChatMessage> History { get; init; } = [];
+
+    /// <summary>How often the model had no room for these.</summary>
+    public int HistoryCuts { get; init; }
+
     /// <summary>The first turn: of what it says may be quoted what users and tools do.</summary>
     public static ChatTurn Begin(string model, IReadOnlyList<ChatMessage> messages, ChatOptions options) =>
         new(model, messages, options) { Sources = Quotable(messages) };

@@ -113,16 +113,13 @@ internal sealed class TurnContext(Attachments attachments, ConversationTurns tur
             );
         }
 
+        ChatMessage[] said = [.. context.History.Select(message => new ChatMessage(new ChatRole(message.Role), message.Content))];
         return new(
             null,
             turn with
             {
-                Messages =
-                [
-                    .. context.Instructions.Select(text => new ChatMessage(ChatRole.System, text)),
-                    .. context.History.Select(message => new ChatMessage(new ChatRole(message.Role), message.Content)),
-                    .. input,
-                ],
+                Messages = [.. context.Instructions.Select(text => new ChatMessage(ChatRole.System, text)), .. said, .. input],
+                History = said,
                 Sources =
                 [
                     .. context.History.Where(message => CitedSource.IsQuotable(message.Role)).Select(message => message.Content),
