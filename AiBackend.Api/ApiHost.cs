@@ -19,6 +19,7 @@ using AiBackend.Api.Operations;
 using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Prompts;
+using AiBackend.Api.Repeats;
 using AiBackend.Api.Reviews;
 using AiBackend.Api.Routing;
 using AiBackend.Api.Tenancy;
@@ -88,6 +89,7 @@ internal static class ApiHost
         app.Use(MeantTenant.CheckAsync);
         app.UseAuthorization();
         app.Use(app.Services.GetRequiredService<TenantLimits>().InvokeAsync);
+        app.Use(app.Services.GetRequiredService<RepeatedPosts>().InvokeAsync);
         app.UseAuditActor();
         app.MapDefaultEndpoints();
         app.MapEndpoints();
@@ -124,6 +126,7 @@ internal static class ApiHost
 
     private static void AddEndpoints(this IHostApplicationBuilder builder)
     {
+        builder.AddRepeats();
         builder.AddContracts();
         builder.AddFileRequests();
         builder.AddKnowledgeRequests();

@@ -4,6 +4,7 @@ using AiBackend.Api.DeadLetters.Alerts;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Privacy;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.ApiContracts.DeadLetters;
 using AiBackend.ApiContracts.Jobs;
 using static AiBackend.Api.OpenApi.DescribedParameter;
@@ -65,7 +66,10 @@ internal static class DeadLettersEndpoints
                 ProblemTypes.BadCursor
             )
             .Answers<DeadLetterPage>(StatusCodes.Status200OK, "A page of letters; empty when the group has none.");
-        jobs.MapPost("/{id}/replay", services.GetRequiredService<ReplayJobRequest>().HandleAsync).Audited().DescribeReplayJob();
+        jobs.MapPost("/{id}/replay", services.GetRequiredService<ReplayJobRequest>().HandleAsync)
+            .KnowsRepeats()
+            .Audited()
+            .DescribeReplayJob();
         inputs
             .MapGet("/{id}/input", services.GetRequiredService<GetJobInput>().HandleAsync)
             .Describe(
@@ -99,8 +103,8 @@ internal static class DeadLettersEndpoints
         var beginning = app.ServiceProvider.GetRequiredService<BeginBulkRequest>();
         var actions = app.ServiceProvider.GetRequiredService<BulkActionRequests>();
 
-        begin.MapPost("/replay", beginning.ReplayAsync).Audited().DescribeReplay();
-        begin.MapPost("/discard", beginning.DiscardAsync).Audited().DescribeDiscard();
+        begin.MapPost("/replay", beginning.ReplayAsync).KnowsRepeats().Audited().DescribeReplay();
+        begin.MapPost("/discard", beginning.DiscardAsync).KnowsRepeats().Audited().DescribeDiscard();
         read.MapGet("", actions.ListAsync).DescribeBulkList();
         read.MapGet("/{id}", actions.GetAsync).DescribeBulkGet();
         write.MapPost("/{id}/cancel", actions.CancelAsync).Audited().DescribeBulkCancel();

@@ -1,6 +1,7 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.ApiContracts.Files;
 using static AiBackend.Api.OpenApi.DescribedParameter;
 
@@ -26,6 +27,7 @@ internal static class FileEndpoints
     {
         group
             .MapPost("", requests.UploadAsync)
+            .KnowsRepeats()
             .RequireAuthorization(Policies.WriteJobs)
             .Describe(
                 "UploadFile",

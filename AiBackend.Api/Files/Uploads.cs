@@ -2,6 +2,7 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Repeats;

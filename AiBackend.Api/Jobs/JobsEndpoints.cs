@@ -3,6 +3,7 @@ using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Files;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.Repeats;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Api.Jobs;
@@ -39,7 +40,7 @@ internal static class JobsEndpoints
         var write = app.MapGroup("/api/v1/jobs").WithTags("Jobs").RequireAuthorization(Policies.WriteJobs);
         var services = app.ServiceProvider;
 
-        write.MapPost("", services.GetRequiredService<SubmitJob>().HandleAsync).DescribeSubmit();
+        write.MapPost("", services.GetRequiredService<SubmitJob>().HandleAsync).KnowsRepeats().DescribeSubmit();
         read.MapGet("", services.GetRequiredService<ListJobs>().HandleAsync).DescribeList();
         read.MapGet("/{id}", services.GetRequiredService<GetJob>().HandleAsync).DescribeGet();
         read.MapGet("/{id}/events", services.GetRequiredService<StreamJobEvents>().HandleAsync)

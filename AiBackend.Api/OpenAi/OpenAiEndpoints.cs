@@ -9,8 +9,8 @@ using AiBackend.Api.OpenAi.Files;
 using AiBackend.Api.OpenAi.Reading;
 using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Api.OpenAi.Wire;
+using AiBackend.Api.Repeats;
 using AiBackend.Core.Jobs;
-using AiBackend.Core.Repeats;
 
 namespace AiBackend.Api.OpenAi;
 
@@ -26,7 +26,6 @@ internal static class OpenAiEndpoints
             .ValidateOnStart();
         builder.Services.AddSingleton<AttachedCallers>().AddSingleton<LeftCalls>().AddSingleton<AttachedCalls>();
         builder.Services.AddSingleton<ModelRequests>().AddSingleton<FileBodies>().AddSingleton<ChatCompletions>();
-        builder.Services.AddSingleton<KeptAnswers>().AddSingleton<RepeatedRequests>();
         builder.Services.AddSingleton<EmbeddingRoom>().AddSingleton<CreateEmbedding>();
         builder.Services.AddSingleton<FileRequests>();
         builder.Services.AddSingleton<BatchRequests>().AddSingleton<ReadBatchFile>().AddSingleton<LineDrafts>().AddSingleton<SubmitLines>();
@@ -46,21 +45,21 @@ internal static class OpenAiEndpoints
 
         any.MapGet("/models", services.GetRequiredService<ModelRequests>().ListAsync);
         any.MapGet("/models/{**model}", services.GetRequiredService<ModelRequests>().GetAsync);
-        write.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync);
-        write.MapPost("/embeddings", services.GetRequiredService<CreateEmbedding>().HandleAsync);
+        write.MapPost("/chat/completions", services.GetRequiredService<ChatCompletions>().HandleAsync).KnowsRepeats();
+        write.MapPost("/embeddings", services.GetRequiredService<CreateEmbedding>().HandleAsync).KnowsRepeats();
 
-        write.MapPost("/files", services.GetRequiredService<FileRequests>().UploadAsync);
+        write.MapPost("/files", services.GetRequiredService<FileRequests>().UploadAsync).KnowsRepeats();
         read.MapGet("/files", services.GetRequiredService<FileRequests>().ListAsync);
         read.MapGet("/files/{id}", services.GetRequiredService<FileRequests>().GetAsync);
         read.MapGet("/files/{id}/content", services.GetRequiredService<FileRequests>().ContentAsync);
         write.MapDelete("/files/{id}", services.GetRequiredService<FileRequests>().DeleteAsync);
 
-        write.MapPost("/batches", services.GetRequiredService<BatchRequests>().CreateAsync);
+        write.MapPost("/batches", services.GetRequiredService<BatchRequests>().CreateAsync).KnowsRepeats();
         read.MapGet("/batches", services.GetRequiredService<BatchRequests>().ListAsync);
         read.MapGet("/batches/{id}", services.GetRequiredService<BatchRequests>().GetAsync);
         write.MapPost("/batches/{id}/cancel", services.GetRequiredService<BatchRequests>().CancelAsync);
 
-        write.MapPost("/responses", services.GetRequiredService<CreateResponse>().HandleAsync);
+        write.MapPost("/responses", services.GetRequiredService<CreateResponse>().HandleAsync).KnowsRepeats();
         read.MapGet("/responses/{id}", services.GetRequiredService<ReadResponse>().GetAsync).WithMetadata(new BeginsStream());
         read.MapGet("/responses/{id}/input_items", services.GetRequiredService<ReadResponse>().ItemsAsync);
         write.MapPost("/responses/{id}/cancel", services.GetRequiredService<ChangeResponse>().CancelAsync);

@@ -17,11 +17,11 @@ internal sealed class DescribeOperation : IOpenApiOperationTransformer
     {
         var described = context.Description.ActionDescriptor.EndpointMetadata.OfType<DescribedOperation>().Single();
         operation.Description += Access(context.Description.ActionDescriptor.EndpointMetadata);
-        operation.Parameters = [.. JobParameter(context, described), .. described.Parameters.Select(Parameter)];
+        operation.Parameters = [.. JobParameter(context, described), .. described.AllParameters.Select(Parameter)];
         foreach (var (status, response) in operation.Responses ?? [])
         {
             var code = int.Parse(status, CultureInfo.InvariantCulture);
-            var problems = described.Problems.Where(problem => problem.Status == code).ToList();
+            var problems = described.AllProblems.Where(problem => problem.Status == code).ToList();
             response.Description =
                 problems.Count > 0
                     ? string.Join(' ', problems.Select(problem => $"{problem.Title} (`{problem.Code}`)."))

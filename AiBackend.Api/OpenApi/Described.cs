@@ -1,5 +1,8 @@
+using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.ApiContracts;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.OpenApi;
 
 namespace AiBackend.Api.OpenApi;
@@ -44,6 +47,21 @@ internal sealed record DescribedOperation(IReadOnlyList<DescribedParameter> Para
     /// <summary>Whether its body is a form with a file.</summary>
     public bool TakesForm { get; set; }
 
+    /// <summary>Whether it is done once for an <c>Idempotency-Key</c>, without knowing (<see cref="RepeatedPosts"/>).</summary>
+    public bool IsRepeatable { get; set; }
+
+    /// <summary>Its own problems, and those of keys for repeats.</summary>
+    public IEnumerable<ProblemType> AllProblems => IsRepeatable ? Problems.Concat(RepeatedPosts.Problems).Distinct() : Problems;
+
+    /// <summary>Its own parameters, and that key.</summary>
+    public IEnumerable<DescribedParameter> AllParameters => IsRepeatable ? Parameters.Append(RepeatKey) : Parameters;
+
+    private static DescribedParameter RepeatKey { get; } =
+        DescribedParameter.Header(
+            IdempotencyKey.Header,
+            "The same key with the same body, from the same caller within 24 hours, is answered as then, with `Idempotent-Replayed: true`, and does nothing again."
+        );
+
     /// <summary>Whether its 200 is a stream of server-sent events unless JSON is asked for.</summary>
     public bool Streams { get; set; }
 }
@@ -81,9 +99,26 @@ internal static class DescribingEndpoints
             endpoint.WithMetadata(new ProducesResponseTypeMetadata(status, typeof(Problem), ["application/problem+json"]));
         }
 
+        endpoint.Finally(DescribeRepeats);
         // The framework describes endpoints that have a method; one mapped as a request delegate does not show it by itself.
         endpoint.Add(builder => builder.Metadata.Add(builder.RequestDelegate!.Method));
         return endpoint;
+    }
+
+    // At last, when all is known that decides whether repeats are known.
+    private static void DescribeRepeats(EndpointBuilder endpoint)
+    {
+        if (!RepeatedPosts.Knows(endpoint.Metadata))
+        {
+            return;
+        }
+
+        endpoint.Metadata.OfType<DescribedOperation>().Single().IsRepeatable = true;
+        var described = endpoint.Metadata.OfType<IProducesResponseTypeMetadata>().Select(answer => answer.StatusCode).ToHashSet();
+        foreach (var status in RepeatedPosts.Problems.Select(problem => problem.Status).Where(described.Add).ToList())
+        {
+            endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(Problem), ["application/problem+json"]));
+        }
     }
 
     /// <summary>Adds a success.</summary>

@@ -1,6 +1,7 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Workflows;
@@ -74,6 +75,7 @@ internal static class WorkflowEndpoints
     private static void MapRun(this IEndpointRouteBuilder group, StartRun start) =>
         group
             .MapPost("/{name}/runs", start.RunAsync)
+            .KnowsRepeats()
             .RequireAuthorization(Policies.WriteJobs)
             .Describe(
                 "RunWorkflow",

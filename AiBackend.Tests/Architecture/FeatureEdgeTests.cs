@@ -69,8 +69,8 @@ public sealed partial class FeatureEdgeTests
         ["Batches"] = ["Database", "Files"],
         // Files of tenants: bytes, whatever they are for.
         ["Files"] = ["Database"],
-        // Answers to requests that make no job, for those who ask again.
-        ["Repeats"] = ["Database"],
+        // Answers to requests that make no job, for those who ask again; what was shown once is kept encrypted.
+        ["Repeats"] = ["Database", "Secrets"],
     };
 
     private static string Core { get; } = Repository.Full("AiBackend.Core");

@@ -5,6 +5,7 @@ using AiBackend.Api.OpenAi.Files;
 using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Batches;
 using AiBackend.Core.Database;

@@ -3,6 +3,7 @@ using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.Api.Wire;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Providers.Admission;

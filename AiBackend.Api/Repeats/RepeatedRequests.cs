@@ -6,7 +6,7 @@ using AiBackend.Core.Database;
 using AiBackend.Core.Repeats;
 using Npgsql;
 
-namespace AiBackend.Api.OpenAi.Wire;
+namespace AiBackend.Api.Repeats;
 
 /// <summary>Answers requests that make no job; with an Idempotency-Key each once, however often it is sent.</summary>
 internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
@@ -23,19 +23,52 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
         Func<Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> answer
     )
     {
+        Refusal? refused = null;
         if (request is null)
         {
-            var (refused, body) = await answer();
-            return refused ?? await SendAsync(context, body);
+            (refused, var body) = await answer();
+            if (refused is null)
+            {
+                await SendAsync(context, body);
+            }
+
+            return refused;
         }
 
+        var refusal = await OnceAsync(
+            context,
+            request,
+            async () =>
+            {
+                (refused, var body) = await answer();
+                return refused is null ? body : (ReadOnlyMemory<byte>?)null;
+            },
+            body => SendAsync(context, body)
+        );
+        return refusal ?? refused;
+    }
+
+    /// <summary>Lets one of equal requests be done, and gives the others its answer.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="request">What it is known by.</param>
+    /// <param name="answer">Does it, and says what is kept of the answer; null when it did nothing.</param>
+    /// <param name="send">Sends what was kept.</param>
+    /// <returns>Why it is refused as a repeat, or null.</returns>
+    public async Task<Refusal?> OnceAsync(
+        HttpContext context,
+        KeptRequest request,
+        Func<Task<ReadOnlyMemory<byte>?>> answer,
+        Func<ReadOnlyMemory<byte>, Task> send
+    )
+    {
         switch (await kept.BeginAsync(request, context.RequestAborted))
         {
             case RepeatState.First:
-                return await HoldAsync(context, request, answer);
+                await HoldAsync(request, answer, send);
+                return null;
             case RepeatState.OtherRequest:
                 return ProblemTypes.IdempotencyKeyReused.With(
-                    $"The Idempotency-Key {SentIn(request)} was sent before with another body. Use a new key for a new request."
+                    $"The Idempotency-Key {SentIn(request)} was sent before with another body, or by another caller. Use a new key for a new request."
                 );
             case RepeatState.UnderWay:
                 return InProgress(request);
@@ -45,7 +78,8 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
                 );
             case RepeatState.Answered(var body):
                 context.Response.Headers[IdempotencyKey.RepeatHeader] = "true";
-                return await SendAsync(context, body);
+                await send(body);
+                return null;
             default:
                 throw new UnreachableException();
         }
@@ -89,27 +123,20 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
             RetryAfter = Soon,
         };
 
-    private async Task<Refusal?> HoldAsync(
-        HttpContext context,
-        KeptRequest request,
-        Func<Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> answer
-    )
+    private async Task HoldAsync(KeptRequest request, Func<Task<ReadOnlyMemory<byte>?>> answer, Func<ReadOnlyMemory<byte>, Task> send)
     {
         var isKept = false;
         using var over = new CancellationTokenSource();
         var holding = HoldOnAsync(request, over.Token);
         try
         {
-            var (refusal, body) = await answer();
-            if (refusal is not null)
+            if (await answer() is { } body)
             {
-                return refusal;
+                // None: its caller may have left, and comes back for exactly this. The command time-out bounds it.
+                await kept.KeepAsync(request, body, CancellationToken.None);
+                isKept = true;
+                await send(body);
             }
-
-            // None: its caller may have left, and comes back for exactly this. The command time-out bounds it.
-            await kept.KeepAsync(request, body, CancellationToken.None);
-            isKept = true;
-            return await SendAsync(context, body);
         }
         finally
         {
@@ -140,12 +167,11 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
         }
     }
 
-    private static async Task<Refusal?> SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {
         await KeyAgain.CheckAsync(context);
         context.Response.ContentType = "application/json; charset=utf-8";
         context.Response.ContentLength = body.Length;
         await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted);
-        return null;
     }
 }
