@@ -47,8 +47,10 @@ internal sealed class AuditRequests(AuditLog audit, TenantOf owner)
 
     public async Task VerifyAsync(HttpContext context)
     {
+        AuditAnchor? kept = null;
         var refusal =
-            QueryParameters.CheckNames(context.Request)
+            QueryParameters.CheckNames(context.Request, "seq", "hash")
+            ?? TryReadKept(context.Request, out kept)
             ?? (
                 context.User.GetCaller().IsOperator()
                     ? null
@@ -62,7 +64,7 @@ internal sealed class AuditRequests(AuditLog audit, TenantOf owner)
             return;
         }
 
-        var verdict = await audit.VerifyAsync(context.RequestAborted);
+        var verdict = await audit.VerifyAsync(kept, context.RequestAborted);
         var answer = new AuditVerification(verdict.FirstBad is null, verdict.Rows, verdict.FirstBad, verdict.Seq, verdict.Hash);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, answer, WireJson.Default.AuditVerification);
     }
@@ -100,6 +102,44 @@ internal sealed class AuditRequests(AuditLog audit, TenantOf owner)
             Before = before,
         };
         return (unknown, filter, beforeSeq, limit);
+    }
+
+    /// <summary>What a caller kept of an earlier answer, or of the leader's log.</summary>
+    private static Refusal? TryReadKept(HttpRequest request, out AuditAnchor? kept)
+    {
+        kept = null;
+        string? hash = null;
+        if (
+            (QueryParameters.TryReadText(request, "seq", out var seq) ?? QueryParameters.TryReadText(request, "hash", out hash)) is
+            { } repeated
+        )
+        {
+            return repeated;
+        }
+
+        if (seq is null && hash is null)
+        {
+            return null;
+        }
+
+        if (!long.TryParse(seq, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number == 0)
+        {
+            return ProblemTypes.InvalidValue.At(
+                "seq",
+                $"seq is {Quoted.Of(seq ?? "")}; it must be the number that was kept with the hash."
+            );
+        }
+
+        if (hash?.Length != 64 || !hash.All(char.IsAsciiHexDigit))
+        {
+            return ProblemTypes.InvalidValue.At(
+                "hash",
+                $"hash is {Quoted.Of(hash ?? "")}; it must be the 64 hexadecimal digits that were kept with seq."
+            );
+        }
+
+        kept = new AuditAnchor(number, Convert.FromHexString(hash));
+        return null;
     }
 
     private static AuditRecord Show(AuditEntry entry) =>
@@ -166,7 +206,12 @@ internal static class AuditEndpoints
             .Describe(
                 "VerifyAudit",
                 "Check the audit log",
-                "Computes every hash of the chain anew and names the first entry that was changed or is missing. For operators."
+                "Computes every hash of the chain anew and names the first entry that was changed or is missing, or that is not as on the day when the leader, or you, put down where the log stood. For operators.",
+                [
+                    Query("seq", "With `hash`: the number that you kept of an earlier answer, or of the leader's log (2902)."),
+                    Query("hash", "What it was."),
+                ],
+                ProblemTypes.InvalidValue
             )
             .Answers<AuditVerification>(StatusCodes.Status200OK, "The verdict, and the hash to keep elsewhere.");
     }

@@ -35,6 +35,13 @@ public sealed class AuditLog([FromKeyedServices(DatabaseRegistration.AllTenants)
           FROM checked
         """;
 
+    // Whoever rewrites rows has to give them, and all rows behind them, other hashes than they had on some day.
+    private const string AnchoredSql = """
+        SELECT min(k.seq)
+          FROM (SELECT seq, hash FROM audit_anchors UNION ALL SELECT * FROM (VALUES (@seq, @hash)) asked (seq, hash) WHERE seq IS NOT NULL) k
+         WHERE NOT EXISTS (SELECT FROM audit_log a WHERE a.seq = k.seq AND a.hash = k.hash)
+        """;
+
     /// <summary>Newest first.</summary>
     /// <param name="filter">Which.</param>
     /// <param name="beforeSeq">Only rows of lower numbers; null begins with the newest.</param>
@@ -82,8 +89,24 @@ public sealed class AuditLog([FromKeyedServices(DatabaseRegistration.AllTenants)
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>Computes every hash anew, in pieces, and compares.</summary>
-    public async Task<AuditVerdict> VerifyAsync(CancellationToken cancellationToken)
+    /// <summary>Computes every hash anew, in pieces, and compares, also with what was put down of every day (0072_audit_anchors.sql).</summary>
+    /// <param name="kept">What somebody kept elsewhere; null is nothing.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<AuditVerdict> VerifyAsync(AuditAnchor? kept, CancellationToken cancellationToken)
+    {
+        var verdict = await VerifyChainAsync(cancellationToken);
+        await using var command = database.CreateCommand(AnchoredSql);
+        command.Parameters.AddWithValue("seq", NpgsqlDbType.Bigint, (object?)kept?.Seq ?? DBNull.Value);
+        command.Parameters.AddWithValue("hash", NpgsqlDbType.Bytea, (object?)kept?.Hash ?? DBNull.Value);
+        return await command.ExecuteScalarAsync(cancellationToken) is long other && !(verdict.FirstBad <= other)
+            ? verdict with
+            {
+                FirstBad = other,
+            }
+            : verdict;
+    }
+
+    private async Task<AuditVerdict> VerifyChainAsync(CancellationToken cancellationToken)
     {
         var (rows, seq, hash) = (0L, 0L, Array.Empty<byte>());
         while (true)

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Text.Json;
+using AiBackend.Core.Audit;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using static AiBackend.Tests.Tenancy.KeyApiTests;
 
@@ -15,9 +17,12 @@ public sealed class AuditLogTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("UPDATE audit_log SET actor = 'nobody' WHERE seq = 1")]
     [InlineData("DELETE FROM audit_log")]
     [InlineData("TRUNCATE audit_log")]
+    [InlineData("UPDATE audit_anchors SET seq = 0")]
+    [InlineData("DELETE FROM audit_anchors")]
     public async Task A_74_nobody_changes_or_removes_a_row(string sql)
     {
         await MakeKeyAsync();
+        await AnchorAsync();
 
         var refusal = await Assert.ThrowsAsync<PostgresException>(() => ExecuteAsync(sql));
 
@@ -54,6 +59,75 @@ public sealed class AuditLogTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.False(verdict.GetProperty("intact").GetBoolean());
         Assert.Equal(victim, verdict.GetProperty("first_bad").GetInt64());
         Assert.True((await VerifyAsync()).Body.GetProperty("intact").GetBoolean());
+    }
+
+    // The chain of such a log is as good as the true one.
+    private const string RewriteSql = """
+        SET session_replication_role = replica;
+        CREATE TABLE kept AS SELECT * FROM audit_log;
+        CREATE TABLE kept_head AS SELECT * FROM audit_head;
+        DO $$ DECLARE r audit_log; last bytea := ''; BEGIN
+            FOR r IN SELECT * FROM audit_log ORDER BY seq LOOP
+                r.actor := 'nobody';
+                r.hash := audit_hash(last, r);
+                UPDATE audit_log a SET actor = r.actor, hash = r.hash WHERE a.seq = r.seq;
+                last := r.hash;
+            END LOOP;
+            UPDATE audit_head SET hash = last;
+        END $$;
+        RESET session_replication_role
+        """;
+
+    private const string RestoreSql = """
+        SET session_replication_role = replica;
+        DELETE FROM audit_log;
+        INSERT INTO audit_log SELECT * FROM kept;
+        UPDATE audit_head h SET hash = k.hash FROM kept_head k;
+        DROP TABLE kept, kept_head;
+        RESET session_replication_role
+        """;
+
+    [Fact]
+    public async Task D_18_a_log_that_was_rewritten_as_a_whole_is_not_what_was_put_down_of_it_here_or_elsewhere()
+    {
+        await MakeKeyAsync();
+        await AnchorAsync();
+        await MakeKeyAsync();
+        await AnchorAsync();
+        // Of a day there is one, however often it is asked for.
+        var anchored = await ScalarAsync("SELECT seq FROM audit_anchors");
+        await MakeKeyAsync();
+        var (_, kept) = await VerifyAsync();
+        var elsewhere = $"?seq={kept.GetProperty("seq").GetInt64()}&hash={kept.GetProperty("hash").GetString()}";
+        Assert.True((await VerifyAsync(elsewhere)).Body.GetProperty("intact").GetBoolean());
+
+        await ExecuteAsync(RewriteSql);
+        var (_, here) = await VerifyAsync();
+        // Of who rewrites these rows too.
+        await ExecuteAsync(
+            "SET session_replication_role = replica; UPDATE audit_anchors n SET hash = a.hash FROM audit_log a WHERE a.seq = n.seq; RESET session_replication_role"
+        );
+        var (_, nowhere) = await VerifyAsync();
+        var (_, there) = await VerifyAsync(elsewhere);
+
+        await ExecuteAsync(RestoreSql);
+        await ExecuteAsync("SET session_replication_role = replica; DELETE FROM audit_anchors; RESET session_replication_role");
+        Assert.Equal(anchored, here.GetProperty("first_bad").GetInt64());
+        Assert.True(nowhere.GetProperty("intact").GetBoolean());
+        Assert.Equal(kept.GetProperty("seq").GetInt64(), there.GetProperty("first_bad").GetInt64());
+    }
+
+    [Theory]
+    [InlineData("?seq=1", "hash")]
+    [InlineData("?hash=00", "seq")]
+    [InlineData("?seq=x&hash=00", "seq")]
+    [InlineData("?seq=1&hash=zz", "hash")]
+    public async Task What_was_kept_elsewhere_is_whole_or_refused(string query, string named)
+    {
+        var (status, problem) = await VerifyAsync(query);
+
+        Assert.Equal(HttpStatusCode.BadRequest, status);
+        Assert.True(problem.GetProperty("errors").TryGetProperty(named, out _));
     }
 
     [Theory]
@@ -165,8 +239,18 @@ public sealed class AuditLogTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal("unknown_query_parameter", unknown.Body.GetProperty("code").GetString());
     }
 
-    private Task<(HttpStatusCode Status, JsonElement Body)> VerifyAsync() =>
-        SendAsync(api.Http, HttpMethod.Get, "/api/v1/audit/verification");
+    private Task<(HttpStatusCode Status, JsonElement Body)> VerifyAsync(string kept = "") =>
+        SendAsync(api.Http, HttpMethod.Get, "/api/v1/audit/verification" + kept);
+
+    private Task AnchorAsync() => new AuditAnchors(api.Db.Source, NullLogger<AuditAnchors>.Instance).RunAsync(TestRun.Cancel);
+
+    private async Task<long> ScalarAsync(string sql)
+    {
+#pragma warning disable CA2100 // Constants of this file.
+        await using var command = api.Db.Source.CreateCommand(sql);
+#pragma warning restore CA2100
+        return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
+    }
 
     private static async Task<List<JsonElement>> ListAsync(HttpClient client, string query)
     {

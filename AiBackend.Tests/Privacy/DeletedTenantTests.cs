@@ -78,7 +78,7 @@ public sealed class DeletedTenantTests(ApiServer api) : IClassFixture<ApiServer>
             await TextAsync("SELECT encode(hash, 'hex') FROM audit_log WHERE tenant_id = @id::uuid AND kind = 'tenant_deletion'", leaving)
         );
         Assert.Equal("0", await TextAsync(NamedSql, leaving));
-        Assert.Null((await api.Get<AuditLog>().VerifyAsync(TestRun.Cancel)).FirstBad);
+        Assert.Null((await api.Get<AuditLog>().VerifyAsync(null, TestRun.Cancel)).FirstBad);
     }
 
     [Fact]

@@ -101,6 +101,7 @@ public sealed class TenantWallTests(PostgresServer postgres, WalledApi api) : IC
     [InlineData("DELETE FROM schema_migrations")]
     [InlineData("DELETE FROM audit_log")]
     [InlineData("UPDATE audit_head SET seq = 0")]
+    [InlineData("SELECT anchor_audit()")]
     [InlineData("SELECT add_job_partitions(now() + interval '9 weeks')")]
     [InlineData("SELECT drop_job_partition('w20200101')")]
     [InlineData("SELECT * FROM pg_authid")]
@@ -139,6 +140,9 @@ public sealed class TenantWallTests(PostgresServer postgres, WalledApi api) : IC
     [InlineData("aibackend_worker", "DELETE FROM audit_log")]
     [InlineData("aibackend_worker", "TRUNCATE audit_log")]
     [InlineData("aibackend_worker", "UPDATE audit_head SET seq = 0")]
+    [InlineData("aibackend_worker", "INSERT INTO audit_anchors VALUES (current_date, 1, '')")]
+    [InlineData("aibackend_operator", "SELECT anchor_audit()")]
+    [InlineData("aibackend_operator", "DELETE FROM audit_anchors")]
     [InlineData("aibackend_worker", "ALTER TABLE tenants DISABLE TRIGGER ALL")]
     [InlineData("aibackend_worker", "SET session_replication_role = replica")]
     public async Task A_74_D_18_no_program_writes_the_audit_log_but_by_its_functions(string role, string statement)

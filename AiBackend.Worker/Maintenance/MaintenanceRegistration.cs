@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Batches;
 using AiBackend.Core.Conversations;
 using AiBackend.Core.Files;
@@ -26,6 +27,7 @@ internal static class MaintenanceRegistration
             .AddSingleton<ConversationRounds>()
             .AddSingleton<ForgetRefusedKeys>()
             .AddSingleton<KeptAnswers>()
+            .AddSingleton<AuditAnchors>()
             .AddSingleton<PruneRounds>()
             .AddSingleton<QuarantineKeeper>();
         builder.Services.AddHostedService(services => services.GetRequiredService<QuarantineKeeper>());

@@ -1,3 +1,4 @@
+using AiBackend.Core.Audit;
 using AiBackend.Core.Batches;
 using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
@@ -9,7 +10,7 @@ using AiBackend.Worker.Execution;
 
 namespace AiBackend.Worker.Maintenance;
 
-/// <summary>The leader forgets what is of no use any more and does not age with jobs.</summary>
+/// <summary>The leader forgets what is of no use any more and does not age with jobs, and puts down what is never forgotten.</summary>
 internal sealed class PruneRounds(
     PruneKeys keys,
     PruneWorkers workers,
@@ -19,7 +20,8 @@ internal sealed class PruneRounds(
     WebhookReceipts receipts,
     KeptAnswers keptAnswers,
     FileStore files,
-    PruneBatches batches
+    PruneBatches batches,
+    AuditAnchors anchors
 )
 {
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -33,5 +35,6 @@ internal sealed class PruneRounds(
         await keptAnswers.PruneAsync(cancellationToken);
         await files.PruneAsync(cancellationToken);
         await batches.RunAsync(cancellationToken);
+        await anchors.RunAsync(cancellationToken);
     }
 }
