@@ -27,6 +27,6 @@ internal static partial class DeadLettersLog
     [LoggerMessage(1705, LogLevel.Warning, "A step of bulk action {BulkActionId} failed; it is tried again in 10 s")]
     public static partial void BulkActionFailed(this ILogger logger, Exception failure, Guid bulkActionId);
 
-    [LoggerMessage(1706, LogLevel.Warning, "Bulk action {BulkActionId} was cancelled: the key that began it was revoked")]
+    [LoggerMessage(1706, LogLevel.Warning, "Bulk action {BulkActionId} was cancelled: whoever began it may not do it any more")]
     public static partial void BulkActionKeyRevoked(this ILogger logger, Guid bulkActionId);
 }

@@ -10,7 +10,7 @@ using AiBackend.Tests.Jobs;
 namespace AiBackend.Tests.DeadLetters;
 
 /// <summary>Bulk actions go on from where they are, whoever leads, and never make two jobs of one letter.</summary>
-public sealed class BulkTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+public sealed partial class BulkTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
 {
     private static readonly Guid Tenant = ApiKeyStore.DefaultTenant;
 
@@ -180,22 +180,6 @@ public sealed class BulkTests(PostgresServer postgres, RedisServer redis) : Core
         Assert.Equal(("cancelled", 1L, 4L), (action.Status, action.Done, action.Waiting));
         Assert.NotNull(action.FinishedAt);
         Assert.False(await Core.Get<BulkReads>().CancelAsync(Tenant, id, TestRun.Cancel));
-    }
-
-    [Fact]
-    public async Task A_78_an_action_whose_key_is_revoked_in_the_middle_begins_nothing_more()
-    {
-        await DieAsync(5);
-        var key = ApiKey.Create(live: false);
-        await Core.Get<ApiKeyStore>().AddAsync(key, Tenant, "test", ["*"], TestRun.Cancel);
-        var id = await BeginAsync(BulkKind.Discard, canary: false, rate: 4, key.Id);
-        await StepAsync();
-        await Core.ExecuteAsync("UPDATE api_keys SET revoked_at = now()", Guid.Empty);
-
-        await StepAsync();
-
-        var action = await FindAsync(id);
-        Assert.Equal(("cancelled", 1L, 4L), (action.Status, action.Done, action.Waiting));
     }
 
     [Fact]

@@ -13,10 +13,13 @@ internal static class BulkStatements
         UPDATE bulk_actions SET next_step_at = now() + interval '10 seconds' WHERE id = @id AND status::int = 0
         """;
 
-    /// <summary>Begins nothing more for a key that was revoked. One that expired, or was rolled, has done nothing wrong.</summary>
+    /// <summary>Begins nothing more for a key that was revoked, or for whoever may not write jobs any more. A key that expired, or was rolled, has done nothing
+    /// wrong.</summary>
     public const string RevokeSql = """
         UPDATE bulk_actions a SET status = 3, finished_at = now()
-         WHERE a.id = @id AND a.status::int = 0 AND EXISTS (SELECT FROM api_keys k WHERE k.key_id = a.created_by AND k.revoked_at <= now())
+         WHERE a.id = @id AND a.status::int = 0
+           AND (EXISTS (SELECT FROM api_keys k WHERE k.key_id = a.created_by AND (k.revoked_at <= now() OR NOT k.scopes && ARRAY['jobs:write', '*']))
+             OR a.created_by LIKE 'usr\_%' AND NOT EXISTS (SELECT FROM users u WHERE 'usr_' || replace(u.id::text, '-', '') = a.created_by AND u.disabled_at IS NULL AND u.role >= 1))
         RETURNING true
         """;
 
