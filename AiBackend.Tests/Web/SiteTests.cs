@@ -45,7 +45,7 @@ public sealed class SiteTests(SiteAlone alone) : IClassFixture<SiteAlone>
         Assert.Equal(
             "default-src 'none'; script-src 'self' 'nonce-N'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; "
                 + "font-src 'self'; connect-src 'self'; frame-src 'none'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'; "
-                + "object-src 'none'; worker-src 'self'",
+                + "object-src 'none'; worker-src 'self'; report-to csp; report-uri /csp-reports",
             Regex.Replace(policy, "'nonce-[0-9a-f]{32}'", "'nonce-N'")
         );
         Assert.Equal("nosniff", Assert.Single(response.Headers.GetValues("X-Content-Type-Options")));

@@ -34,6 +34,7 @@ internal static class SecurityHeaders
 
         headers.XContentTypeOptions = "nosniff";
         headers.XFrameOptions = "DENY";
+        headers["Reporting-Endpoints"] = $"csp=\"{PolicyReports.Path}\"";
         headers["Referrer-Policy"] = "no-referrer";
         headers["Permissions-Policy"] = "accelerometer=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()";
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
@@ -51,5 +52,7 @@ internal static class SecurityHeaders
     private static string Policy(string nonce) =>
         $"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; style-src-attr 'unsafe-inline'; "
         + "img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-src 'none'; frame-ancestors 'none'; "
-        + "form-action 'self'; base-uri 'self'; object-src 'none'; worker-src 'self'";
+        + "form-action 'self'; base-uri 'self'; object-src 'none'; worker-src 'self'; "
+        // The second for browsers that do not know the first.
+        + $"report-to csp; report-uri {PolicyReports.Path}";
 }

@@ -30,7 +30,7 @@ internal static class ShellRegistration
             .BindConfiguration(CircuitOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
-        builder.Services.AddSingleton<CircuitLimits>();
+        builder.Services.AddSingleton<CircuitLimits>().AddSingleton<PolicyReports>();
         builder.Services.AddAntiforgery(options => options.SuppressXFrameOptionsHeader = true);
         builder.Services.AddRadzenComponents();
         builder.Services.AddScoped<Browser>();
@@ -76,6 +76,7 @@ internal static class ShellRegistration
     public static void MapPages(this WebApplication app)
     {
         app.MapStaticAssets();
+        app.MapPost(PolicyReports.Path, app.Services.GetRequiredService<PolicyReports>().TakeAsync);
         app.MapGet("/", () => TypedResults.Redirect("/ask"));
         // The header of SecurityHeaders has the rule; a second one would only be another place to keep in step.
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode(options => options.ContentSecurityFrameAncestorsPolicy = null);

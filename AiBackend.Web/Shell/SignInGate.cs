@@ -48,6 +48,7 @@ internal static class SignInGate
         || path.StartsWithSegments("/css", StringComparison.Ordinal)
         || path.StartsWithSegments("/account", StringComparison.Ordinal)
         || path == "/favicon.svg"
+        || path == PolicyReports.Path
         || path == AccountEndpoints.SignInPath
         || path == AccountEndpoints.SetUpPath;
 }
