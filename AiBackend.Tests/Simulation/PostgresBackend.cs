@@ -33,7 +33,8 @@ internal sealed class PostgresBackend : IAsyncDisposable
     private const string ClearSql = """
         SELECT string_agg(format('DELETE FROM %s', oid::regclass), '; ')
           FROM pg_class WHERE relnamespace = 'sim'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-           AND relname NOT IN ('clock', 'organisations', 'tenants', 'audit_log', 'audit_head', 'schema_migrations')
+           AND relname NOT IN ('clock', 'organisations', 'tenants', 'audit_log', 'audit_head', 'audit_anchors', 'message_key',
+                               'schema_migrations')
         """;
 
     private const string DumpSql = """
