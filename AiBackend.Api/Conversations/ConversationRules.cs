@@ -60,8 +60,17 @@ internal static class ConversationRules
     }
 
     /// <summary>The member <c>conversation</c> of a job, and what does not go with it.</summary>
-    public static void CheckOfJob(JobConversation asked, SubmitJobRequest request, StoredInput input, FieldErrors errors)
+    /// <param name="request">All but the input.</param>
+    /// <param name="input">The input.</param>
+    /// <param name="errors">Takes what is wrong.</param>
+    /// <param name="root">What stands in front of the paths of the input.</param>
+    public static void CheckOfJob(SubmitJobRequest request, StoredInput input, FieldErrors errors, string root = "input.")
     {
+        if (request.Conversation is not { } asked)
+        {
+            return;
+        }
+
         if (asked.Id is null)
         {
             errors.Add("conversation.id", "is missing; send the id of a conversation.");
@@ -80,7 +89,7 @@ internal static class ConversationRules
 
         if (input.NoTurn is var (field, message))
         {
-            errors.Add(field, message);
+            errors.Add(root + field, message);
         }
     }
 
@@ -90,17 +99,17 @@ internal static class ConversationRules
         var messages = chat.Messages ?? [];
         var first = messages.TakeWhile(message => message.Role is "system" or "developer").Count();
         var wrong = messages.Skip(first).TakeWhile(message => message.Role == "user").Count() + first;
-        return chat.Prompt is not null ? ("input.prompt", "is given with conversation; put its words into the conversation's instructions.")
+        return chat.Prompt is not null ? ("prompt", "is given with conversation; put its words into the conversation's instructions.")
             : chat.Tools?.Any(tool => tool.Registered is null) == true
-                ? ("input.tools", "has a tool that is not registered, whose results a conversation does not keep; name registered tools.")
+                ? ("tools", "has a tool that is not registered, whose results a conversation does not keep; name registered tools.")
             : wrong < messages.Count
                 ? (
-                    FormattableString.Invariant($"input.messages[{wrong}].role"),
+                    FormattableString.Invariant($"messages[{wrong}].role"),
                     $"is {Quoted.Of(messages[wrong].Role ?? "")}; with conversation, messages are what the user says now, after those of the role system, if any."
                 )
             : messages.Any(message => string.IsNullOrWhiteSpace(message.Content))
-                ? ("input.messages", "has a message without text, which a conversation would not remember; say something about its files.")
-            : first == messages.Count ? ("input.messages", "has no message of the role user, which a job with conversation needs.")
+                ? ("messages", "has a message without text, which a conversation would not remember; say something about its files.")
+            : first == messages.Count ? ("messages", "has no message of the role user, which a job with conversation needs.")
             : null;
     }
 

@@ -5,13 +5,13 @@ using AiBackend.Tests.Peers;
 
 namespace AiBackend.Tests.OpenAiApi;
 
-/// <summary>Runs a scenario of Peers/openai.mjs against a stack.</summary>
+/// <summary>Runs a scenario of Peers/openai.mjs, or another script that uses the package, against a stack.</summary>
 internal static class NodeSdk
 {
-    public static async Task<JsonElement> RunAsync(Stack stack, string scenario, string model = "default")
+    public static async Task<JsonElement> RunAsync(Stack stack, string scenario, string model = "default", string script = "openai.mjs")
     {
         using var node = await NodePeer.StartAsync(
-            "openai.mjs",
+            script,
             "openai",
             new Uri(stack.ApiAddress, "v1").ToString(),
             stack.Key,

@@ -79,6 +79,31 @@ public sealed class NodeSdkTests(StackFixture fixture)
     }
 
     [Fact]
+    public async Task Responses_go_on_with_a_conversation()
+    {
+        var model = await _client.TeachWordsAsync(3, 1);
+
+        var seen = await NodeSdk.RunAsync(_stack, "conversation", model, "openai-conversation.mjs");
+
+        foreach (var told in (ReadOnlySpan<string>)["first", "second", "read"])
+        {
+            Assert.Equal(Text(seen, "id"), Text(seen.GetProperty(told), "id"));
+        }
+
+        var answer = $"assistant: {JobClient.Words(3)}";
+        Assert.Equal(
+            ["user: One.", answer, "user: Two.", answer],
+            seen.GetProperty("said").EnumerateArray().Select(each => each.GetString())
+        );
+        var second = await _client.GetAsync(Guid.ParseExact(Text(seen, "job")!["resp_".Length..], "N"), TestRun.Cancel);
+        Assert.Equal(["system", "history", "input"], second.Context!.Parts.Select(part => part.Name));
+        Assert.Equal(
+            ("BadRequestError", "previous_response_id"),
+            (Text(seen.GetProperty("both"), "kind"), Text(seen.GetProperty("both"), "param"))
+        );
+    }
+
+    [Fact]
     public async Task A_response_is_cancelled_has_the_form_of_its_schema_and_asks_for_tools()
     {
         var cancelled = await RunAsync("cancelResponse", await _client.TeachWordsAsync(2000, 20));

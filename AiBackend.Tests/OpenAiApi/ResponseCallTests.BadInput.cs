@@ -7,7 +7,15 @@ namespace AiBackend.Tests.OpenAiApi;
 public sealed partial class ResponseCallTests
 {
     [Theory]
-    [InlineData("\"conversation\":\"conv_1\"", "conversation", "unsupported_parameter")]
+    [InlineData("\"conversation\":\"conv_1\"", "conversation", "invalid_value")]
+    [InlineData("\"conversation\":7", "conversation", "invalid_value")]
+    [InlineData("\"conversation\":{}", "conversation", "invalid_value")]
+    [InlineData("\"conversation\":{\"id\":\"conv_1\"}", "conversation.id", "invalid_value")]
+    [InlineData(
+        "\"conversation\":{\"id\":\"0199f3d2-3c1f-7f0e-8b5e-6a1d2c3b4a59\",\"items\":[]}",
+        "conversation.items",
+        "unknown_parameter"
+    )]
     [InlineData("\"prompt\":{\"id\":\"p\"}", "prompt", "unsupported_parameter")]
     [InlineData("\"max_tool_calls\":3", "max_tool_calls", "unsupported_parameter")]
     [InlineData("\"truncation\":\"auto\"", "truncation", "unsupported_parameter")]

@@ -1,3 +1,4 @@
+using AiBackend.Api.Conversations;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Jobs;
@@ -85,6 +86,7 @@ internal sealed class JobRequestRules(
 
         var input = JobInputs.Of(chat);
         JobFileRules.CheckTogether([], input.Files, errors);
+        ConversationRules.CheckOfJob(request, input, errors, root: "");
         if (errors.ToRefusal() is { } tooMany)
         {
             return tooMany;

@@ -54,11 +54,7 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
             KnowledgeRules.CheckOfJob(query, errors);
         }
 
-        if (request.Conversation is { } conversation)
-        {
-            ConversationRules.CheckOfJob(conversation, request, input, errors);
-        }
-
+        ConversationRules.CheckOfJob(request, input, errors);
         JobFileRules.Check(request, input.Files, errors);
         return contracts.Check(request.Contract, errors);
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using AiBackend.Api.OpenAi.Responses;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 
@@ -25,6 +26,7 @@ internal sealed class ResponseReader
         ["stream"] = (call, value, path) => call._stream = call._values.Flag(value, path) ?? false,
         ["store"] = (call, value, path) => call._details = call._details with { Store = call._values.Flag(value, path) ?? true },
         ["previous_response_id"] = (call, value, path) => call.TakePrevious(value, path),
+        ["conversation"] = (call, value, path) => call.TakeConversation(value, path),
         ["metadata"] = (call, value, path) => call._job = CallMetadata.Read(call._values, value, path, call._job, ref call._detach),
         ["max_output_tokens"] = (call, value, path) => call.TakeMaxTokens(value, path),
         ["temperature"] = (call, value, path) => call._chat = call._chat with { Temperature = call._values.Number(value, path) },
@@ -47,7 +49,6 @@ internal sealed class ResponseReader
                 value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var n) && n == 0,
                 "No log probabilities are kept."
             ),
-        ["conversation"] = Refuse("Go on from previous_response_id."),
         ["prompt"] = Refuse("Send the whole input."),
         ["max_tool_calls"] = Refuse("Tools are run by the caller, who can stop."),
         ["prompt_cache_key"] = Refuse("Providers cache by themselves; metadata.aibackend_cache shares whole answers."),
@@ -68,6 +69,11 @@ internal sealed class ResponseReader
         ["effort"] = (call, value, path) => call._chat = call._chat with { ReasoningEffort = call._values.Text(value, path) },
         ["summary"] = Refuse("Thoughts are not kept."),
         ["generate_summary"] = Refuse("Thoughts are not kept."),
+    };
+
+    private static readonly MemberTable<ResponseReader> Conversation = new()
+    {
+        ["id"] = (call, value, path) => call.TakeConversationId(value, path),
     };
 
     private static readonly MemberTable<ResponseReader> StreamOptions = new()
@@ -121,6 +127,11 @@ internal sealed class ResponseReader
         if (_messages.Count == 0)
         {
             _values.Invalid("input", "is missing or empty; send a text or items");
+        }
+
+        if (_details is { PreviousResponseId: not null, ConversationId: not null })
+        {
+            _values.Invalid("previous_response_id", "is given with conversation, which has all that was said; send one of them");
         }
 
         if (_details is { Background: true, Store: false })
@@ -183,6 +194,37 @@ internal sealed class ResponseReader
         }
 
         _details = _details with { PreviousResponseId = id };
+    }
+
+    /// <summary>The id of a conversation, or an object that has it.</summary>
+    private void TakeConversation(JsonElement value, string path)
+    {
+        if (value.ValueKind == JsonValueKind.String)
+        {
+            TakeConversationId(value, path);
+            return;
+        }
+
+        Conversation.Read(this, _values, value, path);
+        if (_details.ConversationId is null)
+        {
+            _values.Invalid(path, "must be the id of a conversation, or an object with its id");
+        }
+    }
+
+    private void TakeConversationId(JsonElement value, string path)
+    {
+        if (value.ValueKind != JsonValueKind.String || !Guid.TryParseExact(value.GetString(), "D", out var id))
+        {
+            _values.Invalid(
+                path,
+                $"is {Quoted.Of(value.GetRawText())}; it must be the id of a conversation, see POST /api/v1/conversations"
+            );
+            return;
+        }
+
+        _details = _details with { ConversationId = id };
+        _job = _job with { Conversation = new JobConversation { Id = id } };
     }
 
     private void TakeMaxTokens(JsonElement value, string path)

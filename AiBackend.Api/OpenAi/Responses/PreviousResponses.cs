@@ -74,6 +74,13 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
                 return (unknown, chat);
             }
 
+            if (details.ConversationId is { } conversation)
+            {
+                // What its model was told before is in the conversation alone.
+                var remedy = $"The response {Quoted.Of(id)} is part of the conversation {conversation}. Go on with conversation instead.";
+                return (ProblemTypes.InvalidValue.At("previous_response_id", remedy), chat);
+            }
+
             gone = isDeleted ? unknown : null;
 
             if (job.Output is not { } output || job.Status is not (JobStatuses.Completed or JobStatuses.PartiallyCompleted))

@@ -19,6 +19,10 @@ internal sealed record ResponseDetails
     /// <summary>The response it goes on from.</summary>
     public string? PreviousResponseId { get; init; }
 
+    /// <summary>The conversation it goes on with.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Guid? ConversationId { get; init; }
+
     /// <summary>The first message of the input, which the next response does not take over.</summary>
     public string? Instructions { get; init; }
 

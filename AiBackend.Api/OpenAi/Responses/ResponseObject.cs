@@ -31,6 +31,7 @@ internal static class ResponseObject
             ["completed_at"] = status == "completed" ? job.FinishedAt?.ToUnixTimeSeconds() : null,
             ["status"] = status,
             ["background"] = details.Background,
+            ["conversation"] = details.ConversationId is { } conversation ? new JsonObject { ["id"] = conversation.ToString() } : null,
             ["error"] = ErrorOf(job),
             ["incomplete_details"] = status == "incomplete" ? new JsonObject { ["reason"] = ReasonOf(job) } : null,
             ["instructions"] = details.Instructions,
