@@ -84,6 +84,7 @@ internal static class ApiHost
         app.UseProblems();
         app.UseRouting();
         app.Use(HubDoor.CheckOriginAsync);
+        app.Use(app.Services.GetRequiredService<AddressLimits>().InvokeAsync);
         app.UseStorageGate();
         app.UseAuthentication();
         app.Use(MeantTenant.CheckAsync);

@@ -76,6 +76,7 @@ internal static class DescribingEndpoints
         ProblemTypes.Unauthorized,
         ProblemTypes.MissingScope,
         ProblemTypes.OtherTenant,
+        ProblemTypes.AddressLimitReached,
         ProblemTypes.TenantLimitReached,
         ProblemTypes.InternalError,
         ProblemTypes.StorageUnavailable,

@@ -116,6 +116,7 @@ internal static class ProblemTypes
     public static readonly ProblemType TenantQueueFull = new("tenant-queue-full", 429, "Too many jobs of this tenant wait");
     public static readonly ProblemType TooManyBatches = new("too-many-batches", 429, "Too many batches of this tenant have not ended");
     public static readonly ProblemType KeyLimitReached = new("key-limit-reached", 429, "The API key has used up a limit");
+    public static readonly ProblemType AddressLimitReached = new("address-limit-reached", 429, "The address has used up a limit");
     public static readonly ProblemType TenantLimitReached = new("tenant-limit-reached", 429, "The tenant has used up a limit");
     public static readonly ProblemType ProviderBusy = new("provider-busy", 429, "What the provider allows is used up");
     public static readonly ProblemType BudgetSpent = new("budget-spent", 429, "A budget is spent");
@@ -234,6 +235,7 @@ internal static class ProblemTypes
         TenantQueueFull,
         TooManyBatches,
         KeyLimitReached,
+        AddressLimitReached,
         TenantLimitReached,
         ProviderBusy,
         BudgetSpent,

@@ -29,6 +29,33 @@ public sealed class AttemptLimitTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task D_13_an_address_has_so_many_requests_with_whatever_keys_and_other_addresses_have_theirs()
+    {
+        await using var api = new CrowdedServer(postgres);
+        await api.InitializeAsync();
+        using var other = api.Client(await api.AddTenantAsync());
+        using var nobody = api.Client(null);
+        var asked = new List<HttpStatusCode>();
+        for (var i = 0; i < Most; i++)
+        {
+            using var answer = await (i % 2 == 0 ? api.Http : other).GetAsync("/api/v1/jobs", TestRun.Cancel);
+            asked.Add(answer.StatusCode);
+        }
+
+        using var over = await api.Http.GetAsync("/api/v1/jobs", TestRun.Cancel);
+        using var open = await nobody.GetAsync("/problems", TestRun.Cancel);
+        using var elsewhere = new HttpRequestMessage(HttpMethod.Get, "/api/v1/jobs");
+        elsewhere.Headers.Add("X-Forwarded-For", "203.0.113.9");
+        using var free = await api.Http.SendAsync(elsewhere, TestRun.Cancel);
+
+        Assert.All(asked, status => Assert.Equal(HttpStatusCode.OK, status));
+        Assert.Equal("/problems/address-limit-reached", (await ApiServer.ReadProblemAsync(over)).Type);
+        Assert.Equal($"\"address\";q={Most};w=60", over.Headers.GetValues("RateLimit-Policy").Single());
+        Assert.InRange(over.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
+        Assert.Equal((HttpStatusCode.TooManyRequests, HttpStatusCode.OK), (open.StatusCode, free.StatusCode));
+    }
+
+    [Fact]
     public async Task A_6_guessing_ids_of_jobs_is_throttled()
     {
         await using var api = new GuessedServer(postgres);
@@ -74,6 +101,12 @@ public sealed class AttemptLimitTests(PostgresServer postgres)
         }
 
         return answers;
+    }
+
+    private sealed class CrowdedServer(PostgresServer postgres) : ApiServer(postgres)
+    {
+        protected override IEnumerable<(string Name, string Value)> Settings =>
+            [("Limits:AddressRequestsPerMinute", "5"), ("Proxies:0", "127.0.0.0/8")];
     }
 
     private sealed class GuessedServer(PostgresServer postgres) : ApiServer(postgres)

@@ -19,6 +19,11 @@ internal sealed class AttemptOptions
     /// <summary>Requests for what does not exist that one key may make in a minute, at each server. Default 600.</summary>
     [Range(1, 1_000_000)]
     public int UnknownObjectsPerMinute { get; set; } = 600;
+
+    /// <summary>Requests that one address may make in a minute, at each server, with whatever keys. Default 3 000 000: a site, or a proxy, is one address for
+    /// all who use it.</summary>
+    [Range(1, 100_000_000)]
+    public int AddressRequestsPerMinute { get; set; } = 3_000_000;
 }
 
 /// <summary>Counts failures by who makes them, in this process' memory: what is guessed is refused at every server, and it is bounded.</summary>
@@ -98,7 +103,7 @@ internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvid
     private int Current(Count count) => clock.GetElapsedTime(count.At) < Window ? count.Value : 0;
 
     /// <summary>A home has an IPv6 network of its own, with more addresses than could ever be counted.</summary>
-    private static string PlaceOf(IPAddress? address)
+    public static string PlaceOf(IPAddress? address)
     {
         if (address is null)
         {

@@ -49,11 +49,9 @@ internal sealed record BeginsStream;
 internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimeProvider clock)
 {
     private const int MaxKnown = 100_000;
-    private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StreamPause = TimeSpan.FromSeconds(10);
 
-    private readonly ConcurrentDictionary<(Guid Tenant, EndpointClass Class), Count> _counts = new();
+    private readonly ConcurrentDictionary<(Guid Tenant, EndpointClass Class), MinuteCount> _counts = new();
     private readonly ConditionalWeakTable<Endpoint, object> _classes = [];
 
     /// <summary>Comes after the caller is known.</summary>
@@ -78,14 +76,13 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
 
     private Refusal? Refuse(HttpResponse response, Guid tenantId, EndpointClass asked)
     {
-        var (taken, age) = CountOf(tenantId, asked).Add(clock);
+        var (taken, wait) = CountOf(tenantId, asked).Add(clock);
         var most = MostOf(asked);
         if (taken <= most)
         {
             return null;
         }
 
-        var wait = Window - age > Shortest ? Window - age : Shortest;
         var name = $"tenant-{Name(asked)}";
         if (!OpenAiAddress.Is(response.HttpContext.Request))
         {
@@ -101,7 +98,7 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
         };
     }
 
-    private Count CountOf(Guid tenantId, EndpointClass asked)
+    private MinuteCount CountOf(Guid tenantId, EndpointClass asked)
     {
         if (_counts.TryGetValue((tenantId, asked), out var count))
         {
@@ -114,7 +111,7 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
             _counts.Clear();
         }
 
-        return _counts.GetOrAdd((tenantId, asked), static _ => new Count());
+        return _counts.GetOrAdd((tenantId, asked), static _ => new MinuteCount());
     }
 
     private EndpointClass ClassOf(Endpoint endpoint) => (EndpointClass)_classes.GetValue(endpoint, static each => Classify(each));
@@ -145,26 +142,4 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
             EndpointClass.Stream => "stream",
             _ => "read",
         };
-
-    private sealed class Count
-    {
-        private readonly Lock _gate = new();
-        private long? _began;
-        private int _value;
-
-        /// <returns>Which request of its window this is, and how old the window.</returns>
-        public (int Value, TimeSpan Age) Add(TimeProvider clock)
-        {
-            lock (_gate)
-            {
-                var now = clock.GetTimestamp();
-                if (_began is not { } began || clock.GetElapsedTime(began, now) >= Window)
-                {
-                    (_began, _value) = (began = now, 0);
-                }
-
-                return (++_value, clock.GetElapsedTime(began, now));
-            }
-        }
-    }
 }

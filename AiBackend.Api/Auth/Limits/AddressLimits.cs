@@ -1,0 +1,51 @@
+using System.Collections.Concurrent;
+using AiBackend.Api.OpenAi.Wire;
+using AiBackend.Api.Problems;
+using Microsoft.Extensions.Options;
+using static System.FormattableString;
+
+namespace AiBackend.Api.Auth.Limits;
+
+/// <summary>Counts requests by where they come from, whoever they say they are, in this process' memory: nobody takes a server by many keys, or by none.</summary>
+internal sealed class AddressLimits(IOptions<AttemptOptions> options, TimeProvider clock)
+{
+    private const int MaxKnown = 100_000;
+
+    private readonly ConcurrentDictionary<string, MinuteCount> _counts = new(StringComparer.Ordinal);
+
+    /// <summary>Comes before anybody is looked up.</summary>
+    public Task InvokeAsync(HttpContext context, RequestDelegate next)
+    {
+        var (taken, wait) = CountOf(AttemptLimits.PlaceOf(context.Connection.RemoteIpAddress)).Add(clock);
+        var most = options.Value.AddressRequestsPerMinute;
+        if (taken <= most)
+        {
+            return next(context);
+        }
+
+        if (!OpenAiAddress.Is(context.Request))
+        {
+            context.Response.Headers["RateLimit-Policy"] = Invariant($"\"address\";q={most};w=60");
+            context.Response.Headers["RateLimit"] = Invariant($"\"address\";r=0;t={Math.Ceiling(wait.TotalSeconds)}");
+        }
+
+        var detail = Invariant($"Your address has used up its limit of this server, which is {most} requests a minute. Ask less often.");
+        return context.RefuseAsync(ProblemTypes.AddressLimitReached.With(detail) with { RetryAfter = wait });
+    }
+
+    private MinuteCount CountOf(string place)
+    {
+        if (_counts.TryGetValue(place, out var count))
+        {
+            return count;
+        }
+
+        if (_counts.Count >= MaxKnown)
+        {
+            // Nothing is known of the others for a minute, which lets in more than asked for and keeps memory bounded.
+            _counts.Clear();
+        }
+
+        return _counts.GetOrAdd(place, static _ => new MinuteCount());
+    }
+}
