@@ -11,7 +11,12 @@ public static class EventsRegistration
 {
     /// <summary>Adds what every writer of events needs: the signals that follow a commit.</summary>
     public static void AddJobSignals(this IHostApplicationBuilder builder) =>
-        builder.Services.AddSingleton<IJobSignals, JobSignals>().AddSingleton<CancelSignals>();
+        builder
+            .Services.AddSingleton<IMessageKey, MessageKey>()
+            .AddSingleton<ForgedMessages>()
+            .AddSingleton<MessageSeal>()
+            .AddSingleton<IJobSignals, JobSignals>()
+            .AddSingleton<CancelSignals>();
 
     /// <summary>Adds what readers of events need.</summary>
     public static void AddJobEventReading(this IHostApplicationBuilder builder)
@@ -22,18 +27,22 @@ public static class EventsRegistration
 }
 
 /// <summary>Listens for cancel requests on behalf of whoever runs jobs.</summary>
-public sealed class CancelSignals(IRedisChannels redis, IOptions<RedisOptions> options)
+public sealed class CancelSignals(IRedisChannels redis, MessageSeal seal, IOptions<RedisOptions> options)
 {
     /// <summary>Calls <paramref name="cancel"/> with every job whose cancellation is asked for from now on.</summary>
-    public Task SubscribeAsync(Action<Guid> cancel) =>
-        redis.SubscribeAsync(
-            JobSignals.CancelsChannel(options.Value),
+    public async Task SubscribeAsync(Action<Guid> cancel)
+    {
+        await seal.PrepareAsync();
+        var channel = JobSignals.CancelsChannel(options.Value);
+        await redis.SubscribeAsync(
+            channel,
             message =>
             {
-                if ((byte[]?)message is { Length: 16 } id)
+                if (seal.Open(channel, message) is { Length: 16 } id)
                 {
-                    cancel(new Guid(id, bigEndian: true));
+                    cancel(new Guid(id.Span, bigEndian: true));
                 }
             }
         );
+    }
 }

@@ -18,6 +18,7 @@ public sealed class JobEventFeed(
     IRedisChannels redis,
     IJobEventLog log,
     IStorageWatch storage,
+    MessageSeal seal,
     IOptions<RedisOptions> options,
     TimeProvider clock,
     ILogger<JobEventFeed> logger
@@ -47,7 +48,9 @@ public sealed class JobEventFeed(
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await redis.SubscribeAsync(JobSignals.EventsChannel(options.Value), message => Deliver(message));
+        await seal.PrepareAsync();
+        var channel = JobSignals.EventsChannel(options.Value);
+        await redis.SubscribeAsync(channel, message => Deliver(seal.Open(channel, message)));
         using var timer = new PeriodicTimer(FastPoll, clock);
         var lastPoll = clock.GetTimestamp();
         while (await timer.WaitForNextTickAsync(stoppingToken))
@@ -65,9 +68,9 @@ public sealed class JobEventFeed(
         }
     }
 
-    private void Deliver(byte[]? bundle)
+    private void Deliver(ReadOnlyMemory<byte>? bundle)
     {
-        foreach (var record in EventBundle.Decode(bundle))
+        foreach (var record in EventBundle.Decode(bundle ?? default))
         {
             if (_subscriptions.TryGetValue(record.JobId, out var subscriptions))
             {

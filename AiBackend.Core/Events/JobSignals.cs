@@ -1,3 +1,4 @@
+using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
@@ -7,7 +8,7 @@ using StackExchange.Redis;
 namespace AiBackend.Core.Events;
 
 /// <summary>Sends <see cref="IJobSignals"/> through Redis.</summary>
-public sealed class JobSignals(IRedisChannels redis, IReadyQueue queue, IOptions<RedisOptions> options) : IJobSignals
+public sealed class JobSignals(IRedisChannels redis, IReadyQueue queue, MessageSeal seal, IOptions<RedisOptions> options) : IJobSignals
 {
     private readonly string _events = EventsChannel(options.Value);
     private readonly string _cancels = CancelsChannel(options.Value);
@@ -29,16 +30,19 @@ public sealed class JobSignals(IRedisChannels redis, IReadyQueue queue, IOptions
     {
         if (events.Count > 0)
         {
-            Send(() => redis.PublishAsync(_events, EventBundle.Encode(events)));
+            Send(() => PublishAsync(_events, EventBundle.Encode(events)));
         }
     }
 
     /// <inheritdoc />
-    public void CancelRequested(Guid jobId) => Send(() => redis.PublishAsync(_cancels, jobId.ToByteArray(bigEndian: true)));
+    public void CancelRequested(Guid jobId) => Send(() => PublishAsync(_cancels, jobId.ToByteArray(bigEndian: true)));
 
     internal static string EventsChannel(RedisOptions options) => $"{options.KeyPrefix}:events";
 
     internal static string CancelsChannel(RedisOptions options) => $"{options.KeyPrefix}:cancels";
+
+    private async Task PublishAsync(string channel, byte[] message) =>
+        await redis.PublishAsync(channel, await seal.SealAsync(channel, message));
 
     /// <summary>Sends without waiting: the commit has happened, and nobody may depend on the hint.</summary>
     private void Send(Func<Task> send)
@@ -54,6 +58,10 @@ public sealed class JobSignals(IRedisChannels redis, IReadyQueue queue, IOptions
             catch (Exception failure) when (failure is RedisException or TimeoutException or ObjectDisposedException)
             {
                 redis.ReportFailure(failure);
+            }
+            catch (Exception failure) when (StorageFailures.MayCome(failure))
+            {
+                // Safe to go on: the key could not be read yet, and whoever waits for the message finds the same in Postgres.
             }
         }
     }

@@ -110,16 +110,17 @@ internal static class PlantedBugs
     private sealed class EarlyAnnouncement(World world, SimProcess process) : UnreliableStore(world, process)
     {
         private readonly World _world = world;
+        private readonly MessageSeal _seal = SimWorker.SealOf(world, process);
 
-        public override Task<IReadOnlySet<Guid>> AppendAsync(IReadOnlyList<LeasedWrite> writes)
+        public override async Task<IReadOnlySet<Guid>> AppendAsync(IReadOnlyList<LeasedWrite> writes)
         {
             var events = writes.SelectMany(write =>
                 write.Events.Select(
                     (each, index) => new JobEventRecord(write.Lease.JobId, write.AfterSeq + 1 + index, each.Kind, each.Data)
                 )
             );
-            _world.Redis.Publish("aib:events", EventBundle.Encode([.. events]));
-            return base.AppendAsync(writes);
+            _world.Redis.Publish("aib:events", await _seal.SealAsync("aib:events", EventBundle.Encode([.. events])));
+            return await base.AppendAsync(writes);
         }
     }
 }
