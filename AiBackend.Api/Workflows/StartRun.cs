@@ -77,7 +77,7 @@ internal sealed class StartRun(
     private static short VersionOf(RunInput run) =>
         run is { Limits: null, Tools: null }
         && run.Definition.Steps!.Select(step => step.Step ?? step)
-            .All(step => step is { Attachments: null, Type: not (StepTypes.Tool or StepTypes.Review) })
+            .All(step => step is { Attachments: null, Artifact: null, Type: not (StepTypes.Tool or StepTypes.Review) })
             ? JobSchema.First
             : JobSchema.Steps;
 

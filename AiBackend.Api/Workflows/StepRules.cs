@@ -95,6 +95,11 @@ internal static class StepRules
         }
 
         CheckAttachments(step.Attachments, place, errors);
+        if (step.Artifact is { } artifact)
+        {
+            JobFileRules.CheckArtifact(artifact, step.Contract, place + "artifact", errors);
+        }
+
         var chat = new ChatInput
         {
             Messages = step.Messages,

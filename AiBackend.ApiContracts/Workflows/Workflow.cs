@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using AiBackend.ApiContracts.Jobs;
 
 namespace AiBackend.ApiContracts.Workflows;
@@ -93,6 +94,10 @@ public sealed record RunStepState
 
     /// <summary>What it gave; null when it has not, or gave null, and of a map, whose list is what its items gave.</summary>
     public JsonElement? Output { get; init; }
+
+    /// <summary>Files that its job has made; null when there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<JobFile>? Artifacts { get; init; }
 
     /// <summary>Why it failed.</summary>
     public string? Error { get; init; }

@@ -76,6 +76,10 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Attachments { get; init; }
 
+    /// <summary>For <c>chat</c>: the answer as a file, as of a job, with placeholders in its name. The step gives the answer all the same, and <c>artifacts</c> of the step name the file.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ArtifactRequest? Artifact { get; init; }
+
     /// <summary>For <c>chat</c>: registered tools that the model may call, in the version that is the newest when the run begins.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Tools { get; init; }
@@ -91,6 +95,10 @@ public sealed record WorkflowStep
     /// <summary>For <c>chat</c> and <c>tool</c>: as of a job. Of tools only those that read are called again after a failure.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? MaxAttempts { get; init; }
+
+    /// <summary>For <c>chat</c> and <c>tool</c>: how the waits between its tries grow; as of a job when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public StepBackoff? Backoff { get; init; }
 
     /// <summary>For <c>chat</c>: as of a job.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -135,6 +143,22 @@ public sealed record WorkflowStep
     /// <summary>For <c>timer</c>: how long it waits; for <c>event</c>: how long for the event, 7 days when it is left out. 0 to 30 days.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? Seconds { get; init; }
+}
+
+/// <summary>How long a step waits before it is tried again: half of what these say, and up to all of it by chance, so that not all come back at once. A provider that asks for longer has it.</summary>
+public sealed record StepBackoff
+{
+    /// <summary>After the first failure, 0.1 to 3 600; 4 when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? InitialSeconds { get; init; }
+
+    /// <summary>At most, however many failures, 0.1 to 86 400 and no less than <c>initial_seconds</c>; 300 when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? MaxSeconds { get; init; }
+
+    /// <summary>How much longer after each further failure, 1 to 10; 2 when it is left out.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Factor { get; init; }
 }
 
 /// <summary>Types of steps.</summary>

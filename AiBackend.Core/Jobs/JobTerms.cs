@@ -34,9 +34,22 @@ public sealed record JobTerms
     /// <summary>The run that it is a step of, where that has limits; null is none.</summary>
     public RunTerms? Run { get; init; }
 
+    /// <summary>How the waits between its tries grow; null is usual. An older worker waits as usual.</summary>
+    public Backoff? Backoff { get; init; }
+
     /// <summary>Whether an answer may be replaced by another one after it was streamed, without a failure.</summary>
     [JsonIgnore]
     public bool MayAnswerAnew => Contract is not null || Tools is not null || Artifact?.Type == ArtifactTypes.Csv;
+
+    /// <summary>What its answer must be, where others may say it who have less of a say. What becomes a table or a text is none of the JSON that they ask for.</summary>
+    public OutputContract? ContractOr(Func<OutputContract?> others) =>
+        Contract
+        ?? Artifact?.Type switch
+        {
+            null => others(),
+            ArtifactTypes.Json => others() ?? new OutputContract(),
+            _ => null,
+        };
 
     /// <summary>Models that are asked for their opinion, besides the job's own.</summary>
     [JsonIgnore]

@@ -35,7 +35,7 @@ public enum StepsWritten
 
 /// <summary>What became of the steps of runs (0041c_workflows.sql). What a worker writes is fenced by the lease of its run.</summary>
 /// <remarks>Whoever locks rows of a run locks its job first.</remarks>
-public sealed class RunStepStore(NpgsqlDataSource database)
+public sealed partial class RunStepStore(NpgsqlDataSource database)
 {
     /// <summary>What is said of steps that nobody took in any more.</summary>
     internal const string TooLate = "The run was over before.";
@@ -64,15 +64,6 @@ public sealed class RunStepStore(NpgsqlDataSource database)
                                 CASE WHEN s.type = 'map' THEN '[]' END)
           FROM workflow_steps s
          WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id AND s.item = -1 AND s.state = 2 AND s.name = ANY (@names)
-        """;
-
-    private const string ShowSql = """
-        SELECT s.name, s.item, s.state, s.job_id, s.output, s.error, s.started_at, s.ended_at, r.status >= 6
-          FROM workflow_steps s JOIN jobs r ON r.id = s.run_id
-         WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id
-           AND (@name IS NULL OR (s.started_at, s.name, s.item) > (SELECT a.started_at, a.name, a.item FROM workflow_steps a
-                                                                    WHERE a.run_id = @run_id AND a.name = @name AND a.item = @item))
-         ORDER BY s.started_at, s.name, s.item LIMIT @limit
         """;
 
     // Once begun, a step is never begun again; once ended, its end is never changed: whoever repeats this changes nothing. And whoever found
@@ -163,29 +154,6 @@ public sealed class RunStepStore(NpgsqlDataSource database)
             .ToDictionary(step => step.Name, step => StepValues.Read(step.Value!), StringComparer.Ordinal);
     }
 
-    /// <param name="tenantId">Whose run it is.</param>
-    /// <param name="runId">The run.</param>
-    /// <param name="after">The last step of the page before; null begins with the first.</param>
-    /// <param name="limit">Steps on the page.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Steps as callers see them.</returns>
-    public async Task<List<RunStepState>> ShowAsync(
-        Guid tenantId,
-        Guid runId,
-        (string Name, int? Item)? after,
-        int limit,
-        CancellationToken cancellationToken
-    )
-    {
-        await using var command = database.CreateCommandFor(tenantId, ShowSql);
-        command.Parameters.AddWithValue("run_id", runId);
-        command.Parameters.AddWithValue("tenant_id", tenantId);
-        command.Parameters.AddWithValue("name", NpgsqlDbType.Text, (object?)after?.Name ?? DBNull.Value);
-        command.Parameters.AddWithValue("item", after?.Item ?? -1);
-        command.Parameters.AddWithValue("limit", limit);
-        return await command.ReadAllAsync(Show, cancellationToken);
-    }
-
     /// <summary>Records what began and what ended.</summary>
     public async Task<StepsWritten> WriteAsync(
         Guid tenantId,
@@ -260,30 +228,6 @@ public sealed class RunStepStore(NpgsqlDataSource database)
             row.IsDBNull(11) ? null : row.GetInt32(11),
             row.Text(12)
         );
-
-    private static RunStepState Show(NpgsqlDataReader row)
-    {
-        var status = (StepStatus)row.GetInt16(2);
-        // Nobody takes in any more what was under way when the run ended.
-        var isTooLate = status == StepStatus.Running && row.GetBoolean(8);
-        return new RunStepState
-        {
-            Name = row.GetString(0),
-            Index = ItemOf(row),
-            Status = status switch
-            {
-                StepStatus.Succeeded => RunStepStatuses.Succeeded,
-                StepStatus.Failed => RunStepStatuses.Failed,
-                StepStatus.Skipped => RunStepStatuses.Skipped,
-                _ => isTooLate ? RunStepStatuses.Failed : RunStepStatuses.Running,
-            },
-            JobId = row.Id(3),
-            Output = status == StepStatus.Succeeded && row.Text(4) is { } value ? StepValues.Read(value) : null,
-            Error = isTooLate ? TooLate : row.Text(5),
-            StartedAt = row.GetFieldValue<DateTimeOffset>(6),
-            EndedAt = row.Moment(7),
-        };
-    }
 
     private static int? ItemOf(NpgsqlDataReader row) => row.GetInt32(1) is >= 0 and var item ? item : null;
 }

@@ -3,6 +3,7 @@ using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Contracts;
+using AiBackend.Core.Jobs;
 
 namespace AiBackend.Core.Workflows;
 
@@ -36,6 +37,7 @@ internal sealed class StepBounds(OutputContracts contracts)
         }
 
         CheckCondition(step.When, report);
+        CheckBackoff(step, report);
         switch (step.Type)
         {
             case StepTypes.Chat:
@@ -182,6 +184,21 @@ internal sealed class StepBounds(OutputContracts contracts)
         }
     }
 
+    private static void CheckBackoff(WorkflowStep step, Action<string, string> report)
+    {
+        if (step.Backoff is not { } backoff)
+        {
+            return;
+        }
+
+        if (step.MaxAttempts == 1)
+        {
+            report("backoff", "is given with max_attempts 1, after which nothing is tried again. Leave it out, or allow more attempts.");
+        }
+
+        Backoff.Check(backoff.InitialSeconds, backoff.MaxSeconds, backoff.Factor, (member, fault) => report($"backoff.{member}", fault));
+    }
+
     private static IEnumerable<(string Name, bool IsGiven, string[] Of)> Members(WorkflowStep step) =>
         [
             ("messages", step.Messages is not null, [StepTypes.Chat]),
@@ -189,10 +206,12 @@ internal sealed class StepBounds(OutputContracts contracts)
             ("contract", step.Contract is not null, [StepTypes.Chat, StepTypes.Review, StepTypes.Event]),
             ("retrieve", step.Retrieve is not null, [StepTypes.Chat]),
             ("attachments", step.Attachments is not null, [StepTypes.Chat]),
+            ("artifact", step.Artifact is not null, [StepTypes.Chat]),
             ("tools", step.Tools is not null, [StepTypes.Chat]),
             ("max_tool_calls", step.MaxToolCalls is not null, [StepTypes.Chat]),
             ("priority", step.Priority is not null, [StepTypes.Chat, StepTypes.Tool]),
             ("max_attempts", step.MaxAttempts is not null, [StepTypes.Chat, StepTypes.Tool]),
+            ("backoff", step.Backoff is not null, [StepTypes.Chat, StepTypes.Tool]),
             ("max_output_tokens", step.MaxOutputTokens is not null, [StepTypes.Chat]),
             ("temperature", step.Temperature is not null, [StepTypes.Chat]),
             ("tool", step.Tool is not null, [StepTypes.Tool]),

@@ -25,6 +25,9 @@ public sealed record StepInput(JobType Type, string Json, short Version)
     /// <summary>Files that the model is given.</summary>
     public IReadOnlyList<Guid> Files { get; private init; } = [];
 
+    /// <summary>What the file is called that its answer becomes, as the values say it; null when it becomes none.</summary>
+    public string? FileName { get; private init; }
+
     // As for whoever searches, and whoever reads.
     private const int MaxQuery = 2000;
 
@@ -76,6 +79,8 @@ public sealed record StepInput(JobType Type, string Json, short Version)
 
         var query = Short("retrieve.query", step.Retrieve?.Query, values, out fault);
         var files = StepFiles.Of(step, values, ref fault);
+        // Of a longer one the rest is left out: it is for people.
+        var name = fault is null ? Short("artifact.name", step.Artifact?.Name, values, out fault) : null;
         var chat = new ChatInput
         {
             Messages = messages,
@@ -89,6 +94,7 @@ public sealed record StepInput(JobType Type, string Json, short Version)
             {
                 Query = string.IsNullOrWhiteSpace(query) ? null : query,
                 Files = files,
+                FileName = name,
             }
             : null;
     }

@@ -17,6 +17,7 @@ public static class StepReferences
             .. (step.Messages ?? []).SelectMany(message => WorkflowTemplates.Paths(message.Content)),
             .. WorkflowTemplates.Paths(step.Retrieve?.Query),
             .. (step.Attachments ?? []).SelectMany(WorkflowTemplates.Paths),
+            .. WorkflowTemplates.Paths(step.Artifact?.Name),
             .. step.Value is { } value ? WorkflowTemplates.Paths(value) : [],
             .. step.Arguments is { } arguments ? WorkflowTemplates.Paths(arguments) : [],
             .. WorkflowTemplates.Paths(step.Question),

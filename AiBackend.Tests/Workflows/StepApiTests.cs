@@ -19,6 +19,37 @@ public sealed class StepApiTests(ApiServer api) : WorkflowCalls(api)
     [InlineData("""{"type":"tool","tool":"t","arguments":[1]}""", "steps[0].arguments", "must be an object")]
     [InlineData("""{"type":"tool","tool":"t","value":1}""", "steps[0].value", "is not for the type tool")]
     [InlineData("""{"type":"tool","tool":"t","max_attempts":99}""", "steps[0].max_attempts", "99")]
+    [InlineData("""{"type":"tool","tool":"t","backoff":{"initial_seconds":0}}""", "steps[0].backoff.initial_seconds", "0.1 to 3600")]
+    [InlineData("""{"type":"tool","tool":"t","backoff":{"max_seconds":86401}}""", "steps[0].backoff.max_seconds", "0.1 to 86400")]
+    [InlineData(
+        """{"type":"tool","tool":"t","backoff":{"max_seconds":3}}""",
+        "steps[0].backoff.max_seconds",
+        "less than initial_seconds, 4"
+    )]
+    [InlineData("""{"type":"tool","tool":"t","backoff":{"factor":0.5}}""", "steps[0].backoff.factor", "1 to 10")]
+    [InlineData("""{"type":"tool","tool":"t","max_attempts":1,"backoff":{}}""", "steps[0].backoff", "nothing is tried again")]
+    [InlineData("""{"type":"review","question":"?","value":1,"backoff":{}}""", "steps[0].backoff", "is not for the type review")]
+    [InlineData(
+        """{"type":"chat","messages":[{"role":"user","content":"x"}],"artifact":{"name":"a/b","type":"text/csv"}}""",
+        "steps[0].artifact.name",
+        "without a path"
+    )]
+    [InlineData(
+        """{"type":"chat","messages":[{"role":"user","content":"x"}],"artifact":{"name":"a","type":"image/png"}}""",
+        "steps[0].artifact.type",
+        "application/json"
+    )]
+    [InlineData(
+        """{"type":"chat","messages":[{"role":"user","content":"x"}],"artifact":{"name":"a","type":"text/csv"},"contract":{"schema":{}}}""",
+        "steps[0].artifact.type",
+        "an answer with a contract is JSON"
+    )]
+    [InlineData(
+        """{"type":"chat","messages":[{"role":"user","content":"x"}],"artifact":{"name":"{{steps.b}}","type":"text/csv"}}""",
+        "steps[0]",
+        "depends on b, which is no step"
+    )]
+    [InlineData("""{"type":"tool","tool":"t","artifact":{"name":"a","type":"text/csv"}}""", "steps[0].artifact", "type tool")]
     [InlineData("""{"type":"review","value":1}""", "steps[0].question", "is missing")]
     [InlineData("""{"type":"review","question":"?"}""", "steps[0].value", "is missing")]
     [InlineData("""{"type":"review","question":"?","value":1,"review":{"on_timeout":"continue"}}""", "steps[0].review.on_timeout", "anew")]

@@ -1,6 +1,7 @@
-using AiBackend.Api.Files;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Files;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
@@ -18,7 +19,7 @@ internal static class JobFileRules
         CheckTogether(request.Attachments ?? [], inMessages, errors);
         if (request.Artifact is { } artifact)
         {
-            CheckArtifact(artifact, request, errors);
+            CheckArtifact(artifact, request.Contract, "artifact", errors);
         }
     }
 
@@ -102,16 +103,20 @@ internal static class JobFileRules
         }
     }
 
-    private static void CheckArtifact(ArtifactRequest artifact, SubmitJobRequest request, FieldErrors errors)
+    /// <param name="artifact">Of a job, or of a step.</param>
+    /// <param name="contract">What the answer must be besides; null is nothing.</param>
+    /// <param name="place">Where it stands in the body.</param>
+    /// <param name="errors">Faults are added here.</param>
+    public static void CheckArtifact(ArtifactRequest artifact, OutputContract? contract, string place, FieldErrors errors)
     {
         if (artifact.Name is not { Length: > 0 } name)
         {
-            errors.Add("artifact.name", "is missing; say what the file is to be called.");
+            errors.Add(place + ".name", "is missing; say what the file is to be called.");
         }
         else if (FileNames.Clean(name, "") != name)
         {
             errors.Add(
-                "artifact.name",
+                place + ".name",
                 $"is {Quoted.Of(name)}; it must be a file name of at most 255 characters, without a path and controls."
             );
         }
@@ -119,14 +124,14 @@ internal static class JobFileRules
         if (artifact.Type is null || !ArtifactTypes.All.Contains(artifact.Type, StringComparer.Ordinal))
         {
             errors.Add(
-                "artifact.type",
+                place + ".type",
                 $"is {(artifact.Type is null ? "missing" : Quoted.Of(artifact.Type))}; it must be one of {string.Join(", ", ArtifactTypes.All)}."
             );
         }
-        else if (request.Contract is not null && artifact.Type != ArtifactTypes.Json)
+        else if (contract is not null && artifact.Type != ArtifactTypes.Json)
         {
             errors.Add(
-                "artifact.type",
+                place + ".type",
                 $"is {artifact.Type}; an answer with a contract is JSON. Send {ArtifactTypes.Json}, or leave contract out."
             );
         }

@@ -85,24 +85,14 @@ internal sealed class JobTermsRules(ContractFields contracts, ProviderCatalog pr
             : JobTerms.None;
 
     /// <summary>A contract of the route holds where the job has none; and an answer that becomes a file of JSON is JSON.</summary>
-    public JobTerms OfChat(JobTerms asked, string model) => asked with { Contract = OfOthers(asked, () => OfRoute(model)) };
+    public JobTerms OfChat(JobTerms asked, string model) => asked with { Contract = asked.ContractOr(() => OfRoute(model)) };
 
     /// <summary>The terms of a job with a prompt: of contracts the job's holds before the prompt's, and that before the route's.</summary>
     public JobTerms OfPrompt(JobTerms own, string model, string pin, OutputContract? contract) =>
         own with
         {
             Prompt = pin,
-            Contract = OfOthers(own, () => contract ?? OfRoute(model)),
-        };
-
-    // What becomes a table or a text is none of the JSON that others ask for.
-    private static OutputContract? OfOthers(JobTerms asked, Func<OutputContract?> others) =>
-        asked.Contract
-        ?? asked.Artifact?.Type switch
-        {
-            null => others(),
-            ArtifactTypes.Json => others() ?? new OutputContract(),
-            _ => null,
+            Contract = own.ContractOr(() => contract ?? OfRoute(model)),
         };
 
     private OutputContract? OfRoute(string model) => providers.Definition(model)?.Contract;

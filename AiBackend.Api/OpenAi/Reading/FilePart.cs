@@ -3,9 +3,9 @@ using System.Buffers.Text;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
-using AiBackend.Api.Files;
 using AiBackend.Api.OpenAi.Files;
 using AiBackend.Api.Problems;
+using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.OpenAi.Reading;

@@ -89,8 +89,14 @@ internal sealed class ChatEnds(LimitOutlook limits, TimeProvider clock, Random r
             error.Retryable
             && job.Attempt < RetryPolicy.MostAttempts
             && (failure is ProviderFailure.RateLimited || job.CountedAttempts < job.MaxAttempts);
-        return mayRetry && RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, random.NextDouble()) is { } delay
+        return mayRetry && DelayOf(job, failure, timeLeft) is { } delay
             ? AttemptEnd.FailedForNow(error, delay, answer.RefusedByPace is { } paced ? $"{WaitingReasons.RateLimit}:{paced}" : null)
             : AttemptEnd.FailedForGood(error);
     }
+
+    // A limit of the provider's is no failure of the job, which may say how long it waits after those.
+    private TimeSpan? DelayOf(ClaimedJob job, ProviderFailure failure, TimeSpan? timeLeft) =>
+        failure is ProviderFailure.RateLimited
+            ? RetryPolicy.NextDelay(job.Attempt, failure.RetryAfter, timeLeft, random.NextDouble())
+            : RetryPolicy.NextDelay(job, failure.RetryAfter, timeLeft, random.NextDouble());
 }

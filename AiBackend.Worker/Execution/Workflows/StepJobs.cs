@@ -4,12 +4,14 @@ using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Files;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Estimates;
 using AiBackend.Core.Workflows;
 using AiBackend.Worker.Execution.Attached;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Worker.Execution.Workflows;
 
@@ -20,7 +22,8 @@ internal sealed class StepJobs(
     QueuePools pools,
     ProviderCatalog providers,
     JobEstimates estimates,
-    Attachments attachments
+    Attachments attachments,
+    IOptions<FilesOptions> filesOptions
 )
 {
     /// <param name="run">The run's job.</param>
@@ -74,6 +77,7 @@ internal sealed class StepJobs(
             Input = input.Json,
             InputVersion = terms == JobTerms.None ? input.Version : Math.Max(input.Version, terms.Version),
             Terms = terms.ToColumn(),
+            WritesArtifact = terms.Artifact is not null,
             Title = state.Item is { } item ? FormattableString.Invariant($"{state.Name} {item + 1}") : state.Name,
             Feature = run.Feature,
             EndUser = run.EndUser,
@@ -94,10 +98,16 @@ internal sealed class StepJobs(
     private JobTerms TermsOf(ClaimedJob run, RunInput definition, WorkflowStep step, StepInput input, string model)
     {
         var names = step.Tool is { } one ? [one] : step.Tools;
-        return new JobTerms
+        var terms = new JobTerms
         {
-            // As for any job: the route's holds where the step has none.
-            Contract = input.Contract ?? step.Contract ?? (input.Type == JobType.Chat ? providers.Definition(model)?.Contract : null),
+            Contract = input.Contract ?? step.Contract,
+            Artifact = step.Artifact is { } artifact
+                ? new ArtifactTerms(
+                    FileNames.Clean(input.FileName, step.Name ?? "answer"),
+                    artifact.Type!,
+                    (int)filesOptions.Value.KeptFor.TotalSeconds
+                )
+                : null,
             Retrieve = step.Retrieve is { } asked ? asked with { Query = input.Query } : null,
             Tools = names is { Count: > 0 }
                 ? new ToolTerms(
@@ -105,7 +115,10 @@ internal sealed class StepJobs(
                     step.MaxToolCalls
                 )
                 : null,
+            Backoff = step.Backoff is { } backoff ? Backoff.Of(backoff.InitialSeconds, backoff.MaxSeconds, backoff.Factor) : null,
             Run = definition.Limits is { } limits ? new RunTerms(run.Lease.JobId, limits.MaxCostUsd, limits.MaxTokens) : null,
         };
+        // As for any job: the route's holds where the step has none.
+        return input.Type == JobType.Chat ? terms with { Contract = terms.ContractOr(() => providers.Definition(model)?.Contract) } : terms;
     }
 }

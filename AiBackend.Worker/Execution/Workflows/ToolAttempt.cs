@@ -54,7 +54,7 @@ internal sealed class ToolAttempt(JobTools tools, ChatEnds ends, Random random)
             $"The tool {call.Tool} failed. {call.Result}",
             Retryable: call.Effect is not null
         );
-        return mayRetry && RetryPolicy.NextDelay(job.Attempt, null, job.TimeLeft, random.NextDouble()) is { } delay
+        return mayRetry && RetryPolicy.NextDelay(job, null, job.TimeLeft, random.NextDouble()) is { } delay
             ? AttemptEnd.FailedForNow(error, delay)
             : AttemptEnd.FailedForGood(error);
     }

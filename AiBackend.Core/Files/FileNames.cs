@@ -1,7 +1,7 @@
-namespace AiBackend.Api.Files;
+namespace AiBackend.Core.Files;
 
 /// <summary>Names of files, which are only for people to read.</summary>
-internal static class FileNames
+public static class FileNames
 {
     private const int Longest = 255;
 
