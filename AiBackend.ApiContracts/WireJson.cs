@@ -50,6 +50,7 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(Workflow))]
 [JsonSerializable(typeof(WorkflowList))]
 [JsonSerializable(typeof(RunWorkflowRequest))]
+[JsonSerializable(typeof(RunOrder))]
 [JsonSerializable(typeof(WorkflowRerun))]
 [JsonSerializable(typeof(RunLimits))]
 [JsonSerializable(typeof(RunSteps))]

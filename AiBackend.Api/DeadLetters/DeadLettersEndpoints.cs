@@ -29,6 +29,7 @@ internal static class DeadLettersEndpoints
         builder
             .Services.AddSingleton<ListDeadLetters>()
             .AddSingleton<ReplayJobRequest>()
+            .AddSingleton<ReplayEdits>()
             .AddSingleton<DiscardJobRequest>()
             .AddSingleton<GetJobInput>();
         builder
@@ -117,7 +118,8 @@ internal static class DeadLettersEndpoints
                 "Run an ended job again",
                 """
                 Makes a new job with `replay_of` and the same input, model, priority, feature, user, metadata and `max_attempts`, except what
-                the body changes. Without a body nothing changes. A dead letter is replayed once: every later replay of it answers with that
+                the body changes. Without a body nothing changes. `prompt` makes the first messages of a chat anew of another version; `from_step`
+                does a run of a workflow again from that step on, with `input` or its own, and takes over what came before. A dead letter is replayed once: every later replay of it answers with that
                 same job and `Idempotent-Replayed: true`, whatever it asks for. For other ended jobs `Idempotency-Key` makes a repeat safe.
                 A deadline that has passed is not taken over. The key and its tier must allow the priority.
                 """,
@@ -129,6 +131,7 @@ internal static class DeadLettersEndpoints
                     ProblemTypes.UnknownModel,
                     ProblemTypes.PriorityTooHigh,
                     ProblemTypes.ModelNotAllowed,
+                    ProblemTypes.UnknownTool,
                     ProblemTypes.MalformedIdempotencyKey,
                     ProblemTypes.JobNotFound,
                     ProblemTypes.JobNotEnded,

@@ -14,7 +14,7 @@ using AiBackend.Core.Jobs;
 namespace AiBackend.Api.DeadLetters;
 
 /// <summary><c>POST /api/v1/jobs/{id}/replay</c>: an ended job again, as a new one.</summary>
-internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, AcceptedJob accepted)
+internal sealed class ReplayJobRequest(ReplayJob replay, ReplayEdits edits, JobRequestRules rules, AcceptedJob accepted)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -51,7 +51,8 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
     )
     {
         using var body = await RequestBody.ReadAsync(context.Request);
-        if (!body.Bytes.IsEmpty && TryEdit(body.Bytes.Span, source.Type, ref order) is { } badBody)
+        var request = new ReplayRequest();
+        if (!body.Bytes.IsEmpty && ReplayEdits.TryRead(body.Bytes.Span, source.Type, out request, ref order) is { } badBody)
         {
             return (badBody, order);
         }
@@ -66,54 +67,34 @@ internal sealed class ReplayJobRequest(ReplayJob replay, JobRequestRules rules, 
             );
         }
 
+        order = order with
+        {
+            TraceParent = Activity.Current?.Id,
+            IdempotencyKey = idempotencyKey,
+            Fingerprint = idempotencyKey is null ? null : MeaningOf(order, ReplayEdits.WordsOf(request, order)),
+        };
         // What exists already was fine then, whatever is configured now.
-        var refusal = source.ReplayedBy is null
-            ? rules.RefuseModel(order.Model ?? source.Model)
-                ?? rules.RefusePriority(source.Priority, context.User.GetCaller())
-                ?? JobRequestRules.RefuseModelOf(context.User.GetCaller(), order.Model ?? source.Model)
-            : null;
-        return (
-            refusal,
-            order with
-            {
-                TraceParent = Activity.Current?.Id,
-                IdempotencyKey = idempotencyKey,
-                Fingerprint = idempotencyKey is null ? null : MeaningOf(order),
-            }
-        );
+        return source.ReplayedBy is null ? await EditAsync(context, source, order, request) : (null, order);
     }
 
-    private static Refusal? TryEdit(ReadOnlySpan<byte> body, JobType type, ref ReplayOrder order)
+    private async Task<(Refusal? Refusal, ReplayOrder Order)> EditAsync(
+        HttpContext context,
+        ReplaySource source,
+        ReplayOrder order,
+        ReplayRequest request
+    )
     {
-        if (
-            StrictBody.TryRead(body, WireJson.Default.ReplayRequest, BodyDiagnosis.InputOf(type.ToWire()), out ReplayRequest request) is
-            { } unreadable
-        )
-        {
-            return unreadable;
-        }
-
-        var errors = new FieldErrors();
-        JobFieldRules.CheckModel(request.Model, errors);
-        var input = default(StoredInput);
-        if (request.Input is not null && JobInputs.TryRead(type, body, request.Input, errors, out input) is { } badInput)
-        {
-            return badInput;
-        }
-
-        if (input.Prompt is not null)
-        {
-            errors.Add("input.prompt", "is for new jobs alone; send the messages, or submit a new job.");
-        }
-
-        JobFileRules.CheckTogether([], input.Files, errors);
-        order = order with { Model = request.Model, Input = input.Json, Title = input.Title };
-        return errors.ToRefusal();
+        (var refusal, order) = await edits.ApplyAsync(context, source, order, request);
+        refusal ??=
+            rules.RefuseModel(order.Model ?? source.Model)
+            ?? rules.RefusePriority(source.Priority, context.User.GetCaller())
+            ?? JobRequestRules.RefuseModelOf(context.User.GetCaller(), order.Model ?? source.Model);
+        return (refusal, order);
     }
 
-    private static byte[] MeaningOf(ReplayOrder order) =>
+    private static byte[] MeaningOf(ReplayOrder order, string words) =>
         // U+0000 is refused in every string, so it separates without any escaping.
-        SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', "1", order.JobId.ToString(), order.Model, order.Input)));
+        SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', "1", order.JobId.ToString(), order.Model, words)));
 
     /// <returns>Why there is no job, or null when the answer has been sent.</returns>
     private async Task<Refusal?> RunAsync(HttpContext context, ReplaySource source, ReplayOrder order)

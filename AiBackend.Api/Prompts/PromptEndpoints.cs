@@ -18,6 +18,7 @@ internal static class PromptEndpoints
             .Services.AddPrompts()
             .AddSingleton<PromptRules>()
             .AddSingleton<PromptedJobs>()
+            .AddSingleton<ReplayedPrompts>()
             .AddSingleton<PromptRequests>()
             .AddSingleton<PromptLabelRequests>();
 

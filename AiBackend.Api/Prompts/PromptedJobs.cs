@@ -21,31 +21,38 @@ namespace AiBackend.Api.Prompts;
 /// </remarks>
 internal sealed class PromptedJobs(PromptReads prompts, JobTermsRules terms, QueuePools pools, JobEstimates estimates, LineOutlook outlook)
 {
-    private const string Place = "input.prompt";
+    private const string OfInput = "input.prompt";
 
     /// <summary>Looks at what is right or wrong about a reference, whatever prompts there are.</summary>
-    public static void Check(PromptReference reference, FieldErrors errors)
+    public static void Check(PromptReference reference, FieldErrors errors, string place = OfInput)
     {
         if (!PromptNames.IsName(reference.Name))
         {
             errors.Add(
-                Place + ".name",
+                place + ".name",
                 $"is {(reference.Name is null ? "missing" : Quoted.Of(reference.Name))}; send the name of a prompt."
             );
         }
 
         if (reference.Label is { } label && !PromptNames.IsName(label))
         {
-            errors.Add(Place + ".label", $"is {Quoted.Of(label)}; send the name of a label.");
+            errors.Add(place + ".label", $"is {Quoted.Of(label)}; send the name of a label.");
         }
 
         if (reference is { Version: not null, Label: not null })
         {
-            errors.Add(Place + ".label", "is given with version; send one of them.");
+            errors.Add(place + ".label", "is given with version; send one of them.");
         }
     }
 
-    public async ValueTask<(Refusal? Refusal, JobDraft Draft)> ExpandAsync(JobDraft draft, CancellationToken cancellationToken)
+    /// <param name="draft">What may refer to a prompt.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="place">Where the reference stands in the body.</param>
+    public async ValueTask<(Refusal? Refusal, JobDraft Draft)> ExpandAsync(
+        JobDraft draft,
+        CancellationToken cancellationToken,
+        string place = OfInput
+    )
     {
         if (draft.Prompt is not { } reference)
         {
@@ -55,12 +62,12 @@ internal sealed class PromptedJobs(PromptReads prompts, JobTermsRules terms, Que
         var key = draft.EndUser ?? draft.IdempotencyKey ?? draft.Id.ToString();
         return await prompts.ChooseAsync(draft.TenantId, reference, key, cancellationToken) switch
         {
-            PromptChoice.Version(var number, var template) => Expand(draft, reference, number, template),
-            PromptChoice.NoVersion(var latest) => (NoVersion(reference, latest), draft),
+            PromptChoice.Version(var number, var template) => Expand(draft, reference, number, template, place),
+            PromptChoice.NoVersion(var latest) => (NoVersion(reference, latest, place), draft),
             _ => (
                 ProblemTypes.InvalidValue.At(
-                    Place + ".name",
-                    $"{Place}.name is {Quoted.Of(reference.Name!)}, which is no prompt here. GET /api/v1/prompts lists them."
+                    place + ".name",
+                    $"{place}.name is {Quoted.Of(reference.Name!)}, which is no prompt here. GET /api/v1/prompts lists them."
                 ),
                 draft
             ),
@@ -78,11 +85,17 @@ internal sealed class PromptedJobs(PromptReads prompts, JobTermsRules terms, Que
             ReasoningEffort = chat.ReasoningEffort ?? parameters?.ReasoningEffort,
         };
 
-    private (Refusal? Refusal, JobDraft Draft) Expand(JobDraft draft, PromptReference reference, int version, PromptTemplate template)
+    private (Refusal? Refusal, JobDraft Draft) Expand(
+        JobDraft draft,
+        PromptReference reference,
+        int version,
+        PromptTemplate template,
+        string place
+    )
     {
         var errors = new FieldErrors();
         var pin = PromptNames.Pin(reference.Name!, version);
-        var first = PromptExpansion.Expand(template, reference.Variables, pin, (at, fault) => errors.Add($"{Place}.{at}", fault));
+        var first = PromptExpansion.Expand(template, reference.Variables, pin, (at, fault) => errors.Add($"{place}.{at}", fault));
         if (errors.ToRefusal() is { } wrong)
         {
             return (wrong, draft);
@@ -91,7 +104,7 @@ internal sealed class PromptedJobs(PromptReads prompts, JobTermsRules terms, Que
         var asked = JsonSerializer.Deserialize(draft.Input, WireJson.Default.ChatInput)!;
         var chat = Apply(template.Parameters, asked with { Prompt = null, Messages = [.. first, .. asked.Messages ?? []] });
         // Variables that are empty can leave a message without text, and together there can be too many.
-        if ((ChatRules.Check(chat, errors, Place + ".") ?? errors.ToRefusal()) is { } refusal)
+        if ((ChatRules.Check(chat, errors, place + ".") ?? errors.ToRefusal()) is { } refusal)
         {
             return (refusal, draft);
         }
@@ -114,20 +127,20 @@ internal sealed class PromptedJobs(PromptReads prompts, JobTermsRules terms, Que
         return (null, outlook.Foresee(estimates.Estimate(whole)));
     }
 
-    private static Refusal NoVersion(PromptReference reference, int latest)
+    private static Refusal NoVersion(PromptReference reference, int latest, string place)
     {
         if (reference.Version is { } version)
         {
             return ProblemTypes.InvalidValue.At(
-                Place + ".version",
-                FormattableString.Invariant($"{Place}.version is {version}; {reference.Name} has the versions 1 to {latest}.")
+                place + ".version",
+                FormattableString.Invariant($"{place}.version is {version}; {reference.Name} has the versions 1 to {latest}.")
             );
         }
 
         var label = reference.Label ?? PromptNames.Production;
         return ProblemTypes.InvalidValue.At(
-            Place + ".label",
-            $"{Place}.label is {Quoted.Of(label)}{(reference.Label is null ? ", because none was sent" : "")}; no version of {reference.Name} has it. Set it with PUT /api/v1/prompts/{reference.Name}/labels/{label}, or send another label or a version."
+            place + ".label",
+            $"{place}.label is {Quoted.Of(label)}{(reference.Label is null ? ", because none was sent" : "")}; no version of {reference.Name} has it. Set it with PUT /api/v1/prompts/{reference.Name}/labels/{label}, or send another label or a version."
         );
     }
 }

@@ -45,11 +45,25 @@ internal sealed class RerunSource(ReplayJob jobs, RunStepStore steps)
             return (null, At("run", $"is {id}, which has not ended. Wait until it has, or cancel it."));
         }
 
-        var states = await steps.ReadAsync(tenantId, id, cancellationToken);
-        return TakeOver(earlier, [.. states.Select(row => row.State)], request, id, out var taken) is { } refusal
-            ? (null, refusal)
-            : (earlier with { Input = request.Input ?? earlier.Input, TakenOver = taken }, null);
+        return await TakeOverAsync(tenantId, id, earlier, asked.From!, request.Input, asked.Outputs, "rerun.from", cancellationToken);
     }
+
+    /// <summary>The same for a replay of a run, which is known to have ended.</summary>
+    /// <param name="tenantId">Whose run.</param>
+    /// <param name="id">The run.</param>
+    /// <param name="step">From which on everything is done again.</param>
+    /// <param name="input">What the steps call input; null is as it was.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<(RunInput? Run, Refusal? Refusal)> FromStepAsync(
+        Guid tenantId,
+        Guid id,
+        string step,
+        JsonElement? input,
+        CancellationToken cancellationToken
+    ) =>
+        await jobs.FindInputAsync(tenantId, id, cancellationToken) is { } json
+            ? await TakeOverAsync(tenantId, id, RunInput.Read(json), step, input, null, "from_step", cancellationToken)
+            : (null, ProblemTypes.InvalidValue.At("from_step", "from_step is of a run that was deleted."));
 
     private static Refusal? Check(RunWorkflowRequest request) =>
         request.Rerun!.Run is null ? At("run", "is missing; it is the id of the earlier run.")
@@ -58,39 +72,47 @@ internal sealed class RerunSource(ReplayJob jobs, RunStepStore steps)
             ? ProblemTypes.InvalidValue.At("version", "version cannot be set with rerun: the version of the earlier run is run.")
         : null;
 
-    private static Refusal? TakeOver(
-        RunInput earlier,
-        IReadOnlyList<StepState> states,
-        RunWorkflowRequest request,
+    private async Task<(RunInput? Run, Refusal? Refusal)> TakeOverAsync(
+        Guid tenantId,
         Guid id,
-        out TakenOver taken
+        RunInput earlier,
+        string from,
+        JsonElement? input,
+        IReadOnlyDictionary<string, JsonElement>? outputs,
+        string place,
+        CancellationToken cancellationToken
     )
     {
-        taken = null!;
-        var (definition, from) = (earlier.Definition, request.Rerun!.From!);
+        var definition = earlier.Definition;
         var names = definition.Steps!.Select(step => step.Name!).ToList();
         if (!names.Contains(from, StringComparer.Ordinal))
         {
-            return At("from", $"is {Quoted.Of(from)}; the steps are {string.Join(", ", names)}.");
+            return (null, ProblemTypes.InvalidValue.At(place, $"{place} is {Quoted.Of(from)}; the steps are {string.Join(", ", names)}."));
         }
 
         var again = Rerun.From(definition, from);
-        var given = request.Rerun.Outputs ?? new Dictionary<string, JsonElement>(StringComparer.Ordinal);
-        foreach (var (name, value) in given)
+        var given = outputs ?? new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        if (
+            given.Select(value => FaultOf(value.Key, value.Value, names, again, from)).FirstOrDefault(fault => fault is not null) is
+            { } wrong
+        )
         {
-            var fault =
-                !names.Contains(name, StringComparer.Ordinal) ? $"names no step; the steps are {string.Join(", ", names)}."
-                : again.Contains(name) ? $"is of a step that is done again, because it is {Quoted.Of(from)} or depends on it."
-                : StepValues.FaultOf(JsonMarshal.GetRawUtf8Value(value)) is { } bad ? $"cannot be what a step gives. {bad}"
-                : null;
-            if (fault is not null)
-            {
-                return At($"outputs.{name}", fault);
-            }
+            return (null, wrong);
         }
 
-        taken = new TakenOver(id, Rerun.Kept(definition, again, given.Keys, states), given);
-        return null;
+        var states = await steps.ReadAsync(tenantId, id, cancellationToken);
+        var taken = new TakenOver(id, Rerun.Kept(definition, again, given.Keys, states.Select(row => row.State)), given);
+        return (earlier with { Input = input ?? earlier.Input, TakenOver = taken }, null);
+    }
+
+    private static Refusal? FaultOf(string name, JsonElement value, List<string> names, IReadOnlySet<string> again, string from)
+    {
+        var fault =
+            !names.Contains(name, StringComparer.Ordinal) ? $"names no step; the steps are {string.Join(", ", names)}."
+            : again.Contains(name) ? $"is of a step that is done again, because it is {Quoted.Of(from)} or depends on it."
+            : StepValues.FaultOf(JsonMarshal.GetRawUtf8Value(value)) is { } bad ? $"cannot be what a step gives. {bad}"
+            : null;
+        return fault is null ? null : At($"outputs.{name}", fault);
     }
 
     private static Refusal At(string field, string fault) => ProblemTypes.InvalidValue.At($"rerun.{field}", $"rerun.{field} {fault}");

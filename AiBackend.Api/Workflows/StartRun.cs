@@ -1,28 +1,18 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts;
-using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
-using AiBackend.Core.Contracts;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Workflows;
 
 namespace AiBackend.Api.Workflows;
 
 /// <summary><c>POST /api/v1/workflows/{name}/runs</c>: begins a run, with all that it needs pinned.</summary>
-internal sealed class StartRun(
-    WorkflowStore store,
-    OutputContracts contracts,
-    JobRequestRules rules,
-    RerunSource reruns,
-    PinTools tools,
-    SubmitJob submit
-)
+internal sealed class StartRun(WorkflowStore store, JobRequestRules rules, RunRules runs, RerunSource reruns, SubmitJob submit)
 {
     public async Task RunAsync(HttpContext context)
     {
@@ -34,13 +24,13 @@ internal sealed class StartRun(
             var (run, noRun) = await FindRunAsync(context, request);
             if (run is not null)
             {
-                (noRun, run) = await PinAsync(context, run with { Limits = Lower(run.Definition.Limits, request.Limits) });
+                (noRun, run) = await runs.PinAsync(context, run with { Limits = Lower(run.Definition.Limits, request.Limits) });
             }
 
             refusal =
                 TryDraft(context, run, request, key, out var draft)
                 // A repeat of what was accepted then is answered as then, whatever became of the workflow.
-                ?? await submit.AcceptAsync(context, draft, noRun ?? await RefuseNowAsync(context, run!));
+                ?? await submit.AcceptAsync(context, draft, noRun ?? await runs.RefuseNowAsync(context, run!));
         }
 
         if (refusal is not null)
@@ -81,24 +71,6 @@ internal sealed class StartRun(
             ? JobSchema.First
             : JobSchema.Steps;
 
-    /// <summary>The tools of its steps, in the version that is the newest now.</summary>
-    private async Task<(Refusal? Refusal, RunInput Run)> PinAsync(HttpContext context, RunInput run)
-    {
-        if (StepRules.ToolsOf(run.Definition) is not { Count: > 0 } names)
-        {
-            return (null, run with { Tools = null });
-        }
-
-        var (refusal, pinned) = await tools.PinAsync(
-            context.GetTenantId(),
-            context.User.GetCaller().KeyId,
-            names,
-            "steps",
-            context.RequestAborted
-        );
-        return (refusal, run with { Tools = pinned });
-    }
-
     private static RunLimits? Lower(RunLimits? one, RunLimits? other) =>
         one is null || other is null
             ? one ?? other
@@ -113,31 +85,6 @@ internal sealed class StartRun(
         var errors = new FieldErrors();
         WorkflowBounds.CheckLimits(limits, errors.Add);
         return errors.ToRefusal();
-    }
-
-    /// <returns>Why there cannot be such a run now, or null.</returns>
-    private async ValueTask<Refusal?> RefuseNowAsync(HttpContext context, RunInput run)
-    {
-        if (CheckInput(run.Definition, run.Input) is { } misfit)
-        {
-            return misfit;
-        }
-
-        foreach (var model in StepRules.ModelsOf(run.Definition))
-        {
-            if (
-                (
-                    JobRequestRules.RefuseModelOf(context.User.GetCaller(), model)
-                    ?? await rules.RefuseUnknownAsync(model, context.RequestAborted)
-                ) is
-                { } noModel
-            )
-            {
-                return noModel;
-            }
-        }
-
-        return null;
     }
 
     /// <param name="context">The request.</param>
@@ -163,9 +110,7 @@ internal sealed class StartRun(
                 Metadata = request.Metadata,
                 Webhook = request.Webhook,
             },
-            run is null
-                ? new StoredInput("{}", null)
-                : new StoredInput(run.ToJson(), FormattableString.Invariant($"{run.Workflow} v{run.Version}"), VersionOf(run)),
+            run is null ? new StoredInput("{}", null) : new StoredInput(run.ToJson(), RunRules.TitleOf(run), VersionOf(run)),
             FormattableString.Invariant($"{WorkflowRequests.NameOf(context)}\0{request.Version}\0{input}{rerun}{limits}"),
             context.User.GetCaller(),
             IdempotencyKey.At(context.Request.Path.Value!, key),
@@ -173,33 +118,5 @@ internal sealed class StartRun(
         );
         draft = refusal is null ? draft with { ReplayOf = run?.TakenOver?.Run } : draft;
         return refusal;
-    }
-
-    private Refusal? CheckInput(WorkflowDefinition definition, JsonElement? input)
-    {
-        if (input is { } value && StepValues.FaultOf(JsonMarshal.GetRawUtf8Value(value)) is { } fault)
-        {
-            return ProblemTypes.InvalidValue.At("input", $"input cannot be what steps take. {fault}");
-        }
-
-        if (definition.Input is not { ValueKind: not JsonValueKind.Null } schema)
-        {
-            return null;
-        }
-
-        var given = input?.GetRawText() ?? "null";
-        var found = contracts.Check(new OutputContract { Schema = schema, OnViolation = ContractPolicies.Fail }, given, null, "");
-        if (found.IsValid)
-        {
-            return null;
-        }
-
-        var errors = new FieldErrors();
-        foreach (var violation in found.Check.Violations)
-        {
-            errors.Add($"input{violation.Path}", violation.Message);
-        }
-
-        return errors.ToRefusal();
     }
 }

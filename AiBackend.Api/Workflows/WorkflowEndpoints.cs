@@ -19,10 +19,12 @@ internal static class WorkflowEndpoints
         builder
             .Services.AddWorkflows()
             .AddSingleton<WorkflowRequests>()
+            .AddSingleton<RunRules>()
             .AddSingleton<StartRun>()
             .AddSingleton<RunRequests>()
             .AddSingleton<EventContracts>()
-            .AddSingleton<RerunSource>();
+            .AddSingleton<RerunSource>()
+            .AddSingleton<ReplayedRuns>();
 
     public static void MapWorkflows(this IEndpointRouteBuilder app)
     {
@@ -34,7 +36,7 @@ internal static class WorkflowEndpoints
             .Describe(
                 "ListWorkflows",
                 "List workflows",
-                "The newest version of each, without its definition.",
+                "The newest version of each, without its definition, with how often it is run.",
                 [QueryNumber("limit", "At most 200; 100 by default."), Query("cursor", "`next_cursor` of the page before.")],
                 ProblemTypes.BadCursor
             )
@@ -50,6 +52,17 @@ internal static class WorkflowEndpoints
                 ProblemTypes.WorkflowNotFound
             )
             .Answers<Workflow>(StatusCodes.Status200OK, "The version.");
+        group
+            .MapGet("/{name}/versions", requests.ListVersionsAsync)
+            .RequireAuthorization(Policies.ReadJobs)
+            .Describe(
+                "ListWorkflowVersions",
+                "List the versions of a workflow",
+                "Without their definitions.",
+                [.. OfWorkflow, QueryNumber("limit", "At most 200; 100 by default."), Query("cursor", "`next_cursor` of the page before.")],
+                ProblemTypes.WorkflowNotFound
+            )
+            .Answers<WorkflowList>(StatusCodes.Status200OK, "Newest first.");
         group
             .MapPut("/{name}", requests.PutAsync)
             .RequireAuthorization(Policies.WriteWorkflows)

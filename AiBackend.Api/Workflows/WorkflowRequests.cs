@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
@@ -41,6 +42,33 @@ internal sealed class WorkflowRequests(WorkflowStore store, WorkflowBounds bound
         var shown = found.Take(limit).ToList();
         var list = new WorkflowList(shown, found.Count > limit ? shown[^1].Name : null);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, list, WireJson.Default.WorkflowList);
+    }
+
+    public async Task ListVersionsAsync(HttpContext context)
+    {
+        var (limit, before) = (UsualPage, 0);
+        var refusal =
+            QueryParameters.CheckNames(context.Request, "limit", "cursor")
+            ?? QueryParameters.TryReadNumber(context.Request, "limit", 1, MaxPage, UsualPage, out limit)
+            ?? QueryParameters.TryReadNumber(context.Request, "cursor", 1, int.MaxValue, 0, out before);
+        var found = refusal is null
+            ? await store.ListVersionsAsync(
+                context.GetTenantId(),
+                NameOf(context),
+                before == 0 ? null : before,
+                limit + 1,
+                context.RequestAborted
+            )
+            : [];
+        if (refusal is not null || (found.Count == 0 && before == 0))
+        {
+            await context.RefuseAsync(refusal ?? Unknown(context));
+            return;
+        }
+
+        var shown = found.Take(limit).ToList();
+        var next = found.Count > limit ? shown[^1].Version.ToString(CultureInfo.InvariantCulture) : null;
+        await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, new WorkflowList(shown, next), WireJson.Default.WorkflowList);
     }
 
     public async Task GetAsync(HttpContext context)

@@ -12,15 +12,25 @@ namespace AiBackend.ApiContracts.Workflows;
 /// <param name="CreatedBy">Id of the key that made it.</param>
 public sealed record Workflow(string Name, int Version, WorkflowDefinition Definition, DateTimeOffset CreatedAt, string? CreatedBy);
 
-/// <summary>A workflow in lists: its newest version, without what it does.</summary>
+/// <summary>A version of a workflow in lists, without what it does; in the list of workflows the newest.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Version">The newest.</param>
+/// <param name="Version">Which.</param>
 /// <param name="Description">What it is for; null when nobody said.</param>
 /// <param name="CreatedAt">When the version was made.</param>
 /// <param name="CreatedBy">Id of the key that made it.</param>
-public sealed record WorkflowSummary(string Name, int Version, string? Description, DateTimeOffset CreatedAt, string? CreatedBy);
+/// <param name="Steps">How many steps it has.</param>
+/// <param name="Runs">Runs of any version that are kept, counted up to 10 000; null in the list of versions.</param>
+public sealed record WorkflowSummary(
+    string Name,
+    int Version,
+    string? Description,
+    DateTimeOffset CreatedAt,
+    string? CreatedBy,
+    int Steps,
+    int? Runs
+);
 
-/// <summary>Workflows by name.</summary>
+/// <summary>Workflows by name, or the versions of one, newest first.</summary>
 /// <param name="Data">The workflows.</param>
 /// <param name="NextCursor">For the next page; null on the last one.</param>
 public sealed record WorkflowList(IReadOnlyList<WorkflowSummary> Data, string? NextCursor);
@@ -57,6 +67,22 @@ public sealed record RunWorkflowRequest
 
     /// <summary>As of a job.</summary>
     public JobWebhook? Webhook { get; init; }
+}
+
+/// <summary>What a run was asked to do: as <c>GET /api/v1/jobs/{id}/input</c> gives it of a job of the type <c>workflow</c>.</summary>
+public sealed record RunOrder
+{
+    /// <summary>The workflow.</summary>
+    public required string Workflow { get; init; }
+
+    /// <summary>Its version.</summary>
+    public required int Version { get; init; }
+
+    /// <summary>What it does.</summary>
+    public required WorkflowDefinition Definition { get; init; }
+
+    /// <summary>What the steps call <c>input</c>.</summary>
+    public JsonElement? Input { get; init; }
 }
 
 /// <summary>What a new run takes over from an earlier one.</summary>

@@ -8,7 +8,7 @@ namespace AiBackend.Core.DeadLetters;
 internal static class CopyJobs
 {
     /// <summary>
-    /// Continues a <c>WITH</c> that has <c>chosen (old_id, new_id, tenant_id, model, input, title, trace_parent)</c>, where null keeps
+    /// Continues a <c>WITH</c> that has <c>chosen (old_id, new_id, tenant_id, model, input, title, trace_parent, terms)</c>, where null keeps
     /// what the old job has. Whoever chooses has seen that the old job ended and that its payload exists. Ends with
     /// <c>inserted (id)</c>.
     /// </summary>
@@ -22,7 +22,7 @@ internal static class CopyJobs
                    coalesce(c.input, p.input) AS input, CASE WHEN c.input IS NULL THEN p.title ELSE c.title END AS title,
                    p.feature, p.end_user, p.metadata, p.key_id, p.max_cost_usd, p.webhook_url,
                    -- Another input is no longer what the prompt made.
-                   CASE WHEN c.input IS NULL OR p.terms IS NULL THEN p.terms ELSE (p.terms::jsonb - 'prompt')::text END AS terms, c.trace_parent
+                   CASE WHEN c.terms IS NOT NULL THEN c.terms WHEN c.input IS NULL OR p.terms IS NULL THEN p.terms ELSE (p.terms::jsonb - 'prompt')::text END AS terms, c.trace_parent
               FROM chosen c JOIN jobs j ON j.id = c.old_id JOIN job_payloads p ON p.job_id = c.old_id
              WHERE j.tenant_id = c.tenant_id AND j.status::int >= 6
         ), inserted AS (

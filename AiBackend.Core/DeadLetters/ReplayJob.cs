@@ -25,6 +25,9 @@ public sealed record ReplayOrder(Guid TenantId, Guid JobId, string KeyId)
     /// <summary>First words of <see cref="Input"/>.</summary>
     public string? Title { get; init; }
 
+    /// <summary>Other terms as JSON of <see cref="JobTerms"/>, of another <see cref="Input"/>; null keeps the old ones.</summary>
+    public string? Terms { get; init; }
+
     /// <summary>W3C traceparent of the request.</summary>
     public string? TraceParent { get; init; }
 
@@ -60,7 +63,16 @@ public abstract record ReplayOutcome
 /// <param name="Priority">Its priority, which the new job has too.</param>
 /// <param name="IsDeadLetter">It failed for good and is in <c>dead_letters</c>.</param>
 /// <param name="ReplayedBy">The job that replays this dead letter, if it was replayed.</param>
-public sealed record ReplaySource(JobStatus Status, JobType Type, string Model, JobPriority Priority, bool IsDeadLetter, Guid? ReplayedBy);
+/// <param name="Terms">What was asked of it besides its input, as it is stored.</param>
+public sealed record ReplaySource(
+    JobStatus Status,
+    JobType Type,
+    string Model,
+    JobPriority Priority,
+    bool IsDeadLetter,
+    Guid? ReplayedBy,
+    string? Terms
+);
 
 /// <summary>Runs an ended job again: as a new job, because an ended one never changes.</summary>
 /// <remarks>
@@ -77,7 +89,7 @@ public sealed class ReplayJob(
 )
 {
     private const string FindSql = """
-        SELECT j.status, j.type, j.model, j.priority, d.job_id IS NOT NULL, d.replayed_by
+        SELECT j.status, j.type, j.model, j.priority, d.job_id IS NOT NULL, d.replayed_by, p.terms
           FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN dead_letters d ON d.job_id = j.id
          WHERE j.id = @job_id AND j.tenant_id = @tenant_id
         """;
@@ -89,7 +101,7 @@ public sealed class ReplayJob(
              WHERE d.job_id = @job_id AND d.tenant_id = @tenant_id AND d.replayed_by IS NULL
                AND EXISTS (SELECT 1 FROM job_payloads p WHERE p.job_id = d.job_id)
             RETURNING d.job_id AS old_id, @new_id AS new_id, d.tenant_id, @model AS model, @input AS input, @title AS title,
-                      @trace_parent AS trace_parent
+                      @trace_parent AS trace_parent, @terms AS terms
         ), {CopyJobs.Ctes}
         SELECT id FROM inserted
         """;
@@ -108,7 +120,7 @@ public sealed class ReplayJob(
             RETURNING k.job_id
         ), chosen AS MATERIALIZED (
             SELECT id AS old_id, @new_id AS new_id, tenant_id, @model AS model, @input AS input, @title AS title,
-                   @trace_parent AS trace_parent
+                   @trace_parent AS trace_parent, @terms AS terms
               FROM old WHERE @key IS NULL OR EXISTS (SELECT 1 FROM key)
         ), {CopyJobs.Ctes}
         SELECT id FROM inserted
@@ -176,6 +188,7 @@ public sealed class ReplayJob(
         parameters.AddWithValue("model", NpgsqlDbType.Text, (object?)order.Model ?? DBNull.Value);
         parameters.AddWithValue("input", NpgsqlDbType.Text, (object?)order.Input ?? DBNull.Value);
         parameters.AddWithValue("title", NpgsqlDbType.Text, (object?)order.Title ?? DBNull.Value);
+        parameters.AddWithValue("terms", NpgsqlDbType.Text, (object?)order.Terms ?? DBNull.Value);
         parameters.AddWithValue("trace_parent", NpgsqlDbType.Text, (object?)order.TraceParent ?? DBNull.Value);
         parameters.AddWithValue("key", NpgsqlDbType.Text, (object?)order.IdempotencyKey ?? DBNull.Value);
         parameters.AddWithValue("fingerprint", NpgsqlDbType.Bytea, (object?)order.Fingerprint ?? DBNull.Value);
@@ -210,6 +223,7 @@ public sealed class ReplayJob(
             row.GetString(2),
             (JobPriority)row.GetInt16(3),
             row.GetBoolean(4),
-            row.Id(5)
+            row.Id(5),
+            row.Text(6)
         );
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace AiBackend.Core.Prompts;
@@ -19,6 +20,12 @@ public static partial class PromptNames
 
     /// <summary>A version as jobs show it.</summary>
     public static string Pin(string name, int version) => FormattableString.Invariant($"{name}@{version}");
+
+    /// <summary>Reads what <see cref="Pin"/> wrote.</summary>
+    public static (string Name, int Version) Unpin(string pin) =>
+        pin.LastIndexOf('@') is var at && int.TryParse(pin.AsSpan(at + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+            ? (pin[..at], version)
+            : throw new FormatException($"{pin} names no version of a prompt.");
 
     [GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,63}\z", RegexOptions.None, 1000)]
     private static partial Regex Name();

@@ -18,6 +18,9 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
     /// <summary>Versions of a workflow.</summary>
     public const int MostVersions = 1_000;
 
+    // Beyond it a number says no more than that there are many.
+    private const int MostRuns = 10_000;
+
     private const string Columns = "name, version, definition, created_at, created_by";
 
     // The key decides between two that add the same version.
@@ -40,9 +43,21 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
          WHERE tenant_id = @tenant_id AND name = @name AND (@version IS NULL OR version = @version) ORDER BY version DESC LIMIT 1
         """;
 
-    private const string ListSql = """
-        SELECT DISTINCT ON (name) name, version, description, created_at, created_by FROM workflows
-         WHERE tenant_id = @tenant_id AND (@after IS NULL OR name > @after) ORDER BY name, version DESC LIMIT @limit
+    private const string StepsOf = "coalesce(json_array_length(definition::json -> 'steps'), 0)";
+
+    private const string ListSql = $"""
+        WITH page AS (
+            SELECT DISTINCT ON (name) name, version, description, created_at, created_by, definition FROM workflows
+             WHERE tenant_id = @tenant_id AND (@after IS NULL OR name > @after) ORDER BY name, version DESC LIMIT @limit
+        )
+        SELECT name, version, description, created_at, created_by, {StepsOf}, r.runs
+          FROM page LEFT JOIN count_runs(@tenant_id, (SELECT array_agg(name) FROM page), @most) r ON r.workflow = name
+         ORDER BY name
+        """;
+
+    private const string VersionsSql = $"""
+        SELECT name, version, description, created_at, created_by, {StepsOf}, NULL::bigint FROM workflows
+         WHERE tenant_id = @tenant_id AND name = @name AND (@before IS NULL OR version < @before) ORDER BY version DESC LIMIT @limit
         """;
 
     private const string DeleteSql = "DELETE FROM workflows WHERE tenant_id = @tenant_id AND name = @name RETURNING version";
@@ -111,10 +126,30 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("after", NpgsqlDbType.Text, (object?)after ?? DBNull.Value);
         command.Parameters.AddWithValue("limit", limit);
-        return await command.ReadAllAsync(
-            row => new WorkflowSummary(row.GetString(0), row.GetInt32(1), row.Text(2), row.GetFieldValue<DateTimeOffset>(3), row.Text(4)),
-            cancellationToken
-        );
+        command.Parameters.AddWithValue("most", MostRuns);
+        return await command.ReadAllAsync(ReadSummary, cancellationToken);
+    }
+
+    /// <param name="tenantId">Whose.</param>
+    /// <param name="name">The workflow.</param>
+    /// <param name="before">The last version of the page before; null begins with the newest.</param>
+    /// <param name="limit">Versions on the page.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Its versions, newest first.</returns>
+    public async Task<List<WorkflowSummary>> ListVersionsAsync(
+        Guid tenantId,
+        string name,
+        int? before,
+        int limit,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.CreateCommandFor(tenantId, VersionsSql);
+        command.Parameters.AddWithValue("tenant_id", tenantId);
+        command.Parameters.AddWithValue("name", name);
+        command.Parameters.AddWithValue("before", NpgsqlDbType.Integer, (object?)before ?? DBNull.Value);
+        command.Parameters.AddWithValue("limit", limit);
+        return await command.ReadAllAsync(ReadSummary, cancellationToken);
     }
 
     /// <summary>Deletes every version. Runs that have begun go on: each has its definition with it.</summary>
@@ -126,6 +161,17 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
         command.Parameters.AddWithValue("name", name);
         return (await batch.ReadAllAsync(row => row.GetInt32(0), cancellationToken)).Count > 0;
     }
+
+    private static WorkflowSummary ReadSummary(NpgsqlDataReader row) =>
+        new(
+            row.GetString(0),
+            row.GetInt32(1),
+            row.Text(2),
+            row.GetFieldValue<DateTimeOffset>(3),
+            row.Text(4),
+            row.GetInt32(5),
+            row.IsDBNull(6) ? null : (int)row.GetInt64(6)
+        );
 
     private static Workflow Read(NpgsqlDataReader row) =>
         new(

@@ -112,8 +112,11 @@ public sealed class ReplayApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Theory]
-    [InlineData("""{"prompt":"summary@3"}""", "unknown-member", "input, model")]
-    [InlineData("""{"from_step":"b"}""", "unknown-member", "\"from_step\"")]
+    [InlineData("""{"promt":{}}""", "unknown-member", "input, model, prompt, from_step")]
+    [InlineData("""{"prompt":"summary@3"}""", "invalid-value", "prompt must be")]
+    [InlineData("""{"prompt":{}}""", "invalid-value", "prompt.name is missing")]
+    [InlineData("""{"prompt":{"name":"p"},"input":{"messages":[{"role":"user","content":"x"}]}}""", "invalid-value", "send one of them")]
+    [InlineData("""{"from_step":"b"}""", "invalid-value", "this job is a chat")]
     [InlineData("""{"model":"gpt-none"}""", "unknown-model", "\"gpt-none\"")]
     [InlineData("""{"model":""}""", "invalid-value", "model is empty")]
     [InlineData("""{"model":7}""", "invalid-value", "model must be a string")]

@@ -100,7 +100,10 @@ internal static class JobInputs
     private static Refusal? RefuseRun(FieldErrors errors, out StoredInput stored)
     {
         stored = default;
-        errors.Add("input", "of a run cannot be changed; run the workflow with another input: POST /api/v1/workflows/{name}/runs.");
+        errors.Add(
+            "input",
+            "of a run cannot be changed without from_step; send it, too, or run the workflow with another input: POST /api/v1/workflows/{name}/runs."
+        );
         return null;
     }
 

@@ -81,7 +81,7 @@ internal static class BulkStatements
              WHERE d.job_id = n.job_id AND d.tenant_id = a.tenant_id AND d.replayed_by IS NULL AND d.discarded_at IS NULL
                AND EXISTS (SELECT 1 FROM job_payloads p WHERE p.job_id = d.job_id)
             RETURNING d.job_id AS old_id, d.replayed_by AS new_id, d.tenant_id, a.model, NULL::text AS input, NULL::text AS title,
-                      NULL::text AS trace_parent
+                      NULL::text AS trace_parent, NULL::text AS terms
         ), {CopyJobs.Ctes}, items AS (
             UPDATE bulk_items i SET state = CASE WHEN c.new_id IS NULL THEN 2 ELSE 1 END, new_job_id = c.new_id
               FROM taken t LEFT JOIN chosen c ON c.old_id = t.job_id
