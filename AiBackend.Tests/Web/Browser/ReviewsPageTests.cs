@@ -28,6 +28,11 @@ public sealed class ReviewsPageTests(StackFixture stack, BrowserFixture browser)
         // Out of the text, where an A is a letter.
         await visit.Page.Keyboard.PressAsync("Escape");
         await visit.Page.Keyboard.PressAsync("a");
+        // What the edit changes is seen before it is taken.
+        await Assertions.Expect(visit.Page.Locator("[data-edit-diff] .diff-come", new() { HasText = "\"total\": 7" })).ToHaveCountAsync(1);
+        await Assertions.Expect(visit.Page.Locator("[data-edit-diff] .diff-gone").First).ToBeVisibleAsync();
+        Assert.Equal(JobStatuses.WaitingForReview, (await _jobs.GetAsync(id, TestRun.Cancel)).Status);
+        await visit.Page.Keyboard.PressAsync("a");
 
         var job = await _jobs.EndAsync(id);
         Assert.Equal(("completed", "{\"total\":7}"), (job.Status, job.Output!.Text));
@@ -46,13 +51,36 @@ public sealed class ReviewsPageTests(StackFixture stack, BrowserFixture browser)
         await visit.Page.Locator("[data-claim]").WaitForAsync();
         await visit.Page.GetByLabel("Proposed result").FillAsync("{\"total\":\"seven\"}");
 
-        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Approve" }).ClickAsync();
+        await ApproveEditAsync(visit);
         await Assertions.Expect(visit.Page.Locator(".notice-failed")).ToContainTextAsync("/total");
         Assert.Equal(JobStatuses.WaitingForReview, (await _jobs.GetAsync(id, TestRun.Cancel)).Status);
         await visit.Page.Locator("h1").ClickAsync();
         await visit.Page.Keyboard.PressAsync("r");
 
         Assert.Equal("failed", (await _jobs.EndAsync(id)).Status);
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task An_edit_that_is_changed_again_is_shown_again_and_an_unchanged_result_is_approved_at_once()
+    {
+        var id = await stack.Stack.AskForReviewAsync();
+        await using var visit = await BeginAsync();
+        await visit.OpenAsync($"/reviews/{id}-1");
+        await visit.Page.Locator("[data-claim]").WaitForAsync();
+        var proposed = await visit.Page.GetByLabel("Proposed result").InputValueAsync();
+        await visit.Page.GetByLabel("Proposed result").FillAsync("{\"total\":1}");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Approve", Exact = true }).ClickAsync();
+        await Assertions.Expect(visit.Page.Locator("[data-edit-diff]")).ToContainTextAsync("1");
+
+        await visit.Page.GetByLabel("Proposed result").FillAsync("{\"total\":22}");
+        await visit.Page.GetByLabel("Comment").FillAsync("Counted.");
+
+        await Assertions.Expect(visit.Page.Locator("[data-edit-diff]")).ToHaveCountAsync(0);
+        await visit.Page.GetByLabel("Proposed result").FillAsync(proposed);
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Approve", Exact = true }).ClickAsync();
+
+        Assert.Equal("completed", (await _jobs.EndAsync(id)).Status);
         visit.AssertClean();
     }
 
@@ -68,12 +96,18 @@ public sealed class ReviewsPageTests(StackFixture stack, BrowserFixture browser)
         await Assertions.Expect(visit.Page.Locator("[data-claim]")).ToContainTextAsync("In the hands of");
 
         await visit.Page.GetByLabel("Proposed result").FillAsync("{\"total\":1}");
-        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Approve" }).ClickAsync();
+        await ApproveEditAsync(visit);
 
         await visit.Page.Locator(".notice-failed").WaitForAsync();
         await Assertions.Expect(visit.Page.GetByLabel("Proposed result")).ToHaveValueAsync("{\"total\":1}");
         Assert.Equal(JobStatuses.WaitingForReview, (await _jobs.GetAsync(id, TestRun.Cancel)).Status);
         visit.AssertClean();
+    }
+
+    private static async Task ApproveEditAsync(Visit visit)
+    {
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Approve", Exact = true }).ClickAsync();
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Approve the edit" }).ClickAsync();
     }
 
     /// <summary>Another person of the same tenant, by a key of their own.</summary>
