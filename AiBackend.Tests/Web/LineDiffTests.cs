@@ -1,4 +1,4 @@
-using AiBackend.Web.Reviews;
+using AiBackend.Web.Components;
 using FsCheck;
 using FsCheck.Fluent;
 

@@ -91,7 +91,11 @@ public sealed class ReplayedRunTests(ApiServer api, PostgresServer postgres, Sim
 
         var problem = await ApiServer.ReadProblemAsync(refused);
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
-        var errors = problem.Errors!.Where(error => error.Key.StartsWith(field, StringComparison.Ordinal)).SelectMany(error => error.Value);
+        var errors = problem
+            .Errors!.Where(error => error.Key.StartsWith(field, StringComparison.Ordinal))
+            .SelectMany(error => error.Value)
+            .ToList();
+        Assert.NotEmpty(errors);
         Assert.Contains(says, string.Join(' ', errors), StringComparison.Ordinal);
     }
 

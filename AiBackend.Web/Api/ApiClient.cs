@@ -167,7 +167,7 @@ internal sealed partial class ApiClient(IHttpClientFactory clients, SiteCaller c
             var value =
                 await response.Content.ReadFromJsonAsync(type, cancellationToken)
                 ?? throw new JsonException("The Api answered null where a value belongs.");
-            return new ApiResult<T>.Success(value);
+            return new ApiResult<T>.Success(value) { IsRepeat = response.Headers.Contains("Idempotent-Replayed") };
         }
 
         if (response.StatusCode is HttpStatusCode.Unauthorized)

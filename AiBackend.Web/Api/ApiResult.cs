@@ -9,7 +9,11 @@ internal abstract record ApiResult<T>
 {
     private ApiResult() { }
 
-    internal sealed record Success(T Value) : ApiResult<T>;
+    internal sealed record Success(T Value) : ApiResult<T>
+    {
+        /// <summary>The Api had given it before: nothing new was begun.</summary>
+        public bool IsRepeat { get; init; }
+    }
 
     internal sealed record Failure(ApiFailure Reason) : ApiResult<T>;
 

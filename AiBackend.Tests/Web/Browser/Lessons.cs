@@ -53,6 +53,29 @@ internal static class Lessons
         return id;
     }
 
+    /// <summary>A workflow of which a page can show everything.</summary>
+    /// <returns>The page.</returns>
+    public static async Task<string> AddWorkflowAsync(this Stack stack)
+    {
+        using var response = await stack.Api.PutAsync(
+            new Uri("/api/v1/workflows/page", UriKind.Relative),
+            new StringContent(
+                """
+                {"description":"Sums up what it is given, text by text","limits":{"max_cost_usd":2},
+                 "steps":[{"name":"each","type":"map","over":"{{input.all}}",
+                           "step":{"type":"chat","max_attempts":3,"messages":[{"role":"user","content":"Sum up {{item}}"}],"artifact":{"name":"part-{{index}}.md","type":"text/markdown"}}},
+                          {"name":"look","type":"review","question":"Is it right?","value":"{{steps.each}}"},
+                          {"name":"out","type":"transform","value":"{{steps.look}}","after":["each"]}]}
+                """,
+                System.Text.Encoding.UTF8,
+                "application/json"
+            ),
+            TestRun.Cancel
+        );
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(TestRun.Cancel));
+        return "/workflows/page";
+    }
+
     private static string NewModel => $"sim-{Guid.CreateVersion7():N}";
 
     private static async Task<string> TeachAsync(this Stack stack, string model, Dictionary<string, object> behaviour)

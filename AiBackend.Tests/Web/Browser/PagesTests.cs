@@ -12,10 +12,11 @@ namespace AiBackend.Tests.Web.Browser;
 [Collection(StackCollection.Name)]
 public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : IClassFixture<BrowserFixture>
 {
-    private static readonly AxeRunOptions Wcag = new()
-    {
-        RunOnly = new RunOnlyOptions { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] },
-    };
+    internal static AxeRunOptions Wcag { get; } =
+        new()
+        {
+            RunOnly = new RunOnlyOptions { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] },
+        };
 
     private readonly JobClient _jobs = new(stack.Stack);
 
@@ -32,6 +33,8 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
         "/costs",
         "/dead-letters",
         "/prompts",
+        "/workflows",
+        "workflow",
         "/webhooks",
         "/keys",
         "/users",
@@ -99,6 +102,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
     [InlineData("/costs")]
     [InlineData("letters")]
     [InlineData("review")]
+    [InlineData("workflow")]
     public async Task U_11_every_control_is_reached_by_tab_and_shows_that_it_is(string page)
     {
         var path = await PathOfAsync(page);
@@ -230,6 +234,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
             "failed" => $"/runs/{(await _jobs.EndAsync(await _jobs.SubmitAsync(await stack.Stack.TeachRefusalAsync()))).Id}",
             "letters" => await LettersPathAsync(),
             "review" => $"/reviews/{await stack.Stack.AskForReviewAsync()}-1",
+            "workflow" => await stack.Stack.AddWorkflowAsync(),
             "writing" => $"/runs/{await _jobs.SubmitAsync(await _jobs.TeachWordsAsync(600, intervalMs: 200))}",
             _ => page,
         };

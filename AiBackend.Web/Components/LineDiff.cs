@@ -1,6 +1,6 @@
 using static System.FormattableString;
 
-namespace AiBackend.Web.Reviews;
+namespace AiBackend.Web.Components;
 
 /// <summary>A line of a comparison.</summary>
 /// <param name="Sign">A blank: it stays; <c>-</c>: it goes; <c>+</c>: it comes; <c>…</c>: lines that are not shown.</param>
