@@ -32,7 +32,11 @@ public abstract record TurnEntry
 }
 
 /// <summary>Turns of conversations: one job after the other. The rules are in 0050_conversations.sql.</summary>
-public sealed class ConversationTurns(NpgsqlDataSource database, [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds)
+public sealed class ConversationTurns(
+    NpgsqlDataSource database,
+    [FromKeyedServices(DatabaseRegistration.HotPath)] NpgsqlDataSource hot,
+    [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds
+)
 {
     /// <summary>Messages that are looked at, however short they are.</summary>
     public const int MostMessages = 2_000;
@@ -45,16 +49,15 @@ public sealed class ConversationTurns(NpgsqlDataSource database, [FromKeyedServi
          WHERE c.id = @id AND c.tenant_id = @tenant_id
         """;
 
-    // Sizes first, which the newest rows have in their index' order: texts are read of those that have room.
+    // Long texts are stored beside their rows, and are read of those that have room only.
     private const string HistorySql = """
-        SELECT m.seq, m.role, m.content, m.tokens
-          FROM (SELECT seq, sum(tokens) OVER (ORDER BY seq DESC) AS so_far
-                  FROM (SELECT seq, tokens FROM conversation_messages
+        SELECT seq, role, content, tokens
+          FROM (SELECT seq, role, content, tokens, sum(tokens) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS so_far
+                  FROM (SELECT seq, role, content, tokens FROM conversation_messages
                          WHERE conversation_id = @id AND tenant_id = @tenant_id
                            AND seq > (SELECT summary_upto FROM conversations WHERE id = @id AND tenant_id = @tenant_id)
                          ORDER BY seq DESC LIMIT @most) newest) sized
-          JOIN conversation_messages m ON m.conversation_id = @id AND m.seq = sized.seq
-         WHERE sized.so_far <= @max_tokens ORDER BY m.seq
+         WHERE so_far <= @max_tokens ORDER BY seq
         """;
 
     // Whoever waits for a job that has ended, or is gone, looks again.
@@ -86,7 +89,8 @@ public sealed class ConversationTurns(NpgsqlDataSource database, [FromKeyedServi
         CancellationToken cancellationToken
     )
     {
-        await using var batch = database.CreateBatch();
+        await using var connection = await hot.OpenConnectionAsync(cancellationToken);
+        await using var batch = connection.CreateBatch();
         batch.ActFor([tenantId]);
         foreach (var sql in (ReadOnlySpan<string>)[EnterSql, HeadSql, HistorySql])
         {
@@ -101,6 +105,8 @@ public sealed class ConversationTurns(NpgsqlDataSource database, [FromKeyedServi
         batch.BatchCommands[1].Parameters.AddWithValue("job_id", jobId);
         batch.BatchCommands[3].Parameters.AddWithValue("most", MostMessages);
         batch.BatchCommands[3].Parameters.AddWithValue("max_tokens", maxTokens);
+        // Planning the four takes longer than running them.
+        await batch.PrepareAsync(cancellationToken);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         if (!reader.GetBoolean(0))
@@ -133,8 +139,8 @@ public sealed class ConversationTurns(NpgsqlDataSource database, [FromKeyedServi
             return await command.ExecuteNonQueryAsync(cancellationToken);
         }
 
-        await using var hot = await HotCommand.OpenAsync(rounds, WakeSql, _ => { }, cancellationToken);
-        return await hot.Command.ExecuteNonQueryAsync(cancellationToken);
+        await using var wake = await HotCommand.OpenAsync(rounds, WakeSql, _ => { }, cancellationToken);
+        return await wake.Command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <returns>Jobs of the conversation from before this one that have not ended, oldest first.</returns>

@@ -46,6 +46,24 @@ public sealed class OverlapTests(PostgresServer postgres, RedisServer redis, Sim
     }
 
     [Fact]
+    public async Task Who_begins_reads_the_newest_messages_that_have_room_oldest_first_and_none_behind_one_that_has_none()
+    {
+        NewMessage Says(string role, int tokens) => new() { Role = role, Content = new string(role[0], 4 * tokens) };
+        NewMessage[] said = [Says("user", 10), Says("assistant", 991), Says("user", 400), Says("assistant", 600)];
+        var talk = await Core.BeginAsync(new NewConversation { Messages = said });
+        var other = await Core.BeginAsync();
+        var (one, alone) = (await AddAsync(talk), await AddAsync(other));
+
+        for (var again = 0; again < 3; again++)
+        {
+            var begins = Assert.IsType<TurnEntry.Begins>(await EnterAsync(talk, one));
+            Assert.Equal([(3, "user", 400), (4, "assistant", 600)], begins.History.Select(past => (past.Seq, past.Role, past.Tokens)));
+            Assert.Equal(said[2].Content, begins.History[0].Content);
+            Assert.Empty(Assert.IsType<TurnEntry.Begins>(await EnterAsync(other, alone)).History);
+        }
+    }
+
+    [Fact]
     public async Task A_job_that_is_to_start_later_holds_nobody_up()
     {
         var talk = await Core.BeginAsync();
@@ -159,7 +177,7 @@ public sealed class OverlapTests(PostgresServer postgres, RedisServer redis, Sim
         Assert.Equal(["user: two", "assistant: Now."], await worker.SaidAsync(talk));
     }
 
-    private ConversationTurns Turns => new(Core.Database, Core.Rounds);
+    private ConversationTurns Turns => new(Core.Database, Core.HotPath, Core.Rounds);
 
     private Task<Guid> AddAsync(Guid talk) => Core.SubmitAsync(Draft(talk, "says"));
 

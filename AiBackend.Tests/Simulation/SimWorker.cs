@@ -50,7 +50,7 @@ internal sealed class SimWorker
     private static readonly ModelChoice Named = new(Nobody, TimeProvider.System);
 
     // No job continues a conversation.
-    private static readonly ConversationTurns Alone = new(Nobody, Nobody);
+    private static readonly ConversationTurns Alone = new(Nobody, Nobody, Nobody);
 
     private readonly World _world;
     private readonly ApplicationLifetime _lifetime = new(NullLogger<ApplicationLifetime>.Instance);
