@@ -22,6 +22,12 @@ internal static class KnowledgeEndpoints
     {
         var group = app.MapGroup("/api/v1/knowledge/{collection}").WithTags("Knowledge");
         var requests = app.ServiceProvider.GetRequiredService<KnowledgeRequests>();
+        group.MapDocuments(requests);
+        group.MapSearch(requests);
+    }
+
+    private static void MapDocuments(this IEndpointRouteBuilder group, KnowledgeRequests requests)
+    {
         group
             .MapPut("/documents", requests.PutAsync)
             .RequireAuthorization(Policies.WriteKnowledge)
@@ -66,17 +72,22 @@ internal static class KnowledgeEndpoints
                 ProblemTypes.DocumentNotFound
             )
             .Means(StatusCodes.Status204NoContent, "It is gone.");
+    }
+
+    private static void MapSearch(this IEndpointRouteBuilder group, KnowledgeRequests requests) =>
         group
             .MapPost("/search", requests.SearchAsync)
             .RequireAuthorization(Policies.ReadKnowledge)
             .Describe(
                 "SearchKnowledge",
                 "Search passages",
-                "Full text search of Postgres: stems of the language, any word of the query may match, titles weigh more.",
+                """
+                By words, with the full text search of Postgres: stems of the language, any word of the query may match, titles weigh more. And by
+                meaning, where an operator has set a model for it: `matching` says whether both were compared, and if not, why.
+                """,
                 [Collection],
                 ProblemTypes.OfBody
             )
             .Answers<KnowledgePassages>(StatusCodes.Status200OK, "What was found, best first.")
             .Takes<KnowledgeQuery>();
-    }
 }

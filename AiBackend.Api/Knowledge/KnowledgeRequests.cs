@@ -11,7 +11,12 @@ using Microsoft.Extensions.Options;
 namespace AiBackend.Api.Knowledge;
 
 /// <summary><c>/api/v1/knowledge/{collection}</c>: texts that answers may rest on, and the search among them.</summary>
-internal sealed class KnowledgeRequests(KnowledgeStore store, IOptions<KnowledgeOptions> options, TimeProvider clock)
+internal sealed class KnowledgeRequests(
+    KnowledgeStore store,
+    KnowledgeSearch search,
+    IOptions<KnowledgeOptions> options,
+    TimeProvider clock
+)
 {
     private const int MaxPage = 200;
     private const int UsualPage = 50;
@@ -115,7 +120,8 @@ internal sealed class KnowledgeRequests(KnowledgeStore store, IOptions<Knowledge
             return;
         }
 
-        var found = new KnowledgePassages(await store.SearchAsync(context.GetTenantId(), collection, query, context.RequestAborted));
+        var caller = context.User.GetCaller();
+        var found = await search.RunAsync(new(caller.TenantId, caller.KeyId), collection, query, context.RequestAborted);
         await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, found, WireJson.Default.KnowledgePassages);
     }
 

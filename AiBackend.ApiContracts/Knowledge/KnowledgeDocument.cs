@@ -111,4 +111,46 @@ public sealed record KnowledgePassage(
 
 /// <summary>What was found, best first.</summary>
 /// <param name="Data">The passages.</param>
-public sealed record KnowledgePassages(IReadOnlyList<KnowledgePassage> Data);
+/// <param name="Matching">How they were found.</param>
+public sealed record KnowledgePassages(IReadOnlyList<KnowledgePassage> Data, KnowledgeMatching Matching);
+
+/// <summary>How passages were found.</summary>
+/// <param name="Mode">
+/// <c>hybrid</c>: by their words and by what they mean, merged by their places in both lists. <c>text</c>: by their words alone.
+/// </param>
+/// <param name="Reason">
+/// Why by words alone: <c>no_model</c> (none is set that makes vectors), <c>no_vectors</c> (no passage here has one yet), <c>provider</c> (it did not
+/// answer), <c>limit</c> (what it allows is used up) or <c>budget</c> (there is no money left). Null when both were compared.
+/// </param>
+/// <param name="Model">Who made the vectors; null when none were compared.</param>
+/// <param name="Compared">Passages that were compared by meaning: the newest, if there are more than the operator allows.</param>
+public sealed record KnowledgeMatching(string Mode, string? Reason, string? Model, int Compared);
+
+/// <summary>Every <see cref="KnowledgeMatching.Mode"/>.</summary>
+public static class KnowledgeModes
+{
+    /// <summary>By words alone.</summary>
+    public const string Text = "text";
+
+    /// <summary>By words and by meaning.</summary>
+    public const string Hybrid = "hybrid";
+}
+
+/// <summary>Every <see cref="KnowledgeMatching.Reason"/>.</summary>
+public static class KnowledgeReasons
+{
+    /// <summary>No model that makes vectors is set.</summary>
+    public const string NoModel = "no_model";
+
+    /// <summary>There is nothing to compare with yet.</summary>
+    public const string NoVectors = "no_vectors";
+
+    /// <summary>The provider did not answer, or refused.</summary>
+    public const string Provider = "provider";
+
+    /// <summary>What the provider allows is used up for now.</summary>
+    public const string Limit = "limit";
+
+    /// <summary>A budget is spent.</summary>
+    public const string Budget = "budget";
+}

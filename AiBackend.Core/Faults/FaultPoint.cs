@@ -63,4 +63,10 @@ public enum FaultPoint
 
     /// <summary>A wait's answer is committed, nobody was told of it.</summary>
     K21 = 21,
+
+    /// <summary>Leader: passages were turned into vectors, which are not stored.</summary>
+    K30 = 30,
+
+    /// <summary>Api: the statement that puts a document in place of another is sent, its reply not read. Only Postgres knows whether it is committed.</summary>
+    K34 = 34,
 }

@@ -2,6 +2,7 @@ using System.Text;
 using AiBackend.ApiContracts.Knowledge;
 using AiBackend.Core.Audit;
 using AiBackend.Core.Database;
+using AiBackend.Core.Faults;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
@@ -13,7 +14,8 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
 {
     private const string Columns = "id, collection, source, version, title, language, readers, bytes, chunks, updated_at";
 
-    // Chunks carry the version, so that the new ones can stand beside the old ones until the statement ends.
+    // Chunks carry the version, so that the new ones can stand beside the old ones until the statement ends. What says the same as before keeps its
+    // vector: nobody pays for it again.
     private const string PutSql = $"""
         WITH put AS (
             INSERT INTO knowledge_documents AS d (id, tenant_id, collection, source, title, language, readers, bytes, chunks, updated_at)
@@ -30,10 +32,15 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
         ), gone AS (
             DELETE FROM knowledge_chunks c USING put p WHERE c.document_id = p.id AND c.version < p.version
         ), added AS (
-            INSERT INTO knowledge_chunks (document_id, version, n, tenant_id, collection, readers, updated_at, text, terms)
+            INSERT INTO knowledge_chunks
+                   (document_id, version, n, tenant_id, collection, readers, updated_at, text, terms, vector, vector_model, vector_for)
             SELECT p.id, p.version, t.n - 1, @tenant_id, p.collection, p.readers, p.updated_at, t.text,
-                   setweight(to_tsvector(p.language::regconfig, p.title), 'A') || to_tsvector(p.language::regconfig, t.text)
-              FROM put p, unnest(@texts) WITH ORDINALITY AS t (text, n)
+                   setweight(to_tsvector(p.language::regconfig, p.title), 'A') || to_tsvector(p.language::regconfig, t.text),
+                   o.vector, o.vector_model, o.vector_for
+              FROM put p CROSS JOIN unnest(@texts) WITH ORDINALITY AS t (text, n)
+              LEFT JOIN (SELECT DISTINCT ON (c.text) c.text, c.vector, c.vector_model, c.vector_for
+                           FROM knowledge_chunks c JOIN put p ON c.document_id = p.id AND c.version < p.version
+                          ORDER BY c.text, c.vector_for NULLS LAST) o ON o.text = t.text
         )
         SELECT {Columns} FROM put
         """;
@@ -89,7 +96,10 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
             command.Parameters.AddWithValue("texts", TextPassages.Of(request.Text!).ToArray());
             command.Parameters.AddWithValue("updated_at", (request.UpdatedAt ?? now).ToUniversalTime());
             command.Parameters.AddWithValue("most", options.Value.MaxDocumentsPerTenant);
-            if (await batch.ReadAllAsync(Read, cancellationToken) is [var written])
+            var sent = batch.ExecuteReaderAsync(cancellationToken);
+            FaultPoints.Hit(FaultPoint.K34);
+            await using var reader = await sent;
+            if (await reader.ReadAllAsync(Read, cancellationToken) is [var written])
             {
                 return (written, true);
             }
@@ -180,7 +190,7 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
             UpdatedAt = row.GetFieldValue<DateTimeOffset>(9),
         };
 
-    private static KnowledgePassage ReadPassage(NpgsqlDataReader row) =>
+    internal static KnowledgePassage ReadPassage(NpgsqlDataReader row) =>
         new(
             row.GetGuid(0),
             row.GetString(1),

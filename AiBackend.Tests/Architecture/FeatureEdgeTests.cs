@@ -21,8 +21,8 @@ public sealed partial class FeatureEdgeTests
         ["Tenancy"] = ["Audit", "Database", "Telemetry"],
         // What an answer must be; knows nothing of jobs, so that anything can be checked.
         ["Contracts"] = ["Texts"],
-        // Texts that answers may rest on; who asks, and what for, is the asker's business.
-        ["Knowledge"] = ["Audit", "Database"],
+        // Texts that answers may rest on; who asks, and what for, is the asker's business. What they mean, models say.
+        ["Knowledge"] = ["Audit", "Database", "Faults", "Providers"],
         // What was said; jobs continue it, and one waits for the other.
         ["Conversations"] = ["Audit", "Database", "Jobs"],
         // Steps that are jobs; what a step asks of them is checked as for any job.

@@ -27,6 +27,12 @@ public sealed class KnowledgeApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Contains("Replace the filter", found[0].Text, StringComparison.Ordinal);
         Assert.Empty(await SearchAsync(api.Http, collection, """{"query":"elephants & ( | !:* the"}"""));
         Assert.Empty(await SearchAsync(api.Http, Name(), """{"query":"lamp"}"""));
+        using var response = await api.Http.PostAsync(Address(collection, "search"), Json("""{"query":"lamp"}"""), TestRun.Cancel);
+        Assert.Contains(
+            "\"matching\":{\"mode\":\"text\",\"reason\":\"no_model\"",
+            await response.Content.ReadAsStringAsync(TestRun.Cancel),
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]

@@ -37,6 +37,40 @@ public sealed class RetrievalJobTests(PostgresServer postgres, RedisServer redis
         Assert.Contains("Nothing was found in manuals", await NoticeAsync(worker, without.Id), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_job_is_given_what_means_the_same_and_its_log_says_when_words_alone_could_be_compared()
+    {
+        const string Embedding = "sim-embed-retrieval";
+        await using var database = await postgres.CreateDatabaseAsync();
+        await simulator.BehaveAsync(Embedding, new { });
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await WorkerUnderTest.StartAsync(
+            database,
+            redis,
+            [(simulator.Address, model), (simulator.Address, Embedding)],
+            [("Knowledge:EmbeddingModel", Embedding)]
+        );
+        await worker.AddPassageAsync("manuals", "you.md", "who are you and what is it about");
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<int>("SELECT count(*) FROM knowledge_chunks WHERE vector IS NOT NULL") == 1,
+            "the leader has it turned into a vector"
+        );
+
+        var with = Draft("manuals", "who are you and what is it");
+        var helped = await worker.RunJobAsync(with);
+        await simulator.BehaveAsync(Embedding, new { error_rate = 1, error_status = 500 });
+        var without = Draft("manuals", "who are you and what is it");
+        var alone = await worker.RunJobAsync(without);
+
+        Assert.Equal(("completed", "completed"), (helped.Status, alone.Status));
+        Assert.Contains("1 passages of you.md.", await NoticeAsync(worker, with.Id), StringComparison.Ordinal);
+        Assert.Contains(
+            "asked without. Words alone were compared (provider).",
+            await NoticeAsync(worker, without.Id),
+            StringComparison.Ordinal
+        );
+    }
+
     private static async Task<string> NoticeAsync(CoreHost worker, Guid jobId) =>
         Assert.Single(await worker.EventsAsync(jobId), each => each.Kind == JobEventKind.Notice).Data;
 

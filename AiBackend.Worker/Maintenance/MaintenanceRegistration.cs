@@ -2,6 +2,7 @@ using AiBackend.Core.Audit;
 using AiBackend.Core.Batches;
 using AiBackend.Core.Conversations;
 using AiBackend.Core.Files;
+using AiBackend.Core.Knowledge;
 using AiBackend.Core.Repeats;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Quarantine;
@@ -16,6 +17,7 @@ internal static class MaintenanceRegistration
         builder.AddFiles();
         builder.AddBatches();
         builder.AddConversations();
+        builder.AddKnowledge();
         builder
             .Services.AddSingleton<Leadership>()
             .AddSingleton<DeadLetterRounds>()
@@ -25,6 +27,7 @@ internal static class MaintenanceRegistration
             .AddSingleton<PrivacyRounds>()
             .AddSingleton<WorkflowRounds>()
             .AddSingleton<ConversationRounds>()
+            .AddSingleton<KnowledgeRounds>()
             .AddSingleton<ForgetRefusedKeys>()
             .AddSingleton<KeptAnswers>()
             .AddSingleton<AuditAnchors>()

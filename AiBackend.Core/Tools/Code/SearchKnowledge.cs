@@ -8,7 +8,7 @@ namespace AiBackend.Core.Tools.Code;
 
 /// <summary>Looks into the tenant's texts, for models that decide themselves what they need, and for steps of workflows.</summary>
 /// <remarks>It speaks for nobody: texts that only some may read are not found.</remarks>
-internal sealed class SearchKnowledge(KnowledgeStore knowledge) : ICodeTool
+internal sealed class SearchKnowledge(KnowledgeSearch knowledge) : ICodeTool
 {
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -29,8 +29,8 @@ internal sealed class SearchKnowledge(KnowledgeStore knowledge) : ICodeTool
 
     public async ValueTask<CodeResult> RunAsync(Guid tenantId, JsonElement arguments, CancellationToken cancellationToken)
     {
-        var passages = await knowledge.SearchAsync(
-            tenantId,
+        var found = await knowledge.RunAsync(
+            new KnowledgeAsker(tenantId),
             arguments.GetProperty("collection").GetString()!,
             new KnowledgeQuery
             {
@@ -39,7 +39,7 @@ internal sealed class SearchKnowledge(KnowledgeStore knowledge) : ICodeTool
             },
             cancellationToken
         );
-        return new(Write(passages));
+        return new(Write(found.Data));
     }
 
     private static string Write(IReadOnlyList<KnowledgePassage> passages)

@@ -8,7 +8,7 @@ using Microsoft.Extensions.AI;
 namespace AiBackend.Worker.Execution.Chat;
 
 /// <summary>Gives the model passages of the tenant's knowledge, when the job's terms ask for it.</summary>
-internal sealed class Retrieval(KnowledgeStore knowledge)
+internal sealed class Retrieval(KnowledgeSearch knowledge)
 {
     private const int MaxQuery = 2000;
 
@@ -27,8 +27,8 @@ internal sealed class Retrieval(KnowledgeStore knowledge)
     )
     {
         var query = asked.Query ?? QuestionOf(turn) ?? "";
-        var passages = await knowledge.SearchAsync(
-            running.Job.TenantId,
+        var found = await knowledge.RunAsync(
+            new KnowledgeAsker(running.Job.TenantId, running.Job.KeyId),
             asked.Collection!,
             asked with
             {
@@ -36,17 +36,23 @@ internal sealed class Retrieval(KnowledgeStore knowledge)
             },
             stop
         );
-        var text = Write(passages, maxTokens, out var count);
-        passages = [.. passages.Take(count)];
+        var text = Write(found.Data, maxTokens, out var count);
+        var passages = found.Data.Take(count).ToList();
         var sources = string.Join(", ", passages.Select(passage => passage.Source).Distinct(StringComparer.Ordinal));
         running.AppendNotice(
             "retrieved",
             passages.Count == 0
-                ? $"Nothing was found in {asked.Collection}; the model was asked without."
-                : FormattableString.Invariant($"The model was given {passages.Count} passages of {sources}.")
+                ? $"Nothing was found in {asked.Collection}; the model was asked without.{Poorer(found.Matching)}"
+                : FormattableString.Invariant($"The model was given {passages.Count} passages of {sources}.{Poorer(found.Matching)}")
         );
         return passages.Count == 0 ? null : new(text, [.. passages.Select(passage => passage.Text)]);
     }
+
+    /// <summary>Words for a search that usually compares more than words, and could not.</summary>
+    private static string Poorer(KnowledgeMatching matching) =>
+        matching.Reason is null or KnowledgeReasons.NoModel or KnowledgeReasons.NoVectors
+            ? ""
+            : $" Words alone were compared ({matching.Reason}).";
 
     /// <summary>What the user says last, without the files that are attached to it: those come first.</summary>
     private static string? QuestionOf(ChatTurn turn) =>
