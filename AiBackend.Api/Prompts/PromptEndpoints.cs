@@ -1,6 +1,7 @@
 using AiBackend.Api.Auth;
 using AiBackend.Api.OpenApi;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.ApiContracts.Prompts;
 using AiBackend.Core.Prompts;
 using static AiBackend.Api.OpenApi.DescribedParameter;
@@ -11,7 +12,19 @@ namespace AiBackend.Api.Prompts;
 internal static class PromptEndpoints
 {
     private static readonly DescribedParameter[] OfPrompt = [Path("name", "The prompt.")];
+    private static readonly DescribedParameter Repeatable = Header(
+        "Idempotency-Key",
+        "A repeat with the same key and body answers with the version of the first."
+    );
     private static readonly DescribedParameter[] OfLabel = [.. OfPrompt, Path("label", "The label, such as `production`.")];
+
+    private static readonly ProblemType[] OfAdded =
+    [
+        .. ProblemTypes.OfBody,
+        ProblemTypes.MalformedIdempotencyKey,
+        ProblemTypes.IdempotencyKeyReused,
+        ProblemTypes.RequestInProgress,
+    ];
 
     public static void AddPromptEndpoints(this IHostApplicationBuilder builder) =>
         builder
@@ -61,6 +74,7 @@ internal static class PromptEndpoints
     {
         group
             .MapPost("", prompts.PostAsync)
+            .KnowsRepeats()
             .RequireAuthorization(Policies.WritePrompts)
             .Describe(
                 "AddPrompt",
@@ -69,20 +83,21 @@ internal static class PromptEndpoints
                 Makes its version 1. Versions never change: another text is another version. Jobs take a version with `input.prompt`, by number
                 or by label; a label that no change has set says nothing yet, so set `production` first.
                 """,
-                null,
-                [.. ProblemTypes.OfBody, ProblemTypes.PromptExists]
+                [Repeatable],
+                [.. OfAdded, ProblemTypes.PromptExists]
             )
             .Answers<PromptVersion>(StatusCodes.Status201Created, "Version 1.")
             .Takes<NewPrompt>();
         group
             .MapPost("/{name}/versions", prompts.PostVersionAsync)
+            .KnowsRepeats()
             .RequireAuthorization(Policies.WritePrompts)
             .Describe(
                 "AddPromptVersion",
                 "Add a version of a prompt",
                 "No label says it yet but `latest`.",
-                OfPrompt,
-                [.. ProblemTypes.OfBody, ProblemTypes.PromptNotFound, ProblemTypes.PromptExists]
+                [.. OfPrompt, Repeatable],
+                [.. OfAdded, ProblemTypes.PromptNotFound, ProblemTypes.PromptExists]
             )
             .Answers<PromptVersion>(StatusCodes.Status201Created, "The version.")
             .Takes<NewPromptVersion>();

@@ -1,16 +1,21 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
+using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Prompts;
 using AiBackend.Core.Prompts;
+using AiBackend.Core.Repeats;
+using Npgsql;
 
 namespace AiBackend.Api.Prompts;
 
 /// <summary><c>/api/v1/prompts</c>: prompts and their versions.</summary>
-internal sealed class PromptRequests(PromptStore store, PromptStatisticsReads statistics, PromptRules rules)
+internal sealed class PromptRequests(PromptStore store, PromptStatisticsReads statistics, PromptRules rules, RepeatedRequests repeats)
 {
     public async Task ListAsync(HttpContext context)
     {
@@ -37,32 +42,77 @@ internal sealed class PromptRequests(PromptStore store, PromptStatisticsReads st
     public async Task PostAsync(HttpContext context)
     {
         var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.NewPrompt);
-        PromptVersion? added = null;
-        if ((refusal ??= QueryParameters.CheckNames(context.Request) ?? rules.Check(request)) is null)
-        {
-            added = await store.AddAsync(context.GetTenantId(), request, context.User.GetCaller().KeyId, context.RequestAborted);
-            refusal = added is null
-                ? ProblemTypes.PromptExists.With(
-                    $"There is a prompt {Quoted.Of(request.Name!)} already, or the tenant has {PromptStore.MostPrompts} of them. POST /api/v1/prompts/{request.Name}/versions adds a version."
+        refusal ??= QueryParameters.CheckNames(context.Request) ?? rules.Check(request);
+        var (tenant, by) = (context.GetTenantId(), context.User.GetCaller().KeyId);
+        await AddAsync(
+            context,
+            refusal,
+            () => JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.NewPrompt),
+            transaction => PromptStore.AddAsync(transaction, tenant, request, by),
+            () =>
+                Task.FromResult(
+                    ProblemTypes.PromptExists.With(
+                        $"There is a prompt {Quoted.Of(request.Name!)} already, or the tenant has {PromptStore.MostPrompts} of them. POST /api/v1/prompts/{request.Name}/versions adds a version."
+                    )
                 )
-                : null;
-        }
-
-        await AnswerAsync(context, refusal, added);
+        );
     }
 
     public async Task PostVersionAsync(HttpContext context)
     {
         var (refusal, request) = await StrictBody.ReadAsync(context.Request, WireJson.Default.NewPromptVersion);
-        PromptVersion? added = null;
-        if ((refusal ??= QueryParameters.CheckNames(context.Request) ?? rules.Check(request)) is null)
+        refusal ??= QueryParameters.CheckNames(context.Request) ?? rules.Check(request);
+        var (tenant, by) = (context.GetTenantId(), context.User.GetCaller().KeyId);
+        await AddAsync(
+            context,
+            refusal,
+            () => JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.NewPromptVersion),
+            transaction => PromptStore.AddVersionAsync(transaction, tenant, NameOf(context), request, by),
+            async () => (await FindAsync(context)).Refusal ?? TooMany(context)
+        );
+    }
+
+    /// <summary>Adds a version; with an Idempotency-Key once, however often it is sent.</summary>
+    private async Task AddAsync(
+        HttpContext context,
+        Refusal? refusal,
+        Func<byte[]> sent,
+        Func<NpgsqlConnection, Task<PromptVersion?>> add,
+        Func<Task<Refusal>> refuse
+    )
+    {
+        string? key = null;
+        refusal ??= IdempotencyKey.TryRead(context.Request.Headers[IdempotencyKey.Header], out key);
+        if (refusal is null)
         {
-            var by = context.User.GetCaller().KeyId;
-            added = await store.AddVersionAsync(context.GetTenantId(), NameOf(context), request, by, context.RequestAborted);
-            refusal = added is null ? (await FindAsync(context)).Refusal ?? TooMany(context) : null;
+            // What is refused has a status of its own.
+            context.Response.StatusCode = StatusCodes.Status201Created;
+            var request = IdempotencyKey.At(context.Request.Path, key) is { } stored
+                ? new KeptRequest(context.GetTenantId(), stored, SHA256.HashData(sent()))
+                : null;
+            refusal = await repeats.MakeAsync(context, request, transaction => MakeAsync(context, transaction, add, refuse));
         }
 
-        await AnswerAsync(context, refusal, added);
+        if (refusal is not null)
+        {
+            await context.RefuseAsync(refusal);
+        }
+    }
+
+    private static async Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)> MakeAsync(
+        HttpContext context,
+        NpgsqlConnection transaction,
+        Func<NpgsqlConnection, Task<PromptVersion?>> add,
+        Func<Task<Refusal>> refuse
+    )
+    {
+        if (await add(transaction) is not { } added)
+        {
+            return (await refuse(), default);
+        }
+
+        context.Response.Headers.Location = FormattableString.Invariant($"/api/v1/prompts/{added.Name}/versions/{added.Version}");
+        return (null, JsonSerializer.SerializeToUtf8Bytes(added, WireJson.Default.PromptVersion));
     }
 
     public async Task ListVersionsAsync(HttpContext context)
@@ -92,7 +142,11 @@ internal sealed class PromptRequests(PromptStore store, PromptStatisticsReads st
         }
 
         refusal ??= found is [] ? Unknown(context, $"no version {Quoted.Of(text)} of a prompt {Quoted.Of(NameOf(context))}") : null;
-        await AnswerAsync(context, refusal, found.SingleOrDefault(), StatusCodes.Status200OK);
+        await (
+            refusal is null
+                ? JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, found[0], WireJson.Default.PromptVersion)
+                : context.RefuseAsync(refusal)
+        );
     }
 
     public async Task DiffAsync(HttpContext context)
@@ -146,24 +200,4 @@ internal sealed class PromptRequests(PromptStore store, PromptStatisticsReads st
         ProblemTypes.PromptExists.With(
             $"The prompt {Quoted.Of(NameOf(context))} has {PromptStore.MostVersions} versions, which is as many as it may. Make another prompt."
         );
-
-    private static Task AnswerAsync(
-        HttpContext context,
-        Refusal? refusal,
-        PromptVersion? version,
-        int status = StatusCodes.Status201Created
-    )
-    {
-        if (refusal is not null)
-        {
-            return context.RefuseAsync(refusal);
-        }
-
-        if (status == StatusCodes.Status201Created)
-        {
-            context.Response.Headers.Location = FormattableString.Invariant($"/api/v1/prompts/{version!.Name}/versions/{version.Version}");
-        }
-
-        return JsonAnswer.WriteAsync(context, status, version!, WireJson.Default.PromptVersion);
-    }
 }

@@ -19,6 +19,14 @@ internal static class AuditedStatements
         return batch;
     }
 
+    /// <summary>The same within a transaction, which may act for a tenant already.</summary>
+    public static NpgsqlBatch CreateAudited(this NpgsqlConnection transaction, string sql, out NpgsqlBatchCommand command)
+    {
+        var batch = transaction.CreateBatch();
+        batch.Add(sql, out command);
+        return batch;
+    }
+
     /// <summary>The same for rows of tenants.</summary>
     public static NpgsqlBatch CreateAuditedFor(this NpgsqlDataSource database, Guid[] tenantIds, string sql, out NpgsqlBatchCommand command)
     {

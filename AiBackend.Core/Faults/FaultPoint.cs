@@ -67,6 +67,15 @@ public enum FaultPoint
     /// <summary>Leader: passages were turned into vectors, which are not stored.</summary>
     K30 = 30,
 
+    /// <summary>Api: a piece of a file is stored, and the file is not whole.</summary>
+    K31 = 31,
+
+    /// <summary>Api: what a request makes is made with the answer that is kept of it, and neither is committed.</summary>
+    K32 = 32,
+
+    /// <summary>Api: both are committed, and nobody was told.</summary>
+    K33 = 33,
+
     /// <summary>Api: the statement that puts a document in place of another is sent, its reply not read. Only Postgres knows whether it is committed.</summary>
     K34 = 34,
 }

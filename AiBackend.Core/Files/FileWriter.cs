@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Files.Sniffing;
 
 namespace AiBackend.Core.Files;
@@ -61,6 +62,7 @@ public sealed class FileWriter(FileStore store, StoredFile file, bool isBounded 
         // By piece: of what comes in small parts, what is unfinished would be looked at again and again.
         _sniffer.Add(_chunk.AsSpan(0, _filled));
         var hasRoom = await store.AppendAsync(file, _chunks, _chunk.AsMemory(0, _filled), isBounded, cancellationToken);
+        FaultPoints.Hit(FaultPoint.K31);
         (_filled, _chunks) = (0, _chunks + 1);
         return hasRoom;
     }

@@ -57,20 +57,23 @@ public sealed class PromptStore(NpgsqlDataSource database)
          ORDER BY version DESC LIMIT 100
         """;
 
+    /// <summary>Adds a prompt within a transaction that acts for its tenant.</summary>
     /// <returns>Version 1; null when there is one of that name already, or the tenant has too many.</returns>
-    public Task<PromptVersion?> AddAsync(Guid tenantId, NewPrompt prompt, string by, CancellationToken cancellationToken) =>
-        AddAsync(AddSql, tenantId, prompt, MostPrompts, by, cancellationToken);
+    public static Task<PromptVersion?> AddAsync(NpgsqlConnection transaction, Guid tenantId, NewPrompt prompt, string by) =>
+        AddAsync(AddSql, transaction, tenantId, prompt, MostPrompts, by);
 
+    /// <summary>Adds a version within a transaction that acts for its tenant.</summary>
     /// <returns>The next version; null when there is no such prompt, or it has too many.</returns>
-    public Task<PromptVersion?> AddVersionAsync(
+    public static Task<PromptVersion?> AddVersionAsync(
+        NpgsqlConnection transaction,
         Guid tenantId,
         string name,
         NewPromptVersion version,
-        string by,
-        CancellationToken cancellationToken
+        string by
     ) =>
         AddAsync(
             AddVersionSql,
+            transaction,
             tenantId,
             new NewPrompt
             {
@@ -79,8 +82,7 @@ public sealed class PromptStore(NpgsqlDataSource database)
                 Template = version.Template,
             },
             MostVersions,
-            by,
-            cancellationToken
+            by
         );
 
     /// <returns>All of a tenant, by name, or the one of this name.</returns>
@@ -122,16 +124,16 @@ public sealed class PromptStore(NpgsqlDataSource database)
         return await command.ReadAllAsync(Read, cancellationToken);
     }
 
-    private async Task<PromptVersion?> AddAsync(
+    private static async Task<PromptVersion?> AddAsync(
         string sql,
+        NpgsqlConnection transaction,
         Guid tenantId,
         NewPrompt prompt,
         int most,
-        string by,
-        CancellationToken cancellationToken
+        string by
     )
     {
-        await using var batch = database.CreateAuditedFor([tenantId], sql, out var command);
+        await using var batch = transaction.CreateAudited(sql, out var command);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("name", prompt.Name!);
         command.Parameters.AddWithValue("description", NpgsqlDbType.Text, (object?)prompt.Description ?? DBNull.Value);
@@ -139,7 +141,8 @@ public sealed class PromptStore(NpgsqlDataSource database)
         command.Parameters.AddWithValue("template", JsonSerializer.Serialize(prompt.Template!, WireJson.Default.PromptTemplate));
         command.Parameters.AddWithValue("most", most);
         command.Parameters.AddWithValue("by", by);
-        return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
+        // None: what is made together with its answer is made although its caller has left. The command time-out bounds it.
+        return (await batch.ReadAllAsync(Read, CancellationToken.None)).SingleOrDefault();
     }
 
     private static PromptVersion Read(NpgsqlDataReader row) =>

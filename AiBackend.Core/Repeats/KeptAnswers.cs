@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.Faults;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -125,7 +126,9 @@ public sealed class KeptAnswers(NpgsqlDataSource database)
             }
         }
 
+        FaultPoints.Hit(FaultPoint.K32);
         await transaction.CommitAsync(CancellationToken.None);
+        FaultPoints.Hit(FaultPoint.K33);
         return answer;
     }
 

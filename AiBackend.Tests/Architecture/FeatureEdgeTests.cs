@@ -68,9 +68,9 @@ public sealed partial class FeatureEdgeTests
         // Where requests of a file stand; what a request is, the Api knows.
         ["Batches"] = ["Database", "Files"],
         // Files of tenants: bytes, whatever they are for.
-        ["Files"] = ["Database"],
+        ["Files"] = ["Database", "Faults"],
         // Answers to requests that make no job, for those who ask again; what was shown once is kept encrypted.
-        ["Repeats"] = ["Database", "Secrets"],
+        ["Repeats"] = ["Database", "Secrets", "Faults"],
     };
 
     private static string Core { get; } = Repository.Full("AiBackend.Core");
