@@ -84,11 +84,18 @@ internal sealed class ReplayJobRequest(ReplayJob replay, ReplayEdits edits, JobR
         ReplayRequest request
     )
     {
+        var caller = context.User.GetCaller();
         (var refusal, order) = await edits.ApplyAsync(context, source, order, request);
         refusal ??=
             rules.RefuseModel(order.Model ?? source.Model)
-            ?? rules.RefusePriority(source.Priority, context.User.GetCaller())
-            ?? JobRequestRules.RefuseModelOf(context.User.GetCaller(), order.Model ?? source.Model);
+            ?? rules.RefusePriority(source.Priority, caller)
+            ?? JobRequestRules.RefuseModelOf(caller, order.Model ?? source.Model);
+        // Another prompt may bring another contract, and so other models that are to judge the answer.
+        foreach (var judge in refusal is null ? JobTerms.Read(order.Terms ?? source.Terms).Judges : [])
+        {
+            refusal ??= JobRequestRules.RefuseModelOf(caller, judge) ?? await rules.RefuseUnknownAsync(judge, context.RequestAborted);
+        }
+
         return (refusal, order);
     }
 

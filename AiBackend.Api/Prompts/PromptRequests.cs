@@ -3,11 +3,12 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Submitting;
-using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
+using AiBackend.Api.Repeats;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Prompts;
+using AiBackend.Core.Jobs.Versions;
 using AiBackend.Core.Prompts;
 using AiBackend.Core.Repeats;
 using Npgsql;
@@ -90,7 +91,7 @@ internal sealed class PromptRequests(PromptStore store, PromptStatisticsReads st
             var request = IdempotencyKey.At(context.Request.Path, key) is { } stored
                 ? new KeptRequest(context.GetTenantId(), stored, SHA256.HashData(sent()))
                 : null;
-            refusal = await repeats.MakeAsync(context, request, transaction => MakeAsync(context, transaction, add, refuse));
+            refusal = await repeats.MakeAsync(context, request, transaction => MakeAsync(transaction, add, refuse), AddressOf);
         }
 
         if (refusal is not null)
@@ -100,19 +101,19 @@ internal sealed class PromptRequests(PromptStore store, PromptStatisticsReads st
     }
 
     private static async Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)> MakeAsync(
-        HttpContext context,
         NpgsqlConnection transaction,
         Func<NpgsqlConnection, Task<PromptVersion?>> add,
         Func<Task<Refusal>> refuse
-    )
-    {
-        if (await add(transaction) is not { } added)
-        {
-            return (await refuse(), default);
-        }
+    ) =>
+        await add(transaction) is { } added
+            ? (null, JsonSerializer.SerializeToUtf8Bytes(added, WireJson.Default.PromptVersion))
+            : (await refuse(), default);
 
-        context.Response.Headers.Location = FormattableString.Invariant($"/api/v1/prompts/{added.Name}/versions/{added.Version}");
-        return (null, JsonSerializer.SerializeToUtf8Bytes(added, WireJson.Default.PromptVersion));
+    /// <summary>Of the version in an answer, which may have been kept by an Api of another version.</summary>
+    private static string AddressOf(ReadOnlyMemory<byte> answer)
+    {
+        var added = JsonSerializer.Deserialize(answer.Span, StoredJson.Lenient.PromptVersion)!;
+        return FormattableString.Invariant($"/api/v1/prompts/{added.Name}/versions/{added.Version}");
     }
 
     public async Task ListVersionsAsync(HttpContext context)

@@ -84,6 +84,8 @@ internal sealed class ReplayedPrompts(PromptedJobs prompted, PromptReads prompts
             Type = JobType.Chat,
             Priority = source.Priority,
             MaxAttempts = JobDraft.DefaultMaxAttempts,
+            // The canary of a label is drawn by it, as for a new job.
+            EndUser = source.EndUser,
             Model = order.Model ?? (template?.Model == source.Model ? ProviderCatalog.DefaultRoute : source.Model),
             Input = JsonSerializer.Serialize(Without(chat, template), WireJson.Default.ChatInput),
             Terms = (terms with { Prompt = null, Contract = IsSame(terms.Contract, others.Contract) ? null : terms.Contract }).ToColumn(),

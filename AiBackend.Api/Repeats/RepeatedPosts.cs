@@ -89,7 +89,7 @@ internal sealed class RepeatedPosts(RepeatedRequests repeats)
         request.Body = new MemoryStream(body.Bytes.ToArray());
         using var meaning = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         // U+0000 is in none of them, so it separates without any escaping.
-        meaning.AppendData(Encoding.UTF8.GetBytes($"{key}\0{request.Path}\0{request.QueryString}\0"));
+        meaning.AppendData(Encoding.UTF8.GetBytes($"{key}\0{request.Path}\0{request.QueryString}\0{request.Headers.IfMatch}\0"));
         meaning.AppendData(body.Bytes.Span);
         return meaning.GetHashAndReset();
     }

@@ -11,16 +11,20 @@ namespace AiBackend.Api.Repeats;
 /// <summary>Answers requests that make no job; with an Idempotency-Key each once, however often it is sent.</summary>
 internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
 {
+    private const int MostTries = 5;
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     /// <param name="context">The request.</param>
     /// <param name="request">Null when it has no key.</param>
     /// <param name="answer">Makes the answer, or says why there is none.</param>
+    /// <param name="locate">The address of what was made, which a repeat is told too; null has none.</param>
     /// <returns>Why it is refused, or null when the answer has been sent.</returns>
     public async Task<Refusal?> AnswerAsync(
         HttpContext context,
         KeptRequest? request,
-        Func<Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> answer
+        Func<Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> answer,
+        Func<ReadOnlyMemory<byte>, string>? locate = null
     )
     {
         Refusal? refused = null;
@@ -29,7 +33,7 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
             (refused, var body) = await answer();
             if (refused is null)
             {
-                await SendAsync(context, body);
+                await SendAsync(context, body, locate);
             }
 
             return refused;
@@ -43,7 +47,7 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
                 (refused, var body) = await answer();
                 return refused is null ? body : (ReadOnlyMemory<byte>?)null;
             },
-            body => SendAsync(context, body)
+            body => SendAsync(context, body, locate)
         );
         return refusal ?? refused;
     }
@@ -89,10 +93,12 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
     /// <param name="context">The request.</param>
     /// <param name="request">Null when it has no key.</param>
     /// <param name="make">Makes it on the connection of a transaction that acts for the caller's tenant, or says why it does not.</param>
+    /// <param name="locate">The address of what was made, which a repeat is told too; null has none.</param>
     public Task<Refusal?> MakeAsync(
         HttpContext context,
         KeptRequest? request,
-        Func<NpgsqlConnection, Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> make
+        Func<NpgsqlConnection, Task<(Refusal? Refusal, ReadOnlyMemory<byte> Body)>> make,
+        Func<ReadOnlyMemory<byte>, string>? locate = null
     ) =>
         AnswerAsync(
             context,
@@ -110,7 +116,8 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
                     }
                 );
                 return made is { } answer ? (null, answer) : (refusal ?? InProgress(request!), default);
-            }
+            },
+            locate
         );
 
     private static string SentIn(KeptRequest request) => Quoted.Of(IdempotencyKey.Sent(request.Key));
@@ -125,16 +132,16 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
 
     private async Task HoldAsync(KeptRequest request, Func<Task<ReadOnlyMemory<byte>?>> answer, Func<ReadOnlyMemory<byte>, Task> send)
     {
-        var isKept = false;
+        var mayDrop = true;
         using var over = new CancellationTokenSource();
         var holding = HoldOnAsync(request, over.Token);
         try
         {
             if (await answer() is { } body)
             {
-                // None: its caller may have left, and comes back for exactly this. The command time-out bounds it.
-                await kept.KeepAsync(request, body, CancellationToken.None);
-                isKept = true;
+                // It is done: until its answer is kept a repeat is told to wait, and does not do it again.
+                mayDrop = false;
+                await KeepAsync(request, body);
                 await send(body);
             }
         }
@@ -142,9 +149,26 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
         {
             await over.CancelAsync();
             await holding.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!isKept)
+            if (mayDrop)
             {
                 await kept.DropAsync(request, CancellationToken.None);
+            }
+        }
+    }
+
+    private async Task KeepAsync(KeptRequest request, ReadOnlyMemory<byte> body)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                // None: its caller may have left, and comes back for exactly this. The command time-out bounds it.
+                await kept.KeepAsync(request, body, CancellationToken.None);
+                return;
+            }
+            catch (Exception failure) when (tries < MostTries && StorageFailures.MayCome(failure))
+            {
+                await Task.Delay(Pause, clock);
             }
         }
     }
@@ -167,9 +191,14 @@ internal sealed class RepeatedRequests(KeptAnswers kept, TimeProvider clock)
         }
     }
 
-    private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body, Func<ReadOnlyMemory<byte>, string>? locate)
     {
         await KeyAgain.CheckAsync(context);
+        if (locate is not null)
+        {
+            context.Response.Headers.Location = locate(body);
+        }
+
         context.Response.ContentType = "application/json; charset=utf-8";
         context.Response.ContentLength = body.Length;
         await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted);

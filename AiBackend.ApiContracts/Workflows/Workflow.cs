@@ -19,7 +19,7 @@ public sealed record Workflow(string Name, int Version, WorkflowDefinition Defin
 /// <param name="CreatedAt">When the version was made.</param>
 /// <param name="CreatedBy">Id of the key that made it.</param>
 /// <param name="Steps">How many steps it has.</param>
-/// <param name="Runs">Runs of any version that are kept, counted up to 10 000; null in the list of versions.</param>
+/// <param name="Runs">Runs of any version that are kept, counted up to 1 000; null in the list of versions.</param>
 public sealed record WorkflowSummary(
     string Name,
     int Version,

@@ -23,8 +23,11 @@ internal sealed class CallGate(
     /// <summary>A process in which each call is late again and again makes none: others may do better.</summary>
     private const int MostRenewals = 3;
 
-    /// <summary>A call may arrive this much later than it was counted, see call_window (0012_limits.sql).</summary>
-    private readonly TimeSpan _slot = options.Value.Window / 60;
+    // Of the windows of measurements slots are so short that each call of a busy process would be late.
+    private static readonly TimeSpan ShortestSlot = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A call may arrive this much later than it was counted, see 0068_finer_windows.sql.</summary>
+    private readonly TimeSpan _slot = options.Value.Window / 120 > ShortestSlot ? options.Value.Window / 120 : ShortestSlot;
 
     public async ValueTask<CallEntry> EnterAsync(
         ChatDeployment deployment,

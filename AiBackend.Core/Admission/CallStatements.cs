@@ -29,6 +29,8 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window,
     private const string GiveBackSql =
         "SELECT settle_calls(@window_ms, @deployment, @job_id, @epoch, @call, @slot, @more_input, @more_output)";
 
+    private const string UncountSql = $"{GiveBackSql}; SELECT uncount_calls(@window_ms, @deployment, @slot)";
+
     private const string SettleSql = """
         SELECT close_calls(@job_id, @epoch, @call, @state, @input, @cached, @output, @reasoning, @cost)
         """;
@@ -101,12 +103,13 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window,
     /// <summary>Puts what calls have used in place of what was reserved of their deployments' limits, and makes room for others.</summary>
     /// <param name="calls">Those that have ended, and were counted.</param>
     /// <param name="isRepeat">It may be done. Then what they used less was given back: once more would open the limit too far.</param>
-    public async Task<int> GiveBackAsync(IReadOnlyList<Settlement> calls, bool isRepeat)
+    /// <param name="isUnsent">They were not made at all, and are counted anew.</param>
+    public async Task<int> GiveBackAsync(IReadOnlyList<Settlement> calls, bool isRepeat, bool isUnsent = false)
     {
         var least = isRepeat ? 0 : long.MinValue;
         await using var hot = await HotCommand.OpenAsync(
             database,
-            GiveBackSql,
+            isUnsent && !isRepeat ? UncountSql : GiveBackSql,
             parameters =>
             {
                 parameters.AddColumn("deployment", NpgsqlDbType.Text, calls, call => call.Reservation.Deployment.FullName);

@@ -64,6 +64,7 @@ public abstract record ReplayOutcome
 /// <param name="IsDeadLetter">It failed for good and is in <c>dead_letters</c>.</param>
 /// <param name="ReplayedBy">The job that replays this dead letter, if it was replayed.</param>
 /// <param name="Terms">What was asked of it besides its input, as it is stored.</param>
+/// <param name="EndUser">For which of the tenant's users it was; null names none.</param>
 public sealed record ReplaySource(
     JobStatus Status,
     JobType Type,
@@ -71,7 +72,8 @@ public sealed record ReplaySource(
     JobPriority Priority,
     bool IsDeadLetter,
     Guid? ReplayedBy,
-    string? Terms
+    string? Terms,
+    string? EndUser
 );
 
 /// <summary>Runs an ended job again: as a new job, because an ended one never changes.</summary>
@@ -89,7 +91,7 @@ public sealed class ReplayJob(
 )
 {
     private const string FindSql = """
-        SELECT j.status, j.type, j.model, j.priority, d.job_id IS NOT NULL, d.replayed_by, p.terms
+        SELECT j.status, j.type, j.model, j.priority, d.job_id IS NOT NULL, d.replayed_by, p.terms, p.end_user
           FROM jobs j JOIN job_payloads p ON p.job_id = j.id LEFT JOIN dead_letters d ON d.job_id = j.id
          WHERE j.id = @job_id AND j.tenant_id = @tenant_id
         """;
@@ -224,6 +226,7 @@ public sealed class ReplayJob(
             (JobPriority)row.GetInt16(3),
             row.GetBoolean(4),
             row.Id(5),
-            row.Text(6)
+            row.Text(6),
+            row.Text(7)
         );
 }

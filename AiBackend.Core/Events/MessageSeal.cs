@@ -8,20 +8,24 @@ namespace AiBackend.Core.Events;
 /// Tells what our processes say over Redis from what anybody says who can write there: each message ends with a code, made with a key that Redis does
 /// not know. One without is passed over, and nothing is lost by it: readers have the log, and cancels their marks.
 /// </summary>
-public sealed class MessageSeal(IMessageKey keys, ForgedMessages forged)
+public sealed class MessageSeal(IMessageKey keys, ForgedMessages forged, TimeProvider clock)
 {
     // Behind the message, where versions that know no codes pass over it.
     private const int CodeLength = 16;
 
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
     private byte[]? _key;
+    private Task<byte[]>? _reading;
+    private long _readAt;
 
     /// <summary>Reads the key, if Postgres can be asked: what comes before it was read is passed over.</summary>
     public async Task PrepareAsync()
     {
         try
         {
-            // None: whoever asked first asks for all. The limit of every statement bounds it.
-            _key ??= await keys.ReadAsync(CancellationToken.None);
+            await KeyAsync();
         }
         catch (Exception failure) when (StorageFailures.MayCome(failure))
         {
@@ -34,7 +38,7 @@ public sealed class MessageSeal(IMessageKey keys, ForgedMessages forged)
     /// <param name="message">What is said.</param>
     public async ValueTask<byte[]> SealAsync(string channel, byte[] message)
     {
-        var key = _key ??= await keys.ReadAsync(CancellationToken.None);
+        var key = _key ?? await KeyAsync();
         return [.. message, .. CodeOf(key, channel, message).AsSpan(0, CodeLength)];
     }
 
@@ -60,6 +64,23 @@ public sealed class MessageSeal(IMessageKey keys, ForgedMessages forged)
 
         forged.Add(channel);
         return null;
+    }
+
+    /// <summary>One asks for all, and after a failure not more than once a second.</summary>
+    private async Task<byte[]> KeyAsync()
+    {
+        Task<byte[]> reading;
+        lock (_gate)
+        {
+            if (_reading is null || (_reading.IsFaulted && clock.GetElapsedTime(_readAt) >= Pause))
+            {
+                (_reading, _readAt) = (keys.ReadAsync(CancellationToken.None), clock.GetTimestamp());
+            }
+
+            reading = _reading;
+        }
+
+        return _key = await reading;
     }
 
     private static byte[] CodeOf(byte[] key, string channel, ReadOnlySpan<byte> message)

@@ -48,20 +48,15 @@ public sealed class EmbedPassages(ITextVectors vectors, KnowledgeVectors store, 
         CancellationToken cancellationToken
     )
     {
-        var asker = new KnowledgeAsker(tenant) { AsksAgain = _waiting.Remove(tenant) };
-        switch (await vectors.MakeAsync(asker, [.. passages.Select(passage => passage.Text)], cancellationToken))
+        switch (await MakeAsync(tenant, model, passages, cancellationToken))
         {
-            case VectorsMade.Made made:
-                FaultPoints.Hit(FaultPoint.K30, model);
-                await store.StoreAsync(tenant, model, passages, made, cancellationToken);
-                return true;
-            case VectorsMade.Refused refused:
-                var pause = refused.After is { } after && after > Pause ? after : Pause;
-                _waiting[tenant] = clock.GetUtcNow() + (pause < LongestPause ? pause : LongestPause);
-                logger.PassagesWait(tenant, refused.Reason);
+            case VectorsMade.Refused refused when passages is [_] || !refused.MayBeOfOne:
+                Wait(tenant, refused);
                 return false;
-            default:
+            case not VectorsMade.Made when passages is not [_]:
                 return await EmbedEachAsync(tenant, model, passages, cancellationToken);
+            default:
+                return true;
         }
     }
 
@@ -73,20 +68,67 @@ public sealed class EmbedPassages(ITextVectors vectors, KnowledgeVectors store, 
         CancellationToken cancellationToken
     )
     {
-        if (passages is [_])
-        {
-            await store.StoreAsync(tenant, model, passages, made: null, cancellationToken);
-            return true;
-        }
-
+        var isAnyMade = false;
+        var suspects = new List<PlainPassage>();
+        VectorsMade.Refused? refused = null;
         foreach (var passage in passages)
         {
-            if (!await EmbedAsync(tenant, model, [passage], cancellationToken))
+            var outcome = await MakeAsync(tenant, model, [passage], cancellationToken);
+            isAnyMade |= outcome is VectorsMade.Made;
+            if (outcome is VectorsMade.Refused why)
             {
-                return false;
+                refused = why;
+                if (!why.MayBeOfOne)
+                {
+                    break;
+                }
+
+                suspects.Add(passage);
             }
         }
 
-        return true;
+        // Where others are taken, these are refused for what they say. Where none is, it may be how we ask, and nobody is given up for that.
+        if (isAnyMade && suspects.Count > 0)
+        {
+            await store.StoreAsync(tenant, model, suspects, made: null, cancellationToken);
+        }
+
+        if (refused is null || (refused.MayBeOfOne && isAnyMade))
+        {
+            return true;
+        }
+
+        Wait(tenant, refused);
+        return false;
+    }
+
+    /// <summary>One call. What it makes is kept, and of a text alone, too, that it is never taken.</summary>
+    private async Task<VectorsMade> MakeAsync(
+        Guid tenant,
+        string model,
+        IReadOnlyList<PlainPassage> passages,
+        CancellationToken cancellationToken
+    )
+    {
+        var asker = new KnowledgeAsker(tenant) { AsksAgain = _waiting.Remove(tenant) };
+        var outcome = await vectors.MakeAsync(asker, [.. passages.Select(passage => passage.Text)], cancellationToken);
+        if (outcome is VectorsMade.Made made)
+        {
+            FaultPoints.Hit(FaultPoint.K30, model);
+            await store.StoreAsync(tenant, model, passages, made, cancellationToken);
+        }
+        else if (outcome is VectorsMade.NotTaken && passages is [_])
+        {
+            await store.StoreAsync(tenant, model, passages, made: null, cancellationToken);
+        }
+
+        return outcome;
+    }
+
+    private void Wait(Guid tenant, VectorsMade.Refused refused)
+    {
+        var pause = refused.After is { } after && after > Pause ? after : Pause;
+        _waiting[tenant] = clock.GetUtcNow() + (pause < LongestPause ? pause : LongestPause);
+        logger.PassagesWait(tenant, refused.Reason);
     }
 }

@@ -27,7 +27,11 @@ public abstract record VectorsMade
     /// <summary>Not now.</summary>
     /// <param name="Reason">Of <see cref="KnowledgeReasons"/>.</param>
     /// <param name="After">When to ask again; null when nobody knows.</param>
-    public sealed record Refused(string Reason, TimeSpan? After) : VectorsMade;
+    public sealed record Refused(string Reason, TimeSpan? After) : VectorsMade
+    {
+        /// <summary>One of the texts may be why, or how we ask: who asks for each alone learns which.</summary>
+        public bool MayBeOfOne { get; init; }
+    }
 
     /// <summary>The model does not take one of these texts, however often it is asked.</summary>
     public sealed record NotTaken : VectorsMade;

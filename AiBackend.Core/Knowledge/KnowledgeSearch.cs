@@ -22,6 +22,11 @@ public sealed class KnowledgeSearch(
     /// <summary>How long a question may take to become a vector before it is answered by words alone.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long nobody else waits for a model that one has waited for in vain. A call that was given up is no failure that its breaker learns of.</summary>
+    private static readonly TimeSpan WordsAlone = TimeSpan.FromSeconds(30);
+
+    private long _wordsUntil;
+
     /// <param name="asker">Who looks, and pays for the question's vector.</param>
     /// <param name="collection">Where.</param>
     /// <param name="query">For what, checked.</param>
@@ -74,19 +79,30 @@ public sealed class KnowledgeSearch(
             return (null, KnowledgeReasons.NoVectors);
         }
 
+        if (clock.GetUtcNow().UtcTicks < Volatile.Read(ref _wordsUntil))
+        {
+            return (null, KnowledgeReasons.Provider);
+        }
+
         using var patience = new CancellationTokenSource(Patience, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         try
         {
-            return await texts.MakeAsync(asker with { Waits = true }, [query], either.Token) switch
+            switch (await texts.MakeAsync(asker with { Waits = true }, [query], either.Token))
             {
-                VectorsMade.Made made => (made, null),
-                VectorsMade.Refused refused => (null, refused.Reason),
-                _ => (null, KnowledgeReasons.Provider),
-            };
+                case VectorsMade.Made made:
+                    // Whoever asked just before the slow one and was answered says that the model is not silent for all.
+                    Volatile.Write(ref _wordsUntil, 0);
+                    return (made, null);
+                case VectorsMade.Refused refused:
+                    return (null, refused.Reason);
+                default:
+                    return (null, KnowledgeReasons.Provider);
+            }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
+            Volatile.Write(ref _wordsUntil, (clock.GetUtcNow() + WordsAlone).UtcTicks);
             return (null, KnowledgeReasons.Provider);
         }
     }

@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Knowledge;
 using AiBackend.Core.Database;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -13,25 +14,42 @@ namespace AiBackend.Core.Knowledge;
 public sealed record PlainPassage(Guid DocumentId, int Version, int N, string Text);
 
 /// <summary>Vectors of passages, which stand with them (0078_knowledge_vectors.sql): they go when the passage goes, and whoever may not find it compares none.</summary>
-public sealed class KnowledgeVectors(NpgsqlDataSource database)
+public sealed class KnowledgeVectors(NpgsqlDataSource database, [FromKeyedServices(DatabaseRegistration.Rounds)] NpgsqlDataSource rounds)
 {
-    // Nothing, a smaller name, a larger one: each a range of the index.
-    private const string IsPending = "(c.vector_for IS NULL OR c.vector_for < @model OR c.vector_for > @model)";
+    // Two puts at once may leave passages of a version that is none any more. Asked of each passage: a join would be planned for the handful of
+    // documents that Postgres expects behind the wall, and read all of them for each passage.
+    private const string IsCurrent = "c.version = (SELECT d.version FROM knowledge_documents d WHERE d.id = c.document_id)";
 
+    // Nothing, a smaller name, a larger one: each a range of the index, and asked for by itself, because a plan for all models has no other use for it.
     private const string TenantsSql = $"""
-        SELECT t.id FROM tenants t
-         WHERE t.deletion_at IS NULL AND t.id <> ALL (@without)
-           AND EXISTS (SELECT 1 FROM knowledge_chunks c WHERE c.tenant_id = t.id AND {IsPending}) LIMIT @most
+        SELECT t.id
+          FROM tenants t
+         CROSS JOIN LATERAL (
+               (SELECT 1 FROM knowledge_chunks c WHERE c.tenant_id = t.id AND c.vector_for IS NULL AND {IsCurrent} LIMIT 1)
+               UNION ALL (SELECT 1 FROM knowledge_chunks c WHERE c.tenant_id = t.id AND c.vector_for < @model AND {IsCurrent} LIMIT 1)
+               UNION ALL (SELECT 1 FROM knowledge_chunks c WHERE c.tenant_id = t.id AND c.vector_for > @model AND {IsCurrent} LIMIT 1)
+               LIMIT 1) pending
+         WHERE t.deletion_at IS NULL AND t.id <> ALL (@without) LIMIT @most
         """;
+
+    private const string PendingOfTenant =
+        $"SELECT c.document_id, c.version, c.n, c.text FROM knowledge_chunks c WHERE c.tenant_id = @tenant_id AND {IsCurrent}";
 
     private const string PendingSql = $"""
-        SELECT c.document_id, c.version, c.n, c.text FROM knowledge_chunks c WHERE c.tenant_id = @tenant_id AND {IsPending} LIMIT @most
+        ({PendingOfTenant} AND c.vector_for IS NULL LIMIT @most)
+        UNION ALL ({PendingOfTenant} AND c.vector_for < @model LIMIT @most)
+        UNION ALL ({PendingOfTenant} AND c.vector_for > @model LIMIT @most)
+        LIMIT @most
         """;
 
-    // A passage that is gone has no row any more; one that somebody else was quicker with keeps what it has.
-    private const string StoreSql = $"""
-        UPDATE knowledge_chunks c SET vector = @vector, vector_model = @made_by, vector_for = @model
-         WHERE c.document_id = @document_id AND c.version = @version AND c.n = @n AND c.tenant_id = @tenant_id AND {IsPending}
+    // A passage that is gone has no row any more; one that somebody else was quicker with keeps what it has. Whoever is about to put or delete a document
+    // locks its passages in an order of his own: he is not waited for, and what he leaves is asked for again.
+    private const string StoreSql = """
+        UPDATE knowledge_chunks SET vector = @vector, vector_model = @made_by, vector_for = @model
+         WHERE (document_id, version, n) IN (
+               SELECT c.document_id, c.version, c.n FROM knowledge_chunks c
+                WHERE c.document_id = @document_id AND c.version = @version AND c.n = @n AND c.tenant_id = @tenant_id
+                  AND c.vector_for IS DISTINCT FROM @model FOR UPDATE SKIP LOCKED)
         """;
 
     private const string AnySql = """
@@ -45,9 +63,12 @@ public sealed class KnowledgeVectors(NpgsqlDataSource database)
            AND (@max_age IS NULL OR c.updated_at >= now() - @max_age)
         """;
 
+    // Along knowledge_chunks_newest until there are enough.
     private const string CompareSql = $"""
+        CALL read_in_order();
         SELECT c.document_id, c.version, c.n, c.vector FROM knowledge_chunks c
-         WHERE {MayBeFound} AND c.vector_model = @made_by ORDER BY c.updated_at DESC, c.document_id, c.n LIMIT @most
+         WHERE {MayBeFound} AND c.vector IS NOT NULL AND c.vector_model = @made_by AND {IsCurrent}
+         ORDER BY c.updated_at DESC, c.document_id, c.n LIMIT @most
         """;
 
     // Asked again: a document that was replaced or closed to these readers meanwhile is not found.
@@ -62,7 +83,7 @@ public sealed class KnowledgeVectors(NpgsqlDataSource database)
     /// <returns>Tenants with passages that this model has not seen.</returns>
     public async Task<IReadOnlyList<Guid>> FindTenantsAsync(string model, Guid[] without, int most, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(TenantsSql);
+        await using var command = rounds.CreateCommand(TenantsSql);
         command.Parameters.AddWithValue("model", model);
         command.Parameters.AddWithValue("without", without);
         command.Parameters.AddWithValue("most", most);
@@ -77,7 +98,7 @@ public sealed class KnowledgeVectors(NpgsqlDataSource database)
         CancellationToken cancellationToken
     )
     {
-        await using var command = database.CreateCommandFor(tenantId, PendingSql);
+        await using var command = rounds.CreateCommandFor(tenantId, PendingSql);
         command.Parameters.AddWithValue("tenant_id", tenantId);
         command.Parameters.AddWithValue("model", model);
         command.Parameters.AddWithValue("most", most);

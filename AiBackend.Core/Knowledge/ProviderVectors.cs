@@ -46,13 +46,14 @@ internal sealed class ProviderVectors(
     private static VectorsMade OutcomeOf(ProviderFailure failure) =>
         failure switch
         {
-            // What else is said to be our mistake may be one of our settings, and is no reason to give up a text.
             ProviderFailure.CallerError { Code: ProviderFailureCodes.ContextLengthExceeded or ProviderFailureCodes.ContentRefused } =>
                 new VectorsMade.NotTaken(),
             ProviderFailure.CallerError { Code: ProviderFailureCodes.UnknownModel } => new VectorsMade.Refused(
                 KnowledgeReasons.NoModel,
                 null
             ),
+            // What else is said to be our mistake may be one of our settings: no reason to give up a text, unless others are taken.
+            ProviderFailure.CallerError => new VectorsMade.Refused(KnowledgeReasons.Provider, null) { MayBeOfOne = true },
             ProviderFailure.NotAsked { Budget: not null } spent => new VectorsMade.Refused(KnowledgeReasons.Budget, spent.After),
             ProviderFailure.NotAsked { Limit: not null } full => new VectorsMade.Refused(KnowledgeReasons.Limit, full.After),
             ProviderFailure.RateLimited limited => new VectorsMade.Refused(KnowledgeReasons.Limit, limited.After),

@@ -19,7 +19,7 @@ public sealed class WorkflowStore(NpgsqlDataSource database)
     public const int MostVersions = 1_000;
 
     // Beyond it a number says no more than that there are many.
-    private const int MostRuns = 10_000;
+    private const int MostRuns = 1_000;
 
     private const string Columns = "name, version, definition, created_at, created_by";
 

@@ -25,8 +25,7 @@ public sealed class LateCallTests(PostgresServer postgres, RedisServer redis, Si
     /// <summary>Of the prompt, and what may be written.</summary>
     private const int TokensOfOne = 10 + 50;
 
-    /// <summary>A sixtieth of the window.</summary>
-    private static readonly TimeSpan Slot = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Slot = TimeSpan.FromSeconds(0.5);
 
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(6);
 
@@ -41,7 +40,10 @@ public sealed class LateCallTests(PostgresServer postgres, RedisServer redis, Si
         var job = await Core.SpenderAsync();
         var permit = await EnterAsync(Core.NewGate(ledger, prices, _clock), job, new() { TokensPerMinute = 10_000 });
         await Eventually.TrueAsync(
-            async _ => await Core.ScalarAsync<bool>("SELECT extract(epoch FROM clock_timestamp()) >= slot + 1 FROM call_windows"),
+            async _ =>
+                await Core.ScalarAsync<bool>(
+                    "SELECT extract(epoch FROM clock_timestamp()) * 1000 >= (slot + 1) * slot_ms FROM call_windows"
+                ),
             "the next slot has begun"
         );
 
@@ -53,8 +55,9 @@ public sealed class LateCallTests(PostgresServer postgres, RedisServer redis, Si
         var renewed = Assert.IsType<CallEntry.Admitted>(await permit.RenewAsync(TestRun.Cancel)).Permit;
 
         Assert.False(renewed.IsLate);
-        Assert.Equal(TokensOfOne, await TokensAsync("slot % 62 + 1"));
+        Assert.Equal(TokensOfOne, await TokensAsync("slot % 122 + 1"));
         Assert.Equal(TokensOfOne, await TokensAsync(null));
+        Assert.Equal(1, await RequestsAsync());
         renewed.Settle(new JobUsage(4, 0, 6, null), isFree: false, isDisputed: false);
         await Eventually.TrueAsync(async _ => await TokensAsync(null) == 10, "what it used is in place of what was reserved");
         await Eventually.TrueAsync(
@@ -76,13 +79,14 @@ public sealed class LateCallTests(PostgresServer postgres, RedisServer redis, Si
         Assert.NotEqual(0m, (await Core.ReadAsync(budget)).ReservedUsd);
         _clock.Advance(Slot * 2);
         // What came between.
-        await Core.ExecuteAsync("UPDATE call_windows SET input_tokens[slot % 62 + 1] = input_tokens[slot % 62 + 1] + 100", Guid.Empty);
+        await Core.ExecuteAsync("UPDATE call_windows SET input_tokens[slot % 122 + 1] = input_tokens[slot % 122 + 1] + 100", Guid.Empty);
 
         var full = Assert.IsType<CallEntry.Full>(await permit.RenewAsync(TestRun.Cancel));
 
         Assert.Equal("tokens_per_minute", full.Limit);
         await Core.UntilAsync(budget, 0m, 0m);
         Assert.Equal(100, await TokensAsync(null));
+        Assert.Equal(0, await RequestsAsync());
         Assert.Equal([(CallState.Released, 0m)], await Core.CallsAsync(job.Lease.JobId));
     }
 
@@ -134,7 +138,9 @@ public sealed class LateCallTests(PostgresServer postgres, RedisServer redis, Si
         var calls = await simulator.CallsAsync(model, TestRun.Cancel);
         var times = calls.Select(call => call.GetProperty("received_at").GetDateTimeOffset()).Order().ToList();
         Assert.Equal(2 * Limit, times.Count);
-        Assert.All(times, from => Assert.InRange(times.Count(at => at >= from && at < from + Window), 1, Limit));
+        // A window less what a call may take from the last look at the clock to its provider, on a machine that has more to do.
+        var most = Window - TimeSpan.FromSeconds(1);
+        Assert.All(times, from => Assert.InRange(times.Count(at => at >= from && at < from + most), 1, Limit));
         // It has cost the job nothing but time.
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT attempt - excused FROM jobs WHERE id = @id", late));
         TestFolder.Remove(folder);
@@ -154,6 +160,9 @@ public sealed class LateCallTests(PostgresServer postgres, RedisServer redis, Si
                 )
             )
             .Permit;
+
+    private Task<long> RequestsAsync() =>
+        Core.ScalarAsync<long>("SELECT sum(n)::bigint FROM call_windows w CROSS JOIN LATERAL unnest(w.requests) n");
 
     /// <summary>What is counted, in one slot or in all.</summary>
     private Task<int> TokensAsync(string? slot) =>

@@ -80,6 +80,19 @@ public sealed class RepeatedPostTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(count, await CountAsync());
     }
 
+    [Fact]
+    public async Task A_repeat_of_a_prompt_is_told_the_address_of_its_version_too()
+    {
+        const string Body = """{"name":"located","template":{"messages":[{"role":"user","content":"Hi"}]}}""";
+        using var first = await PostAsync(api.Http, "/api/v1/prompts", Body, "located");
+
+        using var repeat = await PostAsync(api.Http, "/api/v1/prompts", Body, "located");
+
+        Assert.Equal("/api/v1/prompts/located/versions/1", first.Headers.Location?.ToString());
+        Assert.Equal(first.Headers.Location, repeat.Headers.Location);
+        Assert.Equal(["true"], repeat.Headers.GetValues("Idempotent-Replayed"));
+    }
+
     [Theory]
     [InlineData(Budgets, "another", "mine1")]
     [InlineData(Budgets + "?nothing=1", "mine2", "mine2")]

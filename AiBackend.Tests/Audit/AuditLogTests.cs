@@ -82,7 +82,7 @@ public sealed class AuditLogTests(ApiServer api) : IClassFixture<ApiServer>
         SET session_replication_role = replica;
         DELETE FROM audit_log;
         INSERT INTO audit_log SELECT * FROM kept;
-        UPDATE audit_head h SET hash = k.hash FROM kept_head k;
+        UPDATE audit_head h SET seq = k.seq, hash = k.hash FROM kept_head k;
         DROP TABLE kept, kept_head;
         RESET session_replication_role
         """;

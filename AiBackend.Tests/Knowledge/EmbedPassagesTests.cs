@@ -3,6 +3,7 @@ using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 
 namespace AiBackend.Tests.Knowledge;
 
@@ -11,15 +12,18 @@ public sealed class EmbedPassagesTests(PostgresServer postgres, RedisServer redi
 {
     private readonly FakeTime _clock = new();
 
-    private KnowledgeVectors Store => new(Core.Database);
+    private KnowledgeVectors Store => new(Core.Database, Core.Rounds);
 
-    [Fact]
-    public async Task A_text_that_the_model_never_takes_is_found_by_its_words_and_holds_up_no_other()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_text_that_the_model_never_takes_is_found_by_its_words_and_holds_up_no_other(bool isSaid)
     {
         await Core.AddPassageAsync("c", "a", "fine");
         await Core.AddPassageAsync("c", "b", "forbidden");
         await Core.AddPassageAsync("c", "d", "good");
-        var maker = new Maker("m", texts => texts.Contains("forbidden") ? new VectorsMade.NotTaken() : Made(texts));
+        VectorsMade refusal = isSaid ? new VectorsMade.NotTaken() : new VectorsMade.Refused("provider", null) { MayBeOfOne = true };
+        var maker = new Maker("m", texts => texts.Contains("forbidden") ? refusal : Made(texts));
 
         await RunAsync(maker);
         await RunAsync(maker);
@@ -27,6 +31,54 @@ public sealed class EmbedPassagesTests(PostgresServer postgres, RedisServer redi
         Assert.Equal("fine m m, forbidden  m, good m m", await VectorsAsync());
         // All three, and then each alone.
         Assert.Equal([3, 1, 1, 1], maker.Asked.Select(texts => texts.Count));
+    }
+
+    [Fact]
+    public async Task Where_every_text_is_refused_alone_none_is_given_up_and_the_tenant_waits()
+    {
+        await Core.AddPassageAsync("c", "a", "fine");
+        await Core.AddPassageAsync("c", "b", "good");
+        var maker = new Maker("m", _ => new VectorsMade.Refused("provider", null) { MayBeOfOne = true });
+        var embed = Embed(maker);
+
+        Assert.False(await embed.RunAsync(TestRun.Cancel));
+        Assert.False(await embed.RunAsync(TestRun.Cancel));
+
+        Assert.Equal("fine  , good  ", await VectorsAsync());
+        Assert.Equal([2, 1, 1], maker.Asked.Select(texts => texts.Count));
+    }
+
+    [Fact]
+    public async Task Passages_of_a_version_that_is_none_any_more_are_not_paid_for()
+    {
+        await Core.AddPassageAsync("c", "a", "fine");
+        await Core.ExecuteAsync("UPDATE knowledge_documents SET version = version + 1", Guid.Empty);
+        var maker = new Maker("m", texts => Made(texts));
+
+        Assert.False(await Embed(maker).RunAsync(TestRun.Cancel));
+
+        Assert.Empty(await Store.FindTenantsAsync("m", [], 1, TestRun.Cancel));
+        Assert.Empty(maker.Asked);
+    }
+
+    [Fact]
+    public async Task Whoever_is_about_to_replace_a_passage_is_not_waited_for()
+    {
+        await Core.AddPassageAsync("c", "a", "fine");
+        await Core.AddPassageAsync("c", "b", "good");
+        var maker = new Maker("m", texts => Made(texts));
+        await using (var connection = await Core.Database.OpenConnectionAsync(TestRun.Cancel))
+        {
+            await using var replacing = await connection.BeginTransactionAsync(TestRun.Cancel);
+            await using var take = new NpgsqlCommand("SELECT FROM knowledge_chunks WHERE text = 'good' FOR UPDATE", connection, replacing);
+            await take.ExecuteNonQueryAsync(TestRun.Cancel);
+
+            await RunAsync(maker);
+            Assert.Equal("fine m m, good  ", await VectorsAsync());
+        }
+
+        await RunAsync(maker);
+        Assert.Equal("fine m m, good m m", await VectorsAsync());
     }
 
     [Fact]

@@ -33,7 +33,6 @@ internal sealed class VectorApi(PostgresServer postgres, RedisServer redis, Simu
             ("services:simulator:http:0", simulator.Address.ToString()),
             ("Knowledge:EmbeddingModel", Model),
             ("Admission:Patience", "00:00:00.300"),
-            ("AIBACKEND_PROVIDERS:DEFAULTS:FIRST_TOKEN_TIMEOUT_SECONDS", "2"),
         ];
 
     public static async Task<VectorApi> StartAsync(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)

@@ -1,6 +1,8 @@
 using System.Text;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Prompts;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.DeadLetters;
 using AiBackend.Tests.Fixtures;
@@ -74,6 +76,46 @@ public sealed class ReplayedPromptTests(ApiServer api) : IClassFixture<ApiServer
         Assert.Single((await _prompts.InputOfAsync(other.Id)).Messages!);
     }
 
+    [Fact]
+    public async Task The_user_of_the_old_job_gets_the_version_that_a_new_job_of_his_would_get()
+    {
+        var name = await AddBothAsync();
+        await _prompts.SetAsync(name, "production", """{"version":1,"canary":{"version":2,"percent":50}}""");
+
+        foreach (var user in Enumerable.Range(0, 8).Select(i => $"user-{i}"))
+        {
+            var old = await EndedAsync(ApiServer.Chat.Replace("\"chat\"", $"\"chat\",\"user\":\"{user}\"", StringComparison.Ordinal));
+            var job = await ReplayAsync(old, $$$"""{"prompt":{"name":"{{{name}}}","variables":{"tone":"kind"} } }""");
+
+            var expected = PromptNames.Pin(name, PromptReads.IsCanary(name, "production", user, 50) ? 2 : 1);
+            Assert.Equal(expected, (await TermsAsync(job.Id)).Prompt);
+        }
+    }
+
+    [Theory]
+    [InlineData("nobody", null, "unknown_model")]
+    [InlineData("sim", "default", "model_not_allowed")]
+    public async Task A_judge_that_a_new_job_could_not_have_is_refused(string judge, string? allowed, string code)
+    {
+        var name = await _prompts.AddAsync(
+            $$$"""{"messages":[{"role":"user","content":"Hi"}],"contract":{"rules":[{"rule":"judge","model":"{{{judge}}}","criteria":"good"}]}}"""
+        );
+        var old = await EndedAsync(ApiServer.Chat);
+        var key = await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "*");
+        if (allowed is not null)
+        {
+            await (await api.WorkerAsync()).ExecuteAsync(
+                $"UPDATE api_keys SET allowed_models = '{{{allowed}}}' WHERE key_id = '{ApiKey.TryParse(key)!.Id}'",
+                Guid.Empty
+            );
+        }
+
+        using var http = api.Client(key);
+        using var refused = await PostAsync(old, $$$"""{"prompt":{"name":"{{{name}}}"} }""", null, http);
+
+        Assert.Equal(code, (await ApiServer.ReadProblemAsync(refused)).Code);
+    }
+
     [Theory]
     [InlineData("""{"prompt":{"name":"NAME","version":1}}""", "prompt.variables.tone")]
     [InlineData("""{"prompt":{"name":"NAME","version":9,"variables":{"tone":"kind"}}}""", "prompt.version")]
@@ -111,7 +153,7 @@ public sealed class ReplayedPromptTests(ApiServer api) : IClassFixture<ApiServer
         return await ApiServer.ReadJobAsync(response);
     }
 
-    private async Task<HttpResponseMessage> PostAsync(Guid job, string body, string? key)
+    private async Task<HttpResponseMessage> PostAsync(Guid job, string body, string? key, HttpClient? http = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/jobs/{job}/replay")
         {
@@ -122,6 +164,6 @@ public sealed class ReplayedPromptTests(ApiServer api) : IClassFixture<ApiServer
             request.Headers.Add("Idempotency-Key", key);
         }
 
-        return await api.Http.SendAsync(request, TestRun.Cancel);
+        return await (http ?? api.Http).SendAsync(request, TestRun.Cancel);
     }
 }

@@ -98,7 +98,7 @@ internal sealed class SimWorker
 
     /// <summary>What messages end with: all processes know the same key.</summary>
     public static MessageSeal SealOf(World world, SimProcess process) =>
-        new(new SimKey(), new ForgedMessages(world.Telemetry, process.Clock, NullLogger<ForgedMessages>.Instance));
+        new(new SimKey(), new ForgedMessages(world.Telemetry, process.Clock, NullLogger<ForgedMessages>.Instance), process.Clock);
 
     /// <summary>Starts a hosted service of the product on the current process; its host would start it in the thread pool.</summary>
     public static Task Execute(BackgroundService service, CancellationToken stop) => (Task)ExecuteAsync.Invoke(service, [stop])!;

@@ -33,12 +33,22 @@ public sealed partial class PolicyReportTests
         await ReportAsync(
             site,
             "application/csp-report",
-            """{"csp-report":{"effective-directive":"img\nforged","blocked-uri":"forged words\u001b[31m","document-uri":"forged"}}"""
+            """{"csp-report":{"effective-directive":"img\nforged","blocked-uri":"forged\n","document-uri":"forged"}}"""
         );
         await Eventually.TrueAsync(() => LinesOf(site).Count >= 3, "they are in the log");
         foreach (
             var body in (string[])
-                ["", "no json", "[]", "[7]", "7", """{"csp-report":7}""", new string('[', 70), $"\"{new string('x', 20_000)}\""]
+                [
+                    "",
+                    "no json",
+                    "[]",
+                    "[7]",
+                    "7",
+                    """{"csp-report":7}""",
+                    """{"csp-report":{"effective-directive":"\ud800"}}""",
+                    new string('[', 70),
+                    $"\"{new string('x', 20_000)}\"",
+                ]
         )
         {
             await ReportAsync(site, "application/json", body);

@@ -70,11 +70,24 @@ internal sealed partial class PolicyReports(TimeProvider clock, ILogger<PolicyRe
         {
             if (Member(from, name) is { ValueKind: JsonValueKind.String } value)
             {
-                return value.GetString()!;
+                return Written(value);
             }
         }
 
         return "";
+    }
+
+    private static string Written(JsonElement text)
+    {
+        try
+        {
+            return text.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a character.
+            return "";
+        }
     }
 
     private static string Word(JsonElement from, params ReadOnlySpan<string> names) =>
@@ -109,9 +122,9 @@ internal sealed partial class PolicyReports(TimeProvider clock, ILogger<PolicyRe
         }
     }
 
-    [GeneratedRegex("^[A-Za-z-]{1,40}$", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("^[A-Za-z-]{1,40}\\z", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Plain();
 
-    [GeneratedRegex("^[a-z-]{1,40}://[A-Za-z0-9.:\\[\\]-]{0,253}$", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("^[a-z-]{1,40}://[A-Za-z0-9.:\\[\\]-]{0,253}\\z", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Host();
 }

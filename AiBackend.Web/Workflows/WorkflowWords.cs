@@ -22,7 +22,7 @@ internal static partial class WorkflowWords
         """;
 
     // Beyond that a list of workflows counts no further.
-    private const int MostRuns = 10_000;
+    private const int MostRuns = 1_000;
 
     // Shown as text and never as markup.
     private static readonly JsonSerializerOptions Readable = new()

@@ -1,6 +1,8 @@
 -- What a deployment bore before it refused is what all processes together asked of it, and not one process' share times their number: two that share
 -- unevenly came back a quarter too fast. Each says once, in the first two seconds, what it asked; for those that have not said so the others speak.
-ALTER TABLE call_paces ADD COLUMN begun_at timestamptz NOT NULL DEFAULT now(), ADD COLUMN asked jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE call_paces ADD COLUMN begun_at timestamptz NOT NULL DEFAULT '-infinity', ADD COLUMN asked jsonb NOT NULL DEFAULT '{}';
+-- Those that are slowed already began long ago.
+ALTER TABLE call_paces ALTER COLUMN begun_at SET DEFAULT now();
 
 CREATE FUNCTION asked_rate(p_asked jsonb) RETURNS double precision LANGUAGE sql STABLE AS $$
     SELECT greatest(1, sum(a.rate::double precision) + avg(a.rate::double precision) * greatest(0, (

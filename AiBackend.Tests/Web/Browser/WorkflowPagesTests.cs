@@ -70,6 +70,8 @@ public sealed class WorkflowPagesTests(PostgresServer postgres, BrowserFixture b
         await AssertReadableAsync(page);
         await AskAsync(page, "{");
         await Assertions.Expect(page.Locator("#again-wrong")).ToContainTextAsync("no JSON");
+        await AskAsync(page, "null");
+        await Assertions.Expect(page.Locator("#again-wrong")).ToContainTextAsync("null is no input");
         await AskAsync(page, """{"b":1}""");
         await BeginAsync(page);
         await Assertions.Expect(page.Locator("[data-run-again] .notice-failed")).ToContainTextAsync("input");
@@ -104,16 +106,29 @@ public sealed class WorkflowPagesTests(PostgresServer postgres, BrowserFixture b
             TestRun.Cancel
         );
         var earlier = (await ApiServer.ReadJobAsync(first)).Id;
+        await MovedAsync("- interval '1 minute'");
         using var site = await SiteProcess.StartAsync("Development", api.Address, requireSignIn: true);
         await using var visit = await SignInAsync(site, "member@example.com");
-        await visit.OpenAsync(run);
 
-        await visit.Page.Locator("[data-again=ask]").ClickAsync();
-        await AskAsync(visit.Page, """{"a":3}""");
-        await BeginAsync(visit.Page);
-
+        await AgainAsync();
         await Assertions.Expect(visit.Page.Locator("[data-earlier] a")).ToHaveAttributeAsync("href", $"runs/{earlier}");
+
+        // One that is younger than the button is what the button began, whose answer was lost on the way.
+        await MovedAsync("+ interval '10 minutes'");
+        await AgainAsync();
+        await Assertions.Expect(visit.Page).ToHaveURLAsync(new System.Text.RegularExpressions.Regex(earlier.ToString()));
         visit.AssertClean();
+
+        async Task MovedAsync(string by) =>
+            await (await api.WorkerAsync()).ExecuteAsync($"UPDATE jobs SET created_at = created_at {by} WHERE id = @id", earlier);
+
+        async Task AgainAsync()
+        {
+            await visit.OpenAsync(run);
+            await visit.Page.Locator("[data-again=ask]").ClickAsync();
+            await AskAsync(visit.Page, """{"a":3}""");
+            await BeginAsync(visit.Page);
+        }
     }
 
     private async Task<ApiServer> StartAsync()
