@@ -119,7 +119,7 @@ public sealed record KnowledgePassages(IReadOnlyList<KnowledgePassage> Data, Kno
 /// <c>hybrid</c>: by their words and by what they mean, merged by their places in both lists. <c>text</c>: by their words alone.
 /// </param>
 /// <param name="Reason">
-/// Why by words alone: <c>no_model</c> (none is set that makes vectors), <c>no_vectors</c> (no passage here has one yet), <c>provider</c> (it did not
+/// Why by words alone: <c>no_model</c> (none is set that makes vectors, or no provider has it), <c>no_vectors</c> (no passage here has one yet), <c>provider</c> (it did not
 /// answer), <c>limit</c> (what it allows is used up) or <c>budget</c> (there is no money left). Null when both were compared.
 /// </param>
 /// <param name="Model">Who made the vectors; null when none were compared.</param>
@@ -139,7 +139,7 @@ public static class KnowledgeModes
 /// <summary>Every <see cref="KnowledgeMatching.Reason"/>.</summary>
 public static class KnowledgeReasons
 {
-    /// <summary>No model that makes vectors is set.</summary>
+    /// <summary>No model that makes vectors is set, or no provider has it.</summary>
     public const string NoModel = "no_model";
 
     /// <summary>There is nothing to compare with yet.</summary>

@@ -22,7 +22,7 @@ internal sealed class VectorApi(PostgresServer postgres, RedisServer redis, Simu
 
     private CoreHost? _leader;
 
-    public string Model { get; } = $"sim-embed-k{Interlocked.Increment(ref _names)}";
+    public string Model { get; private init; } = $"sim-embed-k{Interlocked.Increment(ref _names)}";
 
     public CoreHost Leader => _leader!;
 
@@ -35,9 +35,14 @@ internal sealed class VectorApi(PostgresServer postgres, RedisServer redis, Simu
             ("Admission:Patience", "00:00:00.300"),
         ];
 
-    public static async Task<VectorApi> StartAsync(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    public static async Task<VectorApi> StartAsync(
+        PostgresServer postgres,
+        RedisServer redis,
+        SimulatorServer simulator,
+        string? model = null
+    )
     {
-        var api = new VectorApi(postgres, redis, simulator);
+        var api = model is null ? new VectorApi(postgres, redis, simulator) : new VectorApi(postgres, redis, simulator) { Model = model };
         await simulator.BehaveAsync(api.Model, new { });
         await api.InitializeAsync();
         api._leader = await api.StartLeaderAsync();

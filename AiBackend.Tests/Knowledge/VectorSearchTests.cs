@@ -99,6 +99,22 @@ public sealed class VectorSearchTests(PostgresServer postgres, RedisServer redis
         Assert.Equal(new(KnowledgeModes.Text, reason, null, 0), found.Matching);
     }
 
+    [Theory]
+    [InlineData("nobody-has-it")]
+    [InlineData("sim-chat")]
+    public async Task A_model_that_nobody_has_or_that_makes_no_vectors_is_as_none(string model)
+    {
+        await using var api = await VectorApi.StartAsync(postgres, redis, simulator, model);
+        await api.PutAsync("""{"source":"a","text":"Lamps blink when their filter fills."}""");
+
+        await api.EmbedAsync();
+        var found = await api.SearchAsync("""{"query":"Why does my lamp blink?"}""");
+
+        Assert.Equal("a", Assert.Single(found.Data).Source);
+        Assert.Equal(new(KnowledgeModes.Text, KnowledgeReasons.NoModel, null, 0), found.Matching);
+        Assert.Empty(await api.CallsAsync());
+    }
+
     [Fact]
     public async Task Who_looks_and_who_puts_pays_and_what_says_the_same_as_before_is_not_paid_again()
     {
