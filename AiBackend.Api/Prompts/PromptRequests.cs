@@ -83,7 +83,7 @@ internal sealed class PromptRequests(PromptStore store, PromptStatisticsReads st
     )
     {
         string? key = null;
-        refusal ??= IdempotencyKey.TryRead(context.Request.Headers[IdempotencyKey.Header], out key);
+        refusal = IdempotencyKey.TryRead(context.Request.Headers[IdempotencyKey.Header], out key) ?? refusal;
         if (refusal is null)
         {
             // What is refused has a status of its own.
