@@ -47,9 +47,14 @@ internal sealed class PromptApi(ApiServer api, HttpClient? http = null)
     public Task<HttpResponseMessage> RollBackAsync(string name, string label = "production") =>
         SendAsync(HttpMethod.Post, $"/{name}/labels/{label}/rollback", null);
 
-    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? body)
+    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? body, string? key = null)
     {
         using var request = new HttpRequestMessage(method, Address + path);
+        if (key is not null)
+        {
+            request.Headers.Add("Idempotency-Key", key);
+        }
+
         request.Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json");
         return await Http.SendAsync(request, TestRun.Cancel);
     }

@@ -50,6 +50,35 @@ public sealed class PromptLabelTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task A_version_that_is_sent_again_with_its_key_is_the_one_of_the_first_time_and_another_one_is_not_taken_for_it()
+    {
+        var name = await _prompts.AddAsync(One);
+        var other = await _prompts.AddAsync(One);
+        Task<HttpResponseMessage> AddAsync(string to, string content) =>
+            _prompts.SendAsync(
+                HttpMethod.Post,
+                $"/{to}/versions",
+                $$$"""{"template":{"messages":[{"role":"user","content":"{{{content}}}"}]}}""",
+                "key-of-" + name
+            );
+
+        var first = await PromptApi.ReadAsync(await AddAsync(name, "two"), HttpStatusCode.Created, WireJson.Default.PromptVersion);
+        var again = await PromptApi.ReadAsync(await AddAsync(name, "two"), HttpStatusCode.Created, WireJson.Default.PromptVersion);
+        var elsewhere = await PromptApi.ReadAsync(await AddAsync(other, "two"), HttpStatusCode.Created, WireJson.Default.PromptVersion);
+        using var changed = await AddAsync(name, "three");
+        using var nowhere = await AddAsync("nothing-of-the-kind", "two");
+        using var nowhereStill = await AddAsync("nothing-of-the-kind", "two");
+
+        Assert.Equal((2, 2, first.CreatedAt), (first.Version, again.Version, again.CreatedAt));
+        Assert.Equal((other, 2), (elsewhere.Name, elsewhere.Version));
+        Assert.Equal("idempotency_key_reused", (await ApiServer.ReadProblemAsync(changed)).Code);
+        // What was refused may be tried again.
+        Assert.Equal("prompt_not_found", (await ApiServer.ReadProblemAsync(nowhere)).Code);
+        Assert.Equal("prompt_not_found", (await ApiServer.ReadProblemAsync(nowhereStill)).Code);
+        Assert.Equal(2, (await _prompts.GetAsync("/" + name, WireJson.Default.Prompt)).Latest);
+    }
+
+    [Fact]
     public async Task A_version_never_changes_and_who_made_it_is_in_the_audit_log()
     {
         var name = await _prompts.AddAsync(One);
