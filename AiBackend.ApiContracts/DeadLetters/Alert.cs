@@ -6,7 +6,7 @@ public sealed record Alert
     /// <summary>Names it.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary><c>dead_letter_cause</c> (jobs die of this cause), <c>dead_letter_depth</c> (too many), <c>dead_letter_age</c> (too old), <c>provider_key_refused</c> or <c>budget_threshold</c>.</summary>
+    /// <summary><c>dead_letter_cause</c> (jobs die of this cause), <c>dead_letter_depth</c> (too many), <c>dead_letter_age</c> (too old), <c>provider_key_refused</c>, <c>budget_threshold</c> or <c>redis_forged</c> (messages that none of our processes sent).</summary>
     public required string Rule { get; init; }
 
     /// <summary>The group of dead letters it is about; null when it is about all of them, or about something else.</summary>
@@ -18,7 +18,7 @@ public sealed record Alert
     /// <summary>One sentence for people.</summary>
     public required string Message { get; init; }
 
-    /// <summary>Open dead letters; seconds for <c>dead_letter_age</c>; 1 for <c>provider_key_refused</c>.</summary>
+    /// <summary>Open dead letters; seconds for <c>dead_letter_age</c>; 1 for <c>provider_key_refused</c>; messages for <c>redis_forged</c>.</summary>
     public required long Value { get; init; }
 
     /// <summary>When it was raised.</summary>

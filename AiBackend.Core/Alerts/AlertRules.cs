@@ -18,6 +18,9 @@ public static class AlertRules
     /// <summary>A budget has reached a threshold. The cause is the budget, its window and the threshold.</summary>
     public const string Budget = "budget_threshold";
 
+    /// <summary>Somebody else than our processes writes to Redis. The cause is the channel.</summary>
+    public const string RedisForged = "redis_forged";
+
     /// <summary>Every rule.</summary>
-    public static IReadOnlyList<string> All { get; } = [Cause, Depth, Age, KeyRefused, Budget];
+    public static IReadOnlyList<string> All { get; } = [Cause, Depth, Age, KeyRefused, Budget, RedisForged];
 }

@@ -1,3 +1,4 @@
+using AiBackend.Core.Alerts;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Redis;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,8 +13,9 @@ public static class EventsRegistration
     /// <summary>Adds what every writer of events needs: the signals that follow a commit.</summary>
     public static void AddJobSignals(this IHostApplicationBuilder builder) =>
         builder
-            .Services.AddSingleton<IMessageKey, MessageKey>()
+            .Services.AddSingleton<IMessageStore, MessageStore>()
             .AddSingleton<ForgedMessages>()
+            .AddSingleton<IAlertSource, ForgedMessageAlerts>()
             .AddSingleton<MessageSeal>()
             .AddSingleton<IJobSignals, JobSignals>()
             .AddSingleton<CancelSignals>();

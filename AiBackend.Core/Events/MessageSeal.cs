@@ -8,7 +8,7 @@ namespace AiBackend.Core.Events;
 /// Tells what our processes say over Redis from what anybody says who can write there: each message ends with a code, made with a key that Redis does
 /// not know. One without is passed over, and nothing is lost by it: readers have the log, and cancels their marks.
 /// </summary>
-public sealed class MessageSeal(IMessageKey keys, ForgedMessages forged, TimeProvider clock)
+public sealed class MessageSeal(IMessageStore store, ForgedMessages forged, TimeProvider clock)
 {
     // Behind the message, where versions that know no codes pass over it.
     private const int CodeLength = 16;
@@ -74,7 +74,7 @@ public sealed class MessageSeal(IMessageKey keys, ForgedMessages forged, TimePro
         {
             if (_reading is null || (_reading.IsFaulted && clock.GetElapsedTime(_readAt) >= Pause))
             {
-                (_reading, _readAt) = (keys.ReadAsync(CancellationToken.None), clock.GetTimestamp());
+                (_reading, _readAt) = (store.ReadKeyAsync(CancellationToken.None), clock.GetTimestamp());
             }
 
             reading = _reading;

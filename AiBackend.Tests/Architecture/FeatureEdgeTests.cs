@@ -55,8 +55,8 @@ public sealed partial class FeatureEdgeTests
         ["Cache"] = [.. Ground, "Jobs"],
         // What operators hold back: work in the queue, and calls in front of whatever else counts them.
         ["Controls"] = [.. Ground, "Queue", "Providers", "Admission"],
-        // What follows a commit is told both to readers and to the queue.
-        ["Events"] = [.. Ground, "Jobs", "Queue"],
+        // What follows a commit is told both to readers and to the queue; who forges what is told calls for a person.
+        ["Events"] = [.. Ground, "Alerts", "Jobs", "Queue"],
         // What became of jobs that failed for good, and new jobs made of them, which belong to a pool.
         ["DeadLetters"] = [.. Ground, "Alerts", "Jobs", "Queue", "Webhooks"],
         // What a tenant keeps, takes along and has deleted: the schema knows its tables, and running jobs are cancelled first.

@@ -1,12 +1,16 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text;
+using AiBackend.Core.Alerts;
+using AiBackend.Core.DeadLetters.Alerts;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Redis;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using Npgsql;
 
 namespace AiBackend.Tests.Events;
 
@@ -70,6 +74,27 @@ public sealed class ForgedMessageTests(PostgresServer postgres, RedisServer redi
         Assert.Equal(Enumerable.Range(1, seen.Count), seen.Select(record => record.Seq));
         await Eventually.TrueAsync(() => counted.Value >= messages.Length, "all of them are counted");
         Assert.Equal(messages.Length, counted.Value);
+    }
+
+    [Fact]
+    public async Task A_73_messages_that_none_of_us_sent_raise_one_alert_for_operators_and_their_number_is_kept()
+    {
+        await Core.Get<CancelSignals>().SubscribeAsync(_ => { });
+        for (var i = 0; i < 3; i++)
+        {
+            await Redis.PublishAsync(Cancels, [1]);
+        }
+
+        await Eventually.TrueAsync(async _ => await Core.ScalarAsync<long>("SELECT count(*) FROM forged_messages") == 1, "it is put down");
+        var raised = await Task.WhenAll(Core.Get<RaiseAlerts>().RunAsync(TestRun.Cancel), Core.Get<RaiseAlerts>().RunAsync(TestRun.Cancel));
+        var alert = Assert.Single(await Core.Get<AlertReads>().ListAsync(ApiKeyStore.DefaultTenant, resolved: false, TestRun.Cancel));
+        await Core.Get<IMessageStore>().NoteForgedAsync(Cancels, 2, TestRun.Cancel);
+
+        Assert.Equal((1, AlertRules.RedisForged), (raised.Sum(), alert.Rule));
+        Assert.StartsWith($"What came over Redis on '{Cancels}' until ", alert.Message, StringComparison.Ordinal);
+        Assert.Equal(3, await Core.ScalarAsync<long>("SELECT messages FROM forged_messages"));
+        await Core.ExecuteAsync("UPDATE forged_messages SET latest_at = now() - interval '3 minutes' WHERE @id IS NOT NULL", Guid.Empty);
+        Assert.Empty(await new ForgedMessageAlerts(Core.Get<NpgsqlDataSource>()).FindAsync(TestRun.Cancel));
     }
 
     [Fact]

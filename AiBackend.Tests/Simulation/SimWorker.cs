@@ -98,7 +98,11 @@ internal sealed class SimWorker
 
     /// <summary>What messages end with: all processes know the same key.</summary>
     public static MessageSeal SealOf(World world, SimProcess process) =>
-        new(new SimKey(), new ForgedMessages(world.Telemetry, process.Clock, NullLogger<ForgedMessages>.Instance), process.Clock);
+        new(
+            SimMessages.Store,
+            new ForgedMessages(world.Telemetry, SimMessages.Store, process.Clock, NullLogger<ForgedMessages>.Instance),
+            process.Clock
+        );
 
     /// <summary>Starts a hosted service of the product on the current process; its host would start it in the thread pool.</summary>
     public static Task Execute(BackgroundService service, CancellationToken stop) => (Task)ExecuteAsync.Invoke(service, [stop])!;
@@ -248,8 +252,12 @@ internal sealed class SimWorker
         return new Guid(bytes);
     }
 
-    private sealed class SimKey : IMessageKey
+    private sealed class SimMessages : IMessageStore
     {
-        public Task<byte[]> ReadAsync(CancellationToken cancellationToken) => Task.FromResult(new byte[32]);
+        public static readonly SimMessages Store = new();
+
+        public Task<byte[]> ReadKeyAsync(CancellationToken cancellationToken) => Task.FromResult(new byte[32]);
+
+        public Task NoteForgedAsync(string channel, long messages, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
