@@ -92,13 +92,14 @@ internal static class OpenAiClientOf
         );
 
     /// <summary>The one job that waits.</summary>
-    public static async Task<Guid> NextJobAsync(this ApiServer api) =>
+    public static async Task<Guid> NextJobAsync(this ApiServer api, Guid after = default) =>
         await Eventually.GetAsync(
             async _ =>
             {
                 await using var command = api.Db.Source.CreateCommand(
-                    "SELECT j.id FROM jobs j JOIN job_payloads p ON p.job_id = j.id WHERE j.status = 1 AND p.trace_parent IS NOT NULL ORDER BY j.id DESC LIMIT 1"
+                    "SELECT j.id FROM jobs j JOIN job_payloads p ON p.job_id = j.id WHERE j.status = 1 AND j.id > $1 AND p.trace_parent IS NOT NULL ORDER BY j.id DESC LIMIT 1"
                 );
+                command.Parameters.AddWithValue(after);
                 return await command.ExecuteScalarAsync(TestRun.Cancel) as Guid? ?? Guid.Empty;
             },
             id => id != Guid.Empty,

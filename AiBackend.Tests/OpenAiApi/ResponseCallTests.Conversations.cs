@@ -10,8 +10,6 @@ namespace AiBackend.Tests.OpenAiApi;
 // Conversations of the native API, gone on with by responses.
 public sealed partial class ResponseCallTests
 {
-    private const string Previous = "resp_0199f3d23c1f7f0e8b5e6a1d2c3b4a59";
-
     [Theory]
     [InlineData("\"{0}\"")]
     [InlineData("{{\"id\":\"{0}\"}}")]
@@ -48,7 +46,6 @@ public sealed partial class ResponseCallTests
     }
 
     [Theory]
-    [InlineData("\"input\":\"Hello\",\"previous_response_id\":\"" + Previous + "\"", "previous_response_id")]
     [InlineData("\"input\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]", "input[1].role")]
     [InlineData("\"input\":\"Hello\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}]", "tools")]
     [InlineData("\"input\":\"Hello\",\"metadata\":{\"aibackend_cache\":\"read_write\"}", "metadata.aibackend_cache")]
@@ -60,6 +57,21 @@ public sealed partial class ResponseCallTests
 
         var error = await ReadErrorAsync(response, HttpStatusCode.BadRequest);
         Assert.Equal((param, "invalid_value"), (Text(error, "param"), Text(error, "code")));
+    }
+
+    [Fact]
+    public async Task A_response_goes_on_from_another_one_or_with_a_conversation_and_not_both()
+    {
+        var conversation = await (await api.WorkerAsync()).BeginAsync();
+        var id = Text(await CreateAsync(Background), "id")!;
+        var running = await ClaimAsync(JobOf(id));
+        Assert.True(await running.EndAsync(AttemptEnd.Succeeded("Hi.") with { FinishReason = "stop" }));
+
+        using var both = await PostAsync(
+            $$"""{"model":"default","background":true,"input":"And?","previous_response_id":"{{id}}","conversation":"{{conversation}}"}"""
+        );
+
+        Assert.Equal("previous_response_id", Text(await ReadErrorAsync(both, HttpStatusCode.BadRequest), "param"));
     }
 
     [Fact]

@@ -184,7 +184,7 @@ public sealed partial class ResponseCallTests(QuicklyBeatingApi api) : IClassFix
         Assert.Equal(("response.incomplete", "cancelled"), (last.Type, Text(last.Data.GetProperty("response"), "status")));
 
         var waiting = PostAsync("""{"model":"default","input":"Hello"}""");
-        var job = await api.NextJobAsync();
+        var job = await api.NextJobAsync(after: JobOf(id));
         using var refused = await api.Http.PostAsync($"/v1/responses/resp_{job:N}/cancel", null, TestRun.Cancel);
         var error = await ReadErrorAsync(refused, HttpStatusCode.BadRequest);
         Assert.Contains("is not in the background", Text(error, "message"), StringComparison.Ordinal);
