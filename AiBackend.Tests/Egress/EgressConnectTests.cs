@@ -23,7 +23,11 @@ public sealed class EgressConnectTests
         var hosts = new KnownHosts().Add("hook.test", "127.0.0.1");
         using var client = Guarded.Client(hosts);
 
-        var answer = await client.GetAsync(string.Format(CultureInfo.InvariantCulture, address, target.Port));
+        using var library = client.CreateClient(EgressClient.MostBytes, EgressClient.Patience);
+        var text = string.Format(CultureInfo.InvariantCulture, address, target.Port);
+
+        var answer = await client.GetAsync(text);
+        await Assert.ThrowsAsync<HttpRequestException>(() => library.GetAsync(text, Fixtures.TestRun.Cancel));
 
         Assert.Equal((EgressErrors.Refused, 0, 0), (answer.Word(), target.Connections, hosts.Asked));
     }

@@ -28,6 +28,7 @@ public sealed class SetupTests(PostgresServer postgres)
             await SetUpAsync(anybody, "", 1),
             await SetUpAsync(anybody, "aibt_" + new string('a', 36), 2),
             await SetUpAsync(anybody, reader, 3),
+            await SetUpAsync(anybody, await api.AddTenantAsync(), 4),
         };
         var all = await Task.WhenAll(Enumerable.Range(10, 8).Select(turn => SetUpAsync(anybody, byKey ? api.Key : token!, turn)));
         var after = await SendAsync(anybody, HttpMethod.Get, "/api/v1/setup");

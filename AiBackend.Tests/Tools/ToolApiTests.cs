@@ -70,6 +70,11 @@ public sealed class ToolApiTests(ApiServer api) : IClassFixture<ApiServer>
     )]
     [InlineData(
         "x",
+        """{"kind":"http","effect":"write","url":"https://a.example.com","verify_url":"http://169.254.169.254/latest"}""",
+        "verify_url"
+    )]
+    [InlineData(
+        "x",
         """{"kind":"http","effect":"read","url":"https://a.example.com","header":{"name":"Host","value":"b"}}""",
         "header.name"
     )]
