@@ -74,7 +74,7 @@ internal sealed class CallLedger : IAsyncDisposable
     /// <summary>Gives back what a call has reserved of its deployment's limits, and leaves it in the ledger: it is reserved anew.</summary>
     /// <remarks>Cancelled, it is done all the same.</remarks>
     public Task GiveBackAsync(Settlement unsent, CancellationToken cancellationToken) =>
-        UntilDoneAsync(isRepeat => _statements.GiveBackAsync([unsent], isRepeat, isUnsent: true), 1).WaitAsync(cancellationToken);
+        UntilDoneAsync(isRepeat => _statements.GiveBackAsync([unsent], isRepeat), 1).WaitAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

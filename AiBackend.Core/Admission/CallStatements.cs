@@ -27,9 +27,7 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window,
         """;
 
     private const string GiveBackSql =
-        "SELECT settle_calls(@window_ms, @deployment, @job_id, @epoch, @call, @slot, @more_input, @more_output)";
-
-    private const string UncountSql = $"{GiveBackSql}; SELECT uncount_calls(@window_ms, @deployment, @slot)";
+        "SELECT settle_calls(@window_ms, @deployment, @job_id, @epoch, @call, @slot, @more_input, @more_output, @unsent)";
 
     private const string SettleSql = """
         SELECT close_calls(@job_id, @epoch, @call, @state, @input, @cached, @output, @reasoning, @cost)
@@ -103,13 +101,12 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window,
     /// <summary>Puts what calls have used in place of what was reserved of their deployments' limits, and makes room for others.</summary>
     /// <param name="calls">Those that have ended, and were counted.</param>
     /// <param name="isRepeat">It may be done. Then what they used less was given back: once more would open the limit too far.</param>
-    /// <param name="isUnsent">They were not made at all, and are counted anew.</param>
-    public async Task<int> GiveBackAsync(IReadOnlyList<Settlement> calls, bool isRepeat, bool isUnsent = false)
+    public async Task<int> GiveBackAsync(IReadOnlyList<Settlement> calls, bool isRepeat)
     {
         var least = isRepeat ? 0 : long.MinValue;
         await using var hot = await HotCommand.OpenAsync(
             database,
-            isUnsent && !isRepeat ? UncountSql : GiveBackSql,
+            GiveBackSql,
             parameters =>
             {
                 parameters.AddColumn("deployment", NpgsqlDbType.Text, calls, call => call.Reservation.Deployment.FullName);
@@ -117,6 +114,7 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window,
                 parameters.AddColumn("slot", NpgsqlDbType.Bigint, calls, call => call.Slot!.Value);
                 parameters.AddColumn("more_input", NpgsqlDbType.Bigint, calls, call => Math.Max(call.MoreInput, least));
                 parameters.AddColumn("more_output", NpgsqlDbType.Bigint, calls, call => Math.Max(call.MoreOutput, least));
+                parameters.AddColumn("unsent", NpgsqlDbType.Boolean, calls, call => call.State == CallState.Released && !isRepeat);
                 parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
             },
             CancellationToken.None
