@@ -104,19 +104,25 @@ public sealed class ReplayedRunTests(ApiServer api, PostgresServer postgres, Sim
     {
         var run = await EndedAsync(
             AttemptEnd.Cancelled(null),
-            TwoSteps.Replace("\"chat\",", "\"chat\",\"model\":\"sim\",", StringComparison.Ordinal)
+            """
+            {"steps":[{"name":"ask","type":"chat","messages":[{"role":"user","content":"Hi"}]},
+                      {"name":"out","type":"chat","model":"sim","messages":[{"role":"user","content":"{{steps.ask}}"}]}]}
+            """
         );
         var key = await Api.AddKeyAsync(ApiKeyStore.DefaultTenant, "*");
         var core = await Api.WorkerAsync();
         await core.ExecuteAsync(
-            $"UPDATE api_keys SET allowed_models = '{{other}}' WHERE key_id = '{ApiKey.TryParse(key)!.Id}'",
+            // The first step's model, which the run itself is stored with, is not what refuses it.
+            $"UPDATE api_keys SET allowed_models = '{{default}}' WHERE key_id = '{ApiKey.TryParse(key)!.Id}'",
             Guid.Empty
         );
         using var bound = Api.Client(key);
 
         using var refused = await bound.PostAsync(Replay(run), Json("""{"from_step":"out"}"""), TestRun.Cancel);
 
-        Assert.Equal("model-not-allowed", (await ApiServer.ReadProblemAsync(refused)).Type.Split('/')[^1]);
+        var problem = await ApiServer.ReadProblemAsync(refused);
+        Assert.Equal("model-not-allowed", problem.Type.Split('/')[^1]);
+        Assert.Contains("sim", problem.Detail, StringComparison.Ordinal);
     }
 
     private static Uri Replay(Guid run) => new($"/api/v1/jobs/{run}/replay", UriKind.Relative);
