@@ -12,7 +12,7 @@ namespace AiBackend.Tests.Architecture;
 /// <summary>No guard is taken out, or put in, unseen.</summary>
 /// <remarks>
 /// That an endpoint names its policy is in SurfaceTests. These are the calls that decide within one or in front of all, and what may be connected to. Each
-/// has a test that was seen to fail without it; whoever adds a call sees his test do the same, and puts it here in the order of the file.
+/// has its test; whoever adds a call sees that test fail without it, and puts it here in the order of the file.
 /// </remarks>
 public sealed partial class GuardCallTests
 {

@@ -73,6 +73,16 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact]
+    public void A_61_what_a_model_was_told_to_ask_for_keeps_nobody_from_its_provider()
+    {
+        var asksForOthers = new ProviderFailure.Transient(ProviderFailureCodes.ProtocolError, "", null) { IsAnswered = true };
+
+        Repeat(20, () => Call(asksForOthers));
+
+        Assert.Equal(CircuitState.Closed, _breaker.State);
+    }
+
+    [Fact]
     public void A_probe_that_is_refused_by_a_limit_has_found_the_deployment_up()
     {
         OpenIt();

@@ -14,6 +14,7 @@ using AiBackend.Core.Providers.Circuits;
 using AiBackend.Core.Providers.Configuration;
 using AiBackend.Core.Queue;
 using AiBackend.Core.Queue.Allocation;
+using AiBackend.Core.Queue.Outlook;
 using AiBackend.Core.Redis;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tools;
@@ -48,6 +49,9 @@ internal sealed class SimWorker
 
     // And no job leaves its model to us.
     private static readonly ModelChoice Named = new(Nobody, TimeProvider.System);
+
+    // Or waits for a provider's limit.
+    private static readonly LimitOutlook Unlimited = new(Nobody, new QueueTiers(Options.Create(new QueueOptions())), TimeProvider.System);
 
     // No job continues a conversation.
     private static readonly ConversationTurns Alone = new(Nobody, Nobody, Nobody);
@@ -124,6 +128,7 @@ internal sealed class SimWorker
             .With<ICallGate>(new OpenGate())
             .With(Unshared)
             .With(Named)
+            .With(Unlimited)
             .With<IMeterFactory>(_world.Telemetry)
             .With<ICallPace>(new NoPace())
             .With<IProbeTurns>(new OwnProbeTurns())

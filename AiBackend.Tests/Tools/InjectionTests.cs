@@ -108,7 +108,7 @@ public sealed class InjectionTests(InjectionTests.Planted stack) : IClassFixture
         public async ValueTask InitializeAsync()
         {
             (Model, Lookup, Mail) = (await ObedientModel.StartAsync(), await ToolReceiver.StartAsync(), await ToolReceiver.StartAsync());
-            // A model of its own for each case: one that asks for what it was not offered counts as broken.
+            // A model of its own for each case: none is told what another one was.
             string[] models = [Reviewer, .. Places.SelectMany(place => Orders.Select(order => $"m-{place}-{order}"))];
             Workers = await WorkersBehindApi.StartAsync(
                 postgres,

@@ -107,7 +107,7 @@ internal static partial class WorkflowWords
     public static string Pretty(WorkflowDefinition definition) =>
         Pretty(JsonSerializer.SerializeToElement(definition, ClientJson.Lenient.WorkflowDefinition));
 
-    [GeneratedRegex(@"^(?<name>[a-z0-9][a-z0-9._-]*) v(?<version>[0-9]{1,9})\z", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"^(?<name>[A-Za-z0-9][A-Za-z0-9._-]*) v(?<version>[0-9]{1,9})\z", RegexOptions.None, 1000)]
     private static partial Regex RunTitle();
 
     [GeneratedRegex(@"\{\{\s*steps\.(?<name>[a-z][a-z0-9_]*)", RegexOptions.None, 1000)]

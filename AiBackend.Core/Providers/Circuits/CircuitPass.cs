@@ -73,6 +73,8 @@ internal sealed class CircuitPass(CircuitBreaker breaker, TimeProvider clock, in
     private static CircuitVerdict Of(ProviderFailure failure) =>
         failure switch
         {
+            // Else one tenant's planted orders would keep all others from the deployment.
+            ProviderFailure.Transient { IsAnswered: true } => CircuitVerdict.Answered,
             ProviderFailure.Transient => CircuitVerdict.Outage,
             ProviderFailure.RateLimited or ProviderFailure.CallerError or ProviderFailure.ProviderAuth => CircuitVerdict.Refused,
             _ => CircuitVerdict.None,

@@ -30,6 +30,9 @@ internal sealed class ProviderProtocolException(string provider, string what, Ex
     : ProviderException(provider, $"Provider '{provider}' sent {what}.", inner)
 {
     public string What => what;
+
+    /// <summary>It is what the model wrote, which whoever writes into its prompt may bring about: the provider is well.</summary>
+    public bool IsOfModel { get; init; }
 }
 
 /// <summary>The provider was too slow.</summary>

@@ -28,6 +28,9 @@ public abstract record ProviderFailure(string Code, string Message)
         /// <inheritdoc/>
         public override string Class => "transient";
 
+        /// <summary>There was an answer, of which nobody may take what the model wrote: no outage.</summary>
+        internal bool IsAnswered { get; init; }
+
         /// <inheritdoc/>
         public override TimeSpan? RetryAfter => After;
     }

@@ -21,7 +21,10 @@ public static class ProviderFailures
                 Codes.ProtocolError,
                 $"The answer of provider '{protocol.Provider}' could not be read: it sent {protocol.What}.",
                 null
-            ),
+            )
+            {
+                IsAnswered = protocol.IsOfModel,
+            },
             UnknownModelException unknown => new ProviderFailure.CallerError(
                 Codes.UnknownModel,
                 $"No provider serves the model '{unknown.Model}'. Choose one of: {string.Join(", ", unknown.Known)}."

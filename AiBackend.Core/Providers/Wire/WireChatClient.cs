@@ -87,7 +87,7 @@ internal abstract class WireChatClient(ProviderOptions provider) : IChatClient
         {
             if (ToolCallParts.FaultOf(calls, options) is { } fault)
             {
-                throw new ProviderProtocolException(provider.Name, fault);
+                throw new ProviderProtocolException(provider.Name, fault) { IsOfModel = true };
             }
 
             yield return new ChatResponseUpdate(ChatRole.Assistant, calls) { ModelId = said.ModelVersion };

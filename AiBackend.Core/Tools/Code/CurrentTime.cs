@@ -18,7 +18,7 @@ internal sealed class CurrentTime(TimeProvider clock) : ICodeTool
             """
         );
 
-    public ValueTask<CodeResult> RunAsync(Guid tenantId, JsonElement arguments, CancellationToken cancellationToken)
+    public ValueTask<CodeResult> RunAsync(CodeCaller caller, JsonElement arguments, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         if (!arguments.TryGetProperty("time_zone", out var zone))

@@ -15,12 +15,17 @@ public interface ICodeTool
     JsonElement Parameters { get; }
 
     /// <summary>Runs it. Without side effects: it may be run again after a crash.</summary>
-    /// <param name="tenantId">Whose job asks: nothing of another tenant may be answered.</param>
+    /// <param name="caller">Whose job asks: nothing of another tenant may be answered, and what it costs is on this account.</param>
     /// <param name="arguments">Fit <see cref="Parameters"/>.</param>
     /// <param name="cancellationToken">Fires when its time is up.</param>
     /// <returns>What the model is given.</returns>
-    ValueTask<CodeResult> RunAsync(Guid tenantId, JsonElement arguments, CancellationToken cancellationToken);
+    ValueTask<CodeResult> RunAsync(CodeCaller caller, JsonElement arguments, CancellationToken cancellationToken);
 }
+
+/// <summary>On whose behalf a tool runs.</summary>
+/// <param name="TenantId">The job's tenant.</param>
+/// <param name="KeyId">The key that submitted the job, whose budgets hold; null when nobody knows it.</param>
+public readonly record struct CodeCaller(Guid TenantId, string? KeyId);
 
 /// <summary>What came of it.</summary>
 /// <param name="Text">What the model is given.</param>

@@ -7,7 +7,7 @@ using AiBackend.Core.Knowledge;
 namespace AiBackend.Core.Tools.Code;
 
 /// <summary>Looks into the tenant's texts, for models that decide themselves what they need, and for steps of workflows.</summary>
-/// <remarks>It speaks for nobody: texts that only some may read are not found.</remarks>
+/// <remarks>It speaks for nobody: texts that only some may read are not found. Looking is paid for by the job's key.</remarks>
 internal sealed class SearchKnowledge(KnowledgeSearch knowledge) : ICodeTool
 {
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -27,10 +27,10 @@ internal sealed class SearchKnowledge(KnowledgeSearch knowledge) : ICodeTool
             """
         );
 
-    public async ValueTask<CodeResult> RunAsync(Guid tenantId, JsonElement arguments, CancellationToken cancellationToken)
+    public async ValueTask<CodeResult> RunAsync(CodeCaller caller, JsonElement arguments, CancellationToken cancellationToken)
     {
         var found = await knowledge.RunAsync(
-            new KnowledgeAsker(tenantId),
+            new KnowledgeAsker(caller.TenantId, caller.KeyId),
             arguments.GetProperty("collection").GetString()!,
             new KnowledgeQuery
             {

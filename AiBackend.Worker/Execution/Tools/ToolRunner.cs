@@ -99,7 +99,7 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         try
         {
             using var arguments = JsonDocument.Parse(call.Arguments);
-            var result = await code.Find(tool.Name)!.RunAsync(job.TenantId, arguments.RootElement, both.Token);
+            var result = await code.Find(tool.Name)!.RunAsync(new(job.TenantId, job.KeyId), arguments.RootElement, both.Token);
             return new(result.IsError ? ToolCallState.Failed : ToolCallState.Done, Cut(result.Text, tool.MaxResultBytes));
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
