@@ -119,6 +119,18 @@ public sealed class RunFeedTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_result_of_a_run_of_a_workflow_which_nobody_streams_is_shown_as_it_is_stored_and_is_no_defect()
+    {
+        _api.Job = _api.Job with { Type = "workflow" };
+        _api.Finish("stored");
+
+        using var lease = Feeds.Join(_api.Job.Id);
+
+        Assert.Equal("stored", await CompleteAsync(lease));
+        Assert.False(lease.Feed.Current.WasReplaced);
+    }
+
+    [Fact]
     public async Task U_21_a_text_is_called_complete_only_after_it_was_compared()
     {
         _api.Add(new DeltaEvent(1, "streamed"));
