@@ -5,15 +5,20 @@ using AiBackend.Tests.Fixtures;
 namespace AiBackend.Tests.Tools;
 
 /// <summary>What a receiver got.</summary>
-internal sealed record ReceivedCall(string Path, string Key, string Body, string? Secret);
+internal sealed record ReceivedCall(string Path, string Key, string Body, string? Secret)
+{
+    /// <summary>The job that calls, as the call says.</summary>
+    public required string Job { get; init; }
+}
 
 /// <summary>A tool on loopback, which writes down every call it gets; its log, and not ours, says how often something was done.</summary>
 internal sealed class ToolReceiver : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly Lock _gate = new();
-    private TaskCompletionSource _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _missing;
+    private readonly HashSet<string> _arrived = new(StringComparer.Ordinal);
+    private TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _awaited;
 
     private ToolReceiver(WebApplication app) => _app = app;
 
@@ -41,20 +46,17 @@ internal sealed class ToolReceiver : IAsyncDisposable
 
     public (string, string) Allowed => ("Egress:Allow:0", Origin.GetLeftPart(UriPartial.Authority));
 
-    /// <summary>Nothing is answered before this many calls more have come.</summary>
+    /// <summary>
+    /// Nothing is answered before this many calls of different keys more have come; then one is, and all others wait until it is told to hold none.
+    /// </summary>
     public void HoldFor(int calls)
     {
         lock (_gate)
         {
-            _missing = calls;
-            if (calls == 0)
-            {
-                _all.TrySetResult();
-            }
-            else
-            {
-                _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            }
+            _awaited = calls;
+            _arrived.Clear();
+            _released.TrySetResult();
+            _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
     }
 
@@ -77,34 +79,31 @@ internal sealed class ToolReceiver : IAsyncDisposable
     {
         using var reader = new StreamReader(context.Request.Body);
         var body = await reader.ReadToEndAsync(context.RequestAborted);
-        Calls.Enqueue(
-            new ReceivedCall("/tool", context.Request.Headers["Idempotency-Key"].ToString(), body, context.Request.Headers["X-Secret"])
-        );
-        await ArrivedAsync(context.RequestAborted);
+        var key = context.Request.Headers["Idempotency-Key"].ToString();
+        Calls.Enqueue(new ReceivedCall("/tool", key, body, context.Request.Headers["X-Secret"]) { Job = JobOf(context) });
+        await ArrivedAsync(key, context.RequestAborted);
         await AnswerAsync(context, First.TryDequeue(out var status) ? (status, "") : Answer);
     }
 
-    private Task ArrivedAsync(CancellationToken aborted)
+    private Task ArrivedAsync(string key, CancellationToken aborted)
     {
         lock (_gate)
         {
-            if (_missing == 0)
-            {
-                return Task.CompletedTask;
-            }
-
-            if (--_missing == 0)
-            {
-                _all.TrySetResult();
-            }
-
-            return _all.Task.WaitAsync(aborted);
+            _arrived.Add(key);
+            return _arrived.Count >= _awaited ? Task.CompletedTask : _released.Task.WaitAsync(aborted);
         }
     }
 
+    private static string JobOf(HttpContext context) => context.Request.Headers["X-AiBackend-Job"].ToString();
+
     private Task VerifyAsync(HttpContext context)
     {
-        Calls.Enqueue(new ReceivedCall("/verify", context.Request.Query["effect_id"].ToString(), "", context.Request.Headers["X-Secret"]));
+        Calls.Enqueue(
+            new ReceivedCall("/verify", context.Request.Query["effect_id"].ToString(), "", context.Request.Headers["X-Secret"])
+            {
+                Job = JobOf(context),
+            }
+        );
         return AnswerAsync(context, Verdict);
     }
 
