@@ -59,7 +59,9 @@ internal static class ApiHost
     // Callers wait for every statement of this process: better a prompt 503 than an answer nobody is there to read.
     private static readonly TimeSpan StoragePatience = TimeSpan.FromSeconds(5);
 
-    public static WebApplication Create(string[] args)
+    /// <param name="args">The command line.</param>
+    /// <param name="add">What this installation has of its own, for example tools and validators in code.</param>
+    public static WebApplication Create(string[] args, Action<IHostApplicationBuilder>? add = null)
     {
         var builder = WebApplication.CreateSlimBuilder(
             new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory }
@@ -74,6 +76,7 @@ internal static class ApiHost
         builder.AddReadinessChecks();
         builder.AddCore();
         builder.AddEndpoints();
+        add?.Invoke(builder);
 
         var app = builder.Build();
         // Before anything is built from them, so that every fault of a configuration is told at once and in its own words.

@@ -65,6 +65,9 @@ public class ApiServer : IAsyncLifetime
     /// <summary>Whether a statement that does not say for whom it acts fails here, instead of seeing nothing: nobody would notice that.</summary>
     protected virtual bool IsWallLoud => true;
 
+    /// <summary>Adds what this server has of its own.</summary>
+    protected virtual void Add(IHostApplicationBuilder builder) { }
+
     public T Get<T>()
         where T : notnull => App.Services.GetRequiredService<T>();
 
@@ -78,11 +81,10 @@ public class ApiServer : IAsyncLifetime
         }
 
         await _redis.StartAsync();
-        App = Create([
-            ("ConnectionStrings:aibackend", Db.ConnectionString),
-            ("ConnectionStrings:redis", _redis.ConnectionString),
-            .. Settings,
-        ]);
+        App = Create(
+            [("ConnectionStrings:aibackend", Db.ConnectionString), ("ConnectionStrings:redis", _redis.ConnectionString), .. Settings],
+            add: Add
+        );
         await App.StartAsync(TestRun.Cancel);
         Address = new Uri(App.Urls.Single());
         Key = await AddKeyAsync(ApiKeyStore.DefaultTenant, "*");
@@ -90,14 +92,21 @@ public class ApiServer : IAsyncLifetime
     }
 
     /// <summary>The application as a process would build it; not started.</summary>
-    public static WebApplication Create(IEnumerable<(string Name, string Value)> settings, string environment = "Development") =>
-        ApiHost.Create([
-            "--urls=http://127.0.0.1:0",
-            $"--environment={environment}",
-            "--Logging:LogLevel:Default=Warning",
-            "--services:simulator:http:0=http://127.0.0.1:9",
-            .. settings.Select(setting => $"--{setting.Name}={setting.Value}"),
-        ]);
+    public static WebApplication Create(
+        IEnumerable<(string Name, string Value)> settings,
+        string environment = "Development",
+        Action<IHostApplicationBuilder>? add = null
+    ) =>
+        ApiHost.Create(
+            [
+                "--urls=http://127.0.0.1:0",
+                $"--environment={environment}",
+                "--Logging:LogLevel:Default=Warning",
+                "--services:simulator:http:0=http://127.0.0.1:9",
+                .. settings.Select(setting => $"--{setting.Name}={setting.Value}"),
+            ],
+            add
+        );
 
     public async Task<string> AddKeyAsync(Guid tenantId, params string[] scopes)
     {
