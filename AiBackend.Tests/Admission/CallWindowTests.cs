@@ -22,12 +22,21 @@ public sealed partial class CallWindowTests(PostgresServer postgres, RedisServer
 {
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
 
-    [Fact]
-    public async Task P_14_three_workers_together_never_pass_a_limit_in_any_window_and_come_close_to_it()
+    [Theory]
+    [InlineData("tokens_per_minute", 200)]
+    [InlineData("requests_per_minute", 40)]
+    [InlineData("input_tokens_per_minute", 100)]
+    [InlineData("output_tokens_per_minute", 200)]
+    public async Task P_14_three_workers_together_never_pass_a_limit_in_any_window_and_come_close_to_it(string limit, long allowed)
     {
-        const int Limit = 200;
-        var limits = new ProviderLimits { TokensPerMinute = Limit };
-        var admitted = new List<(long Slot, long Tokens)>();
+        var limits = new ProviderLimits
+        {
+            TokensPerMinute = limit == "tokens_per_minute" ? allowed : null,
+            RequestsPerMinute = limit == "requests_per_minute" ? allowed : null,
+            InputTokensPerMinute = limit == "input_tokens_per_minute" ? allowed : null,
+            OutputTokensPerMinute = limit == "output_tokens_per_minute" ? allowed : null,
+        };
+        var admitted = new List<(long Slot, long Counted)>();
         var workers = Enumerable.Range(0, 3).Select(_ => NewWindows()).ToList();
         using var over = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
         over.CancelAfter(Window * 5.2);
@@ -41,15 +50,15 @@ public sealed partial class CallWindowTests(PostgresServer postgres, RedisServer
 
         // By Postgres' own time: a window is 120 slots long and touches 121 of them at most.
         var most = admitted.Max(call =>
-            admitted.Where(other => other.Slot >= call.Slot && other.Slot <= call.Slot + 120).Sum(other => other.Tokens)
+            admitted.Where(other => other.Slot >= call.Slot && other.Slot <= call.Slot + 120).Sum(other => other.Counted)
         );
-        Assert.InRange(most, 1, Limit);
+        Assert.InRange(most, 1, allowed);
         // Of the four windows after the first, which begins with a whole one at once.
         var from = admitted.Min(call => call.Slot) + 120;
         Assert.InRange(
-            admitted.Where(call => call.Slot >= from && call.Slot < from + 480).Sum(call => call.Tokens),
-            Limit * 4 * 0.7,
-            Limit * 4.05
+            admitted.Where(call => call.Slot >= from && call.Slot < from + 480).Sum(call => call.Counted),
+            allowed * 4 * 0.7,
+            allowed * 4.05
         );
 
         async Task AskAsync(CallLedger windows, int caller)
@@ -63,15 +72,25 @@ public sealed partial class CallWindowTests(PostgresServer postgres, RedisServer
                 {
                     lock (admitted)
                     {
-                        admitted.Add((slot, input + output));
+                        admitted.Add((slot, CountedOf(input, output)));
                     }
                 }
                 else
                 {
+                    Assert.Equal(limit, answer.BlockedBy);
                     await Task.Delay(answer.Delay, TestRun.Cancel);
                 }
             }
         }
+
+        long CountedOf(int input, int output) =>
+            limit switch
+            {
+                "requests_per_minute" => 1,
+                "input_tokens_per_minute" => input,
+                "output_tokens_per_minute" => output,
+                _ => input + output,
+            };
     }
 
     [Fact]
