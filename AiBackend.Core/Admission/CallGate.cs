@@ -44,8 +44,14 @@ internal sealed class CallGate(
         var began = clock.GetTimestamp();
         var price = caller.Payer is null ? null : await prices.FindAsync(deployment.Provider, deployment.Model, cancellationToken);
         var kind = new EstimateKind(deployment.FullName, caller.Payer?.TenantId ?? default, caller.Payer?.Feature);
-        var (input, output) = estimates.Of(kind, size);
-        var reservation = new Reservation(deployment, caller, input, output, price) { MaxOutput = estimates.MostOf(kind, size) };
+        var ((input, output), most) = (estimates.Of(kind, size), estimates.MostOf(kind, size));
+        if (caller.Payer?.Run?.MaxTokens is not null)
+        {
+            // Then the run's tokens hold whatever the answer, as its money does. What was not used comes back.
+            output = most ?? output;
+        }
+
+        var reservation = new Reservation(deployment, caller, input, output, price) { MaxOutput = most };
         return await AskAsync(new Permit(this, kind, size, reservation, default), began, cancellationToken);
     }
 

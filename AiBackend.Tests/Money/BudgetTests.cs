@@ -76,6 +76,29 @@ public sealed class BudgetTests(PostgresServer postgres, RedisServer redis) : Co
     }
 
     [Fact]
+    public async Task I_6_what_the_caller_lets_be_written_is_set_aside_whole_of_a_run_s_tokens_too()
+    {
+        var run = new CallRun(Guid.CreateVersion7(), null, 3000);
+        var caller = (await Core.SpenderAsync()).Call(0).OfRun(run).Caller;
+        await using var ledger = Core.NewLedger();
+        using var book = new PriceBook(
+            new PriceStore(Core.Database),
+            Core.Get<IStorageWatch>(),
+            Options.Create(new PriceOptions()),
+            TimeProvider.System
+        );
+        var gate = Core.NewGate(ledger, book);
+
+        // Answers are likely to be shorter, and two of this one do not fit.
+        var first = await gate.EnterAsync(Spending.Deployment, new CallSize(4, 2000), caller, TestRun.Cancel);
+        var second = await gate.EnterAsync(Spending.Deployment, new CallSize(4, 2000), caller with { Call = 1 }, TestRun.Cancel);
+
+        Assert.IsType<CallEntry.Admitted>(first);
+        Assert.Equal(2001, await Core.ScalarAsync<int>("SELECT sum(reserved_tokens) FROM provider_calls"));
+        Assert.Equal(CallEntry.Unpaid.RunTokens, Assert.IsType<CallEntry.Unpaid>(second).Reason);
+    }
+
+    [Fact]
     public async Task I_6_every_budget_on_the_path_counts_or_none()
     {
         var tight = await Core.BudgetAsync(0.25m, BudgetScope.Feature, "summaries", BudgetPeriod.Hour);
