@@ -242,6 +242,9 @@ internal sealed class CallGate(
 
         public decimal? CostOf(JobUsage usage) => Reservation.Price?.Rates.CostOf(usage);
 
+        public JobUsage? UsageOfCut(long written) =>
+            written > (Reservation.MaxOutput ?? Reservation.Output) ? new JobUsage(Reservation.Input, 0, written, CostUsd: null) : null;
+
         public void Settle(JobUsage? usage, bool isFree, bool isDisputed) =>
             Gate.Settle(Kind, Size, usage, Settlement.Of(Reservation, Reserved, usage, isFree) with { IsDisputed = isDisputed });
 

@@ -11,7 +11,11 @@ namespace AiBackend.Core.Providers;
 /// <param name="entered">The call.</param>
 internal sealed class AnswerSummary(ChatDeployment deployment, int? most, int fallbacks, EnteredCall entered)
 {
+    private const int CharactersPerToken = 4;
+
     private readonly ChatCall _call = entered.Call;
+    private long _pieces;
+    private long _characters;
     private string? _finishReason;
     private bool _simulated = deployment.Simulated;
 
@@ -23,6 +27,8 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int? most, int fa
         _call.ModelVersion = update.ModelId ?? _call.ModelVersion;
         if (update.Contents is [TextContent only])
         {
+            _pieces++;
+            _characters += only.Text.Length;
             return only.Text;
         }
 
@@ -30,7 +36,13 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int? most, int fa
         _call.Usage = Priced(UsageOf(update.Contents.OfType<UsageContent>().LastOrDefault()?.Details)) ?? _call.Usage;
         _simulated |= update.AdditionalProperties?.ContainsKey(WireChatClient.Simulated) == true;
         _call.IsUsageDisputed |= update.AdditionalProperties?.ContainsKey(WireChatClient.Disputed) == true;
-        _call.Overran |= update.AdditionalProperties?.ContainsKey(WireChatClient.Overran) == true;
+        if (update.AdditionalProperties?.ContainsKey(WireChatClient.Overran) == true)
+        {
+            _call.Overran = true;
+            // A provider that is hung up on says no more what it bills.
+            _call.CutAfter = Math.Max(_pieces, _characters / CharactersPerToken);
+        }
+
         NoteBilled(_call.Usage);
         return update.Text;
     }

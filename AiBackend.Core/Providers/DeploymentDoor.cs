@@ -287,7 +287,11 @@ internal sealed class EnteredCall(
             metrics.Overbilled(deployment.Provider, deployment.Model);
         }
 
-        _permit?.Settle(_call.Usage, _call.IsFree, _call.IsUsageDisputed);
+        _permit?.Settle(
+            _call.Usage ?? (_call.CutAfter is { } written ? _permit.UsageOfCut(written) : null),
+            _call.IsFree,
+            _call.IsUsageDisputed
+        );
         pass.Dispose();
     }
 }

@@ -4,6 +4,7 @@ using System.Net;
 using System.Text.Json;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
+using AiBackend.Core.Money;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
@@ -108,6 +109,63 @@ public sealed class OverspendTests(PostgresServer postgres, SimulatorServer simu
 
         Assert.InRange(reserved, Billed * DollarsAMillion / 1_000_000m, Billed * DollarsAMillion * 1.1m / 1_000_000m);
         Assert.InRange(await worker.ScalarAsync<decimal>("SELECT min(reserved_usd) FROM provider_calls"), 0.001m, 0.002m);
+    }
+
+    [Fact]
+    public async Task F_27_a_call_that_is_cut_at_its_cap_is_settled_at_what_was_written_and_nothing_stays_reserved()
+    {
+        await using var redis = await RedisServer.StartNewAsync();
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { output_tokens = int.MaxValue, ignore_max_tokens = true });
+        await using var worker = await StartAsync(database, redis, model, ("AIBACKEND_PROVIDERS:0:OUTPUT_TOKENS_PER_MINUTE", "1000000"));
+        Budget[] budgets = [await worker.BudgetAsync(1m), await worker.BudgetAsync(1m, BudgetScope.Feature, "f")];
+        await worker.LookedAtAsync();
+
+        var job = await worker.RunJobAsync(CoreHost.Draft(input: Input) with { Feature = "f" });
+
+        Assert.Equal("partially_completed", job.Status);
+        // "Hello" are two tokens; of its answer it said nothing, and four characters are one.
+        var written = job.Output!.Text.Length / 4;
+        Assert.InRange(written, 165, 1_000);
+        var cost = (2m + (written * DollarsAMillion)) / 1_000_000m;
+        foreach (var budget in budgets)
+        {
+            await worker.UntilAsync(budget, cost, 0m);
+        }
+
+        Assert.Equal([(CallState.Settled, cost)], await worker.CallsAsync(job.Id));
+        Assert.Equal(cost, await worker.ScalarAsync<decimal>("SELECT sum(cost_usd + unknown_usd) FROM usage_days"));
+        await Eventually.TrueAsync(
+            async _ =>
+                await worker.ScalarAsync<int>("SELECT sum(n) FROM call_windows w CROSS JOIN LATERAL unnest(w.output_tokens) n") == written,
+            "its provider's limit has it too"
+        );
+        await simulator.EndedCallAsync(model);
+    }
+
+    [Fact]
+    public async Task F_27_what_calls_were_cut_at_is_set_aside_for_those_after_them_and_counts_when_they_are_cut_too()
+    {
+        await using var redis = await RedisServer.StartNewAsync();
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { output_tokens = int.MaxValue, ignore_max_tokens = true });
+        await using var worker = await StartAsync(database, redis, model, ("CircuitBreaker:MinimumCalls", "1000"));
+        var budget = await worker.BudgetAsync(1m);
+        await worker.LookedAtAsync();
+
+        var written = 0m;
+        for (var job = 0; job < 10; job++)
+        {
+            written += (await worker.RunJobAsync(CoreHost.Draft(input: Input))).Output!.Text.Length / 4 * DollarsAMillion / 1_000_000m;
+        }
+
+        // Eight teach what it does; where as much is reserved as was written, that counts.
+        await worker.UntilAsync(() => worker.ScalarAsync<bool>("SELECT bool_and(state IN (2, 4)) FROM provider_calls"), "all are settled");
+        var spent = await worker.ScalarAsync<decimal>("SELECT sum(cost_usd) FROM provider_calls");
+        Assert.InRange(spent, written, written * 1.2m);
+        await worker.UntilAsync(budget, spent, 0m);
+        Assert.Equal(2, await worker.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE reserved_usd > 0.0015"));
+        Assert.Equal(8, await worker.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE state = 2 AND reserved_usd < 0.0011"));
     }
 
     private static string Chat => $$"""{"type":"chat","feature":"f","user":"u","input":{{Input}}}""";

@@ -121,6 +121,11 @@ public interface ICallPermit
     /// <returns>The leave to make it, or why it is not made now. Either way this permit is over, and nothing is left to settle.</returns>
     ValueTask<CallEntry> RenewAsync(CancellationToken cancellationToken);
 
+    /// <summary>What a call has used at least that was cut off at its cap, and of which its provider has told nothing.</summary>
+    /// <param name="written">Tokens that were read of its answer.</param>
+    /// <returns>Null when no more was read than is reserved.</returns>
+    JobUsage? UsageOfCut(long written);
+
     /// <summary>Replaces what was reserved by what was used.</summary>
     /// <param name="usage">Null when the provider has not said: then what was reserved counts as used.</param>
     /// <param name="isFree">The provider refused the call or could not be reached: nobody is billed for it.</param>
@@ -154,6 +159,8 @@ internal sealed class OpenGate : ICallGate, ICallPermit
     public bool IsLate => false;
 
     public ValueTask<CallEntry> RenewAsync(CancellationToken cancellationToken) => ValueTask.FromResult(_admitted);
+
+    public JobUsage? UsageOfCut(long written) => null;
 
     public void Settle(JobUsage? usage, bool isFree, bool isDisputed) { }
 
