@@ -52,13 +52,6 @@ public sealed class CrashTests(PostgresServer postgres, RedisServer redis, Simul
             Db,
             _redis,
             (simulator.Address, model),
-            [
-                .. WorkerProcess.ShortLeases,
-                ("Money__Prices__0__Provider", "p0"),
-                ("Money__Prices__0__Model", model),
-                ("Money__Prices__0__Input", "1"),
-                ("Money__Prices__0__Output", "2"),
-                .. settings,
-            ]
+            [.. WorkerProcess.ShortLeases, .. WorkerProcess.PricesOf(model), .. settings]
         );
 }

@@ -1,7 +1,7 @@
 using System.Net;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Prompts;
-using AiBackend.Core.Prompts;
+using AiBackend.ApiContracts.Texts;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 using Npgsql;
@@ -121,7 +121,7 @@ public sealed class PromptLabelTests(ApiServer api) : IClassFixture<ApiServer>
         {
             var (old, now) = (Some(), Some());
 
-            var lines = PromptComparison.Lines(old, now);
+            var lines = LineComparison.Of(old, now, mostCells: 1_000);
 
             Assert.Equal(old, lines.Where(line => line[0] != '+').Select(line => line[1..]));
             Assert.Equal(now, lines.Where(line => line[0] != '-').Select(line => line[1..]));

@@ -21,6 +21,15 @@ internal sealed class WorkerProcess : IDisposable
         ("Worker__LeaseSafetyMargin", "00:00:00.500"),
     ];
 
+    /// <summary>What the first provider's model costs: a dollar for a million tokens in, two out.</summary>
+    public static IEnumerable<(string Key, string Value)> PricesOf(string model) =>
+        [
+            ("Money__Prices__0__Provider", "p0"),
+            ("Money__Prices__0__Model", model),
+            ("Money__Prices__0__Input", "1"),
+            ("Money__Prices__0__Output", "2"),
+        ];
+
     private WorkerProcess(ChildProcess process) => _process = process;
 
     public int Id => _process.Id;

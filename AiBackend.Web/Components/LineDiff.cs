@@ -1,3 +1,4 @@
+using AiBackend.ApiContracts.Texts;
 using static System.FormattableString;
 
 namespace AiBackend.Web.Components;
@@ -16,79 +17,14 @@ public static class LineDiff
     // Lines around a change, for whoever wants to see where it is.
     private const int Around = 3;
 
-    // Beyond it all lines between the first change and the last go and come: a person would not read it otherwise either.
     private const long MostCells = 1_000_000;
 
     /// <summary>As a person reads it: what changes, and where.</summary>
     public static IReadOnlyList<DiffLine> Of(string old, string now) => Shown(Whole(old, now));
 
     /// <summary>Every line of both.</summary>
-    public static IReadOnlyList<DiffLine> Whole(string old, string now)
-    {
-        var (before, after) = (LinesOf(old), LinesOf(now));
-        var head = 0;
-        while (head < before.Length && head < after.Length && before[head] == after[head])
-        {
-            head++;
-        }
-
-        var tail = 0;
-        while (tail < before.Length - head && tail < after.Length - head && before[^(tail + 1)] == after[^(tail + 1)])
-        {
-            tail++;
-        }
-
-        return
-        [
-            .. before[..head].Select(line => new DiffLine(' ', line)),
-            .. Between(before[head..^tail], after[head..^tail]),
-            .. before[^tail..].Select(line => new DiffLine(' ', line)),
-        ];
-    }
-
-    private static List<DiffLine> Between(string[] old, string[] now)
-    {
-        if ((long)old.Length * now.Length > MostCells)
-        {
-            return [.. old.Select(line => new DiffLine('-', line)), .. now.Select(line => new DiffLine('+', line))];
-        }
-
-        var common = CommonLengths(old, now);
-        var lines = new List<DiffLine>();
-        for (int i = 0, j = 0; i < old.Length || j < now.Length; )
-        {
-            if (i < old.Length && j < now.Length && old[i] == now[j])
-            {
-                lines.Add(new(' ', old[i++]));
-                j++;
-            }
-            else if (j == now.Length || (i < old.Length && common[i + 1, j] >= common[i, j + 1]))
-            {
-                lines.Add(new('-', old[i++]));
-            }
-            else
-            {
-                lines.Add(new('+', now[j++]));
-            }
-        }
-
-        return lines;
-    }
-
-    /// <summary>Of each pair of places, how many lines both have in common from there on.</summary>
-    private static int[,] CommonLengths(string[] old, string[] now)
-    {
-        var common = new int[old.Length + 1, now.Length + 1];
-        for (var i = old.Length - 1; i >= 0; i--)
-        {
-            for (var j = now.Length - 1; j >= 0; j--)
-            {
-                common[i, j] = old[i] == now[j] ? common[i + 1, j + 1] + 1 : Math.Max(common[i + 1, j], common[i, j + 1]);
-            }
-        }
-
-        return common;
-    }
+    public static IReadOnlyList<DiffLine> Whole(string old, string now) =>
+        [.. LineComparison.Of(LinesOf(old), LinesOf(now), MostCells).Select(line => new DiffLine(line[0], line[1..]))];
 
     private static List<DiffLine> Shown(IReadOnlyList<DiffLine> whole)
     {
