@@ -35,6 +35,7 @@ internal static class KeyBounds
             IsMore(wanted.Limits.RequestsPerMinute, own.RequestsPerMinute)
             || IsMore(wanted.Limits.TokensPerMinute, own.TokensPerMinute)
             || IsMore(wanted.Limits.MaxQueued, own.MaxQueued)
+            || IsMore(wanted.Limits.MaxRunning, own.MaxRunning)
             ? Beyond("limits", $"higher limits than the key {caller.KeyId} has.")
             : null;
     }

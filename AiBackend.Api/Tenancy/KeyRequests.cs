@@ -199,7 +199,7 @@ internal sealed class KeyRequests(KeyAdministration keys, TenantOf owner, IHostE
             HighestPriority = key.HighestPriority is { } priority ? ((JobPriority)priority).ToWire() : null,
             AllowedModels = key.AllowedModels,
             AllowedNetworks = key.AllowedNetworks,
-            Limits = new(key.Limits.RequestsPerMinute, key.Limits.TokensPerMinute, key.Limits.MaxQueued),
+            Limits = new(key.Limits.RequestsPerMinute, key.Limits.TokensPerMinute, key.Limits.MaxQueued, key.Limits.MaxRunning),
             CreatedBy = key.CreatedBy,
             CreatedAt = key.CreatedAt,
             ExpiresAt = key.ExpiresAt,

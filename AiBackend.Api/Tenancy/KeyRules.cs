@@ -107,7 +107,8 @@ internal static class KeyRules
             Limits = new KeyLimits(
                 ReadLimit("limits.requests_per_minute", limits?.RequestsPerMinute, key.Limits.RequestsPerMinute, errors),
                 ReadLimit("limits.tokens_per_minute", limits?.TokensPerMinute, key.Limits.TokensPerMinute, errors),
-                ReadLimit("limits.max_queued", limits?.MaxQueued, key.Limits.MaxQueued, errors)
+                ReadLimit("limits.max_queued", limits?.MaxQueued, key.Limits.MaxQueued, errors),
+                ReadLimit("limits.max_running", limits?.MaxRunning, key.Limits.MaxRunning, errors)
             ),
         };
     }

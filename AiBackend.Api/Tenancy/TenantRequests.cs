@@ -167,6 +167,7 @@ internal sealed class TenantRequests(TenantAdministration tenants, TenantRules r
             Organisation = tenant.Organisation,
             Tier = tenant.Tier,
             MaxQueued = tenant.MaxQueued,
+            MaxRunning = tenant.MaxRunning,
             ReservedSlots = tenant.ReservedSlots,
             ContentDays = tenant.ContentDays,
             CreatedAt = tenant.CreatedAt,

@@ -40,6 +40,7 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
                 Name = request.Name,
                 Tier = request.Tier,
                 MaxQueued = request.MaxQueued,
+                MaxRunning = request.MaxRunning,
                 ReservedSlots = request.ReservedSlots,
             },
             new TenantRecord
@@ -53,7 +54,8 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
             },
             errors
         );
-        return errors.ToRefusal() ?? RefuseOperatorsPart(caller, request.Tier, request.MaxQueued, request.ReservedSlots);
+        return errors.ToRefusal()
+            ?? RefuseOperatorsPart(caller, request.Tier, request.MaxQueued, request.MaxRunning, request.ReservedSlots);
     }
 
     /// <returns>Why it cannot be changed so, or null; then <paramref name="wanted"/> is set.</returns>
@@ -80,21 +82,23 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
             errors.Add("disabled", "is true, but the operators' own tenant cannot be disabled: nobody could enable it again.");
         }
 
-        return errors.ToRefusal() ?? RefuseOperatorsPart(caller, request.Tier, request.MaxQueued, request.ReservedSlots);
+        return errors.ToRefusal()
+            ?? RefuseOperatorsPart(caller, request.Tier, request.MaxQueued, request.MaxRunning, request.ReservedSlots);
     }
 
     /// <summary>What a tenant gets of what all share is not for the tenant to say.</summary>
-    private static Refusal? RefuseOperatorsPart(Caller caller, string? tier, long? maxQueued, int? reservedSlots) =>
-        caller.IsOperator() || (tier is null && maxQueued is null && reservedSlots is null)
+    private static Refusal? RefuseOperatorsPart(Caller caller, string? tier, long? maxQueued, long? maxRunning, int? reservedSlots) =>
+        caller.IsOperator() || (tier is null && maxQueued is null && maxRunning is null && reservedSlots is null)
             ? null
             : ProblemTypes.MissingScope.With(
-                "Only a key of the operators' tenant, default, sets tier, max_queued and reserved_slots. Leave them out."
+                "Only a key of the operators' tenant, default, sets tier, max_queued, max_running and reserved_slots. Leave them out."
             );
 
     private TenantRecord Apply(ChangeTenantRequest change, TenantRecord tenant, FieldErrors errors)
     {
         errors.CheckText("name", change.Name, MostName);
         errors.CheckRange("max_queued", change.MaxQueued, 0, MostQueued);
+        errors.CheckRange("max_running", change.MaxRunning, 0, MostQueued);
         errors.CheckRange("reserved_slots", change.ReservedSlots, 0, MostReserved);
         var mostDays = retention.Value.Jobs == TimeSpan.Zero ? MostDays : (int)retention.Value.Jobs.TotalDays;
         errors.CheckRange("content_days", change.ContentDays, 0, mostDays);
@@ -110,6 +114,12 @@ internal sealed partial class TenantRules(QueueTiers tiers, IOptions<RetentionOp
             MaxQueued = change.MaxQueued switch
             {
                 null => tenant.MaxQueued,
+                0 => null,
+                var most => most,
+            },
+            MaxRunning = change.MaxRunning switch
+            {
+                null => tenant.MaxRunning,
                 0 => null,
                 var most => most,
             },

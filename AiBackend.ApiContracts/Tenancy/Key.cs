@@ -57,7 +57,8 @@ public sealed record NewKey : Key
 /// <param name="RequestsPerMinute">Requests that submit work.</param>
 /// <param name="TokensPerMinute">Estimated tokens of that work.</param>
 /// <param name="MaxQueued">Its jobs that may wait at once.</param>
-public sealed record KeyLimitsInfo(long? RequestsPerMinute, long? TokensPerMinute, long? MaxQueued);
+/// <param name="MaxRunning">Its jobs that may run at once; more wait until one has ended.</param>
+public sealed record KeyLimitsInfo(long? RequestsPerMinute, long? TokensPerMinute, long? MaxQueued, long? MaxRunning = null);
 
 /// <summary>The keys of a tenant.</summary>
 /// <param name="Data">Those that count first, newest first.</param>
@@ -121,6 +122,9 @@ public sealed record KeyLimitsRequest
 
     /// <summary>Its jobs that may wait at once.</summary>
     public long? MaxQueued { get; init; }
+
+    /// <summary>Its jobs that may run at once; more wait until one has ended.</summary>
+    public long? MaxRunning { get; init; }
 }
 
 /// <summary>How a key is rolled.</summary>

@@ -21,6 +21,9 @@ public sealed record Tenant
     /// <summary>How many of its jobs may wait; null is the installation's number.</summary>
     public long? MaxQueued { get; init; }
 
+    /// <summary>How many of its jobs may run at once; null is as many as there are slots.</summary>
+    public long? MaxRunning { get; init; }
+
     /// <summary>Slots of the default pool that are kept free for its jobs while they use fewer; others wait meanwhile. 0 is none.</summary>
     public int ReservedSlots { get; init; }
 
@@ -56,6 +59,9 @@ public sealed record CreateTenantRequest
     /// <summary>For operators: how many of its jobs may wait.</summary>
     public long? MaxQueued { get; init; }
 
+    /// <summary>For operators: how many of its jobs may run at once; more wait. Left out, as many as there are slots.</summary>
+    public long? MaxRunning { get; init; }
+
     /// <summary>For operators: slots that are kept free for its jobs, 0 to 10 000; default 0.</summary>
     public int? ReservedSlots { get; init; }
 }
@@ -71,6 +77,9 @@ public sealed record ChangeTenantRequest
 
     /// <summary>For operators: how many of its jobs may wait; 0 is the installation's number.</summary>
     public long? MaxQueued { get; init; }
+
+    /// <summary>For operators: how many of its jobs may run at once; 0 is as many as there are slots.</summary>
+    public long? MaxRunning { get; init; }
 
     /// <summary>For operators: slots that are kept free for its jobs, 0 to 10 000.</summary>
     public int? ReservedSlots { get; init; }

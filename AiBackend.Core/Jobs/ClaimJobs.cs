@@ -96,7 +96,7 @@ public sealed record ClaimedJob
 /// <summary>Queued → Processing, for as many of the given jobs as are still free.</summary>
 public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics metrics)
 {
-    /// <returns>The jobs that are now this worker's; those missing were taken, ended or expired meanwhile, or must run alone.</returns>
+    /// <returns>The jobs that are now this worker's; those missing were taken, ended or expired meanwhile, must run alone, or wait because as many of their key or tenant run as may.</returns>
     public Task<IReadOnlyList<ClaimedJob>> RunAsync(
         Guid workerId,
         IEnumerable<Guid> jobIds,
@@ -149,6 +149,7 @@ public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics m
 
 internal sealed partial class PostgresJobStore
 {
+    // Which of them a limit of running jobs keeps, claimable() says: 0079_running_limits.sql.
     // "status::int" in guards here and elsewhere: a plain "status = 1" lets the planner prefer a partial index over the
     // primary key once the table is analysed, at a quarter of the speed.
     private static readonly string ClaimSql = $$"""
@@ -157,7 +158,7 @@ internal sealed partial class PostgresJobStore
                SET status = 2, lease_epoch = j.lease_epoch + 1, lease_until = now() + @lease, worker_id = @worker_id,
                    attempt = j.attempt + 1, claimed_at = now(), started_at = coalesce(j.started_at, now()),
                    last_seq = j.last_seq + 1, error_code = NULL, error_class = NULL, error_message = NULL
-              FROM unnest(@ids) AS i (id) JOIN job_payloads p ON p.job_id = i.id AND p.schema_version <= @schema_version
+              FROM unnest(claimable(@ids)) AS i (id) JOIN job_payloads p ON p.job_id = i.id AND p.schema_version <= @schema_version
              WHERE j.id = i.id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
                AND (j.deadline IS NULL OR j.deadline > now()) AND (j.crash_count >= 2) = @alone
                AND (@alone OR j.pool = @pool) AND {{HeldJobs.None("j")}}

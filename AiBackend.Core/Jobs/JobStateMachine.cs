@@ -9,6 +9,9 @@ public enum JobTrigger
     /// <summary>A worker takes the lease.</summary>
     Claim,
 
+    /// <summary>A worker would take the lease, but as many jobs of its key or tenant run as may.</summary>
+    MeetRunningLimit,
+
     /// <summary>The attempt produced the whole result.</summary>
     Succeed,
 
@@ -59,6 +62,7 @@ public static class JobStateMachine
         {
             (JobStatus.Scheduled or JobStatus.Retrying, JobTrigger.BecomeDue) => JobStatus.Queued,
             (JobStatus.Queued, JobTrigger.Claim) => JobStatus.Processing,
+            (JobStatus.Queued, JobTrigger.MeetRunningLimit) => JobStatus.Retrying,
             (JobStatus.Processing, JobTrigger.Succeed) => JobStatus.Completed,
             (JobStatus.Processing, JobTrigger.SucceedPartially) => JobStatus.PartiallyCompleted,
             (JobStatus.Processing, JobTrigger.FailForNow) => JobStatus.Retrying,

@@ -42,8 +42,11 @@ public static class WaitingReasons
     /// <summary>Another job of its conversation comes first; followed by a colon and that job's id.</summary>
     public const string Conversation = "conversation";
 
+    /// <summary>As many jobs run as may; followed by a colon and whose limit it is, <c>key</c> or <c>tenant</c>.</summary>
+    public const string RunningLimit = "running_limit";
+
     /// <summary>Waits in which nobody was asked and nobody has failed.</summary>
-    internal static readonly string[] OfNoFailure = [RateLimit, Budget, Paused, SingleFlight, Steps, Storage, Conversation];
+    internal static readonly string[] OfNoFailure = [RateLimit, RunningLimit, Budget, Paused, SingleFlight, Steps, Storage, Conversation];
 
     /// <summary>The steps of the workflow's run are under way.</summary>
     public const string Steps = "steps";

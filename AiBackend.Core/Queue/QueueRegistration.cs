@@ -21,6 +21,7 @@ public static class QueueRegistration
             .AddSingleton<DispatchBacklog>()
             .AddSingleton<DropStaleEntries>()
             .AddSingleton<ReleaseLimitedJobs>()
+            .AddSingleton<ReleaseRunningLimits>()
             .AddSingleton<QueuePools>()
             .AddSingleton<RecentLoads>()
             .AddSingleton<JobEstimates>()

@@ -30,7 +30,7 @@ public sealed class ApiKeyStore(
 
     private const string FindSql = """
         SELECT k.hash, k.tenant_id, k.scopes, t.tier, k.highest_priority, t.organisation_id, k.allowed_models, k.allowed_networks,
-               k.requests_per_minute, k.tokens_per_minute, k.max_queued,
+               k.requests_per_minute, k.tokens_per_minute, k.max_queued, k.max_running,
                k.last_used_at IS NULL OR k.last_used_at < now() - interval '5 minutes', k.expires_at, t.slug
           FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
          WHERE k.key_id = @key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND t.disabled_at IS NULL
@@ -46,7 +46,11 @@ public sealed class ApiKeyStore(
          WHERE key_id = @key_id AND (last_used_at IS NULL OR last_used_at < now() - interval '5 minutes')
         """;
 
+    // Only what was compared: it may be another key's by now.
+    private const string RehashSql = "UPDATE api_keys SET hash = @hash WHERE key_id = @key_id AND hash = @stored";
+
     private readonly byte[] _pepper = options.Value.PepperBytes;
+    private readonly byte[]? _otherPepper = options.Value.OtherPepperBytes;
     private readonly ConcurrentDictionary<string, Cached> _cache = new(StringComparer.Ordinal);
 
     /// <summary>Whether the text was a valid key a moment ago: its caller is let in before others that guess from the same address.</summary>
@@ -121,38 +125,58 @@ public sealed class ApiKeyStore(
         await using var command = database.CreateCommand(FindSql);
         command.Parameters.AddWithValue("key_id", key.Id);
         await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken);
-        return
-            await reader.ReadAsync(cancellationToken)
-            && CryptographicOperations.FixedTimeEquals(await reader.GetFieldValueAsync<byte[]>(0, cancellationToken), key.Hash(_pepper))
-            ? ReadCaller(reader, key.Id)
-            : null;
+        if (!await reader.ReadAsync(cancellationToken))
+        {
+            return null;
+        }
+
+        var stored = await reader.GetFieldValueAsync<byte[]>(0, cancellationToken);
+        if (CryptographicOperations.FixedTimeEquals(stored, key.Hash(_pepper)))
+        {
+            return ReadCaller(reader, key.Id);
+        }
+
+        if (_otherPepper is null || !CryptographicOperations.FixedTimeEquals(stored, key.Hash(_otherPepper)))
+        {
+            return null;
+        }
+
+        _ = NoteAsync(RehashSql, key.Id, ("hash", key.Hash(_pepper)), ("stored", stored));
+        return ReadCaller(reader, key.Id);
     }
 
     private Caller ReadCaller(NpgsqlDataReader row, string keyId)
     {
-        if (row.GetBoolean(11))
+        if (row.GetBoolean(12))
         {
-            _ = NoteUseAsync(keyId);
+            _ = NoteAsync(UsedSql, keyId);
         }
 
         return new Caller(row.GetGuid(1), keyId, row.GetFieldValue<string[]>(2), row.GetString(3), row.IsDBNull(4) ? null : row.GetInt16(4))
         {
             OrganisationId = row.GetGuid(5),
-            Tenant = row.GetString(13),
+            Tenant = row.GetString(14),
             AllowedModels = row.IsDBNull(6) ? null : row.GetFieldValue<string[]>(6),
             AllowedNetworks = row.IsDBNull(7) ? null : [.. row.GetFieldValue<string[]>(7).Select(text => IPNetwork.Parse(text))],
             Limits = row.ReadLimits(8),
-            ExpiresAt = row.Moment(12),
+            ExpiresAt = row.Moment(13),
         };
     }
 
     /// <summary>Not waited for by anybody: when it fails, the next look at the key tries again.</summary>
-    private async Task NoteUseAsync(string keyId)
+    private async Task NoteAsync(string sql, string keyId, params (string Name, byte[] Value)[] values)
     {
         try
         {
-            await using var command = database.CreateCommand(UsedSql);
+#pragma warning disable CA2100 // Constants of this class.
+            await using var command = database.CreateCommand(sql);
+#pragma warning restore CA2100
             command.Parameters.AddWithValue("key_id", keyId);
+            foreach (var (name, value) in values)
+            {
+                command.Parameters.AddWithValue(name, value);
+            }
+
             // None: the limit of every statement bounds it.
             await command.ExecuteNonQueryAsync(CancellationToken.None);
         }
@@ -176,10 +200,10 @@ public sealed class ApiKeyStore(
 
 internal static class KeyRows
 {
-    /// <summary>Three columns from <paramref name="ordinal"/> on.</summary>
+    /// <summary>Four columns from <paramref name="ordinal"/> on.</summary>
     public static KeyLimits ReadLimits(this NpgsqlDataReader row, int ordinal)
     {
-        return new(Number(ordinal), Number(ordinal + 1), Number(ordinal + 2));
+        return new(Number(ordinal), Number(ordinal + 1), Number(ordinal + 2), Number(ordinal + 3));
 
         long? Number(int column) => row.IsDBNull(column) ? null : row.GetInt64(column);
     }

@@ -48,7 +48,8 @@ public sealed record Caller(Guid TenantId, string KeyId, IReadOnlyList<string> S
 /// <param name="RequestsPerMinute">Requests that submit work.</param>
 /// <param name="TokensPerMinute">Estimated tokens of that work.</param>
 /// <param name="MaxQueued">Its jobs that may wait at once.</param>
-public sealed record KeyLimits(long? RequestsPerMinute, long? TokensPerMinute, long? MaxQueued)
+/// <param name="MaxRunning">Its jobs that may run at once; more wait.</param>
+public sealed record KeyLimits(long? RequestsPerMinute, long? TokensPerMinute, long? MaxQueued, long? MaxRunning = null)
 {
     /// <summary>Without any.</summary>
     public static readonly KeyLimits None = new(null, null, null);

@@ -14,14 +14,14 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
 
     private const string Columns = """
         key_id, tenant_id, name, scopes, highest_priority, allowed_models, allowed_networks, requests_per_minute, tokens_per_minute, max_queued,
-        created_by, created_at, expires_at, revoked_at, last_used_at, replaced_by
+        max_running, created_by, created_at, expires_at, revoked_at, last_used_at, replaced_by
         """;
 
     private const string AddSql = $"""
         INSERT INTO api_keys (key_id, tenant_id, name, hash, scopes, highest_priority, allowed_models, allowed_networks, requests_per_minute,
-                              tokens_per_minute, max_queued, created_by, expires_at)
+                              tokens_per_minute, max_queued, max_running, created_by, expires_at)
         SELECT @key_id, @tenant_id, @name, @hash, @scopes, @highest_priority, @allowed_models, @allowed_networks, @requests_per_minute,
-               @tokens_per_minute, @max_queued, @created_by, @expires_at
+               @tokens_per_minute, @max_queued, @max_running, @created_by, @expires_at
          WHERE (SELECT count(*) FROM api_keys WHERE tenant_id = @tenant_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))
                < @most
         RETURNING {Columns}
@@ -36,7 +36,8 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
                allowed_networks = CASE WHEN 'allowed_networks' = ANY (@given) THEN @allowed_networks ELSE allowed_networks END,
                requests_per_minute = CASE WHEN 'requests_per_minute' = ANY (@given) THEN @requests_per_minute ELSE requests_per_minute END,
                tokens_per_minute = CASE WHEN 'tokens_per_minute' = ANY (@given) THEN @tokens_per_minute ELSE tokens_per_minute END,
-               max_queued = CASE WHEN 'max_queued' = ANY (@given) THEN @max_queued ELSE max_queued END
+               max_queued = CASE WHEN 'max_queued' = ANY (@given) THEN @max_queued ELSE max_queued END,
+               max_running = CASE WHEN 'max_running' = ANY (@given) THEN @max_running ELSE max_running END
          WHERE key_id = @key_id AND tenant_id = @tenant_id AND revoked_at IS NULL
         RETURNING {Columns}
         """;
@@ -52,9 +53,9 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
             RETURNING *
         )
         INSERT INTO api_keys (key_id, tenant_id, name, hash, scopes, highest_priority, allowed_models, allowed_networks, requests_per_minute,
-                              tokens_per_minute, max_queued, created_by, expires_at)
+                              tokens_per_minute, max_queued, max_running, created_by, expires_at)
         SELECT @key_id, tenant_id, name, @hash, scopes, highest_priority, allowed_models, allowed_networks, requests_per_minute,
-               tokens_per_minute, max_queued, @created_by, @expires_at FROM old
+               tokens_per_minute, max_queued, max_running, @created_by, @expires_at FROM old
         RETURNING {Columns}
         """;
 
@@ -98,6 +99,7 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
             ("requests_per_minute", wanted.Limits.RequestsPerMinute != was.Limits.RequestsPerMinute),
             ("tokens_per_minute", wanted.Limits.TokensPerMinute != was.Limits.TokensPerMinute),
             ("max_queued", wanted.Limits.MaxQueued != was.Limits.MaxQueued),
+            ("max_running", wanted.Limits.MaxRunning != was.Limits.MaxRunning),
         ];
         string[] given = [.. columns.Where(each => each.Differs).Select(each => each.Column)];
         command.Parameters.AddWithValue("given", given);
@@ -165,6 +167,7 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
         AddNumber("requests_per_minute", key.Limits.RequestsPerMinute);
         AddNumber("tokens_per_minute", key.Limits.TokensPerMinute);
         AddNumber("max_queued", key.Limits.MaxQueued);
+        AddNumber("max_running", key.Limits.MaxRunning);
 
         void AddList(string name, IReadOnlyList<string>? values) =>
             parameters.AddWithValue(name, NpgsqlDbType.Array | NpgsqlDbType.Text, (object?)values?.ToArray() ?? DBNull.Value);
@@ -189,11 +192,11 @@ public sealed class KeyAdministration([FromKeyedServices(DatabaseRegistration.Al
             AllowedModels = row.IsDBNull(5) ? null : row.GetFieldValue<string[]>(5),
             AllowedNetworks = row.IsDBNull(6) ? null : row.GetFieldValue<string[]>(6),
             Limits = row.ReadLimits(7),
-            CreatedBy = row.Text(10),
-            CreatedAt = row.GetFieldValue<DateTimeOffset>(11),
-            ExpiresAt = row.Moment(12),
-            RevokedAt = row.Moment(13),
-            LastUsedAt = row.Moment(14),
-            ReplacedBy = row.Text(15),
+            CreatedBy = row.Text(11),
+            CreatedAt = row.GetFieldValue<DateTimeOffset>(12),
+            ExpiresAt = row.Moment(13),
+            RevokedAt = row.Moment(14),
+            LastUsedAt = row.Moment(15),
+            ReplacedBy = row.Text(16),
         };
 }

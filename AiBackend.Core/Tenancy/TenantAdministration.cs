@@ -10,14 +10,15 @@ namespace AiBackend.Core.Tenancy;
 public sealed class TenantAdministration(NpgsqlDataSource database, IOptions<TenancyOptions> options)
 {
     private const string Columns = """
-        t.id, t.slug, coalesce(t.name, t.slug), o.slug, t.organisation_id, t.tier, t.max_queued, t.created_at, t.disabled_at, t.content_days, t.reserved_slots
+        t.id, t.slug, coalesce(t.name, t.slug), o.slug, t.organisation_id, t.tier, t.max_queued, t.created_at, t.disabled_at, t.content_days, t.reserved_slots,
+        t.max_running
         """;
 
     // With a budget of its own from the first moment on.
     private const string AddSql = $$"""
         WITH t AS (
-            INSERT INTO tenants (id, slug, name, tier, max_queued, reserved_slots, organisation_id)
-            VALUES (@id, @slug, @name, @tier, @max_queued, @reserved_slots, @organisation_id)
+            INSERT INTO tenants (id, slug, name, tier, max_queued, max_running, reserved_slots, organisation_id)
+            VALUES (@id, @slug, @name, @tier, @max_queued, @max_running, @reserved_slots, @organisation_id)
             ON CONFLICT (slug) DO NOTHING
             RETURNING *
         ), budget AS (
@@ -32,6 +33,7 @@ public sealed class TenantAdministration(NpgsqlDataSource database, IOptions<Ten
         WITH t AS (
             UPDATE tenants SET name = coalesce(@name, name), tier = coalesce(@tier, tier),
                    max_queued = CASE WHEN @limits THEN @max_queued ELSE max_queued END,
+                   max_running = CASE WHEN @runs THEN @max_running ELSE max_running END,
                    reserved_slots = coalesce(@reserved_slots, reserved_slots),
                    content_days = CASE WHEN @keeps THEN @content_days ELSE content_days END,
                    disabled_at = CASE WHEN @disabled IS NULL THEN disabled_at WHEN @disabled THEN coalesce(disabled_at, now()) END
@@ -71,7 +73,7 @@ public sealed class TenantAdministration(NpgsqlDataSource database, IOptions<Ten
         return (await batch.ReadAllAsync(ReadTenant, cancellationToken)).SingleOrDefault();
     }
 
-    /// <summary>Sets what differs of name, tier, what may wait, what is kept free, how long jobs are kept, and whether it is disabled.</summary>
+    /// <summary>Sets what differs of name, tier, what may wait and run, what is kept free, how long jobs are kept, and whether it is disabled.</summary>
     /// <returns>Null when there is no such tenant, it is being deleted, or it may not be disabled.</returns>
     public async Task<TenantRecord?> ChangeAsync(TenantRecord was, TenantRecord wanted, CancellationToken cancellationToken)
     {
@@ -83,6 +85,8 @@ public sealed class TenantAdministration(NpgsqlDataSource database, IOptions<Ten
         parameters.AddWithValue("tier", NpgsqlDbType.Text, wanted.Tier == was.Tier ? DBNull.Value : wanted.Tier);
         parameters.AddWithValue("limits", wanted.MaxQueued != was.MaxQueued);
         parameters.AddWithValue("max_queued", NpgsqlDbType.Bigint, (object?)wanted.MaxQueued ?? DBNull.Value);
+        parameters.AddWithValue("runs", wanted.MaxRunning != was.MaxRunning);
+        parameters.AddWithValue("max_running", NpgsqlDbType.Bigint, (object?)wanted.MaxRunning ?? DBNull.Value);
         parameters.AddWithValue(
             "reserved_slots",
             NpgsqlDbType.Integer,
@@ -132,6 +136,7 @@ public sealed class TenantAdministration(NpgsqlDataSource database, IOptions<Ten
         parameters.AddWithValue("name", tenant.Name);
         parameters.AddWithValue("tier", tenant.Tier);
         parameters.AddWithValue("max_queued", NpgsqlDbType.Bigint, (object?)tenant.MaxQueued ?? DBNull.Value);
+        parameters.AddWithValue("max_running", NpgsqlDbType.Bigint, (object?)tenant.MaxRunning ?? DBNull.Value);
         parameters.AddWithValue("reserved_slots", tenant.ReservedSlots);
     }
 
@@ -152,5 +157,6 @@ public sealed class TenantAdministration(NpgsqlDataSource database, IOptions<Ten
             DisabledAt = row.Moment(8),
             ContentDays = row.IsDBNull(9) ? null : row.GetInt32(9),
             ReservedSlots = row.GetInt32(10),
+            MaxRunning = row.IsDBNull(11) ? null : row.GetInt64(11),
         };
 }

@@ -32,6 +32,9 @@ public sealed record TenantRecord
     /// <summary>How many of its jobs may wait; null is the configured number.</summary>
     public long? MaxQueued { get; init; }
 
+    /// <summary>How many of its jobs may run at once; null is as many as there are slots.</summary>
+    public long? MaxRunning { get; init; }
+
     /// <summary>Slots that are kept free for it while it uses fewer.</summary>
     public int ReservedSlots { get; init; }
 

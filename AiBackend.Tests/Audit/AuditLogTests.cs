@@ -132,6 +132,7 @@ public sealed class AuditLogTests(ApiServer api) : IClassFixture<ApiServer>
 
     [Theory]
     [InlineData("tier = 'premium'", """{"tier":"standard"}""", """{"tier":"premium"}""")]
+    [InlineData("max_running = 3", """{"max_running":null}""", """{"max_running":3}""")]
     [InlineData("reserved_slots = 3", """{"reserved_slots":0}""", """{"reserved_slots":3}""")]
     public async Task A_change_in_the_database_itself_is_written_down_too(string change, string before, string after)
     {

@@ -154,6 +154,8 @@ public abstract class CoreTests(PostgresServer postgres, RedisServer redis) : IA
 
     protected CoreHost Core { get; private set; } = null!;
 
+    protected RedisServer RedisServer => redis;
+
     public virtual async ValueTask InitializeAsync()
     {
         Db = await postgres.CreateDatabaseAsync();

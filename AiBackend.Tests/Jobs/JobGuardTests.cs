@@ -19,6 +19,19 @@ public sealed class JobGuardTests(PostgresServer postgres, RedisServer redis) : 
         ObeysAsync(JobTrigger.Claim, All, id => Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, [id], CoreHost.Lease, TestRun.Cancel));
 
     [Fact]
+    public async Task A_claim_that_meets_a_limit_of_running_jobs()
+    {
+        await Core.ClaimAsync(await Core.SubmitAsync());
+        await Core.ExecuteAsync("UPDATE tenants SET max_running = 1", Guid.Empty);
+
+        await ObeysAsync(
+            JobTrigger.MeetRunningLimit,
+            All,
+            id => Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, [id], CoreHost.Lease, TestRun.Cancel)
+        );
+    }
+
+    [Fact]
     public Task A_time_that_has_come() => ObeysAsync(JobTrigger.BecomeDue, All, AdvanceAsync, "due_at = now()");
 
     [Fact]

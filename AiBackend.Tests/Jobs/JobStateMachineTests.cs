@@ -16,6 +16,7 @@ public sealed class JobStateMachineTests
         (JobStatus.Scheduled, JobStatus.Cancelled),
         (JobStatus.Scheduled, JobStatus.Failed),
         (JobStatus.Queued, JobStatus.Processing),
+        (JobStatus.Queued, JobStatus.Retrying),
         (JobStatus.Queued, JobStatus.Cancelled),
         (JobStatus.Queued, JobStatus.Failed),
         (JobStatus.Processing, JobStatus.Completed),

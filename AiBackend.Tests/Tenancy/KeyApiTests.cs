@@ -146,6 +146,8 @@ public sealed class KeyApiTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("""{"name":"a","scopes":["*"],"allowed_models":["a*b"]}""", "only at the end")]
     [InlineData("""{"name":"a","scopes":["*"],"allowed_networks":["10.0.0.0/33"]}""", "no network in CIDR notation")]
     [InlineData("""{"name":"a","scopes":["*"],"limits":{"max_queued":-1}}""", "limits.max_queued is -1")]
+    [InlineData("""{"name":"a","scopes":["*"],"limits":{"max_running":-1}}""", "limits.max_running is -1")]
+    [InlineData("""{"name":"a","scopes":["*"],"limits":{"max_running":"many"}}""", "max_running")]
     [InlineData("""{"name":"a","scopes":["*"],"tenant_id":"x"}""", "tenant_id")]
     [InlineData("""{"name":"a","scopes":["*"],"created_by":"root"}""", "created_by")]
     [InlineData("""{"name":"a","scopes":["*"],"hash":"00"}""", "hash")]

@@ -16,7 +16,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
             api.Http,
             HttpMethod.Post,
             "/api/v1/tenants",
-            """{"slug":"acme-web","organisation":"acme","tier":"premium","max_queued":7,"reserved_slots":2}"""
+            """{"slug":"acme-web","organisation":"acme","tier":"premium","max_queued":7,"max_running":3,"reserved_slots":2}"""
         );
         var again = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/tenants", """{"slug":"acme-web","organisation":"acme"}""");
         var key = await SendAsync(api.Http, HttpMethod.Post, "/api/v1/keys?tenant=acme-web", """{"name":"k","scopes":["jobs:read"]}""");
@@ -24,11 +24,12 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
 
         Assert.Equal(HttpStatusCode.Created, made.Status);
         Assert.Equal(
-            ("acme", "premium", 7L, 2),
+            ("acme", "premium", 7L, 3L, 2),
             (
                 tenant.Body.GetProperty("organisation").GetString(),
                 tenant.Body.GetProperty("tier").GetString(),
                 tenant.Body.GetProperty("max_queued").GetInt64(),
+                tenant.Body.GetProperty("max_running").GetInt64(),
                 tenant.Body.GetProperty("reserved_slots").GetInt32()
             )
         );
@@ -46,6 +47,9 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
         );
         var enabled = await SendAsync(api.Http, HttpMethod.Patch, "/api/v1/tenants/acme-web", """{"disabled":false}""");
         Assert.Equal(5, enabled.Body.GetProperty("reserved_slots").GetInt32());
+        Assert.Equal(3, enabled.Body.GetProperty("max_running").GetInt64());
+        var unbounded = await SendAsync(api.Http, HttpMethod.Patch, "/api/v1/tenants/acme-web", """{"max_running":0}""");
+        Assert.Equal(System.Text.Json.JsonValueKind.Null, unbounded.Body.GetProperty("max_running").ValueKind);
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/api/v1/jobs", TestRun.Cancel)).StatusCode);
     }
 
@@ -65,6 +69,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
         var made = await SendAsync(client, HttpMethod.Post, "/api/v1/tenants", """{"slug":"small-2"}""");
         var tier = await SendAsync(client, HttpMethod.Post, "/api/v1/tenants", """{"slug":"small-3","tier":"premium"}""");
         var reserved = await SendAsync(client, HttpMethod.Patch, "/api/v1/tenants/small-1", """{"reserved_slots":1}""");
+        var running = await SendAsync(client, HttpMethod.Patch, "/api/v1/tenants/small-1", """{"max_running":1}""");
         var foreign = await SendAsync(client, HttpMethod.Post, "/api/v1/tenants", """{"slug":"small-4","organisation":"default"}""");
         var organisation = await SendAsync(client, HttpMethod.Post, "/api/v1/organisations", """{"slug":"mine"}""");
         var unseen = await SendAsync(client, HttpMethod.Patch, "/api/v1/tenants/default", """{"name":"mine"}""");
@@ -73,6 +78,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal("small", made.Body.GetProperty("organisation").GetString());
         Assert.Equal("missing_scope", tier.Body.GetProperty("code").GetString());
         Assert.Equal("missing_scope", reserved.Body.GetProperty("code").GetString());
+        Assert.Equal("missing_scope", running.Body.GetProperty("code").GetString());
         Assert.Equal("invalid_value", foreign.Body.GetProperty("code").GetString());
         Assert.Equal("missing_scope", organisation.Body.GetProperty("code").GetString());
         Assert.Equal("tenant_not_found", unseen.Body.GetProperty("code").GetString());
@@ -86,6 +92,7 @@ public sealed class TenantApiTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("""{"organisation":"default","slug":"Big"}""", "slug is \"Big\"")]
     [InlineData("""{"organisation":"default","slug":"a","tier":"gold"}""", "tier is \"gold\"")]
     [InlineData("""{"organisation":"default","slug":"a","max_queued":-1}""", "max_queued is -1")]
+    [InlineData("""{"organisation":"default","slug":"a","max_running":-1}""", "max_running is -1")]
     [InlineData("""{"organisation":"default","slug":"a","reserved_slots":10001}""", "reserved_slots is 10001")]
     [InlineData("""{"slug":"a","id":"x"}""", "id")]
     public async Task A_15_a_tenant_that_cannot_be_is_refused_with_the_remedy(string body, string detail)

@@ -46,6 +46,7 @@ internal static class KeyWords
             limits.RequestsPerMinute is { } requests ? RunWords.Number(requests) + " requests a minute" : null,
             limits.TokensPerMinute is { } tokens ? RunWords.Number(tokens) + " tokens a minute" : null,
             limits.MaxQueued is { } queued ? RunWords.Number(queued) + " waiting" : null,
+            limits.MaxRunning is { } running ? RunWords.Number(running) + " at once" : null,
             key.HighestPriority is { } priority ? "at most " + priority : null,
             key.AllowedModels is { } models ? "models " + string.Join(", ", models) : null,
             key.AllowedNetworks is { } networks ? "from " + string.Join(", ", networks) : null,

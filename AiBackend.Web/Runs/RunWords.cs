@@ -37,6 +37,8 @@ internal static class RunWords
             JobStatuses.Retrying when Code(run.WaitingReason) is "steps" => "Waiting for its steps",
             JobStatuses.Retrying when Code(run.WaitingReason) is "single_flight" =>
                 "Another run asks exactly the same; this one waits for its answer",
+            JobStatuses.Retrying when Code(run.WaitingReason) is "running_limit" =>
+                "As many runs as may go at once are under way; this one follows when one has ended",
             JobStatuses.Retrying when Code(run.WaitingReason) is "paused" =>
                 "An operator paused the model provider, so this waits until it is resumed",
             JobStatuses.Retrying when run.NextAttemptAt is { } next => Code(run.WaitingReason) switch
@@ -65,6 +67,7 @@ internal static class RunWords
                 or "retry_budget"
                 or "paused"
                 or "single_flight"
+                or "running_limit"
                 or "storage"
                 or "steps";
 

@@ -4,9 +4,10 @@ using AiBackend.Core.Queue.Limits;
 
 namespace AiBackend.Worker.Maintenance;
 
-/// <summary>The leader's rounds for calls and what they cost.</summary>
+/// <summary>The leader's rounds for limits, and for calls and what they cost.</summary>
 internal sealed class MoneyRounds(
     ReleaseLimitedJobs releaseLimited,
+    ReleaseRunningLimits releaseRunning,
     ReleaseBudgetedJobs releaseBudgeted,
     CloseAbandonedCalls closeAbandoned,
     PruneCallWindows pruneWindows,
@@ -18,6 +19,7 @@ internal sealed class MoneyRounds(
     public async Task ReleaseAsync(CancellationToken cancellationToken)
     {
         await releaseLimited.RunAsync(cancellationToken);
+        await releaseRunning.RunAsync(cancellationToken);
         await releaseBudgeted.RunAsync(cancellationToken);
     }
 
