@@ -16,6 +16,7 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code, IOp
     private const int MostDescription = 1024;
     private const int LongestHeader = 4096;
     private const int MostKeys = 100;
+    private const int MostCalls = 1_000_000;
     private const int MostRemoteName = 128;
     private const int DefaultTimeout = 15;
     private const int LongestTimeout = 120;
@@ -59,6 +60,7 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code, IOp
         errors.CheckText("description", request.Description, MostDescription);
         errors.CheckRange("timeout_seconds", request.TimeoutSeconds, 1, isCalled ? LongestTimeout : LongestWait);
         errors.CheckRange("max_result_bytes", request.MaxResultBytes, 1, EgressClient.MostBytes);
+        CheckRate(request, errors);
         var effect = EffectOf(request, isCalled, errors);
         CheckAddresses(request, isCalled, effect, errors);
         CheckServer(request, tenantId, errors);
@@ -74,6 +76,7 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code, IOp
             Effect = effect,
             TimeoutSeconds = request.TimeoutSeconds ?? (isCalled ? DefaultTimeout : DefaultWait),
             MaxResultBytes = request.MaxResultBytes ?? ToolDefinition.DefaultResultBytes,
+            CallsPerMinute = request.CallsPerMinute,
             Url = request.Url,
             Server = request.Server,
             RemoteName = request.RemoteName,
@@ -83,6 +86,18 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code, IOp
             Keys = request.Keys,
         };
         return refusal ?? errors.ToRefusal();
+    }
+
+    private static void CheckRate(ToolRequest request, FieldErrors errors)
+    {
+        errors.CheckRange("calls_per_minute", request.CallsPerMinute, 1, MostCalls);
+        if (request is { CallsPerMinute: not null, Kind: ToolKinds.Client })
+        {
+            errors.Add(
+                "calls_per_minute",
+                "is only for tools of the kinds http and mcp; those of the kind client are run by whoever watches."
+            );
+        }
     }
 
     private static ToolEffect EffectOf(ToolRequest request, bool isCalled, FieldErrors errors)

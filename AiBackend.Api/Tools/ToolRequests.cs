@@ -201,6 +201,7 @@ internal sealed class ToolRequests(ToolStore store, ToolSeal seal, ToolFields fi
             Effect = tool.Effect.ToWire(),
             TimeoutSeconds = tool.TimeoutSeconds,
             MaxResultBytes = tool.MaxResultBytes,
+            CallsPerMinute = tool.CallsPerMinute,
             Url = tool.Url,
             Server = tool.Server,
             RemoteName = tool.RemoteName,

@@ -28,6 +28,9 @@ public sealed record ToolRequest
     /// <summary>Bytes of a result that the model is given at most, 1 to 65 536, 16 384 by default; the rest is cut off.</summary>
     public int? MaxResultBytes { get; init; }
 
+    /// <summary>Calls a minute of the clock, of all jobs together, 1 to 1 000 000; a model that asks for more is told so, and goes on. Not for kind <c>client</c>.</summary>
+    public int? CallsPerMinute { get; init; }
+
     /// <summary>An https address on the internet: with kind <c>http</c> the arguments are posted to it, with kind <c>mcp</c> a server listens there (Streamable HTTP).</summary>
     public string? Url { get; init; }
 
@@ -85,6 +88,9 @@ public sealed record Tool(string Name, int Version)
 
     /// <summary>Bytes of a result that the model is given at most.</summary>
     public int MaxResultBytes { get; init; }
+
+    /// <summary>Calls a minute of the clock, of all jobs together; null is as many as are asked for.</summary>
+    public int? CallsPerMinute { get; init; }
 
     /// <summary>Where its calls go; null when they go nowhere.</summary>
     public string? Url { get; init; }

@@ -52,6 +52,9 @@ public sealed record ToolDefinition
     /// <summary>Bytes of a result at most.</summary>
     public int MaxResultBytes { get; init; } = DefaultResultBytes;
 
+    /// <summary>Calls a minute, of all jobs of the tenant together; null is as many as are asked for.</summary>
+    public int? CallsPerMinute { get; init; }
+
     /// <summary>Where its calls go.</summary>
     public string? Url { get; init; }
 

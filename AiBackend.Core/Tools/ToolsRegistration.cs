@@ -28,7 +28,7 @@ public static class ToolsRegistration
     {
         builder.AddTools();
         builder.Services.TryAddSingleton<WaitReads>();
-        builder.Services.AddSingleton<ToolLedger>();
+        builder.Services.AddSingleton<ToolLedger>().AddSingleton<ToolRates>();
     }
 
     private static void AddTools(this IHostApplicationBuilder builder)

@@ -152,6 +152,7 @@ internal sealed class SimWorker
                     null!,
                     null!,
                     null!,
+                    null!,
                     Options.Create(new ToolsOptions()),
                     Options.Create(new ReviewOptions()),
                     Process.Clock

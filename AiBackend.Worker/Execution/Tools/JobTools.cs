@@ -1,3 +1,4 @@
+using System.Globalization;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Waits;
@@ -11,6 +12,7 @@ namespace AiBackend.Worker.Execution.Tools;
 /// <summary>Begins an attempt's work with registered tools.</summary>
 internal sealed class JobTools(
     ToolLedger ledger,
+    ToolRates rates,
     ToolRunner runner,
     CodeTools code,
     WaitReads waits,
@@ -23,7 +25,7 @@ internal sealed class JobTools(
     public async Task<ToolRounds> OpenAsync(RunningJob running, ToolTerms terms, CancellationToken stop)
     {
         var job = running.Job;
-        var writes = new FencedCalls(ledger, running, clock);
+        var writes = new FencedCalls(ledger, rates, running, clock);
         var found = await writes.TryAsync(() => ledger.ReadAsync(job, terms.Pinned, stop), stop);
         var tools = new Dictionary<string, ToolDefinition>(StringComparer.Ordinal);
         foreach (var pinned in terms.Pinned)
@@ -43,7 +45,7 @@ internal sealed class JobTools(
 }
 
 /// <summary>Writes of the ledger that wait for Postgres as long as the lease holds: an answer that was heard and is not written down is lost.</summary>
-internal sealed class FencedCalls(ToolLedger ledger, RunningJob running, TimeProvider clock)
+internal sealed class FencedCalls(ToolLedger ledger, ToolRates rates, RunningJob running, TimeProvider clock)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
@@ -53,6 +55,17 @@ internal sealed class FencedCalls(ToolLedger ledger, RunningJob running, TimePro
     // None for receipts: what was heard outlives whoever asked, for as long as the lease does.
     public Task MoveAsync(IReadOnlyList<ToolCall> calls, CancellationToken stop) =>
         calls.Count == 0 ? Task.CompletedTask : FencedAsync(() => ledger.MoveAsync(running.Job.Lease, calls, stop), stop);
+
+    /// <summary>Takes one of the calls that a tool may have in this minute.</summary>
+    /// <returns>What the model is told when there is none left; null when it may be called.</returns>
+    public async Task<string?> RefuseAsync(ToolDefinition tool, CancellationToken stop) =>
+        tool.CallsPerMinute is { } most
+        && await TryAsync(() => rates.TakeAsync(running.Job.TenantId, tool.Name, most, stop), stop) is { } wait
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"The tool was not called: all of its {most} calls of this minute are used up. Go on without it, or ask again in {Math.Max(1, Math.Ceiling(wait.TotalSeconds))} seconds."
+            )
+            : null;
 
     public async Task<T> TryAsync<T>(Func<Task<T>> statement, CancellationToken stop)
     {

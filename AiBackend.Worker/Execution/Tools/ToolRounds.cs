@@ -169,18 +169,7 @@ internal sealed class ToolRounds(
     {
         if (call.State == ToolCallState.OutcomeUnknown)
         {
-            var wait = WaitOf(call)!;
-            var found = wait.Answer == WaitAnswer.Continued ? wait.AnswerData ?? "nothing" : "nothing, in time";
-            Keep(
-                await EndAsync(
-                    call,
-                    new(
-                        ToolCallState.Done,
-                        $"Nobody could tell whether the call took effect, and it was not made again. A reviewer said: {found}"
-                    ),
-                    null
-                )
-            );
+            Keep(await EndAsync(call, DecisionOf(WaitOf(call)!), null));
             return;
         }
 
@@ -205,6 +194,13 @@ internal sealed class ToolRounds(
         else
         {
             var wasSent = call.State == ToolCallState.Sent;
+            // One that is sent again under its key is no other call.
+            if (!wasSent && await ledger.RefuseAsync(tool, stop) is { } told)
+            {
+                Keep(await EndAsync(call, ToolEnd.Failed(told), null));
+                return;
+            }
+
             if (call.Effect != ToolEffect.Read)
             {
                 call = call with { State = ToolCallState.Sent, AskedAttempt = null };
@@ -221,6 +217,15 @@ internal sealed class ToolRounds(
         }
 
         Keep(await EndAsync(call, end, System.Diagnostics.Stopwatch.GetElapsedTime(startedAt)));
+    }
+
+    private static ToolEnd DecisionOf(JobWait wait)
+    {
+        var found = wait.Answer == WaitAnswer.Continued ? wait.AnswerData ?? "nothing" : "nothing, in time";
+        return new(
+            ToolCallState.Done,
+            $"Nobody could tell whether the call took effect, and it was not made again. A reviewer said: {found}"
+        );
     }
 
     /// <summary>Gives calls to the clients that make them.</summary>

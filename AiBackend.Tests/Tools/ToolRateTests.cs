@@ -1,0 +1,120 @@
+using System.Reflection;
+using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tools;
+using AiBackend.Core.Tools.Calls;
+using AiBackend.Core.Tools.Code;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Simulator;
+using AiBackend.Tests.Worker;
+using AiBackend.Worker.Execution.Tools;
+
+namespace AiBackend.Tests.Tools;
+
+/// <summary>How often a tool is called, and that no call of one begins work of its own here.</summary>
+public sealed class ToolRateTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+    : IClassFixture<RedisServer>,
+        IClassFixture<SimulatorServer>
+{
+    [Fact]
+    public async Task D_15_beyond_its_calls_a_minute_a_tool_is_not_called_the_model_is_told_and_the_job_goes_on()
+    {
+        await using var receiver = await ToolReceiver.StartAsync();
+        await using var database = await postgres.CreateDatabaseAsync();
+        // Two answers with calls that differ: the same question a third time is stopped for another reason.
+        var model = await simulator.ModelAsync(
+            new
+            {
+                tools = "first",
+                words = 3,
+                tool_copies = 2,
+            }
+        );
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, [(simulator.Address, model)], [receiver.Allowed]);
+        var tool = await worker.AddToolAsync(ToolSetup.Http(receiver.Url, ToolEffect.WriteIdempotent) with { CallsPerMinute = 3 });
+        var before = await MinuteAsync(database);
+
+        List<ToolCall> calls = [];
+        for (var run = 0; run < 3; run++)
+        {
+            var job = await worker.RunJobAsync(ToolSetup.Draft(tool));
+            Assert.Equal("completed", job.Status);
+            calls.AddRange(await worker.ToolCallsAsync(job.Id));
+        }
+
+        // A minute may turn meanwhile, which begins to count anew.
+        var minutes = await MinuteAsync(database) - before + 1;
+        var refused = calls.Where(call => call.State == ToolCallState.Failed).ToList();
+        Assert.Equal(6, calls.Count);
+        Assert.InRange(receiver.Posted.Count(), 3, 3 * minutes);
+        Assert.Equal(6 - receiver.Posted.Count(), refused.Count);
+        Assert.All(
+            refused,
+            call => Assert.Matches("all of its 3 calls of this minute are used up.*ask again in [0-9]+ seconds", call.Result)
+        );
+        // What was not made was not written down as sent.
+        Assert.All(refused, call => Assert.Null(call.SentAt));
+    }
+
+    [Fact]
+    public async Task D_15_of_64_calls_at_once_no_more_than_the_rate_begin_and_other_tools_and_tenants_have_theirs()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
+        var rates = Enumerable.Range(0, 2).Select(_ => new ToolRates(core.Database)).ToList();
+        var before = await MinuteAsync(database);
+
+        var waits = await Task.WhenAll(
+            Enumerable.Range(0, 64).Select(turn => rates[turn % 2].TakeAsync(ApiKeyStore.DefaultTenant, "send", 10, TestRun.Cancel))
+        );
+
+        var minutes = await MinuteAsync(database) - before + 1;
+        Assert.InRange(waits.Count(wait => wait is null), 10, 10 * minutes);
+        Assert.All(waits, wait => Assert.True(wait is null || (wait > TimeSpan.Zero && wait <= TimeSpan.FromMinutes(1))));
+        Assert.Null(await rates[0].TakeAsync(ApiKeyStore.DefaultTenant, "other", 10, TestRun.Cancel));
+        Assert.Null(await rates[0].TakeAsync(Guid.CreateVersion7(), "send", 10, TestRun.Cancel));
+    }
+
+    [Fact]
+    public async Task D_15_a_run_is_three_deep_because_no_call_of_a_tool_begins_a_job_or_a_run()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, "m"));
+
+        // Run, job of a step, call: what runs here at a model's wish has nothing that makes jobs.
+        Type[] runs = [typeof(ToolRunner), typeof(McpCalls), .. worker.Get<IEnumerable<ICodeTool>>().Select(tool => tool.GetType())];
+        var needs = new HashSet<Type>();
+        foreach (var type in runs)
+        {
+            Collect(type, needs);
+        }
+
+        Assert.Contains(typeof(ToolSeal), needs);
+        Assert.DoesNotContain(typeof(JobSubmission), needs);
+        Assert.DoesNotContain(typeof(IJobStore), needs);
+        // And no step of a run is a run.
+        Assert.DoesNotContain(StepTypes.All, type => type.Contains("workflow", StringComparison.Ordinal));
+        Assert.Equal([StepTypes.Chat, StepTypes.Tool, StepTypes.Review], StepTypes.OfJobs);
+    }
+
+    /// <summary>What a type of ours is given, and what that is given.</summary>
+    private static void Collect(Type type, HashSet<Type> found)
+    {
+        var parameters = type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
+            .SelectMany(constructor => constructor.GetParameters())
+            .Select(parameter => parameter.ParameterType)
+            .Where(need => need.Assembly.GetName().Name!.StartsWith("AiBackend", StringComparison.Ordinal));
+        foreach (var need in parameters.Where(found.Add))
+        {
+            Collect(need, found);
+        }
+    }
+
+    private static async Task<int> MinuteAsync(TestDatabase database)
+    {
+        await using var command = database.Source.CreateCommand("SELECT floor(extract(epoch FROM clock_timestamp()) / 60)::int");
+        return (int)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
+    }
+}
