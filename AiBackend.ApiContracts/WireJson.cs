@@ -128,6 +128,8 @@ namespace AiBackend.ApiContracts;
 [JsonSerializable(typeof(KeyList))]
 [JsonSerializable(typeof(CreateKeyRequest))]
 [JsonSerializable(typeof(ChangeKeyRequest))]
+[JsonSerializable(typeof(CreateStreamTicketRequest))]
+[JsonSerializable(typeof(StreamTicket))]
 [JsonSerializable(typeof(RollKeyRequest))]
 [JsonSerializable(typeof(Tenant))]
 [JsonSerializable(typeof(TenantList))]

@@ -2,9 +2,9 @@ using System.Security.Claims;
 using System.Text.Encodings.Web;
 using AiBackend.Api.Audit;
 using AiBackend.Api.Auth.Limits;
+using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Audit;
-using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tenancy.Users;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
@@ -12,11 +12,12 @@ using Microsoft.Net.Http.Headers;
 
 namespace AiBackend.Api.Auth;
 
-/// <summary>Finds the caller behind <c>Authorization: Bearer aib_…</c>. Keys anywhere else do not count.</summary>
+/// <summary>Finds the caller behind <c>Authorization: Bearer aib_…</c>. Keys anywhere else do not count; a ticket for one stream does.</summary>
 internal sealed class ApiKeyHandler(
     Callers callers,
     RefusedActs refused,
     AttemptLimits attempts,
+    StreamTicketDoor tickets,
     IOptionsMonitor<AuthenticationSchemeOptions> options,
     ILoggerFactory logger,
     UrlEncoder encoder
@@ -37,6 +38,13 @@ internal sealed class ApiKeyHandler(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
+        if (StreamTicketDoor.IsAsked(Context))
+        {
+            return attempts.IsOver(Context.Connection.RemoteIpAddress) || await tickets.FindAsync(Context) is not { } reader
+                ? AuthenticateResult.NoResult()
+                : AuthenticateResult.Success(TicketOf(reader));
+        }
+
         // None: asking for RequestAborted makes Kestrel allocate a source for every request, and the command timeout bounds the look-up.
         // A key from where it may not come from is told nothing else than one that does not exist.
         return
@@ -45,14 +53,14 @@ internal sealed class ApiKeyHandler(
             || await callers.FindAsync(key, MeantTenant.Of(Request), CancellationToken.None) is not { } caller
             || !caller.MayComeFrom(Context.Connection.RemoteIpAddress)
             ? AuthenticateResult.NoResult()
-            : AuthenticateResult.Success(TicketOf(caller, key));
+            : AuthenticateResult.Success(TicketOf(new CallerIdentity(caller, key)));
     }
 
     /// <summary>A connection that lives on ends with its key.</summary>
-    private static AuthenticationTicket TicketOf(Caller caller, string key)
+    private static AuthenticationTicket TicketOf(CallerIdentity identity)
     {
-        var ticket = new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller, key)), SchemeName);
-        if (caller.ExpiresAt is { } end)
+        var ticket = new AuthenticationTicket(new ClaimsPrincipal(identity), SchemeName);
+        if (identity.Caller.ExpiresAt is { } end)
         {
             ticket.Properties.ExpiresUtc = end;
         }

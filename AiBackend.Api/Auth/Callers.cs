@@ -12,6 +12,26 @@ internal sealed class Callers(ApiKeyStore keys, SessionStore sessions, IHostEnvi
     /// <inheritdoc cref="ApiKeyStore.IsKnown"/>
     public bool IsKnown(string text) => IsSession(text) ? sessions.IsKnown(text) : Counts(text) && keys.IsKnown(text);
 
+    // Only here and in this process: no header can say it, because keys and tokens have no blank.
+    private const string TicketPrefix = "ticket of ";
+
+    /// <summary>What stands in place of a key where a ticket of it let the request in.</summary>
+    public static string NameOfTicket(string keyId) => TicketPrefix + keyId;
+
+    /// <summary>What is left of a key for the reader whom it gave a ticket: to read, from where the ticket is for.</summary>
+    public static Caller ForTicket(Caller caller) =>
+        caller with
+        {
+            Scopes = caller.Has(Policies.ReadJobs) ? [Policies.ReadJobs] : [],
+            AllowedNetworks = null,
+        };
+
+    /// <summary>Who is behind what a request was let in with, now.</summary>
+    public async ValueTask<Caller?> FindAgainAsync(string text, CancellationToken cancellationToken) =>
+        !text.StartsWith(TicketPrefix, StringComparison.Ordinal) ? await FindAsync(text, cancellationToken)
+        : await keys.FindByIdAsync(text[TicketPrefix.Length..], cancellationToken) is { } caller ? ForTicket(caller)
+        : null;
+
     /// <inheritdoc cref="ApiKeyStore.FindCallerAsync"/>
     public ValueTask<Caller?> FindAsync(string text, CancellationToken cancellationToken) =>
         IsSession(text) ? sessions.FindCallerAsync(text, cancellationToken)

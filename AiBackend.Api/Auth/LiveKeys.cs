@@ -22,7 +22,7 @@ internal sealed class LiveKeys(
 
     /// <summary>Whether whoever was let in would be let in again, for the same tenant; of work without a key others decide that.</summary>
     public async ValueTask<bool> CountsAsync(HttpContext context, CancellationToken cancellationToken) =>
-        Admittance.Of(context) is not { } admittance || admittance.Holds(await callers.FindAsync(admittance.Key, cancellationToken));
+        Admittance.Of(context) is not { } admittance || admittance.Holds(await callers.FindAgainAsync(admittance.Key, cancellationToken));
 
     /// <summary>Begins to ask about the key of a request, unless it has as many streams open here as it may; dispose to stop.</summary>
     /// <param name="context">The request, or the connection.</param>
@@ -89,7 +89,7 @@ internal sealed class LiveKeys(
     {
         try
         {
-            var now = await callers.FindAsync(key, cancellationToken);
+            var now = await callers.FindAgainAsync(key, cancellationToken);
             foreach (var registration in open.Where(each => !each.Admittance.Holds(now)))
             {
                 await registration.EndAsync();

@@ -110,7 +110,8 @@ internal static class JobsDescription
                 """,
                 [
                     QueryNumber("after", "Number of the last event already received. Default 0: from the beginning."),
-                    Header("Last-Event-ID", "The same, as event sources send it when they reconnect."),
+                    Query("ticket", "In place of a key: a ticket of `POST /api/v1/jobs/{id}/stream-tickets`, which opens one stream."),
+                    Header("Last-Event-ID", "The same as `after`, as event sources send it when they reconnect."),
                 ],
                 ProblemTypes.BadAfter,
                 ProblemTypes.KeyLimitReached,
@@ -120,6 +121,21 @@ internal static class JobsDescription
             .AlsoStreams()
             .Means(StatusCodes.Status204NoContent, "The job has ended and the reader has its last event: do not reconnect.")
             .WithMetadata(new ProducesResponseTypeMetadata(StatusCodes.Status204NoContent, typeof(void)));
+
+    public static void DescribeStreamTickets(this IEndpointConventionBuilder endpoint) =>
+        endpoint
+            .Describe(
+                "CreateStreamTicket",
+                "Make a ticket for a job's events",
+                """
+                For browsers, whose event sources send no headers: a key never belongs into an address. The ticket opens the events of this job, once,
+                within 60 seconds, from one address, for as long as the key counts. A reader that was cut off comes back with a new one and `after`.
+                """,
+                null,
+                [.. ProblemTypes.OfBody, ProblemTypes.JobNotFound]
+            )
+            .Answers<StreamTicket>(StatusCodes.Status201Created, "The ticket, this once.")
+            .Takes<CreateStreamTicketRequest>(optional: true);
 
     public static void DescribeTrace(this IEndpointConventionBuilder endpoint) =>
         endpoint

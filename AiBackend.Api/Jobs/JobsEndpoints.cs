@@ -44,8 +44,9 @@ internal static class JobsEndpoints
         read.MapGet("", services.GetRequiredService<ListJobs>().HandleAsync).DescribeList();
         read.MapGet("/{id}", services.GetRequiredService<GetJob>().HandleAsync).DescribeGet();
         read.MapGet("/{id}/events", services.GetRequiredService<StreamJobEvents>().HandleAsync)
-            .WithMetadata(new BeginsStream())
+            .WithMetadata(new BeginsStream(), new TakesStreamTicket())
             .DescribeEvents();
+        read.MapPost("/{id}/stream-tickets", services.GetRequiredService<CreateStreamTicket>().HandleAsync).DescribeStreamTickets();
         read.MapGet("/{id}/trace", services.GetRequiredService<GetJobTrace>().HandleAsync).DescribeTrace();
         write.MapPost("/{id}/cancel", services.GetRequiredService<CancelJobRequest>().HandleAsync).DescribeCancel();
 

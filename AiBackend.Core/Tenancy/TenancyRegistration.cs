@@ -31,7 +31,7 @@ public static class TenancyRegistration
     public static void AddTenancyAdministration(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<TenantAdministration>().AddSingleton<KeyAdministration>().AddSingleton<KeyAllowances>();
-        builder.Services.AddSingleton<UserStore>().AddSingleton<SessionStore>().AddSingleton<SetupToken>();
+        builder.Services.AddSingleton<UserStore>().AddSingleton<SessionStore>().AddSingleton<SetupToken>().AddSingleton<StreamTickets>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SetupToken>());
     }
 

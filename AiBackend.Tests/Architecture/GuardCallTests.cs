@@ -31,6 +31,7 @@ public sealed partial class GuardCallTests
             nameof(HubDoorTests.D_6_A_14_a_connection_whose_key_was_revoked_or_may_read_no_jobs_from_there_reads_nothing_more),
         ],
         ["ApiKeyHandler.cs"] = [nameof(KeyApiTests.D_3_a_key_counts_only_from_the_networks_it_is_bound_to)],
+        ["Callers.cs"] = [nameof(StreamTicketTests.A_3_a_ticket_of_a_key_that_may_read_no_more_opens_nothing)],
         ["Policies.cs"] =
         [
             nameof(AuthenticationTests.A_10_a_key_may_do_what_its_scopes_say_and_nothing_else),

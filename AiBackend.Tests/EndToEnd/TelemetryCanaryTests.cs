@@ -32,8 +32,12 @@ public sealed class TelemetryCanaryTests
         Assert.Equal(JobStatuses.Completed, (await client.EndAsync(done)).Status);
         Assert.Equal(JobStatuses.Failed, (await client.EndAsync(failed)).Status);
         await client.EndAsync(received);
+        var ticket = (await PostAsync(stack, $"/api/v1/jobs/{done}/stream-tickets", "{}")).GetProperty("ticket").GetString()!;
+        using var read = await stack.Anonymous.GetAsync($"/api/v1/jobs/{done}/events?ticket={ticket}", TestRun.Cancel);
+        Assert.Equal(System.Net.HttpStatusCode.OK, read.StatusCode);
         await EndBatchAsync(stack, batch);
         await ArrivedAsync(collector, "traces", $"{done}");
+        await ArrivedAsync(collector, "traces", $"/api/v1/jobs/{done}/events");
         await ArrivedAsync(collector, "logs", "");
         await ArrivedAsync(collector, "metrics", "aibackend.job.accepted");
 
@@ -44,6 +48,9 @@ public sealed class TelemetryCanaryTests
             sent => Assert.False(Holds(sent.Body, _marker), $"{sent.Kind} hold what was asked or answered: {Around(sent.Body)}")
         );
         Assert.All(texts, text => Assert.DoesNotContain(_marker, text, StringComparison.Ordinal));
+        // Nor what is in an address.
+        Assert.All(collector.Raw, sent => Assert.False(Holds(sent.Body, ticket), $"{sent.Kind} hold a ticket."));
+        Assert.All(texts, text => Assert.DoesNotContain(ticket, text, StringComparison.Ordinal));
         Assert.NotEmpty(texts);
     }
 

@@ -18,7 +18,7 @@ internal static class ResumePoint
     public static Refusal? TryRead(HttpRequest request, out int after)
     {
         after = 0;
-        if (QueryParameters.CheckNames(request, Parameter) is { } unknown)
+        if (QueryParameters.CheckNames(request, Parameter, StreamTicketDoor.Parameter) is { } unknown)
         {
             return unknown;
         }

@@ -18,6 +18,7 @@ internal static class StreamingRegistration
             .ValidateOnStart();
         builder.Services.AddSingleton<HubDoor>();
         builder.Services.AddSingleton<JobEventTail>().AddSingleton<EventStream>().AddSingleton<StreamJobEvents>();
+        builder.Services.AddSingleton<StreamTicketDoor>().AddSingleton<CreateStreamTicket>();
 
         // It logs every refusal of a caller as an error; what callers are not to blame for, the hub logs itself.
         builder.Logging.AddFilter("Microsoft.AspNetCore.SignalR.Internal.DefaultHubDispatcher", LogLevel.Critical);
