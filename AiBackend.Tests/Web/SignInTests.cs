@@ -6,6 +6,8 @@ using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Web.Account;
 using AiBackend.Web.Shell;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using static AiBackend.Tests.Tenancy.KeyApiTests;
 
 namespace AiBackend.Tests.Web;
@@ -136,6 +138,31 @@ public sealed class SignInTests(PostgresServer postgres)
         Assert.DoesNotContain("masterKey", stored, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task D_5_A_12_when_the_keys_of_pages_are_rotated_forms_and_cookies_of_before_still_count()
+    {
+        await using var api = new ApiServer(postgres);
+        await api.InitializeAsync();
+        var folder = TestFolder.Create("rotated-keys");
+        using var before = await SiteProcess.StartAsync("Production", api.Address, pageKeys: folder);
+        (string, string)[] first = [("token", api.Key), ("email", "root@example.com"), ("password", Password)];
+        await SendFormAsync(before, "/setup", "/account/set-up", first);
+        (string, string)[] person = [("email", "root@example.com"), ("password", Password)];
+        var cookie = (await SendFormAsync(before, "/sign-in", "/account/sign-in", person)).Cookie!.Split(';')[0];
+
+        Rotate(folder);
+        using var after = await SiteProcess.StartAsync("Production", api.Address, pageKeys: folder);
+
+        // Shown by a process that knows the old key alone, and sent to one that signs with the new one.
+        var form = await SendFormAsync(before, "/sign-in", "/account/sign-in", person, sentTo: after);
+        var own = await SendFormAsync(after, "/sign-in", "/account/sign-in", person);
+        Assert.Equal((HttpStatusCode.Redirect, HttpStatusCode.Redirect), (form.Status, own.Status));
+        Assert.NotNull(form.Cookie);
+        Assert.Equal(2, Directory.GetFiles(folder, "key-*.xml").Length);
+        Assert.Contains("data-sign-out", await PageAsync(after, cookie), StringComparison.Ordinal);
+        Assert.StartsWith("/sign-in", await PageAsync(after, cookie[..^1] + (cookie[^1] == 'a' ? 'b' : 'a')), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("PageKeys:Folder", "", "PageKeys__Folder is not set")]
     [InlineData("PageKeys:Certificate", "/nowhere.pfx", "PageKeys__Certificate is '/nowhere.pfx'")]
@@ -176,6 +203,16 @@ public sealed class SignInTests(PostgresServer postgres)
         request.Content.Headers.ContentType = content.Headers.ContentType;
         request.Headers.Add("Origin", "https://evil.example");
         return await site.Http.SendAsync(request, TestRun.Cancel);
+    }
+
+    /// <summary>What happens by itself after 90 days: another key, which counts from now on.</summary>
+    private static void Rotate(string folder)
+    {
+        var services = new ServiceCollection();
+        services.AddDataProtection().SetApplicationName("AiBackend.Web").PersistKeysToFileSystem(new(folder));
+        using var provider = services.BuildServiceProvider();
+        var now = TimeProvider.System.GetUtcNow();
+        provider.GetRequiredService<IKeyManager>().CreateNewKey(now, now.AddDays(90));
     }
 
     private static byte[] NewCertificate(string password)

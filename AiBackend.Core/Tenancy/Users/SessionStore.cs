@@ -56,20 +56,23 @@ public sealed class SessionStore(
          WHERE s.hash = @hash AND {Alive} AND u.disabled_at IS NULL AND t.disabled_at IS NULL AND t.organisation_id = u.organisation_id
         """;
 
+    private const string RehashSql = "UPDATE sessions SET hash = @hash WHERE hash = @other";
+
     private const string SeenSql = $"UPDATE sessions s SET seen_at = now() WHERE hash = @hash AND {Alive}";
 
-    private const string EndSql = "DELETE FROM sessions WHERE hash = @hash";
+    private const string EndSql = "DELETE FROM sessions WHERE hash = @hash OR hash = @other";
 
     // A project of the user's own organisation.
     private const string MoveSql = $"""
         UPDATE sessions s SET tenant_id = t.id
           FROM tenants t, users u
-         WHERE s.hash = @hash AND u.id = s.user_id AND t.slug = @slug AND t.organisation_id = u.organisation_id AND t.disabled_at IS NULL AND {Alive}
+         WHERE (s.hash = @hash OR s.hash = @other) AND u.id = s.user_id AND t.slug = @slug AND t.organisation_id = u.organisation_id AND t.disabled_at IS NULL AND {Alive}
         """;
 
     private static readonly Guid OperatorsOrganisation = ApiKeyStore.DefaultTenant;
 
     private readonly byte[] _pepper = options.Value.PepperBytes;
+    private readonly byte[]? _otherPepper = options.Value.OtherPepperBytes;
     private readonly ConcurrentDictionary<string, (Caller Caller, long At)> _cache = new(StringComparer.Ordinal);
     private long _changes;
 
@@ -126,9 +129,12 @@ public sealed class SessionStore(
         }
 
         var (asked, changes) = (clock.GetTimestamp(), Volatile.Read(ref _changes));
-        await using var command = database.CreateCommand(FindSql);
-        command.Parameters.AddWithValue("hash", HashOf(token));
-        var found = await command.ReadAllAsync(row => Read(row, token), cancellationToken);
+        var found = await ReadAsync(token, cancellationToken);
+        if (found is [] && _otherPepper is not null && await RehashAsync(token, cancellationToken))
+        {
+            found = await ReadAsync(token, cancellationToken);
+        }
+
         if (found is not [var caller])
         {
             _cache.TryRemove(token, out _);
@@ -155,6 +161,7 @@ public sealed class SessionStore(
     {
         await using var batch = database.CreateAudited(EndSql, out var command);
         command.Parameters.AddWithValue("hash", HashOf(token));
+        AddOther(command.Parameters, token);
         await batch.ExecuteNonQueryAsync(cancellationToken);
         Forget(token);
     }
@@ -165,6 +172,7 @@ public sealed class SessionStore(
     {
         await using var command = database.CreateCommand(MoveSql);
         command.Parameters.AddWithValue("hash", HashOf(token));
+        AddOther(command.Parameters, token);
         command.Parameters.AddWithValue("slug", slug);
         var moved = await command.ExecuteNonQueryAsync(cancellationToken) == 1;
         Forget(token);
@@ -177,6 +185,30 @@ public sealed class SessionStore(
         Interlocked.Increment(ref _changes);
         _cache.TryRemove(token, out _);
     }
+
+    private async Task<List<Caller>> ReadAsync(string token, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(FindSql);
+        command.Parameters.AddWithValue("hash", HashOf(token));
+        return await command.ReadAllAsync(row => Read(row, token), cancellationToken);
+    }
+
+    /// <returns>Whether a session was hashed with the other pepper.</returns>
+    private async Task<bool> RehashAsync(string token, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(RehashSql);
+        command.Parameters.AddWithValue("hash", HashOf(token));
+        AddOther(command.Parameters, token);
+        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+    }
+
+    // A server that has the peppers the other way round may have hashed it anew meanwhile.
+    private void AddOther(NpgsqlParameterCollection parameters, string token) =>
+        parameters.AddWithValue(
+            "other",
+            NpgsqlDbType.Bytea,
+            _otherPepper is null ? DBNull.Value : HMACSHA256.HashData(_otherPepper, Encoding.ASCII.GetBytes(token))
+        );
 
     private Caller Read(NpgsqlDataReader row, string token)
     {
