@@ -45,6 +45,28 @@ public sealed class SourceRuleTests
     }
 
     [Fact]
+    public async Task D_16_no_source_but_one_knows_a_switch_that_lets_content_into_telemetry()
+    {
+        var files = await Repository.FilesAsync();
+
+        var switches = files
+            .Where(file => Sources.Contains(Path.GetExtension(file)) || file.EndsWith(".json"))
+            .Where(file => !file.StartsWith("AiBackend.Tests/"))
+            .Where(file =>
+                Regex.IsMatch(Repository.Read(file), "CAPTURE_MESSAGE_CONTENT|EnableSensitiveData|CaptureContent", RegexOptions.IgnoreCase)
+            )
+            .ToList();
+
+        const string Telemetry = "AiBackend.ServiceDefaults/Telemetry";
+        Assert.Contains($"{Telemetry}/ContentCapture.cs", switches);
+        Findings.None(
+            "Content leaves no process by telemetry, whoever asks (docs/adr/0033).",
+            // The warning names it.
+            switches.Except([$"{Telemetry}/ContentCapture.cs", $"{Telemetry}/TelemetryLog.cs"])
+        );
+    }
+
+    [Fact]
     public async Task Every_suppression_says_why()
     {
         var files = await Repository.FilesAsync();

@@ -44,6 +44,7 @@ public sealed class TelemetryTests
 
     [Theory]
     [InlineData("Production", "true", false)]
+    [InlineData("Staging", "true", false)]
     [InlineData("Development", "false", false)]
     [InlineData("Development", "true", true)]
     public async Task D_16_prompts_and_answers_leave_only_a_developers_process_that_was_asked_to(
