@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Jobs;
 using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.EndToEnd;
@@ -32,6 +33,24 @@ public sealed class JobClient(Stack stack)
     }
 
     public static string Words(int count) => string.Join(' ', Enumerable.Range(1, count).Select(i => $"word{i}"));
+
+    /// <summary>The one job of a model ends like this.</summary>
+    internal async Task EndOfAsync(string model, JobStatus status)
+    {
+        await using var database = Npgsql.NpgsqlDataSource.Create(stack.Postgres);
+        var ended = await Eventually.GetAsync(
+            async token =>
+            {
+                await using var command = database.CreateCommand("SELECT status FROM jobs WHERE model = $1");
+                command.Parameters.Add(new Npgsql.NpgsqlParameter { Value = model });
+                return (JobStatus)(short)(await command.ExecuteScalarAsync(token))!;
+            },
+            found => found >= JobStatus.Completed,
+            "the job ends",
+            TimeSpan.FromSeconds(30)
+        );
+        Assert.Equal(status, ended);
+    }
 
     /// <summary>Submits; an answer that never came is asked for again with the same key, as a careful client does.</summary>
     public async Task<Guid> SubmitAsync(string model, string content = "Go on.", string? deadline = null, int? maxOutputTokens = null)

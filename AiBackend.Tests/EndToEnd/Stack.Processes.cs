@@ -1,3 +1,4 @@
+using System.Globalization;
 using AiBackend.LocalHost;
 using AiBackend.Tests.Fixtures;
 using Aspire.Hosting;
@@ -24,6 +25,27 @@ public sealed partial class Stack
 
     /// <summary>Stops Postgres in an orderly way and starts it again on the same port with its data.</summary>
     public Task RestartPostgresAsync() => Processes.RestartAsync("postgres", TestRun.Cancel);
+
+    /// <summary>The worker that writes the model's answer, once it has written some of it.</summary>
+    public async Task<int> HolderAsync(string model)
+    {
+        await using var database = Npgsql.NpgsqlDataSource.Create(Postgres);
+        var name = await Eventually.GetAsync(
+            async token =>
+            {
+                await using var command = database.CreateCommand(
+                    "SELECT w.name FROM jobs j JOIN workers w ON w.id = j.worker_id WHERE j.model = $1 AND j.status = 2 AND j.last_seq > 6"
+                );
+                command.Parameters.Add(new Npgsql.NpgsqlParameter { Value = model });
+                return await command.ExecuteScalarAsync(token) as string;
+            },
+            found => found is not null,
+            "the answer is being written",
+            TimeSpan.FromSeconds(30)
+        );
+        var pid = int.Parse(name![(name!.IndexOf('/', StringComparison.Ordinal) + 1)..], CultureInfo.InvariantCulture);
+        return Processes.Of("worker").Select((worker, index) => (worker, index)).Single(each => each.worker.ProcessId == pid).index;
+    }
 
     static partial void DescribeFailure(DistributedApplication app, ref string lines) =>
         lines = string.Join(

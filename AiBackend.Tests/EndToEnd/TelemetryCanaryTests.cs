@@ -14,15 +14,18 @@ namespace AiBackend.Tests.EndToEnd;
 public sealed class TelemetryCanaryTests
 {
     private readonly string _marker = $"marker{Guid.CreateVersion7():N}";
+    private readonly string _secret = $"secret{Guid.CreateVersion7():N}";
+    private readonly List<string> _keys = [];
 
     [Fact]
-    public async Task A_65_D_16_no_log_trace_or_metric_has_a_word_of_a_job_an_embedding_a_batch_or_a_webhook()
+    public async Task A_65_D_16_no_log_trace_metric_dump_or_refusal_has_a_word_of_a_job_an_embedding_a_batch_or_a_webhook_or_any_secret()
     {
         StackFixture.RequireServers();
         await using var collector = await OtlpReceiver.StartAsync();
         await using var stack = await Stack.StartAsync($"--ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL={collector.Address("http/protobuf")}");
         var client = new JobClient(stack);
         await AddWebhookAsync(stack);
+        var paths = new CanaryPaths(stack, _marker, _secret);
 
         var done = await client.SubmitAsync(await TeachAsync(stack, new { text = $"{_marker} is the answer" }), _marker);
         var failed = await client.SubmitAsync(await TeachAsync(stack, new { error_rate = 1, error_status = 400 }), _marker);
@@ -36,27 +39,42 @@ public sealed class TelemetryCanaryTests
         using var read = await stack.Anonymous.GetAsync($"/api/v1/jobs/{done}/events?ticket={ticket}", TestRun.Cancel);
         Assert.Equal(System.Net.HttpStatusCode.OK, read.StatusCode);
         await EndBatchAsync(stack, batch);
+        await paths.WalkAsync();
         await ArrivedAsync(collector, "traces", $"{done}");
         await ArrivedAsync(collector, "traces", $"/api/v1/jobs/{done}/events");
         await ArrivedAsync(collector, "logs", "");
         await ArrivedAsync(collector, "metrics", "aibackend.job.accepted");
 
-        var logs = Directory.EnumerateFiles(stack.StateDirectory, "*.log", SearchOption.AllDirectories).ToList();
-        var texts = await Task.WhenAll(logs.Select(ReadAsync));
+        // The ticket too: it is part of an address.
+        string[] all = [_marker, _secret, ticket, .. _keys];
+        foreach (var file in Directory.EnumerateFiles(stack.StateDirectory, "*", SearchOption.AllDirectories).Where(IsOutsideTheStore))
+        {
+            var text = await ReadAsync(file);
+            Assert.All(all, canary => Assert.False(text.Contains(canary, StringComparison.Ordinal), $"{file} holds {canary}."));
+        }
+
         Assert.All(
             collector.Raw,
-            sent => Assert.False(Holds(sent.Body, _marker), $"{sent.Kind} hold what was asked or answered: {Around(sent.Body)}")
+            sent =>
+                Assert.All(all, canary => Assert.False(Holds(sent.Body, canary), $"{sent.Kind} hold {canary}: {Around(sent.Body, canary)}"))
         );
-        Assert.All(texts, text => Assert.DoesNotContain(_marker, text, StringComparison.Ordinal));
-        // Nor what is in an address.
-        Assert.All(collector.Raw, sent => Assert.False(Holds(sent.Body, ticket), $"{sent.Kind} hold a ticket."));
-        Assert.All(texts, text => Assert.DoesNotContain(ticket, text, StringComparison.Ordinal));
-        Assert.NotEmpty(texts);
+        var audit = await stack.Api.GetStringAsync("/api/v1/audit?limit=200", TestRun.Cancel);
+        Assert.All((string[])[_secret, .. _keys], canary => Assert.DoesNotContain(canary, audit, StringComparison.Ordinal));
+        Assert.Contains("credential", audit, StringComparison.Ordinal);
+        Assert.All(paths.Refusals, told => Assert.All(all, canary => Assert.DoesNotContain(canary, told, StringComparison.Ordinal)));
     }
+
+    /// <summary>Logs, what the host writes, and all that Redis keeps; not the tables of Postgres.</summary>
+    private static bool IsOutsideTheStore(string file) =>
+        Path.GetFileName(file) != "lock"
+        && !file.Contains($"{Path.DirectorySeparatorChar}postgres{Path.DirectorySeparatorChar}", StringComparison.Ordinal);
 
     /// <summary>The first message fails, since nobody has this name.</summary>
     private async Task AddWebhookAsync(Stack stack) =>
-        await PostAsync(stack, "/api/v1/webhooks", $$"""{"url":"https://hooks.invalid/{{_marker}}","description":"{{_marker}}"}""");
+        Keep(await PostAsync(stack, "/api/v1/webhooks", $$"""{"url":"https://hooks.invalid/{{_marker}}","description":"{{_marker}}"}"""));
+
+    /// <summary>The secret of a webhook, which was shown once.</summary>
+    private void Keep(JsonElement made) => _keys.Add(made.GetProperty("secret").GetString()!["whsec_".Length..]);
 
     private async Task EmbedAsync(Stack stack)
     {
@@ -100,6 +118,7 @@ public sealed class TelemetryCanaryTests
             "/api/v1/webhooks/inbound",
             $$$"""{"name":"n","template":{"prompt":"{{text}}","system":"{{{_marker}}}"}}"""
         );
+        Keep(source);
         var (id, at) = ($"{Guid.CreateVersion7():N}", TimeProvider.System.GetUtcNow().ToUnixTimeSeconds());
         var body = $$"""{"text":"{{_marker}}"}""";
         using var request = new HttpRequestMessage(HttpMethod.Post, source.GetProperty("path").GetString());
@@ -123,10 +142,10 @@ public sealed class TelemetryCanaryTests
             TimeSpan.FromSeconds(60)
         );
 
-    private string Around(byte[] body)
+    private static string Around(byte[] body, string canary)
     {
         var text = Encoding.Latin1.GetString(body);
-        var at = text.IndexOf(_marker, StringComparison.Ordinal);
+        var at = text.IndexOf(canary, StringComparison.Ordinal);
         return text[Math.Max(0, at - 300)..Math.Min(text.Length, at + 100)];
     }
 
@@ -135,7 +154,7 @@ public sealed class TelemetryCanaryTests
     private static async Task<string> ReadAsync(string file)
     {
         await using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        using var reader = new StreamReader(stream);
+        using var reader = new StreamReader(stream, Encoding.Latin1);
         return await reader.ReadToEndAsync(TestRun.Cancel);
     }
 

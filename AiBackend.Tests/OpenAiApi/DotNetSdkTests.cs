@@ -221,19 +221,7 @@ public sealed class DotNetSdkTests(StackFixture fixture)
             }
         });
 
-        await using var database = Npgsql.NpgsqlDataSource.Create(_stack.Postgres);
-        var status = await Eventually.GetAsync(
-            async token =>
-            {
-                await using var command = database.CreateCommand("SELECT status FROM jobs WHERE model = $1");
-                command.Parameters.Add(new Npgsql.NpgsqlParameter { Value = model });
-                return (AiBackend.Core.Jobs.JobStatus)(short)(await command.ExecuteScalarAsync(token))!;
-            },
-            found => found >= AiBackend.Core.Jobs.JobStatus.Completed,
-            "the job ends",
-            TimeSpan.FromSeconds(30)
-        );
-        Assert.Equal(AiBackend.Core.Jobs.JobStatus.Cancelled, status);
+        await _client.EndOfAsync(model, AiBackend.Core.Jobs.JobStatus.Cancelled);
     }
 
     [Fact]

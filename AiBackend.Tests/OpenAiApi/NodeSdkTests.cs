@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Tests.EndToEnd;
@@ -204,7 +203,7 @@ public sealed class NodeSdkTests(StackFixture fixture)
     {
         var model = await _client.TeachWordsAsync(400, 20);
         var running = RunAsync("broken", model);
-        var holder = await HolderAsync(model);
+        var holder = await _stack.HolderAsync(model);
 
         _stack.KillWorker(holder);
 
@@ -212,27 +211,6 @@ public sealed class NodeSdkTests(StackFixture fixture)
         Assert.StartsWith("word1 word2", Text(seen, "text"), StringComparison.Ordinal);
         Assert.False(Text(seen, "text")!.EndsWith("word400", StringComparison.Ordinal));
         Assert.Equal("answer_restarted", Text(seen.GetProperty("failure"), "code"));
-    }
-
-    /// <summary>The worker that writes the model's answer, once it has written some of it.</summary>
-    private async Task<int> HolderAsync(string model)
-    {
-        await using var database = Npgsql.NpgsqlDataSource.Create(_stack.Postgres);
-        var name = await Eventually.GetAsync(
-            async token =>
-            {
-                await using var command = database.CreateCommand(
-                    "SELECT w.name FROM jobs j JOIN workers w ON w.id = j.worker_id WHERE j.model = $1 AND j.status = 2 AND j.last_seq > 6"
-                );
-                command.Parameters.Add(new Npgsql.NpgsqlParameter { Value = model });
-                return await command.ExecuteScalarAsync(token) as string;
-            },
-            found => found is not null,
-            "the answer is being written",
-            TimeSpan.FromSeconds(30)
-        );
-        var pid = int.Parse(name![(name!.IndexOf('/', StringComparison.Ordinal) + 1)..], CultureInfo.InvariantCulture);
-        return _stack.Processes.Of("worker").Select((worker, index) => (worker, index)).Single(each => each.worker.ProcessId == pid).index;
     }
 
     private Task<JsonElement> RunAsync(string scenario, string model = "default") => NodeSdk.RunAsync(_stack, scenario, model);
