@@ -13,6 +13,8 @@ internal static class ConsoleLogging
         var formatter = builder.Environment.IsProduction() ? ConsoleFormatterNames.Json : ConsoleFormatterNames.Simple;
 
         builder.Logging.AddConsole();
+        // Of two formatters of one name the first counts.
+        builder.Services.Insert(0, ServiceDescriptor.Singleton<ConsoleFormatter, HarmlessConsoleFormatter>());
         // Logging:Console:FormatterName is bound before this runs, so an operator's choice stands.
         builder.Services.Configure<ConsoleLoggerOptions>(options => options.FormatterName ??= formatter);
         builder.Services.Configure<SimpleConsoleFormatterOptions>(options =>

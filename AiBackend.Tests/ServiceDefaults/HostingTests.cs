@@ -1,4 +1,5 @@
 using AiBackend.ServiceDefaults;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
 
@@ -18,6 +19,42 @@ public sealed class HostingTests
         Assert.Equal(formatter, Options<ConsoleLoggerOptions>(host).FormatterName);
         Assert.True(Options<SimpleConsoleFormatterOptions>(host).SingleLine);
         Assert.Equal(TimeSpan.FromSeconds(seconds), Options<HostOptions>(host).ShutdownTimeout);
+    }
+
+    /// <summary>Names that callers choose are in entries: of pools, of tenants, of addresses that were asked for.</summary>
+    [Theory]
+    [InlineData("Development")]
+    [InlineData("Production")]
+    public void A_27_A_53_whatever_an_entry_names_it_is_one_line_that_no_terminal_obeys(string environment)
+    {
+        using var host = Build(environment);
+        using var output = new StringWriter();
+        var name = Options<ConsoleLoggerOptions>(host).FormatterName;
+        // As the console itself chooses.
+        var formatter = host.Services.GetServices<ConsoleFormatter>().First(each => each.Name == name);
+        const string Hostile = "a\r\nFORGED\rfail: x\u001b[2J\u001b]0;owned\u0007\u0085\u2028b\u202Etxt.exe\u202C\u2066c\u2069\u009b1m\0";
+
+        formatter.Write(
+            new LogEntry<string>(
+                LogLevel.Warning,
+                "Category",
+                1,
+                $"Held {Hostile}.",
+                new InvalidOperationException(Hostile),
+                static (text, _) => text
+            ),
+            null,
+            output
+        );
+
+        var line = output.ToString();
+        Assert.EndsWith("\n", line, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            line[..^1],
+            letter => char.IsControl(letter) || "\u2028\u202E\u202C\u2066\u2069".Contains(letter, StringComparison.Ordinal)
+        );
+        Assert.Contains("FORGED", line, StringComparison.Ordinal);
+        Assert.Contains("InvalidOperationException", line, StringComparison.Ordinal);
     }
 
     [Fact]
