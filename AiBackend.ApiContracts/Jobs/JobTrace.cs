@@ -72,7 +72,7 @@ public sealed record AttemptTrace
     /// <summary><c>running</c>, <c>succeeded</c>, <c>partial</c>, <c>failed</c>, <c>cancelled</c>, <c>interrupted</c>, <c>lost</c> or <c>asked</c>.</summary>
     public required string Outcome { get; init; }
 
-    /// <summary>Name of the worker that ran it.</summary>
+    /// <summary>Name of the worker that ran it; null to whoever may not list workers.</summary>
     public string? Worker { get; init; }
 
     /// <summary>Provider of the last call; null when none was made.</summary>
