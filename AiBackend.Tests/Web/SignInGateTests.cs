@@ -1,10 +1,77 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Web;
 
-public sealed class SignInGateTests
+public sealed partial class SignInGateTests
 {
+    /// <summary>What a stranger is shown: how to come in, and what its page needs.</summary>
+    private static readonly string[] Open = ["/sign-in", "/health/live", "/health/ready", "/css/tokens.css"];
+
+    private static readonly string[] Closed =
+    [
+        "/",
+        "/ask",
+        "/ops",
+        "/keys",
+        "/users",
+        "/models",
+        "/costs/download",
+        "/metrics",
+        "/swagger",
+        "/openapi/v1.json",
+        "/health",
+        "/health/x",
+        "/aspire",
+        "/.git/config",
+        "/.env",
+        "/appsettings.json",
+        "/appsettings.Development.json",
+        "/AiBackend.Web.dll",
+        "/AiBackend.Web.pdb",
+        "/AiBackend.Web.staticwebassets.endpoints.json",
+        "/_framework/blazor.web.js.map",
+        "/_framework/blazor.boot.json",
+        "/_framework/AiBackend.Web.dll",
+        "/css/tokens.css.map",
+        "/css/",
+        "/_content/",
+        "/_blazor",
+        "/_blazor/negotiate",
+        "/api/v1/jobs",
+        "/css/..%2fappsettings.json",
+        "/css/%2e%2e/appsettings.json",
+    ];
+
+    [Fact]
+    public async Task A_70_a_stranger_is_shown_how_to_come_in_and_nothing_of_the_installation()
+    {
+        using var site = await SiteProcess.StartAsync("Production");
+
+        foreach (var path in Closed)
+        {
+            using var response = await site.Http.GetAsync(new Uri(site.Address.ToString().TrimEnd('/') + path), TestRun.Cancel);
+            var isAway =
+                response.StatusCode is HttpStatusCode.Redirect
+                    ? response.Headers.Location!.ToString().StartsWith("/sign-in", StringComparison.Ordinal)
+                    : response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Unauthorized;
+            Assert.True(isAway, $"{path} answered {response.StatusCode}");
+            Assert.DoesNotMatch(Telling(), await response.Content.ReadAsStringAsync(TestRun.Cancel));
+        }
+
+        foreach (var path in Open)
+        {
+            using var response = await site.Http.GetAsync(path, TestRun.Cancel);
+            Assert.True(response.IsSuccessStatusCode || path == "/health/ready", $"{path} answered {response.StatusCode}");
+            Assert.DoesNotMatch(Telling(), await response.Content.ReadAsStringAsync(TestRun.Cancel));
+        }
+    }
+
+    /// <summary>Numbers of versions, names of models, and what is configured.</summary>
+    [GeneratedRegex(@"\b\d+\.\d+\.\d+\b|Kestrel|simulator|127\.0\.0\.1|ConnectionStrings|\.NET \d", RegexOptions.None, 1000)]
+    private static partial Regex Telling();
+
     [Theory]
     [InlineData("Production")]
     [InlineData("Staging")]
