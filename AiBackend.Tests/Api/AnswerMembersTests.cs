@@ -1,8 +1,10 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tenancy.Users;
+using AiBackend.Tests.DeadLetters;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Tenancy;
 using static AiBackend.Tests.Tenancy.KeyApiTests;
@@ -91,6 +93,74 @@ public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<Ap
         Assert.True(shown["viewer"] < shown["operator"] && shown["operator"] <= shown["admin"], string.Join(' ', shown));
         Assert.True(shown["viewer"] > 20 && shown["admin"] > 40, string.Join(' ', shown));
     }
+
+    [Fact]
+    public async Task A_16_the_wire_of_OpenAI_has_nothing_internal_either()
+    {
+        var key = await api.AddTenantAsync();
+        var tenant = await PlantedTenant.AddAsync(api, key, "planted");
+        using var http = api.Client(key);
+
+        foreach (
+            var path in (string[])
+                [
+                    "/v1/models",
+                    "/v1/models/default",
+                    "/v1/files",
+                    $"/v1/files/{tenant.Ids["/files"]}",
+                    "/v1/batches",
+                    $"/v1/batches/{tenant.Ids["/batches"]}",
+                    $"/v1/responses/{tenant.Ids["/responses"]}",
+                    $"/v1/responses/{tenant.Ids["/responses"]}/input_items",
+                ]
+        )
+        {
+            var answer = await ReadAsync(http, path);
+            Assert.NotNull(answer);
+            Assert.Empty(Names(answer.Value).Intersect(Internal, StringComparer.Ordinal));
+            Assert.DoesNotContain("simulator", answer.Value.GetRawText(), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_16_which_worker_ran_a_job_is_told_to_operators_who_may_list_workers_and_to_no_tenant()
+    {
+        var key = await api.AddTenantAsync();
+        using var tenant = api.Client(key);
+        var core = await api.WorkerAsync();
+        using var reader = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "jobs:read"));
+        var (theirs, own) = (await RunAsync(tenant), await RunAsync(api.Http));
+        await PlantedTenant.ScalarAsync<int>(
+            api,
+            "INSERT INTO workers (id, name, slots, busy) VALUES ($1, 'host/1', 1, 0) ON CONFLICT (id) DO UPDATE SET name = 'host/1' RETURNING 1",
+            core.WorkerId
+        );
+
+        foreach (
+            var (client, job, told) in ((HttpClient, Guid, string?)[])
+                [(tenant, theirs, null), (reader, own, null), (api.Http, own, "host/1")]
+        )
+        {
+            var trace = await ReadAsync(client, $"/api/v1/jobs/{job}/trace");
+            Assert.Equal(told, Assert.Single(trace!.Value.GetProperty("attempts").EnumerateArray()).GetProperty("worker").GetString());
+        }
+
+        async Task<Guid> RunAsync(HttpClient http)
+        {
+            using var accepted = await ApiServer.PostAsync(http, System.Text.Encoding.UTF8.GetBytes(ApiServer.Chat));
+            var id = (await ApiServer.ReadJobAsync(accepted)).Id;
+            await core.EndAsync(id, AttemptEnd.Succeeded("Done."));
+            return id;
+        }
+    }
+
+    private static IEnumerable<string> Names(JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.Array => value.EnumerateArray().SelectMany(Names),
+            JsonValueKind.Object => value.EnumerateObject().SelectMany(member => Names(member.Value).Prepend(member.Name)),
+            _ => [],
+        };
 
     /// <summary>A session of each role, and a key that reads jobs.</summary>
     private async Task<IReadOnlyList<(string Role, HttpClient Client)>> RolesAsync()

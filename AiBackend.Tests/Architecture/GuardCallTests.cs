@@ -51,6 +51,11 @@ public sealed partial class GuardCallTests
             nameof(TenantExportTests.A_10_an_export_takes_the_scope_of_its_content_too),
             nameof(TenantDataTests.A_69_an_operator_takes_a_tenants_data_with_a_reason_only_and_the_tenant_reads_it),
         ],
+        ["GetJobTrace.cs"] =
+        [
+            nameof(AnswerMembersTests.A_16_which_worker_ran_a_job_is_told_to_operators_who_may_list_workers_and_to_no_tenant),
+            nameof(AnswerMembersTests.A_16_which_worker_ran_a_job_is_told_to_operators_who_may_list_workers_and_to_no_tenant),
+        ],
         ["OperatorLook.cs"] = [nameof(ForeignLookTests.A_69_a_key_of_the_operators_that_may_only_read_its_own_jobs_sees_nobody_elses)],
         ["TenantDeletionRequests.cs"] =
         [
