@@ -50,6 +50,12 @@ internal static class BenchCommands
         DefaultValueFactory = _ => 10,
     };
 
+    private static readonly Option<int> Rate = new("--rate")
+    {
+        Description = "Tokens a second of each stream of fanout.",
+        DefaultValueFactory = _ => 20,
+    };
+
     private static readonly Option<int> Minute = new("--minute")
     {
         Description = "Seconds that the provider's minute has in limits.",
@@ -72,7 +78,7 @@ internal static class BenchCommands
         var root = new RootCommand(
             "Measures AiBackend. Every workload starts its own stack on loopback, runs for a bounded time beside its floor or baseline, and prints ratios; idle has none."
         );
-        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Readers, Minute, Full, Portkey })
+        foreach (var option in new Option[] { Runs, Json, Postgres, Redis, Seconds, Jobs, Streams, Readers, Rate, Minute, Full, Portkey })
         {
             option.Recursive = true;
             root.Add(option);
@@ -188,6 +194,7 @@ internal static class BenchCommands
                 )
                 {
                     Readers = parsed.GetValue(Readers),
+                    Rate = parsed.GetValue(Rate),
                     Full = parsed.GetValue(Full),
                     Portkey = parsed.GetValue(Portkey) is { } gateway ? new Uri(gateway) : null,
                 };
@@ -215,6 +222,9 @@ internal sealed record BenchOptions(string? Postgres, string? Redis, TimeSpan Du
 {
     /// <summary>Readers of each stream.</summary>
     public int Readers { get; init; } = 10;
+
+    /// <summary>Tokens a second of each stream.</summary>
+    public int Rate { get; init; } = 20;
 
     /// <summary>The whole time of a scenario that has a short form.</summary>
     public bool Full { get; init; }

@@ -12,6 +12,11 @@ namespace AiBackend.Bench.Load;
 /// <summary>Readers of streams whose tokens are the times at which they were written.</summary>
 internal sealed class LiveReaders(HttpClient http, Uri address)
 {
+    private long _lastOpenedAt;
+
+    /// <summary>When the latest reader was let in.</summary>
+    public long LastOpenedAt => Volatile.Read(ref _lastOpenedAt);
+
     /// <summary>Runs as many reads at once as asked for, started over a tenth of a second so that they do not march in step.</summary>
     public static Task<LiveRead[]> RunAsync(int streams, Func<Task<LiveRead>> read, CancellationToken cancellationToken) =>
         Task.WhenAll(
@@ -119,6 +124,7 @@ internal sealed class LiveReaders(HttpClient http, Uri address)
             var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
             if (response.StatusCode is not HttpStatusCode.ServiceUnavailable || response.Headers.RetryAfter?.Delta is not { } pause)
             {
+                Volatile.Write(ref _lastOpenedAt, Stopwatch.GetTimestamp());
                 return response.EnsureSuccessStatusCode();
             }
 

@@ -9,8 +9,8 @@ namespace AiBackend.Core.Jobs;
 
 /// <summary>Writes the events and outcomes of all of a worker's jobs, many jobs to a transaction, each fenced by its lease.</summary>
 /// <remarks>
-/// The first text of an attempt and every outcome go out at once, and by themselves: what others have written meanwhile would be a row for
-/// every word. Other text goes out about every 20 ms, stretching to 250 ms when Postgres is slow or the machine is busy. Nothing is announced
+/// The first text of an attempt goes out as soon as no more of it is at hand, every outcome at once, and both by themselves: what others have
+/// written meanwhile would be a row for every word. Other text goes out about every 20 ms, stretching to 250 ms when Postgres is slow or the machine is busy. Nothing is announced
 /// before its commit. While Postgres is away everything waits in memory until the lease is lost by the clock.
 /// </remarks>
 public sealed class LeasedWrites : IAsyncDisposable

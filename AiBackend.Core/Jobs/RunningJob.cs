@@ -27,6 +27,7 @@ public sealed class RunningJob : IDisposable
     private bool _isEnding;
     private bool _scheduled;
     private bool _streamed;
+    private bool _isFirst;
 
     internal RunningJob(ClaimedJob job, LeasedWrites writes)
     {
@@ -53,16 +54,25 @@ public sealed class RunningJob : IDisposable
     /// <summary>Adds model text; neighbouring pieces between two flushes become one delta.</summary>
     public void AppendText(string text)
     {
-        var first = false;
         lock (_gate)
         {
             _text.Append(text);
             _waitingText += text.Length;
-            first = !_streamed;
+            _isFirst |= !_streamed;
             _streamed = true;
         }
 
-        _writes.Schedule(this, urgent: first);
+        _writes.Schedule(this, urgent: false);
+    }
+
+    /// <summary>The first text, of which no more is at hand, does not wait for the next flush. An answer that is there at once is one write with its end.</summary>
+    public void ShowFirstText()
+    {
+        if (_isFirst)
+        {
+            _isFirst = false;
+            _writes.Schedule(this, urgent: true);
+        }
     }
 
     /// <summary>Returns when more text may be added: at once, unless the model is so far ahead of Postgres that it has to pause.</summary>

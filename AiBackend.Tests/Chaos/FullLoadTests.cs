@@ -16,6 +16,8 @@ public sealed class FullLoadTests
     [InlineData("L-4", "load cap")]
     [InlineData("L-5", "limits --jobs 50000 --minute 60")]
     [InlineData("L-7", "retries --seconds 300")]
+    [InlineData("L-8, F-36", "fanout --streams 300 --readers 1 --rate 30")]
+    [InlineData("L-8", "fanout --streams 900 --readers 1 --rate 30")]
     [InlineData("I-6", "budget")]
     [InlineData("F-25", "failover --seconds 8")]
     [InlineData("I-1", "overload")]

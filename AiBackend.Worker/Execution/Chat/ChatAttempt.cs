@@ -141,9 +141,10 @@ internal sealed class ChatAttempt(
         {
             try
             {
-                await foreach (var progress in chat.StreamAsync(turn.Model, turn.Messages, turn.Options, calls, stop))
+                await using var updates = chat.StreamAsync(turn.Model, turn.Messages, turn.Options, calls, stop).GetAsyncEnumerator(stop);
+                while (await NextAsync(updates, running))
                 {
-                    answer.Apply(progress, running);
+                    answer.Apply(updates.Current, running);
                     // What is not read here waits at the provider and not in our memory.
                     await running.WaitForRoomAsync(stop);
                 }
@@ -156,6 +157,17 @@ internal sealed class ChatAttempt(
                 turn = HistoryCuts.Cut(turn, answer, running);
             }
         }
+    }
+
+    private static ValueTask<bool> NextAsync(IAsyncEnumerator<ChatProgress> updates, RunningJob running)
+    {
+        var next = updates.MoveNextAsync();
+        if (!next.IsCompleted)
+        {
+            running.ShowFirstText();
+        }
+
+        return next;
     }
 
     /// <summary>Adds what Postgres knows: passages, what was said before, and what reviewers said.</summary>
