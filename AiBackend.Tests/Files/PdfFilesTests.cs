@@ -1,6 +1,9 @@
+using System.Text;
 using AiBackend.Core.Files;
 using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Fuzz;
 using AiBackend.Worker.Execution.Attached;
+using FsCheck.Fluent;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Files;
@@ -50,6 +53,36 @@ public sealed class PdfFilesTests
         var (fault, _) = await ReadAsync(slow, TimeSpan.FromSeconds(1));
 
         Assert.Contains("longer than 1 s", fault!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public Task A_85_no_bytes_of_a_PDF_take_anybody_along() => FuzzAsync(documents: 12);
+
+    [Fact]
+    [Trait("Category", "Long")]
+    public Task A_85_no_bytes_of_a_PDF_take_anybody_along_for_long() => FuzzAsync(documents: 1_000);
+
+    /// <summary>Each has a process of its own, which is what makes them few.</summary>
+    private static async Task FuzzAsync(int documents)
+    {
+        byte[][] more =
+        [
+            "/Length -1"u8.ToArray(),
+            "endstream"u8.ToArray(),
+            "1 0 R"u8.ToArray(),
+            "<<"u8.ToArray(),
+            "99999999999 0 obj"u8.ToArray(),
+        ];
+        var good = new[] { SamplePdfs.Of("The lamp is blue.", "Two."), SamplePdfs.Encrypted };
+        foreach (var pdf in Mutations.Of(good, more).Sample(documents))
+        {
+            var (fault, text) = await ReadAsync(pdf);
+
+            var shown = Convert.ToBase64String(pdf);
+            Assert.True(fault is null ? text.Length > 0 : fault.Message.Length > 0, shown);
+            Assert.InRange(Encoding.UTF8.GetByteCount(text), 0, Room);
+            Assert.DoesNotContain('\0', text);
+        }
     }
 
     private static async Task<(PdfFault? Fault, string Text)> ReadAsync(byte[] pdf, TimeSpan? patience = null)

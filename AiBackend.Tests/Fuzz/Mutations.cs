@@ -56,18 +56,22 @@ internal static class Mutations
     ];
 
     /// <summary>Up to four changes of one of some good inputs.</summary>
-    public static Gen<byte[]> Of(params string[] good) =>
-        from input in Gen.Elements(good).Select(Encoding.UTF8.GetBytes)
-        from changes in Change(input.Length).NonEmptyListOf().Where(list => list.Count <= 4)
+    public static Gen<byte[]> Of(params string[] good) => Of([.. good.Select(Encoding.UTF8.GetBytes)], []);
+
+    /// <param name="good">Inputs that are taken as they are.</param>
+    /// <param name="more">What may be put in beside what hurts any parser.</param>
+    public static Gen<byte[]> Of(IReadOnlyList<byte[]> good, IReadOnlyList<byte[]> more) =>
+        from input in Gen.Elements<byte[]>([.. good])
+        from changes in Change(input.Length, [.. Fragments, .. more]).NonEmptyListOf().Where(list => list.Count <= 4)
         select Apply(input, changes);
 
     /// <summary>Any bytes.</summary>
     public static Gen<byte[]> Any { get; } = Gen.Choose(0, 255).Select(value => (byte)value).ArrayOf();
 
-    private static Gen<(int Position, int Cut, byte[] Fragment)> Change(int length) =>
+    private static Gen<(int Position, int Cut, byte[] Fragment)> Change(int length, byte[][] fragments) =>
         from position in Gen.Choose(0, length)
         from cut in Gen.Frequency((3, Gen.Constant(0)), (2, Gen.Choose(1, 4)), (1, Gen.Choose(5, 60)))
-        from fragment in Gen.Frequency((3, Gen.Elements(Fragments)), (1, Gen.Constant(Array.Empty<byte>())))
+        from fragment in Gen.Frequency((3, Gen.Elements(fragments)), (1, Gen.Constant(Array.Empty<byte>())))
         select (position, cut, fragment);
 
     private static byte[] Apply(byte[] input, IEnumerable<(int Position, int Cut, byte[] Fragment)> changes)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using AiBackend.Api.Controls;
@@ -26,12 +25,6 @@ namespace AiBackend.Tests.Fuzz;
 /// <remarks>Those of event streams, Markdown and the diagnosis of bodies have tests of their own beside them.</remarks>
 public sealed class ParserFuzzTests
 {
-    // For inputs of some hundred bytes both are a thousand times what they take.
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
-    private const long MostBytes = 64 * 1024 * 1024;
-
-    private static readonly TimeSpan LongRun = TimeSpan.FromMinutes(15);
-
     private static readonly Caller Somebody = new(Guid.Empty, "k", ["*"], "standard", null);
     private static readonly WebhookSecret[] Secrets = [WebhookSecret.TryParse("whsec_QWlCYWNrZW5kIHRlc3Qgc2VjcmV0LCAzMiBieXRlcyE=")!];
     private static readonly DateTimeOffset Now = DateTimeOffset.FromUnixTimeSeconds(1_800_000_000);
@@ -158,52 +151,15 @@ public sealed class ParserFuzzTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_85_no_bytes_surprise_a_parser(string parser) => Check(parser, Config.QuickThrowOnFailure.WithMaxTest(1_000));
+    public void A_85_no_bytes_surprise_a_parser(string parser) => FuzzRun.Check(InputsOf(parser), Parsers[parser].Parse);
 
     [Theory]
     [MemberData(nameof(Names))]
     [Trait("Category", "Long")]
-    public void A_85_no_bytes_surprise_a_parser_for_long(string parser)
-    {
-        var watch = Stopwatch.StartNew();
-        while (watch.Elapsed < LongRun / Parsers.Count)
-        {
-            Check(parser, Config.QuickThrowOnFailure.WithMaxTest(10_000));
-        }
-    }
+    public void A_85_no_bytes_surprise_a_parser_for_long(string parser) =>
+        FuzzRun.CheckForLong(InputsOf(parser), Parsers[parser].Parse, Parsers.Count);
 
-    private static void Check(string parser, Config config)
-    {
-        var (good, parse) = Parsers[parser];
-        var inputs = Gen.Frequency((9, Mutations.Of(good)), (1, Mutations.Any));
-        Prop.ForAll(inputs.ToArbitrary(), input => Survives(parse, input)).Check(config);
-    }
-
-    private static void Survives(Func<byte[], bool> parse, byte[] input)
-    {
-        var shown = Convert.ToBase64String(input);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        var watch = Stopwatch.StartNew();
-        try
-        {
-            parse(input);
-        }
-        catch (Exception surprise) when (surprise is not Xunit.Sdk.XunitException)
-        {
-            throw new InvalidOperationException($"Threw on {shown}", surprise);
-        }
-
-        Assert.True(watch.Elapsed < Longest || IsQuick(parse, input), $"Took {watch.Elapsed} for {shown}");
-        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < MostBytes, $"Took too much memory for {shown}");
-    }
-
-    /// <summary>Once more: the machine may have had other things to do.</summary>
-    private static bool IsQuick(Func<byte[], bool> parse, byte[] input)
-    {
-        var watch = Stopwatch.StartNew();
-        parse(input);
-        return watch.Elapsed < Longest;
-    }
+    private static Gen<byte[]> InputsOf(string parser) => Gen.Frequency((9, Mutations.Of(Parsers[parser].Good)), (1, Mutations.Any));
 
     private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes);
 

@@ -119,7 +119,8 @@ internal sealed class MessageEvent : WireEvent
         if (isTool && tool is not null)
         {
             var part = ToolCalls.At(ToolCalls.Count);
-            (part.Id, part.Name) = (id ?? "", tool);
+            ToolCalls.SetId(part, id ?? "");
+            ToolCallParts.AppendName(part, tool);
         }
     }
 

@@ -81,7 +81,7 @@ internal sealed record EmbeddingBody(
         reader.Read();
         if (reader.TokenType == JsonTokenType.String)
         {
-            return reader.GetString();
+            return DeltaText.Readable(ref reader);
         }
 
         reader.Skip();

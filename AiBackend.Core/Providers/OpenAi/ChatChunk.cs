@@ -171,7 +171,7 @@ internal sealed class ChatChunk : WireEvent
 
         var isNew = ToolCalls.Last is not { } last || (index is null && id is { Length: > 0 } && id != last.Id);
         var part = ToolCalls.At(index ?? (isNew ? ToolCalls.Count : ToolCalls.Last!.Index));
-        part.Id = id is { Length: > 0 } ? id : part.Id;
+        ToolCalls.SetId(part, id ?? "");
         while (NextMember(ref again))
         {
             if (again.ValueTextEquals("function"u8))
@@ -199,7 +199,7 @@ internal sealed class ChatChunk : WireEvent
             reader.Read();
             if (isName && reader.TokenType == JsonTokenType.String)
             {
-                part.Name += DeltaText.Readable(ref reader);
+                ToolCallParts.AppendName(part, DeltaText.Readable(ref reader));
             }
             else if (isArguments && reader.TokenType == JsonTokenType.String)
             {

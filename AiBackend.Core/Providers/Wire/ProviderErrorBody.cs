@@ -89,9 +89,9 @@ internal sealed record ProviderErrorBody(string? Code, string? Type)
                 }
             }
         }
-        catch (JsonException)
+        catch (Exception problem) when (problem is JsonException or InvalidOperationException)
         {
-            // The status alone has to do.
+            // The status alone has to do. Also where a name has half of a character, which JSON allows and its reader does not.
         }
 
         return new ProviderErrorBody(null, null);

@@ -9,6 +9,7 @@ internal sealed class ToolCallParts
 {
     private const int MostCalls = 128;
     private const int MostCharacters = 1024 * 1024;
+    private const int LongestName = 1024;
 
     private readonly List<Part> _parts = [];
     private int _characters;
@@ -39,13 +40,26 @@ internal sealed class ToolCallParts
     public void Append(Part part, ref Utf8JsonReader reader)
     {
         var piece = part.Text.Read(ref reader);
-        _characters += piece.Length;
-        if (_characters > MostCharacters)
-        {
-            throw new JsonException("The arguments of tool calls are longer than 1 MiB.");
-        }
-
+        Take(piece.Length);
         part.Arguments.Append(piece);
+    }
+
+    /// <summary>Adds a piece of the name of a call. Whoever never ends one is stopped long before it fills the memory.</summary>
+    public static void AppendName(Part part, string piece) =>
+        part.Name =
+            part.Name.Length + piece.Length <= LongestName
+                ? part.Name + piece
+                : throw new JsonException($"The name of a tool has more than {LongestName} characters.");
+
+    /// <summary>Sets the id of a call; most send it once, some with every piece.</summary>
+    public void SetId(Part part, string id)
+    {
+        if (id.Length > 0 && id != part.Id)
+        {
+            // Some keep more in it than a name, so that it has the room of arguments.
+            Take(id.Length);
+            part.Id = id;
+        }
     }
 
     /// <summary>The whole calls.</summary>
@@ -81,6 +95,15 @@ internal sealed class ToolCallParts
         }
 
         return null;
+    }
+
+    private void Take(int characters)
+    {
+        _characters += characters;
+        if (_characters > MostCharacters)
+        {
+            throw new JsonException("The ids and arguments of tool calls are longer than 1 MiB.");
+        }
     }
 
     internal sealed class Part(int index)

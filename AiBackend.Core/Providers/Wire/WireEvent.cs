@@ -53,25 +53,15 @@ internal abstract class WireEvent
             return;
         }
 
-        var reader = new Utf8JsonReader(data);
-        reader.Read();
-        Expect(ref reader, JsonTokenType.StartObject);
-        IsUsed = true;
-        while (NextMember(ref reader))
+        try
         {
-            if (reader.ValueTextEquals("error"u8))
-            {
-                reader.Read();
-                Error = ProviderErrorBody.Read(ref reader);
-            }
-            else
-            {
-                ReadMember(ref reader);
-            }
+            ReadObject(data);
         }
-
-        // Bytes after the object would be another protocol.
-        reader.Read();
+        catch (InvalidOperationException problem)
+        {
+            // The syntax allows escapes for half of a character, and the reader meets a name that has one with an exception of its own.
+            throw new JsonException("A name or a text is none.", problem);
+        }
     }
 
     /// <summary>Text still held back when the stream ended; empty in every sane stream.</summary>
@@ -141,5 +131,28 @@ internal abstract class WireEvent
         {
             throw new JsonException($"Expected {type}, found {reader.TokenType}.");
         }
+    }
+
+    private void ReadObject(ReadOnlySpan<byte> data)
+    {
+        var reader = new Utf8JsonReader(data);
+        reader.Read();
+        Expect(ref reader, JsonTokenType.StartObject);
+        IsUsed = true;
+        while (NextMember(ref reader))
+        {
+            if (reader.ValueTextEquals("error"u8))
+            {
+                reader.Read();
+                Error = ProviderErrorBody.Read(ref reader);
+            }
+            else
+            {
+                ReadMember(ref reader);
+            }
+        }
+
+        // Bytes after the object would be another protocol.
+        reader.Read();
     }
 }
