@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Contracts;
 using AiBackend.Core.DeadLetters;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Workflows;
@@ -9,7 +11,7 @@ using AiBackend.Core.Workflows;
 namespace AiBackend.Api.Workflows;
 
 /// <summary>Makes the input of a run that goes on from an earlier one.</summary>
-internal sealed class RerunSource(ReplayJob jobs, RunStepStore steps)
+internal sealed class RerunSource(ReplayJob jobs, RunStepStore steps, OutputContracts contracts)
 {
     /// <param name="tenantId">Whose runs.</param>
     /// <param name="workflow">The workflow that is to be run.</param>
@@ -93,7 +95,9 @@ internal sealed class RerunSource(ReplayJob jobs, RunStepStore steps)
         var again = Rerun.From(definition, from);
         var given = outputs ?? new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         if (
-            given.Select(value => FaultOf(value.Key, value.Value, names, again, from)).FirstOrDefault(fault => fault is not null) is
+            given
+                .Select(value => FaultOf(value.Key, value.Value, definition, names, again, from))
+                .FirstOrDefault(fault => fault is not null) is
             { } wrong
         )
         {
@@ -105,15 +109,29 @@ internal sealed class RerunSource(ReplayJob jobs, RunStepStore steps)
         return (earlier with { Input = input ?? earlier.Input, TakenOver = taken }, null);
     }
 
-    private static Refusal? FaultOf(string name, JsonElement value, List<string> names, IReadOnlySet<string> again, string from)
+    private Refusal? FaultOf(
+        string name,
+        JsonElement value,
+        WorkflowDefinition definition,
+        List<string> names,
+        IReadOnlySet<string> again,
+        string from
+    )
     {
         var fault =
             !names.Contains(name, StringComparer.Ordinal) ? $"names no step; the steps are {string.Join(", ", names)}."
             : again.Contains(name) ? $"is of a step that is done again, because it is {Quoted.Of(from)} or depends on it."
             : StepValues.FaultOf(JsonMarshal.GetRawUtf8Value(value)) is { } bad ? $"cannot be what a step gives. {bad}"
+            : definition.Steps!.First(step => step.Name == name).Contract is { } contract
+            && contracts.Check(contract with { Rules = GivenRules(contract) }, value) is { Verdict: not Verdicts.Valid } check
+                ? $"breaks the step's contract: {Violations.Told(check)}"
             : null;
         return fault is null ? null : At($"outputs.{name}", fault);
     }
+
+    /// <summary>What it may have quoted is not there any more: whoever gives the value answers for it.</summary>
+    private static List<ContractRule>? GivenRules(OutputContract contract) =>
+        contract.Rules?.Where(rule => rule.Rule is not (ContractRules.Cited or ContractRules.Judge)).ToList();
 
     private static Refusal At(string field, string fault) => ProblemTypes.InvalidValue.At($"rerun.{field}", $"rerun.{field} {fault}");
 }

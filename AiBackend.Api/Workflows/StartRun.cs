@@ -65,7 +65,9 @@ internal sealed class StartRun(WorkflowStore store, JobRequestRules rules, RunRu
 
     /// <summary>What older workers know they may run.</summary>
     private static short VersionOf(RunInput run) =>
-        run is { Limits: null, Tools: null }
+        run is { Limits: null, Tools: null, Definition.Contract: null }
+        // What they know a contract of is a chat, and what people and events bring.
+        && !run.Definition.Steps!.Any(step => step is { Contract: not null, Type: StepTypes.Transform or StepTypes.Map })
         && run.Definition.Steps!.Select(step => step.Step ?? step)
             .All(step => step is { Attachments: null, Artifact: null, Type: not (StepTypes.Tool or StepTypes.Review) })
             ? JobSchema.First

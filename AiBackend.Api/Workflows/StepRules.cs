@@ -1,6 +1,7 @@
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Knowledge;
 using AiBackend.Api.Problems;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
@@ -16,16 +17,26 @@ internal static class StepRules
     public static Refusal? Check(WorkflowDefinition definition)
     {
         var errors = new FieldErrors();
+        if (CheckSchema(definition.Contract, "") is { } forbidden)
+        {
+            return forbidden;
+        }
+
         for (var i = 0; i < definition.Steps!.Count; i++)
         {
             var (step, place) = (definition.Steps[i], FormattableString.Invariant($"steps[{i}]."));
             if (step.Type == StepTypes.Map)
             {
+                if (CheckSchema(step.Contract, place) is { } refused)
+                {
+                    return refused;
+                }
+
                 (step, place) = (step.Step!, place + "step.");
             }
 
             CheckJob(step, place, errors);
-            if (((step.Type == StepTypes.Chat ? CheckChat(step, place, errors) : null) ?? CheckSchema(step, place)) is { } refusal)
+            if (((step.Type == StepTypes.Chat ? CheckChat(step, place, errors) : null) ?? CheckSchema(step.Contract, place)) is { } refusal)
             {
                 return refusal;
             }
@@ -115,8 +126,8 @@ internal static class StepRules
         return ChatRules.Check(chat, errors, place);
     }
 
-    private static Refusal? CheckSchema(WorkflowStep step, string place) =>
-        step.Contract is { Schema: { ValueKind: System.Text.Json.JsonValueKind.Object } schema }
+    private static Refusal? CheckSchema(OutputContract? contract, string place) =>
+        contract is { Schema: { ValueKind: System.Text.Json.JsonValueKind.Object } schema }
             ? ForbiddenMembers.Find(schema, place + "contract.schema")
             : null;
 }

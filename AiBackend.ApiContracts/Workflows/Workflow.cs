@@ -121,6 +121,10 @@ public sealed record RunStepState
     /// <summary>What it gave; null when it has not, or gave null, and of a map, whose list is what its items gave.</summary>
     public JsonElement? Output { get; init; }
 
+    /// <summary>What its contract found; null where it has none, or nothing was looked at yet.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JobContract? Contract { get; init; }
+
     /// <summary>Files that its job has made; null when there is none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<JobFile>? Artifacts { get; init; }

@@ -25,6 +25,10 @@ public sealed record WorkflowDefinition
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public JsonElement? Output { get; init; }
 
+    /// <summary>What a run's output must be; one that breaks it makes the run fail. Null takes any.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public OutputContract? Contract { get; init; }
+
     /// <summary>What all steps of a run may use together, unless the run says less; null is no limit.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RunLimits? Limits { get; init; }
@@ -64,7 +68,7 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Model { get; init; }
 
-    /// <summary>For <c>chat</c>: as of a job. With one, the step gives the JSON value; without, the text. For <c>review</c>: what the value must be when a person has changed it. For <c>event</c>: what the posted data must be; other data is refused.</summary>
+    /// <summary>For <c>chat</c>: as of a job. With one, the step gives the JSON value; without, the text. For <c>review</c>: what the value must be when a person has changed it. For <c>event</c>: what the posted data must be; other data is refused. For <c>tool</c>, <c>transform</c> and <c>map</c>: what the value must be that the step gives; it fails with another one.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public OutputContract? Contract { get; init; }
 

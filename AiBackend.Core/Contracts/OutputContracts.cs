@@ -94,6 +94,10 @@ public sealed class OutputContracts
         };
     }
 
+    /// <summary>Looks at a value that nobody wrote as a text, such as what a step gives. Nothing is mended, and nothing can be quoted.</summary>
+    public ContractCheck Check(OutputContract contract, JsonElement value) =>
+        CheckValue(contract, new RepairedJson(value, "", []), mayMend: false, source: "").Check;
+
     /// <summary>Says what is wrong with how long a person may take, and what happens then.</summary>
     public static void RefuseReview(ContractReview? review, Action<string, string> report)
     {

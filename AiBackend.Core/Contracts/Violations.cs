@@ -42,6 +42,10 @@ public sealed class Violations
     public static ContractViolation Of(string path, string rule, string message) =>
         new(StorableText.Of(path, LongestPath), rule, StorableText.Of(message, LongestMessage));
 
+    /// <summary>What is wrong, in one line for people.</summary>
+    public static string Told(ContractCheck check) =>
+        string.Join(' ', check.Violations.Select(each => $"{(each.Path.Length == 0 ? "The value" : each.Path)} {each.Message}"));
+
     /// <summary>A value in a text for a model or a person.</summary>
     internal static string Shown(JsonElement value) => StorableText.Of(value.GetRawText(), LongestValue);
 }

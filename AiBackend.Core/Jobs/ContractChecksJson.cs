@@ -13,6 +13,10 @@ internal static class ContractChecksJson
     public static string? ToColumn(AttemptEnd end) =>
         end.Checks.Count == 0 ? null : JsonSerializer.Serialize(end.Checks, WireJson.Default.IReadOnlyListContractCheck);
 
+    /// <summary>The same of one look.</summary>
+    public static string? ToColumn(ContractCheck? check) =>
+        check is null ? null : JsonSerializer.Serialize([check], WireJson.Default.IReadOnlyListContractCheck);
+
     public static IReadOnlyList<ContractCheck> Read(string? column) =>
         column is null ? [] : JsonSerializer.Deserialize(column, StoredJson.Lenient.IReadOnlyListContractCheck)!;
 

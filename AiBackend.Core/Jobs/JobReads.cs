@@ -72,7 +72,7 @@ public sealed class JobReads(
                                     sum(a.reasoning_tokens)::bigint AS reasoning_tokens
                                FROM job_attempts a WHERE a.job_id = j.id) u ON true
           LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache, a.checks, a.context
-                               FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
+                               FROM job_attempts a WHERE a.job_id = j.id AND (a.provider IS NOT NULL OR a.checks IS NOT NULL)
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
         """;
 
@@ -104,7 +104,7 @@ public sealed class JobReads(
                                     sum(a.reasoning_tokens)::bigint AS reasoning_tokens
                                FROM job_attempts a WHERE a.job_id = j.id) u ON true
           LEFT JOIN LATERAL (SELECT a.provider, a.model, a.model_version, a.fallbacks, a.simulated, a.cache, a.checks, a.context
-                               FROM job_attempts a WHERE a.job_id = j.id AND a.provider IS NOT NULL
+                               FROM job_attempts a WHERE a.job_id = j.id AND (a.provider IS NOT NULL OR a.checks IS NOT NULL)
                               ORDER BY a.attempt DESC LIMIT 1) s ON true
          ORDER BY j.id DESC
         """;

@@ -77,11 +77,13 @@ public sealed class StatsReads(
                  ORDER BY id DESC LIMIT 20000) told
         """;
 
+    // What steps give without a model says nothing about any.
     private const string ContractsSql = """
         SELECT coalesce(first ->> 'provider', ''), coalesce(first ->> 'model', ''), count(*),
                count(*) FILTER (WHERE first ->> 'verdict' = 'valid' AND first -> 'repaired' = '[]'::jsonb)
           FROM (SELECT first_check(checks) AS first FROM job_attempts
                  WHERE job_id >= @from AND checks IS NOT NULL ORDER BY job_id DESC LIMIT 20000) checked
+         WHERE first ->> 'model' IS NOT NULL
          GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50
         """;
 

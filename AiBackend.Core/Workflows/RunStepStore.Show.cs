@@ -2,6 +2,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -14,7 +15,8 @@ public sealed partial class RunStepStore
         SELECT s.name, s.item, s.state, s.job_id, s.output, s.error, s.started_at, s.ended_at, r.status >= 6,
                (SELECT json_build_array(json_build_object('file', f.id, 'name', f.name, 'media_type', f.media_type, 'bytes', f.bytes))::text
                   FROM jobs j JOIN files f ON f.id = artifact_of(j.id)
-                 WHERE j.id = s.job_id AND j.writes_artifact AND j.status = 6 AND f.tenant_id = s.tenant_id AND f.expires_at > now())
+                 WHERE j.id = s.job_id AND j.writes_artifact AND j.status = 6 AND f.tenant_id = s.tenant_id AND f.expires_at > now()),
+               coalesce(s.checks, (SELECT a.checks FROM job_attempts a WHERE a.job_id = s.job_id AND a.checks IS NOT NULL ORDER BY a.attempt DESC LIMIT 1))
           FROM workflow_steps s JOIN jobs r ON r.id = s.run_id
          WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id
            AND (@name IS NULL OR (s.started_at, s.name, s.item) > (SELECT a.started_at, a.name, a.item FROM workflow_steps a
@@ -64,6 +66,7 @@ public sealed partial class RunStepStore
             JobId = row.Id(3),
             Output = status == StepStatus.Succeeded && row.Text(4) is { } value ? StepValues.Read(value) : null,
             Artifacts = row.Text(9) is { } files ? JsonSerializer.Deserialize(files, WireJson.Default.IReadOnlyListJobFile) : null,
+            Contract = ContractChecksJson.Verdict(row.Text(10)),
             Error = isTooLate ? TooLate : row.Text(5),
             StartedAt = row.GetFieldValue<DateTimeOffset>(6),
             EndedAt = row.Moment(7),

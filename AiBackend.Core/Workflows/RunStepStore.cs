@@ -56,14 +56,15 @@ public sealed partial class RunStepStore(NpgsqlDataSource database)
          WHERE o.job_id = ANY (@ids) AND o.tenant_id = @tenant_id
         """;
 
-    // The value of a map is the list of what its items gave.
+    // The value of a map is the list of what its items gave, before it has ended, too: its contract is about it.
     private const string ValuesSql = """
         SELECT s.name, coalesce(s.output,
                                 '[' || (SELECT string_agg(coalesce(i.output, 'null'), ',' ORDER BY i.item) FROM workflow_steps i
                                          WHERE i.run_id = s.run_id AND i.name = s.name AND i.item >= 0) || ']',
                                 CASE WHEN s.type = 'map' THEN '[]' END)
           FROM workflow_steps s
-         WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id AND s.item = -1 AND s.state = 2 AND s.name = ANY (@names)
+         WHERE s.run_id = @run_id AND s.tenant_id = @tenant_id AND s.item = -1 AND s.name = ANY (@names)
+           AND (s.state = 2 OR (s.state = 1 AND s.type = 'map'))
         """;
 
     // Once begun, a step is never begun again; once ended, its end is never changed: whoever repeats this changes nothing. And whoever found
@@ -72,14 +73,16 @@ public sealed partial class RunStepStore(NpgsqlDataSource database)
         WITH fence AS (
             SELECT id, tenant_id FROM jobs WHERE id = @run_id AND status::int = 2 AND lease_epoch = @epoch FOR UPDATE
         ), input AS (
-            SELECT * FROM unnest(@name, @item, @state, @type, @job_id, @due_at, @output, @error)
-                AS t (name, item, state, type, job_id, due_at, output, error)
+            SELECT * FROM unnest(@name, @item, @state, @type, @job_id, @due_at, @output, @error, @checks)
+                AS t (name, item, state, type, job_id, due_at, output, error, checks)
         ), written AS (
-            INSERT INTO workflow_steps AS s (run_id, name, item, tenant_id, state, type, job_id, due_at, output, error, ended_at)
-            SELECT f.id, i.name, i.item, f.tenant_id, i.state, i.type, i.job_id, i.due_at, i.output, i.error, CASE WHEN i.state <> 1 THEN now() END
+            INSERT INTO workflow_steps AS s (run_id, name, item, tenant_id, state, type, job_id, due_at, output, error, checks, ended_at)
+            SELECT f.id, i.name, i.item, f.tenant_id, i.state, i.type, i.job_id, i.due_at, i.output, i.error, i.checks,
+                   CASE WHEN i.state <> 1 THEN now() END
               FROM fence f, input i
             ON CONFLICT (run_id, name, item) DO UPDATE
-               SET state = excluded.state, output = coalesce(excluded.output, s.output), error = excluded.error, ended_at = excluded.ended_at
+               SET state = excluded.state, output = coalesce(excluded.output, s.output), error = excluded.error,
+                   checks = excluded.checks, ended_at = excluded.ended_at
              WHERE s.ended_at IS NULL AND excluded.ended_at IS NOT NULL AND (s.posted_at IS NULL OR excluded.state = 2)
             RETURNING 1
         )
@@ -91,14 +94,14 @@ public sealed partial class RunStepStore(NpgsqlDataSource database)
         WITH fence AS (
             SELECT id, tenant_id FROM jobs WHERE id = @run_id AND status::int = 2 AND lease_epoch = @epoch FOR UPDATE
         )
-        INSERT INTO workflow_steps (run_id, name, item, tenant_id, state, type, job_id, output, error, ended_at, copied)
-        SELECT f.id, s.name, s.item, f.tenant_id, s.state, s.type, s.job_id, s.output, s.error, now(), true
+        INSERT INTO workflow_steps (run_id, name, item, tenant_id, state, type, job_id, output, error, checks, ended_at, copied)
+        SELECT f.id, s.name, s.item, f.tenant_id, s.state, s.type, s.job_id, s.output, s.error, s.checks, now(), true
           FROM fence f JOIN workflow_steps s ON s.run_id = @of AND s.tenant_id = f.tenant_id
          WHERE s.name = ANY (@steps) AND s.ended_at IS NOT NULL
            AND EXISTS (SELECT 1 FROM workflow_steps w WHERE w.run_id = @of AND w.name = s.name AND w.item = -1 AND w.state = 2
                           AND (w.output IS NOT NULL OR w.type IN ('map', 'timer', 'event')))
         UNION ALL
-        SELECT f.id, g.name, -1, f.tenant_id, 2, g.type, NULL, g.output, NULL, now(), true
+        SELECT f.id, g.name, -1, f.tenant_id, 2, g.type, NULL, g.output, NULL, NULL, now(), true
           FROM fence f, unnest(@given, @types, @outputs) AS g (name, type, output)
         ON CONFLICT DO NOTHING
         """;
@@ -174,6 +177,7 @@ public sealed partial class RunStepStore(NpgsqlDataSource database)
         parameters.AddColumn("due_at", NpgsqlDbType.TimestampTz, states, state => state.DueAt?.ToUniversalTime());
         parameters.AddColumn("output", NpgsqlDbType.Text, states, state => state.Output?.GetRawText());
         parameters.AddColumn("error", NpgsqlDbType.Text, states, state => state.Error);
+        parameters.AddColumn("checks", NpgsqlDbType.Text, states, state => ContractChecksJson.ToColumn(state.Check));
         var (held, written) = (await command.ReadAllAsync(row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken))[0];
         return held == 0 ? StepsWritten.Nothing
             : written == states.Count ? StepsWritten.All

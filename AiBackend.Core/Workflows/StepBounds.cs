@@ -36,6 +36,11 @@ internal sealed class StepBounds(OutputContracts contracts)
             report(member.Name, $"is not for the type {step.Type}; leave it out.");
         }
 
+        if (step.Type is StepTypes.Tool or StepTypes.Transform or StepTypes.Map or StepTypes.Event)
+        {
+            CheckStrict(step.Contract, report);
+        }
+
         CheckCondition(step.When, report);
         CheckBackoff(step, report);
         switch (step.Type)
@@ -58,9 +63,6 @@ internal sealed class StepBounds(OutputContracts contracts)
             case StepTypes.Event when step.Seconds is not (null or (> 0 and <= LongestSeconds)):
                 report("seconds", FormattableString.Invariant($"must be above 0, up to {LongestSeconds}."));
                 break;
-            case StepTypes.Event:
-                CheckEvent(step, report);
-                break;
             case StepTypes.Map:
                 CheckMap(step, report);
                 break;
@@ -79,7 +81,7 @@ internal sealed class StepBounds(OutputContracts contracts)
             report("max_tool_calls", "is given without tools; leave it out, or name tools.");
         }
 
-        CheckContract(step, report);
+        CheckContract(step.Contract, report);
     }
 
     private static void CheckTool(WorkflowStep step, Action<string, string> report)
@@ -113,31 +115,33 @@ internal sealed class StepBounds(OutputContracts contracts)
         }
 
         OutputContracts.RefuseReview(step.Review, report);
-        CheckContract(step, report);
+        CheckContract(step.Contract, report);
     }
 
-    private void CheckEvent(WorkflowStep step, Action<string, string> report)
+    /// <summary>Of what no model writes and nobody approves: nothing is mended, and nobody is asked about it.</summary>
+    /// <param name="contract">The contract, or null.</param>
+    /// <param name="report">Takes the member of each fault, and what is wrong there.</param>
+    public void CheckStrict(OutputContract? contract, Action<string, string> report)
     {
-        // Looked at while its sender waits, who mends it himself.
-        if (step.Contract is { OnViolation: not null } or { Review: not null })
+        if (contract is { OnViolation: not null } or { Review: not null })
         {
             report(
                 "contract.on_violation",
-                "is for answers of models: an event that breaks the contract is refused. Leave on_violation and review out."
+                "is for answers of models: any other value that breaks the contract is refused. Leave on_violation and review out."
             );
         }
 
-        if (step.Contract?.Rules?.Any(rule => rule.Rule is ContractRules.Judge or ContractRules.Cited) == true)
+        if (contract?.Rules?.Any(rule => rule?.Rule is ContractRules.Judge or ContractRules.Cited) == true)
         {
-            report("contract.rules", "has a rule that needs a model or a source; an event has neither. Leave out judge and cited.");
+            report("contract.rules", "has a rule that needs a model or a source; here is neither. Leave out judge and cited.");
         }
 
-        CheckContract(step, report);
+        CheckContract(contract, report);
     }
 
-    private void CheckContract(WorkflowStep step, Action<string, string> report)
+    private void CheckContract(OutputContract? contract, Action<string, string> report)
     {
-        if (step.Contract is { } contract)
+        if (contract is not null)
         {
             contracts.Refuse(contract, (place, fault) => report($"contract.{place}", fault));
         }
@@ -203,7 +207,7 @@ internal sealed class StepBounds(OutputContracts contracts)
         [
             ("messages", step.Messages is not null, [StepTypes.Chat]),
             ("model", step.Model is not null, [StepTypes.Chat]),
-            ("contract", step.Contract is not null, [StepTypes.Chat, StepTypes.Review, StepTypes.Event]),
+            ("contract", step.Contract is not null, [.. StepTypes.All.Where(type => type != StepTypes.Timer)]),
             ("retrieve", step.Retrieve is not null, [StepTypes.Chat]),
             ("attachments", step.Attachments is not null, [StepTypes.Chat]),
             ("artifact", step.Artifact is not null, [StepTypes.Chat]),

@@ -1,4 +1,7 @@
 using System.Text.Json;
+using AiBackend.ApiContracts.Contracts;
+using AiBackend.Core.Contracts;
+using AiBackend.Core.Texts;
 
 namespace AiBackend.Core.Workflows;
 
@@ -24,6 +27,11 @@ public enum StepStatus : short
 /// <param name="Status">Where it stands.</param>
 public sealed record StepState(string Name, int? Item, StepStatus Status)
 {
+    private const int MostCharactersOfError = 1000;
+
+    // Of the errors of a map's items.
+    private const int MostErrors = 20;
+
     /// <summary>One of <see cref="ApiContracts.Workflows.StepTypes"/>.</summary>
     public string? Type { get; init; }
 
@@ -48,6 +56,9 @@ public sealed record StepState(string Name, int? Item, StepStatus Status)
     /// <summary>Why it failed, or what is missing of it.</summary>
     public string? Error { get; init; }
 
+    /// <summary>What its contract found about its value; null where it has none, and where a job does it, whose attempt keeps that.</summary>
+    public ContractCheck? Check { get; init; }
+
     /// <summary>The step has given a value.</summary>
     /// <param name="value">The value.</param>
     public StepState Gave(JsonElement value) =>
@@ -62,4 +73,27 @@ public sealed record StepState(string Name, int? Item, StepStatus Status)
     /// <summary>The step gives nothing.</summary>
     /// <param name="error">Why.</param>
     public StepState Failed(string error) => this with { Status = StepStatus.Failed, Error = error };
+
+    /// <summary>The step gives nothing, because its value breaks its contract.</summary>
+    /// <param name="check">What was found.</param>
+    public StepState Broke(ContractCheck check) =>
+        Failed(
+            StorableText.Of($"What it gives breaks its contract ({check.Verdict}): {Violations.Told(check)}", MostCharactersOfError)
+        ) with
+        {
+            Check = check,
+        };
+
+    /// <summary>What a map lacks whose items have failed, and may; null when none has.</summary>
+    public static string? MissingOf(IEnumerable<StepState> items)
+    {
+        var failed = items.Where(item => item.Status == StepStatus.Failed).ToList();
+        var missing = failed.Take(MostErrors).Select(item => FormattableString.Invariant($"{item.Item}: {item.Error}")).ToList();
+        if (failed.Count > MostErrors)
+        {
+            missing.Add(FormattableString.Invariant($"and {failed.Count - MostErrors} more"));
+        }
+
+        return missing.Count == 0 ? null : string.Join("; ", missing);
+    }
 }

@@ -34,6 +34,24 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
     /// <param name="report">Takes the place of each fault, and what is wrong there.</param>
     public void Check(WorkflowDefinition definition, Action<string, string> report)
     {
+        var isWhole = true;
+        CheckParts(
+            definition,
+            (place, fault) =>
+            {
+                isWhole = false;
+                report(place, fault);
+            }
+        );
+        // Only what is a schema can be asked what it has.
+        if (isWhole)
+        {
+            StepPaths.Check(definition, report);
+        }
+    }
+
+    private void CheckParts(WorkflowDefinition definition, Action<string, string> report)
+    {
         if (definition.Input is { ValueKind: not JsonValueKind.Null } schema)
         {
             contracts.Refuse(
@@ -79,6 +97,7 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
             _steps.Check(steps[i], (member, fault) => report($"{place}.{member}", fault));
         }
 
+        _steps.CheckStrict(definition.Contract, report);
         CheckReferences(definition, steps, names, report);
     }
 

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Contracts;
 
 namespace AiBackend.Core.Workflows;
 
@@ -21,9 +23,6 @@ public sealed record NextSteps(IReadOnlyList<StepState> Begun, IReadOnlyList<Ste
 /// <remarks>A step begins once: what has a state is never begun again. It begins when all that it depends on have ended.</remarks>
 public sealed class WorkflowPlan
 {
-    // Of the errors of a map's items.
-    private const int MostErrors = 20;
-
     private static readonly HashSet<string> NoSteps = [];
 
     private readonly IReadOnlyList<WorkflowStep> _steps;
@@ -33,6 +32,7 @@ public sealed class WorkflowPlan
     private readonly WorkflowValues _values;
     private readonly DateTimeOffset _now;
     private readonly Func<Guid> _newJob;
+    private readonly OutputContracts _contracts;
     private readonly List<StepState> _begun = [];
     private readonly List<StepState> _ended = [];
     private readonly HashSet<string> _wanted = new(StringComparer.Ordinal);
@@ -44,7 +44,8 @@ public sealed class WorkflowPlan
         IEnumerable<StepState> states,
         IReadOnlyDictionary<string, JsonElement> outputs,
         DateTimeOffset now,
-        Func<Guid> newJob
+        Func<Guid> newJob,
+        OutputContracts contracts
     )
     {
         _steps = definition.Steps!;
@@ -57,7 +58,7 @@ public sealed class WorkflowPlan
             _outputs[state.Name] = state.Output!.Value;
         }
 
-        (_values, _now, _newJob) = (new WorkflowValues(input, _outputs), now, newJob);
+        (_values, _now, _newJob, _contracts) = (new WorkflowValues(input, _outputs), now, newJob, contracts);
     }
 
     /// <param name="definition">What the workflow does.</param>
@@ -66,14 +67,16 @@ public sealed class WorkflowPlan
     /// <param name="outputs">Values of steps, as far as they are in hand.</param>
     /// <param name="now">The time.</param>
     /// <param name="newJob">Makes an id.</param>
+    /// <param name="contracts">Looks at what steps give that no job does.</param>
     public static NextSteps Next(
         WorkflowDefinition definition,
         JsonElement? input,
         IEnumerable<StepState> states,
         IReadOnlyDictionary<string, JsonElement> outputs,
         DateTimeOffset now,
-        Func<Guid> newJob
-    ) => new WorkflowPlan(definition, input, states, outputs, now, newJob).Run();
+        Func<Guid> newJob,
+        OutputContracts contracts
+    ) => new WorkflowPlan(definition, input, states, outputs, now, newJob, contracts).Run();
 
     private NextSteps Run()
     {
@@ -81,7 +84,8 @@ public sealed class WorkflowPlan
         while (moved && Failure() is null)
         {
             moved = false;
-            foreach (var step in _steps)
+            // Nothing is begun any more when a step has made the run fail, not even in the same look.
+            foreach (var step in _steps.TakeWhile(_ => Failure() is null))
             {
                 moved |= Advance(step);
             }
@@ -143,7 +147,7 @@ public sealed class WorkflowPlan
         var state = new StepState(step.Name!, null, StepStatus.Running) { Type = step.Type };
         return step.Type switch
         {
-            StepTypes.Transform => Transform(state, step.Value!.Value),
+            StepTypes.Transform => Transform(state, step),
             StepTypes.Timer => state with { DueAt = _now.AddSeconds(step.Seconds!.Value) },
             StepTypes.Event => state with { DueAt = _now.AddSeconds(step.Seconds ?? WorkflowBounds.UsualEventSeconds) },
             StepTypes.Map => ListOf(step)?.GetArrayLength() <= WorkflowBounds.MaxItems
@@ -153,15 +157,24 @@ public sealed class WorkflowPlan
         };
     }
 
-    private StepState Transform(StepState state, JsonElement template)
+    private StepState Transform(StepState state, WorkflowStep step)
     {
-        if (WorkflowTemplates.Json(template, _values, out var fault) is not { } value)
+        if (WorkflowTemplates.Json(step.Value!.Value, _values, out var fault) is not { } value)
         {
             return state.Failed(fault!);
         }
 
         var given = state.Gave(value);
-        return _size + given.Size <= StepValues.MaxBytesOfRun ? given : state.Failed(StepValues.TooMuch(_size + given.Size));
+        return _size + given.Size > StepValues.MaxBytesOfRun ? state.Failed(StepValues.TooMuch(_size + given.Size))
+            : Broken(step, value, out var check) ? state.Broke(check!)
+            : given with { Check = check };
+    }
+
+    /// <summary>Whether a value is not what its step has to give.</summary>
+    private bool Broken(WorkflowStep step, JsonElement value, out ContractCheck? check)
+    {
+        check = step.Contract is { } contract ? _contracts.Check(contract, value) : null;
+        return check is { Verdict: not Verdicts.Valid };
     }
 
     /// <summary>A job asks, if there is anything to ask.</summary>
@@ -187,8 +200,7 @@ public sealed class WorkflowPlan
 
         if (items.TrueForAll(item => item is { Status: not StepStatus.Running }))
         {
-            End(step, items!);
-            return true;
+            return End(step, items!);
         }
 
         var room = (step.Concurrency ?? WorkflowBounds.UsualConcurrency) - items.Count(item => item is { Status: StepStatus.Running });
@@ -204,24 +216,24 @@ public sealed class WorkflowPlan
         return next.Count > 0;
     }
 
-    /// <summary>The list of what the items gave is theirs: it is put together when somebody takes it.</summary>
-    private void End(WorkflowStep step, List<StepState> items)
+    /// <summary>The list of what the items gave is theirs: it is put together when somebody takes it, or its contract has to be held against it.</summary>
+    private bool End(WorkflowStep step, List<StepState> items)
     {
-        var failed = items.Where(item => item.Status == StepStatus.Failed).ToList();
-        var missing = failed.Take(MostErrors).Select(item => FormattableString.Invariant($"{item.Item}: {item.Error}")).ToList();
-        if (failed.Count > MostErrors)
+        if (step.Contract is not null && !_outputs.ContainsKey(step.Name!))
         {
-            missing.Add(FormattableString.Invariant($"and {failed.Count - MostErrors} more"));
+            _wanted.Add(step.Name!);
+            return false;
         }
 
-        Replace(
-            Of(step)! with
-            {
-                Status = StepStatus.Succeeded,
-                HasOutput = true,
-                Error = missing.Count == 0 ? null : string.Join("; ", missing),
-            }
-        );
+        var check = default(ContractCheck);
+        if (step.Contract is not null && Broken(step, _outputs[step.Name!], out check))
+        {
+            Replace(Of(step)!.Broke(check!));
+            return true;
+        }
+
+        Replace(Of(step)! with { Status = StepStatus.Succeeded, HasOutput = true, Error = StepState.MissingOf(items), Check = check });
+        return true;
     }
 
     private JsonElement? ListOf(WorkflowStep step) =>

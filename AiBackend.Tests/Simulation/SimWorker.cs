@@ -143,7 +143,7 @@ internal sealed class SimWorker
             .With(Alone)
             .With(new TurnContext(null!, null!, null!, null!))
             .With(new CompactionJobs(null!, null!, null!, null!))
-            .With(new WorkflowAttempt(null!, null!, null!, Process.Clock))
+            .With(new WorkflowAttempt(null!, null!, null!, null!, Process.Clock))
             .With(new ReviewRemarks(null!))
             // No job of the simulation names tools.
             .With(
@@ -155,6 +155,7 @@ internal sealed class SimWorker
                     null!,
                     Options.Create(new ToolsOptions()),
                     Options.Create(new ReviewOptions()),
+                    Telemetry.Jobs,
                     Process.Clock
                 )
             );

@@ -2,6 +2,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Workflows;
+using AiBackend.Tests.Contracts;
 
 namespace AiBackend.Tests.Workflows;
 
@@ -26,7 +27,15 @@ public sealed class WorkflowPlanTests
             var looks = 0;
             do
             {
-                next = WorkflowPlan.Next(definition, Json("{\"list\":[1,2,3]}"), states.Values, outputs, Now, Guid.CreateVersion7);
+                next = WorkflowPlan.Next(
+                    definition,
+                    Json("{\"list\":[1,2,3]}"),
+                    states.Values,
+                    outputs,
+                    Now,
+                    Guid.CreateVersion7,
+                    Contract.Checker
+                );
                 Assert.All(next.Wanted, name => Assert.True(Ended(next.All, name), $"Seed {seed}: {name} is wanted and has not ended."));
                 // As whoever looks: what is wanted is read, and nothing else.
                 foreach (var name in next.Wanted)
@@ -123,7 +132,7 @@ public sealed class WorkflowPlanTests
             """
         );
 
-        var next = WorkflowPlan.Next(definition, Json("""{"kind":"b"}"""), [], Nothing, Now, Guid.CreateVersion7);
+        var next = WorkflowPlan.Next(definition, Json("""{"kind":"b"}"""), [], Nothing, Now, Guid.CreateVersion7, Contract.Checker);
 
         Assert.True(next.IsOver);
         Assert.Equal(
@@ -143,7 +152,15 @@ public sealed class WorkflowPlanTests
         NextSteps next;
         do
         {
-            next = WorkflowPlan.Next(definition, Json("[10,20,30,40,50]"), states.Values, Nothing, Now, Guid.CreateVersion7);
+            next = WorkflowPlan.Next(
+                definition,
+                Json("[10,20,30,40,50]"),
+                states.Values,
+                Nothing,
+                Now,
+                Guid.CreateVersion7,
+                Contract.Checker
+            );
             foreach (var state in next.All)
             {
                 states[(state.Name, state.Item)] = state;
@@ -177,7 +194,7 @@ public sealed class WorkflowPlanTests
             new StepState("m", 1, StepStatus.Running).Failed("no"),
         ];
 
-        var next = WorkflowPlan.Next(definition, Json("[1,2]"), states, Nothing, Now, Guid.CreateVersion7);
+        var next = WorkflowPlan.Next(definition, Json("[1,2]"), states, Nothing, Now, Guid.CreateVersion7, Contract.Checker);
 
         Assert.Equal("Item 1 failed: no", next.Failure?.Error);
     }
@@ -200,8 +217,8 @@ public sealed class WorkflowPlanTests
             new("small", null, StepStatus.Succeeded) { HasOutput = true },
         ];
 
-        var first = WorkflowPlan.Next(definition, null, states, Nothing, Now, Guid.CreateVersion7);
-        var second = WorkflowPlan.Next(definition, null, states, Values("small", "1"), Now, Guid.CreateVersion7);
+        var first = WorkflowPlan.Next(definition, null, states, Nothing, Now, Guid.CreateVersion7, Contract.Checker);
+        var second = WorkflowPlan.Next(definition, null, states, Values("small", "1"), Now, Guid.CreateVersion7, Contract.Checker);
 
         Assert.Equal("small", Assert.Single(first.Wanted));
         Assert.False(first.IsOver);

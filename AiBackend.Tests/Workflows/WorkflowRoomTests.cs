@@ -4,6 +4,7 @@ using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Workflows;
+using AiBackend.Tests.Contracts;
 using AiBackend.Worker.Execution.Workflows;
 
 namespace AiBackend.Tests.Workflows;
@@ -72,7 +73,7 @@ public sealed class WorkflowRoomTests
             $$"""{"steps":[{"name":"a","type":"chat","messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"{{content}}"}]}]}"""
         );
 
-        var next = WorkflowPlan.Next(definition, Text(600_000), [], Nothing, Now, Guid.CreateVersion7);
+        var next = WorkflowPlan.Next(definition, Text(600_000), [], Nothing, Now, Guid.CreateVersion7, Contract.Checker);
 
         Assert.Contains(error, next.Failure?.Error, StringComparison.Ordinal);
         Assert.Null(next.Failure!.JobId);
@@ -132,7 +133,15 @@ public sealed class WorkflowRoomTests
     private static NextSteps Plan(string first, Func<string, int, string> next, int count, JsonElement? input)
     {
         var steps = Enumerable.Range(0, count + 1).Select(i => Transform(i, i == 0 ? first : next($$$"""{{steps.s{{{i - 1}}}}}""", i)));
-        return WorkflowPlan.Next(Definition($$"""{"steps":[{{string.Join(',', steps)}}]}"""), input, [], Nothing, Now, Guid.CreateVersion7);
+        return WorkflowPlan.Next(
+            Definition($$"""{"steps":[{{string.Join(',', steps)}}]}"""),
+            input,
+            [],
+            Nothing,
+            Now,
+            Guid.CreateVersion7,
+            Contract.Checker
+        );
     }
 
     private static string Transform(int index, string value) => $$"""{"name":"s{{index}}","type":"transform","value":{{value}}}""";

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Workflows;
+using AiBackend.Core.Contracts;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Texts;
@@ -12,7 +14,7 @@ namespace AiBackend.Worker.Execution.Workflows;
 /// What is begun is written down before its job is submitted, under the run's lease, with the job's id: an attempt that dies in between leaves a row
 /// whose job the next one submits. So a step is done once.
 /// </remarks>
-internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds ids, TimeProvider clock)
+internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds ids, OutputContracts contracts, TimeProvider clock)
 {
     private const int MostCharactersOfError = 2000;
 
@@ -58,7 +60,7 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         do
         {
             await ReadValuesAsync(job, plan?.Wanted ?? NothingYet, values, stop);
-            plan = WorkflowPlan.Next(run.Definition, run.Input, next, values, clock.GetUtcNow(), ids.Next);
+            plan = WorkflowPlan.Next(run.Definition, run.Input, next, values, clock.GetUtcNow(), ids.Next, contracts);
             // What began and ended in this look is written as it ended.
             var all = changed
                 .Concat(plan.Begun)
@@ -251,16 +253,38 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
             return Failed($"The workflow's output cannot be made. {fault}");
         }
 
+        var check = run.Definition.Contract is { } contract ? contracts.Check(contract, output ?? Null) : null;
+        if (check is { Verdict: not Verdicts.Valid })
+        {
+            return Failed(
+                $"The workflow's output breaks its contract ({check.Verdict}): {Violations.Told(check)} Mend the workflow, or run it again with another input.",
+                "contract_violation",
+                check
+            );
+        }
+
         var text = output is { ValueKind: JsonValueKind.String } plain ? plain.GetString()! : output?.GetRawText() ?? "null";
         var missing = plan
             .All.Where(state => state is { Item: null, Error: not null })
             .Select(state => $"{state.Name}: {state.Error}")
             .ToList();
-        return missing.Count == 0 ? AttemptEnd.Succeeded(text) : AttemptEnd.Partial(text, missing);
+        return (missing.Count == 0 ? AttemptEnd.Succeeded(text) : AttemptEnd.Partial(text, missing)) with { Checks = ChecksOf(check) };
     }
 
-    private static AttemptEnd Failed(string message) =>
-        AttemptEnd.FailedForGood(new("step_failed", "transient", StorableText.Of(message, MostCharactersOfError), Retryable: true));
+    private static AttemptEnd Failed(string message, string? contractCode = null, ContractCheck? check = null) =>
+        AttemptEnd.FailedForGood(
+            new(
+                contractCode ?? "step_failed",
+                contractCode ?? "transient",
+                StorableText.Of(message, MostCharactersOfError),
+                Retryable: true
+            )
+        ) with
+        {
+            Checks = ChecksOf(check),
+        };
+
+    private static IReadOnlyList<ContractCheck> ChecksOf(ContractCheck? check) => check is null ? [] : [check];
 
     private static string? LastOf(WorkflowDefinition definition, NextSteps plan)
     {
