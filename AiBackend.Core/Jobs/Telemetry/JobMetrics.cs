@@ -23,6 +23,7 @@ public sealed class JobMetrics
     private readonly Counter<long> _rescued;
     private readonly Counter<long> _checks;
     private readonly Counter<long> _contextCuts;
+    private readonly Counter<long> _refusedTools;
 
     /// <summary>Creates the instruments.</summary>
     public JobMetrics(IMeterFactory meters)
@@ -48,6 +49,11 @@ public sealed class JobMetrics
             "aibackend.job.context_cuts",
             "{call}",
             "Calls repeated with less of a conversation, because the model had no room for it."
+        );
+        _refusedTools = meter.CreateCounter<long>(
+            "aibackend.tool.refused",
+            "{call}",
+            "Calls of tools that were asked for and not made, by why."
         );
         _rescued = meter.CreateCounter<long>("aibackend.job.rescued", "{job}", "Jobs taken back from a worker whose lease expired.");
 
@@ -79,6 +85,10 @@ public sealed class JobMetrics
     /// <summary>A model had no room for what was said before in a conversation.</summary>
     public void ContextCut(string model) => _contextCuts.Add(1, new KeyValuePair<string, object?>(Names.Model, model));
 
+    /// <summary>A call of a tool is not made.</summary>
+    /// <param name="reason">One of <see cref="ToolRefusals"/>.</param>
+    public void ToolRefused(string reason) => _refusedTools.Add(1, new KeyValuePair<string, object?>(Names.Reason, reason));
+
     internal void FencedWrite() => _fencedWrites.Add(1);
 
     /// <summary>An attempt's end was recorded.</summary>
@@ -105,4 +115,20 @@ public sealed class JobMetrics
     }
 
     private static KeyValuePair<string, object?> Tag(JobType type) => new(Names.Type, type.ToWire());
+}
+
+/// <summary>Why calls of tools are not made.</summary>
+public static class ToolRefusals
+{
+    /// <summary>There is no such tool any more, or not for the job's key.</summary>
+    public const string NotThere = "not_there";
+
+    /// <summary>The caller runs it, and it was asked for beside tools of ours.</summary>
+    public const string Elsewhere = "elsewhere";
+
+    /// <summary>The arguments are not what the tool takes.</summary>
+    public const string Arguments = "arguments";
+
+    /// <summary>Nobody approved it in time.</summary>
+    public const string NotApproved = "not_approved";
 }

@@ -20,5 +20,6 @@ internal static class JobTelemetryNames
     public const string Model = "gen_ai.request.model";
     public const string Verdict = "aibackend.contract.verdict";
     public const string FirstPass = "aibackend.contract.first_pass";
+    public const string Reason = "reason";
     public const string Within = "aibackend.job.queue.within";
 }

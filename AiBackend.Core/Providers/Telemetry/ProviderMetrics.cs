@@ -20,6 +20,7 @@ internal sealed class ProviderMetrics
     private readonly Counter<long> _disputed;
     private readonly Counter<long> _late;
     private readonly Counter<long> _overbilled;
+    private readonly Counter<long> _refusedTools;
     private readonly Meter _meter;
 
     public ProviderMetrics(IMeterFactory meters)
@@ -32,6 +33,11 @@ internal sealed class ProviderMetrics
             unit: "{token}",
             description: "Tokens read and written, as the provider reported them.",
             advice: new() { HistogramBucketBoundaries = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304] }
+        );
+        _refusedTools = meter.CreateCounter<long>(
+            "aibackend.provider.tools_refused",
+            unit: "{call}",
+            description: "Answers that called a tool which their model was not offered: nothing was called."
         );
         _failovers = meter.CreateCounter<long>(
             "aibackend.provider.failovers",
@@ -75,6 +81,9 @@ internal sealed class ProviderMetrics
 
     public void Overbilled(string provider, string model) =>
         _overbilled.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model));
+
+    public void ToolRefused(string provider, string model) =>
+        _refusedTools.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model));
 
     public void Switched(string provider, string model, string reason) =>
         _switches.Add(1, new(Names.Provider, provider), new(Names.RequestModel, model), new("reason", reason));

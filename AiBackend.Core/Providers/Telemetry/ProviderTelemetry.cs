@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using AiBackend.Core.Providers.Failures;
+using AiBackend.Core.Providers.Wire;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Core.Providers.Telemetry;
@@ -44,6 +45,11 @@ internal sealed class ProviderTelemetry(IChatClient inner, string provider, Uri 
                 catch (Exception failure) when (!cancellationToken.IsCancellationRequested)
                 {
                     error = ProviderFailures.Classify(failure).Code;
+                    if (failure is ProviderProtocolException { What: ToolCallParts.NotOffered })
+                    {
+                        metrics.ToolRefused(provider, call.Model);
+                    }
+
                     throw;
                 }
 

@@ -77,6 +77,9 @@ internal sealed class ToolCallParts
                 ),
         ];
 
+    /// <summary>What is said of a call that somebody else's text may have ordered.</summary>
+    public const string NotOffered = "a call of a tool that it was not offered";
+
     /// <summary>What makes calls none that a caller may get: it would run what it never offered, or answer two calls at once.</summary>
     public static string? FaultOf(IEnumerable<AIContent> calls, ChatOptions? options)
     {
@@ -85,7 +88,7 @@ internal sealed class ToolCallParts
         {
             if (options?.Tools?.Any(tool => string.Equals(tool.Name, call.Name, StringComparison.Ordinal)) != true)
             {
-                return "a call of a tool that it was not offered";
+                return NotOffered;
             }
 
             if (!ids.Add(call.CallId))

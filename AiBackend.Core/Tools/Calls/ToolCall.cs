@@ -83,6 +83,9 @@ public sealed record ToolCall
 
     /// <summary>Whether the model can be told what came of it.</summary>
     public bool HasEnded => State is ToolCallState.Done or ToolCallState.Failed;
+
+    /// <summary>Whether somebody else makes it, and has not posted the result yet.</summary>
+    public bool IsClients => !HasEnded && Effect == ToolEffect.ExternalWait;
 }
 
 /// <summary>Names of <see cref="ToolCallState"/> on the wire.</summary>

@@ -2,7 +2,12 @@ using System.Text.Json;
 
 namespace AiBackend.Core.Tools.Code;
 
-/// <summary>A tool that the worker runs itself. Registered as a service in every process, so that the Api knows its name; of the effect <c>read</c>.</summary>
+/// <summary>A tool that the worker runs itself. Registered as a service in every process, so that the Api knows its name.</summary>
+/// <remarks>
+/// One that does something says so by its <see cref="Effect"/>, and then the ledger of effects stands around its calls as around those of other tools:
+/// written down before, never run again after a crash unless it is <see cref="ToolEffect.WriteIdempotent"/>, and decided by
+/// <see cref="VerifyAsync"/>, or a person, where nobody knows what came of it.
+/// </remarks>
 public interface ICodeTool
 {
     /// <summary>What jobs and models call it.</summary>
@@ -14,18 +19,37 @@ public interface ICodeTool
     /// <summary>JSON Schema of its arguments.</summary>
     JsonElement Parameters { get; }
 
-    /// <summary>Runs it. Without side effects: it may be run again after a crash.</summary>
+    /// <summary>What a call does. <see cref="ToolEffect.ExternalWait"/> is for clients alone.</summary>
+    ToolEffect Effect => ToolEffect.Read;
+
+    /// <summary>Whether a person has to approve each call.</summary>
+    bool NeedsApproval => false;
+
+    /// <summary>Runs it: after a crash again, unless its <see cref="Effect"/> forbids that. An exception leaves open what a call did that does something.</summary>
     /// <param name="caller">Whose job asks: nothing of another tenant may be answered, and what it costs is on this account.</param>
     /// <param name="arguments">Fit <see cref="Parameters"/>.</param>
     /// <param name="cancellationToken">Fires when its time is up.</param>
     /// <returns>What the model is given.</returns>
     ValueTask<CodeResult> RunAsync(CodeCaller caller, JsonElement arguments, CancellationToken cancellationToken);
+
+    /// <summary>Tells what became of a call that does something, and whose result was lost.</summary>
+    /// <param name="caller">As it was, with the same <see cref="CodeCaller.EffectId"/>.</param>
+    /// <param name="cancellationToken">Fires when its time is up.</param>
+    /// <returns>Its result; an error when it did not take effect; null when nobody can tell, and then a person decides.</returns>
+    ValueTask<CodeResult?> VerifyAsync(CodeCaller caller, CancellationToken cancellationToken) => new((CodeResult?)null);
 }
 
 /// <summary>On whose behalf a tool runs.</summary>
 /// <param name="TenantId">The job's tenant.</param>
 /// <param name="KeyId">The key that submitted the job, whose budgets hold; null when nobody knows it.</param>
-public readonly record struct CodeCaller(Guid TenantId, string? KeyId);
+public readonly record struct CodeCaller(Guid TenantId, string? KeyId)
+{
+    /// <summary>Names by which the job's caller reads: the job's <c>user</c>, and the <c>readers</c> of its own search. Null is nobody's.</summary>
+    public IReadOnlyList<string>? Readers { get; init; }
+
+    /// <summary>The same for every run of one call; null where none is made.</summary>
+    public string? EffectId { get; init; }
+}
 
 /// <summary>What came of it.</summary>
 /// <param name="Text">What the model is given.</param>
@@ -40,7 +64,15 @@ public sealed class CodeTools
     private readonly Dictionary<string, ICodeTool> _tools;
 
     /// <param name="tools">All that are registered.</param>
-    public CodeTools(IEnumerable<ICodeTool> tools) => _tools = tools.ToDictionary(tool => tool.Name, StringComparer.Ordinal);
+    /// <exception cref="ArgumentException">One waits for somebody else, which no code does.</exception>
+    public CodeTools(IEnumerable<ICodeTool> tools)
+    {
+        _tools = tools.ToDictionary(tool => tool.Name, StringComparer.Ordinal);
+        if (_tools.Values.FirstOrDefault(tool => tool.Effect == ToolEffect.ExternalWait) is { } waiting)
+        {
+            throw new ArgumentException($"{waiting.Name} runs here and cannot be of the effect external_wait.", nameof(tools));
+        }
+    }
 
     /// <summary>As definitions, by name.</summary>
     public IEnumerable<ToolDefinition> All => _tools.Values.OrderBy(tool => tool.Name, StringComparer.Ordinal).Select(Define);
@@ -58,7 +90,8 @@ public sealed class CodeTools
             Kind = ApiContracts.Tools.ToolKinds.Code,
             Description = tool.Description,
             Parameters = tool.Parameters,
-            Effect = ToolEffect.Read,
+            Effect = tool.Effect,
+            NeedsApproval = tool.NeedsApproval,
             TimeoutSeconds = TimeoutSeconds,
         };
 }

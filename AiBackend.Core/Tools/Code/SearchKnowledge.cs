@@ -7,7 +7,7 @@ using AiBackend.Core.Knowledge;
 namespace AiBackend.Core.Tools.Code;
 
 /// <summary>Looks into the tenant's texts, for models that decide themselves what they need, and for steps of workflows.</summary>
-/// <remarks>It speaks for nobody: texts that only some may read are not found. Looking is paid for by the job's key.</remarks>
+/// <remarks>It speaks for whoever the job's caller named, and for nobody that a model names. Looking is paid for by the job's key.</remarks>
 internal sealed class SearchKnowledge(KnowledgeSearch knowledge) : ICodeTool
 {
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -35,6 +35,7 @@ internal sealed class SearchKnowledge(KnowledgeSearch knowledge) : ICodeTool
             new KnowledgeQuery
             {
                 Query = arguments.GetProperty("query").GetString(),
+                Readers = caller.Readers,
                 Limit = arguments.TryGetProperty("limit", out var limit) ? (int)limit.GetDouble() : null,
             },
             cancellationToken

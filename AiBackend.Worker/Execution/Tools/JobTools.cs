@@ -1,6 +1,7 @@
 using System.Globalization;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
@@ -18,6 +19,7 @@ internal sealed class JobTools(
     WaitReads waits,
     IOptions<ToolsOptions> options,
     IOptions<ReviewOptions> reviews,
+    JobMetrics metrics,
     TimeProvider clock
 )
 {
@@ -40,7 +42,7 @@ internal sealed class JobTools(
         var asked = found.Calls.Any(call => !call.HasEnded && call.AskedAttempt is not null)
             ? await writes.TryAsync(() => waits.ListAsync(job.TenantId, job.Lease.JobId, stop), stop)
             : [];
-        return new ToolRounds(running, terms, tools, found.Calls, asked, writes, runner, options.Value, reviews.Value);
+        return new ToolRounds(running, terms, tools, found.Calls, asked, writes, runner, options.Value, reviews.Value, metrics);
     }
 }
 

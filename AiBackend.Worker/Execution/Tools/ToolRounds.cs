@@ -3,6 +3,7 @@ using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Tools;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Providers.Wire;
 using AiBackend.Core.Tools;
@@ -21,7 +22,8 @@ internal sealed class ToolRounds(
     FencedCalls ledger,
     ToolRunner runner,
     ToolsOptions options,
-    ReviewOptions reviews
+    ReviewOptions reviews,
+    JobMetrics metrics
 )
 {
     private const int AtOnce = 8;
@@ -92,6 +94,15 @@ internal sealed class ToolRounds(
             tool is not null ? ToolArguments.FaultOf(tool.Parameters, arguments)
             : IsRegistered(asked) ? "There is no such tool any more."
             : "This tool is run by somebody else. Ask for it in a turn without other tools.";
+        if (fault is not null)
+        {
+            metrics.ToolRefused(
+                tool is not null ? ToolRefusals.Arguments
+                : IsRegistered(asked) ? ToolRefusals.NotThere
+                : ToolRefusals.Elsewhere
+            );
+        }
+
         return new ToolCall
         {
             Round = round,
@@ -137,14 +148,14 @@ internal sealed class ToolRounds(
         foreach (var call in OfRound(round).Where(call => call.State == ToolCallState.AwaitingApproval && WaitOf(call) is not null))
         {
             // Approved; written down with its send. Nobody's answer is none.
-            Keep(
-                WaitOf(call)!.Answer == WaitAnswer.Continued
-                    ? call with
-                    {
-                        State = ToolCallState.Recorded,
-                    }
-                    : await EndAsync(call, ToolEnd.Failed("Nobody approved the call in time; it was not made."), null)
-            );
+            if (WaitOf(call)!.Answer == WaitAnswer.Continued)
+            {
+                Keep(call with { State = ToolCallState.Recorded });
+                continue;
+            }
+
+            metrics.ToolRefused(ToolRefusals.NotApproved);
+            Keep(await EndAsync(call, ToolEnd.Failed("Nobody approved the call in time; it was not made."), null));
         }
 
         var open = OfRound(round)
@@ -231,12 +242,12 @@ internal sealed class ToolRounds(
     /// <summary>Gives calls to the clients that make them.</summary>
     private async Task<AttemptEnd?> HandOutAsync(int round, CancellationToken stop)
     {
-        foreach (var call in OfRound(round).Where(call => IsClients(call) && call.State == ToolCallState.Sent && WaitOf(call) is not null))
+        foreach (var call in OfRound(round).Where(call => call.IsClients && call.State == ToolCallState.Sent && WaitOf(call) is not null))
         {
             Keep(await EndAsync(call, ToolEnd.Failed("There was no result in time."), null));
         }
 
-        var open = OfRound(round).Where(IsClients).ToList();
+        var open = OfRound(round).Where(call => call.IsClients).ToList();
         if (open.Count == 0)
         {
             return null;
@@ -246,8 +257,6 @@ internal sealed class ToolRounds(
         var patience = TimeSpan.FromSeconds(open.Max(call => Find(call.Tool)?.TimeoutSeconds ?? 1));
         return AttemptEnd.AskedForTool(new JobQuestion(RoundTexts.QuestionOf(asked), patience, WaitDefault.Continue));
     }
-
-    private static bool IsClients(ToolCall call) => !call.HasEnded && call.Effect == ToolEffect.ExternalWait;
 
     /// <summary>Notes that this attempt's wait decides about calls.</summary>
     private async Task<IReadOnlyList<ToolCall>> AskAsync(IReadOnlyList<ToolCall> calls, ToolCallState state, CancellationToken stop)

@@ -72,6 +72,11 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
     /// <summary>Asks the tool what became of a call that was sent, and whose answer was lost.</summary>
     public async Task<ToolEnd> VerifyAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
     {
+        if (tool.Kind == ToolKinds.Code)
+        {
+            return await VerifyCodeAsync(job, tool, call, stop);
+        }
+
         if (tool.VerifyUrl is not { } url)
         {
             return ToolEnd.Unknown;
@@ -94,18 +99,51 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
 
     private async Task<ToolEnd> RunCodeAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
     {
+        using var arguments = JsonDocument.Parse(call.Arguments);
+        return await InTimeAsync(
+            tool,
+            async token =>
+            {
+                var result = await code.Find(tool.Name)!.RunAsync(CallerOf(job, call), arguments.RootElement, token);
+                return new(result.IsError ? ToolCallState.Failed : ToolCallState.Done, Cut(result.Text, tool.MaxResultBytes));
+            },
+            stop
+        );
+    }
+
+    private Task<ToolEnd> VerifyCodeAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop) =>
+        InTimeAsync(
+            tool,
+            async token =>
+                await code.Find(tool.Name)!.VerifyAsync(CallerOf(job, call), token) is { } result
+                    ? new(result.IsError ? ToolCallState.Failed : ToolCallState.Done, Cut(result.Text, tool.MaxResultBytes))
+                    : ToolEnd.Unknown,
+            stop
+        );
+
+    private async Task<ToolEnd> InTimeAsync(ToolDefinition tool, Func<CancellationToken, Task<ToolEnd>> work, CancellationToken stop)
+    {
         using var timeUp = new CancellationTokenSource(TimeSpan.FromSeconds(tool.TimeoutSeconds), clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, stop);
         try
         {
-            using var arguments = JsonDocument.Parse(call.Arguments);
-            var result = await code.Find(tool.Name)!.RunAsync(new(job.TenantId, job.KeyId), arguments.RootElement, both.Token);
-            return new(result.IsError ? ToolCallState.Failed : ToolCallState.Done, Cut(result.Text, tool.MaxResultBytes));
+            return await work(both.Token);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
             return tool.Effect == ToolEffect.Read ? ToolEnd.Failed("The tool took too long.") : ToolEnd.Unknown;
         }
+    }
+
+    /// <summary>With the rights of whoever submitted the job: what a model says names nobody.</summary>
+    private static CodeCaller CallerOf(ClaimedJob job, ToolCall call)
+    {
+        string[] readers =
+        [
+            .. job.EndUser is { } user ? [user] : Array.Empty<string>(),
+            .. JobTerms.Read(job.Terms).Retrieve?.Readers ?? [],
+        ];
+        return new(job.TenantId, job.KeyId) { Readers = readers.Length == 0 ? null : readers, EffectId = call.EffectId };
     }
 
     private async Task<ToolEnd> RunMcpAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
