@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace AiBackend.ApiContracts.Conversations;
 
 /// <summary>The conversation that a job continues: its messages are what the user says next.</summary>
@@ -32,11 +34,23 @@ public static class Overlaps
     public static IReadOnlyList<string> All { get; } = [Enqueue, Reject, Interrupt];
 }
 
-/// <summary>What the model of a job that continues a conversation was given.</summary>
-/// <param name="MaxTokens">Estimated tokens that it might be.</param>
-/// <param name="Parts">Where they went, in order; parts that are empty are left out.</param>
+/// <summary>What the model of a job was given that continues a conversation, or looks up passages.</summary>
+/// <param name="MaxTokens">Estimated tokens that it might be; 0 without a conversation, where nobody counts them.</param>
+/// <param name="Parts">Where they went, in order; parts that are empty are left out, and without a conversation there are none.</param>
 /// <param name="DroppedMessages">Old messages that had no room.</param>
-public sealed record JobContext(int MaxTokens, IReadOnlyList<ContextPart> Parts, int DroppedMessages);
+public sealed record JobContext(int MaxTokens, IReadOnlyList<ContextPart> Parts, int DroppedMessages)
+{
+    /// <summary>Passages that it was given, best first; left out when there are none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ContextPassage>? Passages { get; init; }
+}
+
+/// <summary>A passage that a model was given.</summary>
+/// <param name="Source">Of its document.</param>
+/// <param name="Title">Of its document.</param>
+/// <param name="Chunk">Which part of the document, from 0.</param>
+/// <param name="Score">How well it fits the question; comparable within one search.</param>
+public sealed record ContextPassage(string Source, string Title, int Chunk, double Score);
 
 /// <summary>A part of what a model was given.</summary>
 /// <param name="Name"><c>system</c>, <c>profile</c>, <c>retrieved</c>, <c>summary</c>, <c>history</c> or <c>input</c>.</param>

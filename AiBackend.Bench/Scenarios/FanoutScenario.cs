@@ -39,17 +39,7 @@ internal static class FanoutScenario
         using var timeUp = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeUp.CancelAfter(Limit);
         cancellationToken = timeUp.Token;
-        await stack.TeachAnyAsync(
-            Model,
-            new Dictionary<string, object>(StringComparer.Ordinal)
-            {
-                ["stamps"] = true,
-                ["output_tokens"] = options.Rate * Seconds,
-                ["interval_ms"] = 1000 / options.Rate,
-                ["ttft_ms"] = 1000 + (int)(options.Streams * options.Readers * ToOpenOne.TotalMilliseconds),
-            },
-            cancellationToken
-        );
+        await stack.TeachAnyAsync(Model, Stream(options), cancellationToken);
         using var http = new HttpClient(
             new SocketsHttpHandler { MaxConnectionsPerServer = int.MaxValue, PooledConnectionLifetime = Timeout.InfiniteTimeSpan }
         )
@@ -60,7 +50,10 @@ internal static class FanoutScenario
         var readers = new LiveReaders(http, stack.Api);
 
         // What a few need is mostly compiled code.
-        var few = options with { Streams = Math.Max(1, options.Streams / 10) };
+        var few = options with
+        {
+            Streams = Math.Max(1, options.Streams / 10),
+        };
         await ReadAsync(readers, few, cancellationToken);
         var ofFew = stack.UsageOf("api").ResidentMegabytes;
         var alone = await MeasureAsync(stack, readers, options, cancellationToken);
@@ -75,7 +68,12 @@ internal static class FanoutScenario
         return
         [
             .. Describe("aibackend", alone, options, isJudged: true),
-            new("aibackend", "Api memory of each more reader", "KiB", 1024 * (alone.Megabytes - ofFew) / ((options.Streams - few.Streams) * options.Readers))
+            new(
+                "aibackend",
+                "Api memory of each more reader",
+                "KiB",
+                1024 * (alone.Megabytes - ofFew) / ((options.Streams - few.Streams) * options.Readers)
+            )
             {
                 AtMost = MostKilobytes,
             },
@@ -89,12 +87,24 @@ internal static class FanoutScenario
         ];
     }
 
+    private static Dictionary<string, object> Stream(BenchOptions options) =>
+        new(StringComparer.Ordinal)
+        {
+            ["stamps"] = true,
+            ["output_tokens"] = options.Rate * Seconds,
+            ["interval_ms"] = 1000 / options.Rate,
+            ["ttft_ms"] = 1000 + (int)(options.Streams * options.Readers * ToOpenOne.TotalMilliseconds),
+        };
+
     private static IEnumerable<Measurement> Describe(string system, Fanout fanout, BenchOptions options, bool isJudged) =>
         [
             new(system, "delivery lag p50", "ms", fanout.At(0.5)),
-            new(system, "delivery lag p95", "ms", fanout.P95) 
+            new(system, "delivery lag p95", "ms", fanout.P95)
             {
-                AtMost = !isJudged ? null : options is { Readers: 1, Streams: <= FewStreams } ? FewLateMs : LateMs,
+                AtMost =
+                    !isJudged ? null
+                    : options is { Readers: 1, Streams: <= FewStreams } ? FewLateMs
+                    : LateMs,
             },
             new(system, "delivery lag p99", "ms", fanout.At(0.99)) { AtMost = isJudged ? LateMs : null },
             new(system, "tokens missing", "tokens", fanout.Reads.Sum(read => (options.Rate * Seconds) - read.Lags.Count)) { AtMost = 0 },

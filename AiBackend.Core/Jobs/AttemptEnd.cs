@@ -58,7 +58,7 @@ public sealed record AttemptEnd
     /// <summary>What was found when its answers were laid beside their contract, in order; empty without a contract.</summary>
     public IReadOnlyList<ContractCheck> Checks { get; init; } = [];
 
-    /// <summary>What its model was given of a conversation; null without one.</summary>
+    /// <summary>What its model was given of a conversation, and of passages; null without either.</summary>
     public JobContext? Context { get; init; }
 
     /// <summary>Why the job waits for its next attempt; null unless it is retrying.</summary>

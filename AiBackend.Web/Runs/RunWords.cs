@@ -57,6 +57,15 @@ internal static class RunWords
             _ => Status(run.Status),
         };
 
+    /// <summary>What was found about a step's value.</summary>
+    public static string Kept(JobContract contract) =>
+        contract.Valid
+            ? "keeps its contract"
+            : $"breaks its contract ({contract.Verdict}): {string.Join(' ', contract.Violations.Take(3).Select(each => $"{(each.Path.Length == 0 ? "the value" : each.Path)} {each.Message}"))}";
+
+    /// <summary>How well a passage fits: comparable within one search, and small.</summary>
+    public static string Score(double score) => score.ToString("0.###", CultureInfo.CurrentCulture);
+
     /// <summary>Whether no provider could be asked yet: then nothing has failed.</summary>
     public static bool WaitsForProvider(RunView run) =>
         run.Status is JobStatuses.Retrying

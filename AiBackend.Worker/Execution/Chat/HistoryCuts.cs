@@ -55,6 +55,6 @@ internal static class HistoryCuts
                 .Where(part => part.Tokens > 0),
         ];
         var budget = Math.Max(parts.Sum(part => part.Tokens), told.Parts.Sum(part => part.Tokens) / 2);
-        return new JobContext(budget, parts, told.DroppedMessages + dropped);
+        return told with { MaxTokens = budget, Parts = parts, DroppedMessages = told.DroppedMessages + dropped };
     }
 }

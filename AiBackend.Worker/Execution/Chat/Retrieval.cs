@@ -1,4 +1,5 @@
 using System.Text;
+using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Knowledge;
 using AiBackend.Core.Conversations;
 using AiBackend.Core.Jobs;
@@ -45,7 +46,13 @@ internal sealed class Retrieval(KnowledgeSearch knowledge)
                 ? $"Nothing was found in {asked.Collection}; the model was asked without.{Poorer(found.Matching)}"
                 : FormattableString.Invariant($"The model was given {passages.Count} passages of {sources}.{Poorer(found.Matching)}")
         );
-        return passages.Count == 0 ? null : new(text, [.. passages.Select(passage => passage.Text)]);
+        return passages.Count == 0
+            ? null
+            : new(
+                text,
+                [.. passages.Select(passage => passage.Text)],
+                [.. passages.Select(passage => new ContextPassage(passage.Source, passage.Title, passage.Chunk, passage.Score))]
+            );
     }
 
     /// <summary>Words for a search that usually compares more than words, and could not.</summary>
@@ -86,4 +93,5 @@ internal sealed class Retrieval(KnowledgeSearch knowledge)
 /// <summary>What was found.</summary>
 /// <param name="Text">The passages, numbered, as they are put before the model.</param>
 /// <param name="Passages">The passages alone, which an answer may quote.</param>
-internal sealed record LookedUp(string Text, IReadOnlyList<string> Passages);
+/// <param name="Given">What readers of the job are told of them.</param>
+internal sealed record LookedUp(string Text, IReadOnlyList<string> Passages, IReadOnlyList<ContextPassage> Given);

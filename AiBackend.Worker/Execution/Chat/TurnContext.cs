@@ -36,16 +36,20 @@ internal sealed class TurnContext(Attachments attachments, ConversationTurns tur
             return await ContinueAsync(turn, terms, conversation, running, answer, stop);
         }
 
-        return terms.Retrieve is { } query && await retrieval.ReadAsync(turn, query, running, int.MaxValue, stop) is { } found
-            ? new(
-                null,
-                turn with
-                {
-                    Messages = [new ChatMessage(ChatRole.System, found.Text), .. turn.Messages],
-                    Sources = [.. turn.Sources, .. found.Passages],
-                }
-            )
-            : new(null, turn);
+        if (terms.Retrieve is not { } query || await retrieval.ReadAsync(turn, query, running, int.MaxValue, stop) is not { } found)
+        {
+            return new(null, turn);
+        }
+
+        answer.Context = new JobContext(0, [], 0) { Passages = found.Given };
+        return new(
+            null,
+            turn with
+            {
+                Messages = [new ChatMessage(ChatRole.System, found.Text), .. turn.Messages],
+                Sources = [.. turn.Sources, .. found.Passages],
+            }
+        );
     }
 
     private async ValueTask<AfterTurn> ContinueAsync(
@@ -98,7 +102,7 @@ internal sealed class TurnContext(Attachments attachments, ConversationTurns tur
                 Input = Text(input),
             }
         );
-        answer.Context = context.Report;
+        answer.Context = context.Report with { Passages = found?.Given };
         if (!context.Fits)
         {
             var needed = context.Report.Parts.Sum(part => part.Tokens);
