@@ -78,4 +78,7 @@ public enum FaultPoint
 
     /// <summary>Api: the statement that puts a document in place of another is sent, its reply not read. Only Postgres knows whether it is committed.</summary>
     K34 = 34,
+
+    /// <summary>Api: a client's result of a tool is committed, and its job was not told.</summary>
+    K35 = 35,
 }

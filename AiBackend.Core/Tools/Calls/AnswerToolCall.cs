@@ -1,4 +1,5 @@
 using AiBackend.Core.Database;
+using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Waits;
 using Npgsql;
@@ -83,6 +84,7 @@ public sealed class AnswerToolCall(NpgsqlDataSource database, AnswerWait waits)
         open.Parameters.AddWithValue("job_id", jobId);
         var isLast = await open.ExecuteScalarAsync(cancellationToken) is 0L;
         await transaction.CommitAsync(cancellationToken);
+        FaultPoints.Hit(FaultPoint.K35);
         // Also when it is repeated: whoever took the result may have died before this.
         if (isLast && state is not null && job.Status == JobStatus.WaitingForTool)
         {
