@@ -20,6 +20,34 @@ public sealed partial class RawRequestTests(ApiServer api) : IClassFixture<ApiSe
             { "HTTP/3.0", $"GET /health/live HTTP/3.0\r\n{Host}\r\n", [400, 505] },
             { "CONNECT", $"CONNECT example.com:443 HTTP/1.1\r\n{Host}\r\n", [400, 401, 404, 405] },
             { "TRACE", $"TRACE /health/live HTTP/1.1\r\n{Host}\r\n", [401, 405] },
+            { "TRACE with a key", $"TRACE /api/v1/jobs HTTP/1.1\r\n{Host}Authorization: Bearer KEY\r\n\r\n", [405] },
+            { "a verb that nobody knows", $"BREW /api/v1/jobs HTTP/1.1\r\n{Host}Authorization: Bearer KEY\r\n\r\n", [405] },
+            {
+                "a verb that nobody knows under v1",
+                $"BREW /v1/chat/completions HTTP/1.1\r\n{Host}Authorization: Bearer KEY\r\n\r\n",
+                [405]
+            },
+            { "a verb that is none", $"G\u00e4T /health/live HTTP/1.1\r\n{Host}\r\n", [400] },
+            { "a verb without end", new string('A', 40_000), [400, 414] },
+            { "a request line without end", $"GET /{new string('a', 40_000)}", [414] },
+            { "headers beyond all bounds", $"GET /health/live HTTP/1.1\r\n{Host}X: {new string('a', 64 * 1024)}\r\n\r\n", [431] },
+            {
+                "more headers than anybody has",
+                $"GET /health/live HTTP/1.1\r\n{Host}{string.Concat(Enumerable.Repeat("X: y\r\n", 200))}\r\n",
+                [431]
+            },
+            { "an upgrade to HTTP/2 from the start", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [0, 400, 505] },
+            { "lines that end with a line feed alone, two hosts", "GET /health/live HTTP/1.1\nHost: a\nHost: b\n\n", [400] },
+            {
+                "a chunk that ends with a line feed alone",
+                $"POST /api/v1/jobs HTTP/1.1\r\n{Host}Authorization: Bearer KEY\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\n{{}}\r\n0\r\n\r\n",
+                [400]
+            },
+            {
+                "a chunk longer than its size",
+                $"POST /api/v1/jobs HTTP/1.1\r\n{Host}Authorization: Bearer KEY\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{}}\r\n0\r\n\r\n",
+                [400]
+            },
             { "no host", "GET /health/live HTTP/1.1\r\n\r\n", [400] },
             { "two hosts", $"GET /health/live HTTP/1.1\r\n{Host}Host: evil.example\r\n\r\n", [400] },
             { "a folded header", $"GET /health/live HTTP/1.1\r\n{Host}X-A: b\r\n c\r\n\r\n", [400] },
@@ -53,6 +81,12 @@ public sealed partial class RawRequestTests(ApiServer api) : IClassFixture<ApiSe
     [Theory]
     [InlineData("Content-Length: 4\r\nTransfer-Encoding: chunked")]
     [InlineData("Transfer-Encoding: chunked\r\nContent-Length: 4")]
+    [InlineData("Content-Length: 4\r\nTransfer-Encoding:\tchunked")]
+    [InlineData("Content-Length: 4\r\nTransfer-Encoding: identity, chunked")]
+    [InlineData("Content-Length: 4\r\nTransfer-Encoding:\r\n chunked")]
+    [InlineData("Content-Length: 4\r\nTransfer-Encoding : chunked")]
+    [InlineData("Content-Length: 4\nTransfer-Encoding: chunked")]
+    [InlineData("Content-Length: +4\r\nTransfer-Encoding: chunked")]
     public async Task A_77_a_request_inside_the_body_of_another_is_never_one_of_its_own(string lengths)
     {
         // By the length the body is "0…", by the coding it is empty: whoever takes the one for the other reads a second request.
@@ -80,6 +114,20 @@ public sealed partial class RawRequestTests(ApiServer api) : IClassFixture<ApiSe
         await api.SubmitAsync();
     }
 
+    [Theory]
+    [InlineData("GET /api/v1/jobs HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Bearer KEY\r\n\r\n")]
+    [InlineData("GET /v1/models HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Bearer KEY\r\n\r\n")]
+    [InlineData("GET /health/live HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")]
+    public async Task A_77_whoever_speaks_HTTP_1_0_is_answered_once_whole_and_left(string request)
+    {
+        var answer = await SendAsync(request + request);
+
+        // What came behind it is not answered: the protocol has one request for a connection.
+        Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+        Assert.Single(Status().Matches(answer));
+        Assert.DoesNotContain("chunked", answer, StringComparison.OrdinalIgnoreCase);
+    }
+
     private async Task<long> CountAsync() => await (await api.WorkerAsync()).ScalarAsync<long>("SELECT count(*) FROM jobs");
 
     /// <returns>All that came until the server closed the connection.</returns>
@@ -88,21 +136,20 @@ public sealed partial class RawRequestTests(ApiServer api) : IClassFixture<ApiSe
         using var client = new TcpClient();
         await client.ConnectAsync(api.Address.Host, api.Address.Port, TestRun.Cancel);
         await using var stream = client.GetStream();
-        await stream.WriteAsync(Encoding.Latin1.GetBytes(request), TestRun.Cancel);
-        if (isOver)
-        {
-            client.Client.Shutdown(SocketShutdown.Send);
-        }
-
-        using var reader = new StreamReader(stream, Encoding.Latin1);
         try
         {
-            return await reader.ReadToEndAsync(TestRun.Cancel).WaitAsync(TimeSpan.FromSeconds(30), TestRun.Cancel);
+            await stream.WriteAsync(Encoding.Latin1.GetBytes(request.Replace("KEY", api.Key, StringComparison.Ordinal)), TestRun.Cancel);
+            if (isOver)
+            {
+                client.Client.Shutdown(SocketShutdown.Send);
+            }
         }
         catch (IOException)
         {
-            return "";
+            // Refused before its end.
         }
+
+        return await RawAnswer.ReadToEndAsync(stream);
     }
 
     [GeneratedRegex(@"HTTP/1\.1 (\d{3}) ")]
