@@ -171,7 +171,9 @@ public sealed class IdempotencyTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("\"\"")]
     [InlineData("tab\there")]
     [InlineData("ümlaut")]
-    public async Task A_malformed_key_is_refused(string key)
+    [InlineData("clear\u001b[2Jscreen")]
+    [InlineData("turned\u202Earound")]
+    public async Task A_27_a_malformed_key_is_refused(string key)
     {
         using var response = await api.PostAsync(ApiServer.Chat, Key(key));
 

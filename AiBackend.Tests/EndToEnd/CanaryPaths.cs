@@ -160,7 +160,7 @@ internal sealed class CanaryPaths(Stack stack, string said, string secret)
         await SendAsync(HttpMethod.Delete, $"/api/v1/credentials?provider=simulator&model={model}", null);
     }
 
-    /// <summary>A statement that fails, and whose own words of why have what was said.</summary>
+    /// <summary>A statement that fails over what was said, of which Postgres tells no row that its wall keeps.</summary>
     private async Task MeetDefectAsync()
     {
         await using var database = Npgsql.NpgsqlDataSource.Create(stack.Postgres);
