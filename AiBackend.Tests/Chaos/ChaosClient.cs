@@ -135,17 +135,22 @@ internal sealed class ChaosClient : IDisposable
     {
         var entry = Entry(op, job.Key) with { Text = text };
         _history.Add(entry);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs");
-        request.Headers.Add("Idempotency-Key", job.Key);
-        request.Content = JsonContent.Create(
-            new
-            {
-                type = "chat",
-                model = job.Model,
-                priority = job.Priority,
-                input = new { messages = new[] { new { role = "user", content = job.Content } } },
-            }
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post,
+            job.Workflow is { } workflow ? $"/api/v1/workflows/{workflow}/runs" : "/api/v1/jobs"
         );
+        request.Headers.Add("Idempotency-Key", job.Key);
+        request.Content = job.Workflow is null
+            ? JsonContent.Create(
+                new
+                {
+                    type = "chat",
+                    model = job.Model,
+                    priority = job.Priority,
+                    input = new { messages = new[] { new { role = "user", content = job.Content } } },
+                }
+            )
+            : JsonContent.Create(new { priority = job.Priority, input = new { key = job.Key } });
         try
         {
             using var patience = Patience(cancellationToken);
@@ -197,6 +202,17 @@ internal sealed class ChaosClient : IDisposable
 internal sealed record ChaosJob(string Key, string Model, string Priority, string Content, string Text)
 {
     private static readonly string[] Priorities = ["interactive", "standard", "batch"];
+
+    /// <summary>The workflow that is run; null is a chat.</summary>
+    public string? Workflow { get; private init; }
+
+    /// <summary>A run of a workflow whose steps call tools.</summary>
+    public static ChaosJob Of(ChaosTools tools, Lesson lesson, Random random) =>
+        Of(lesson, random) with
+        {
+            Workflow = tools.Workflow,
+            Text = ChaosTools.Text,
+        };
 
     public static ChaosJob Of(Lesson lesson, Random random)
     {

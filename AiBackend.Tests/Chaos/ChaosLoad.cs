@@ -2,9 +2,18 @@ namespace AiBackend.Tests.Chaos;
 
 /// <summary>Callers that come on time whether or not earlier ones were served, as the world's do.</summary>
 /// <param name="refused">What one job in forty asks for: it fails for good.</param>
-internal sealed class ChaosLoad(ChaosClient client, IReadOnlyList<Lesson> lessons, Lesson refused, int perSecond, int readers)
+/// <param name="tools">What one in sixteen runs instead of a chat; null: none does.</param>
+internal sealed class ChaosLoad(
+    ChaosClient client,
+    IReadOnlyList<Lesson> lessons,
+    Lesson refused,
+    ChaosTools? tools,
+    int perSecond,
+    int readers
+)
 {
     private const int RefusedEvery = 40;
+    private const int RunEvery = 16;
 
     private readonly List<Task> _callers = [];
     private readonly Random _random = new(20261126);
@@ -34,6 +43,12 @@ internal sealed class ChaosLoad(ChaosClient client, IReadOnlyList<Lesson> lesson
     private async Task CallAsync(Random random, CancellationToken cancellationToken)
     {
         var lesson = ++_jobs % RefusedEvery == 0 ? refused : lessons[random.Next(lessons.Count)];
+        if (tools is not null && _jobs % RunEvery == 1)
+        {
+            await client.SubmitAsync(ChaosJob.Of(tools, lessons[0], random), cancellationToken);
+            return;
+        }
+
         var job = ChaosJob.Of(lesson, random);
         var id = await SubmitAsync(job, random, cancellationToken);
         var reading = ReadSomeAsync(id, random, cancellationToken);

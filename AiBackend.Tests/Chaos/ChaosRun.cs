@@ -38,6 +38,7 @@ internal sealed class ChaosRun : IAsyncDisposable
     private readonly History _history;
     private readonly ChaosClient _client;
     private readonly CallWatch _calls;
+    private readonly ChaosTools? _tools;
     private readonly NpgsqlDataSource _database;
     private readonly string _folder;
     private readonly string[] _models;
@@ -48,9 +49,9 @@ internal sealed class ChaosRun : IAsyncDisposable
     private readonly Task _load;
     private readonly Task _watching;
 
-    private ChaosRun(Stack stack, IReadOnlyList<Lesson> lessons, Lesson refused, int perSecond, int readers)
+    private ChaosRun(Stack stack, IReadOnlyList<Lesson> lessons, Lesson refused, ChaosTools? tools, int perSecond, int readers)
     {
-        _stack = stack;
+        (_stack, _tools) = (stack, tools);
         _folder = TestFolder.Create("chaos");
         _history = new(Path.Combine(_folder, "history.jsonl"));
         _client = new(stack.ApiAddress, stack.Key, _history);
@@ -58,7 +59,7 @@ internal sealed class ChaosRun : IAsyncDisposable
         _database = NpgsqlDataSource.Create(stack.Postgres);
         _models = [.. lessons.Select(lesson => lesson.Model), refused.Model];
         Tormentor = new(stack, _history);
-        _load = new ChaosLoad(_client, lessons, refused, perSecond, readers).RunAsync(_stop.Token, _abandon.Token);
+        _load = new ChaosLoad(_client, lessons, refused, tools, perSecond, readers).RunAsync(_stop.Token, _abandon.Token);
         _watching = _calls.RunAsync(_quiet.Token);
     }
 
@@ -69,7 +70,18 @@ internal sealed class ChaosRun : IAsyncDisposable
     /// <summary>As the stack was configured.</summary>
     public required TimeSpan AgeUpAfter { get; init; }
 
-    public static async Task<ChaosRun> StartAsync(Stack stack, int perSecond = 20, int readers = 50, TimeSpan? ageUpAfter = null)
+    /// <param name="stack">What is loaded.</param>
+    /// <param name="perSecond">Jobs.</param>
+    /// <param name="readers">At most.</param>
+    /// <param name="ageUpAfter">As the stack was configured; null is usual.</param>
+    /// <param name="withTools">Whether some of the load is runs of a workflow that does something outside; the stack's programs are started anew for that.</param>
+    public static async Task<ChaosRun> StartAsync(
+        Stack stack,
+        int perSecond = 20,
+        int readers = 50,
+        TimeSpan? ageUpAfter = null,
+        bool withTools = false
+    )
     {
         var teacher = new JobClient(stack);
         List<Lesson> lessons = [];
@@ -78,7 +90,8 @@ internal sealed class ChaosRun : IAsyncDisposable
             lessons.Add(new(await teacher.TeachWordsAsync(words, interval, firstMs: 100), words));
         }
 
-        return new(stack, lessons, new(await stack.TeachRefusalAsync(status: 404), Words: 0), perSecond, readers)
+        var tools = withTools ? await ChaosTools.StartAsync(stack, lessons[0]) : null;
+        return new(stack, lessons, new(await stack.TeachRefusalAsync(status: 404), Words: 0), tools, perSecond, readers)
         {
             AgeUpAfter = ageUpAfter ?? new QueueOptions().AgeUpAfter,
         };
@@ -142,6 +155,11 @@ internal sealed class ChaosRun : IAsyncDisposable
         _client.Dispose();
         _history.Dispose();
         await _database.DisposeAsync();
+        if (_tools is not null)
+        {
+            await _tools.DisposeAsync();
+        }
+
         _stop.Dispose();
         _abandon.Dispose();
         _quiet.Dispose();
@@ -158,6 +176,9 @@ internal sealed class ChaosRun : IAsyncDisposable
             History = _history.Entries,
             Jobs = jobs,
             Calls = _calls.Calls,
+            Sends = _tools?.Sends ?? [],
+            Ledger = _tools is null ? [] : await _tools.ReadLedgerAsync(_database, TestRun.Cancel),
+            Steps = _tools is null ? [] : await _tools.ReadStepsAsync(_database, TestRun.Cancel),
             Tried = tried.Count,
             Changed = await state.TryToChangeAsync(tried, TestRun.Cancel),
             LettersTold = await ToldAsync(),

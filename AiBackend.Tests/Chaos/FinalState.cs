@@ -1,4 +1,6 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tools;
+using AiBackend.Core.Tools.Calls;
 using Npgsql;
 
 namespace AiBackend.Tests.Chaos;
@@ -43,6 +45,26 @@ internal sealed record AttemptFacts(int Number, AttemptOutcome Outcome, string? 
 /// <summary>A call as the provider saw it.</summary>
 internal sealed record CallFacts(string Key, DateTimeOffset ReceivedAt, string Outcome);
 
+/// <summary>A call of a tool as its receiver saw it.</summary>
+/// <param name="Key">The effect id.</param>
+/// <param name="Job">As the call says.</param>
+internal sealed record SendFacts(string Key, Guid Job);
+
+/// <summary>A call in the ledger of effects.</summary>
+/// <param name="Attempts">Of its job.</param>
+internal sealed record LedgerFacts(string EffectId, Guid Job, ToolEffect Effect, ToolCallState State, int Attempts);
+
+/// <summary>A step of a run.</summary>
+/// <param name="Needs">Steps that it takes something of, or waits for.</param>
+internal sealed record StepFacts(
+    Guid Run,
+    string Name,
+    Guid? Job,
+    IReadOnlyList<string> Needs,
+    DateTimeOffset StartedAt,
+    DateTimeOffset? EndedAt
+);
+
 /// <summary>Reads the jobs of one run.</summary>
 internal sealed class FinalState(NpgsqlDataSource database, string[] models)
 {
@@ -52,7 +74,7 @@ internal sealed class FinalState(NpgsqlDataSource database, string[] models)
         var logs = await ReadLogsAsync(cancellationToken);
         await using var command = Command(
             """
-            SELECT j.id, j.status, k.key, j.attempt, j.excused, j.max_attempts, j.crash_count, j.last_seq, j.cancel_requested, j.created_at,
+            SELECT j.id, j.status, split_part(k.key, chr(31), 1), j.attempt, j.excused, j.max_attempts, j.crash_count, j.last_seq, j.cancel_requested, j.created_at,
                    j.started_at, j.priority, j.error_code, j.error_class, j.error_message, o.text, d.at, d.fingerprint, d.message,
                    (SELECT min(a.raised_at) FROM alerts a WHERE a.tenant_id = d.tenant_id AND a.rule = 'dead_letter_cause'
                        AND a.cause = d.fingerprint AND (a.resolved_at IS NULL OR a.resolved_at >= d.at))

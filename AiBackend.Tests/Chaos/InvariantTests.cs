@@ -1,4 +1,6 @@
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tools;
+using AiBackend.Core.Tools.Calls;
 using AiBackend.Tests.Chaos.Invariants;
 
 namespace AiBackend.Tests.Chaos;
@@ -44,6 +46,17 @@ public sealed class InvariantTests
         ErrorMessage = "It died.",
     };
 
+    private static readonly Guid StepId = new("00000000-0000-7000-8000-00000000000c");
+
+    private static readonly LedgerFacts Written = new("e1", Id, ToolEffect.Write, ToolCallState.Done, 1);
+    private static readonly LedgerFacts Repeatable = new("e2", OtherId, ToolEffect.WriteIdempotent, ToolCallState.Done, 1);
+
+    private static readonly StepFacts[] RunSteps =
+    [
+        new(StepId, "a", Id, [], T.AddSeconds(1), T.AddSeconds(14)),
+        new(StepId, "b", null, ["a"], T.AddSeconds(14), null),
+    ];
+
     private static readonly HistoryEntry Submitted = Entry(Operations.Submit) with { Key = "k", Job = Id, Text = "word1" };
     private static readonly HistoryEntry Seen = Entry(Operations.Read) with { Job = Id, Text = "word1", State = "completed", Finals = 1 };
 
@@ -87,6 +100,9 @@ public sealed class InvariantTests
         ],
         Jobs = [Good, Failed],
         Calls = [new("k", T.AddSeconds(12), "completed")],
+        Sends = [new("e1", Id), new("e2", OtherId), new("e2", OtherId)],
+        Ledger = [Written, Repeatable],
+        Steps = RunSteps,
         Tried = 2,
         LettersTold = 2,
         LettersOpen = 2,
@@ -111,6 +127,17 @@ public sealed class InvariantTests
             [("I-4", "a completed job has no output")] = With(Good with { Output = null }),
             [("I-4", "the output is not the right one")] = With(Good with { Output = "word1 word1" }),
             [("I-4", "a failed job has no dead letter")] = With(Failed with { Letter = null }),
+            [("I-5", "a write is sent twice")] = Sound with { Sends = [.. Sound.Sends, new("e1", Id)] },
+            [("I-5", "a write is made anew under another name")] = Sound with
+            {
+                Ledger = [.. Sound.Ledger, Written with { EffectId = "e3" }],
+            },
+            [("I-5", "something is sent that was not written down")] = Sound with { Ledger = [Repeatable] },
+            [("I-5", "what may be repeated is, without end")] = Sound with
+            {
+                Sends = [.. Enumerable.Repeat(new SendFacts("e2", OtherId), 4)],
+            },
+            [("I-5", "one effect is sent for two jobs")] = Sound with { Sends = [new("e2", OtherId), new("e2", Id)] },
             [("I-8", "an event is missing")] = With(Good with { Log = Good.Log! with { Count = 5 } }),
             [("I-8", "the row counts other events than there are")] = With(Good with { LastSeq = 7 }),
             [("I-9", "a reader misses text")] = And(Seen with { Text = "" }),
@@ -134,6 +161,16 @@ public sealed class InvariantTests
             [("I-13", "more calls than attempts")] = Sound with { Calls = [.. Enumerable.Repeat(Sound.Calls[0], 3)] },
             [("I-16", "a batch job waits for ever")] = With(Good with { StartedAt = T.AddSeconds(91) }),
             [("I-18", "a job waits long after Redis is back")] = With(Good with { StartedAt = T.AddSeconds(20) }),
+            [("I-19", "a step begins before what it takes has ended")] = Sound with
+            {
+                Steps = [RunSteps[0], RunSteps[1] with { StartedAt = T.AddSeconds(13) }],
+            },
+            [("I-19", "a step begins without what it takes")] = Sound with { Steps = [RunSteps[1]] },
+            [("I-19", "a step runs again after it was done")] = Sound with
+            {
+                Steps = [RunSteps[0] with { EndedAt = T.AddSeconds(11) }, RunSteps[1]],
+            },
+            [("I-19", "one job does two steps")] = Sound with { Steps = [.. RunSteps, RunSteps[0] with { Name = "c" }] },
             [("I-20", "a cancelled job is called for again")] = Sound with { Calls = [new("k", T.AddSeconds(15), "completed")] },
             [("I-20", "a cancelled job never ends")] = With(Good with { Status = JobStatus.Processing }),
             [("I-21", "a worker told to stop loses a job")] = And(Entry(Operations.Terminate) with { ProcessId = 7, At = T.AddSeconds(2) }),

@@ -26,7 +26,7 @@ public sealed class RandomKillTests
         var whole = TestRun.ChaosDuration;
         await using var stack = await Stack.StartAsync("--AiBackend:Workers=4");
         await SetAgeingAsync(stack);
-        await using var run = await ChaosRun.StartAsync(stack, perSecond: 20, readers: 50, AgeUpAfter);
+        await using var run = await ChaosRun.StartAsync(stack, perSecond: 20, readers: 50, AgeUpAfter, withTools: true);
 
         var quiet = await GoodputAsync(run, whole * 0.1, []);
         var workersDie = await GoodputAsync(run, whole * 0.4, ["worker"]);

@@ -11,7 +11,7 @@ public sealed class ShortChaosTests(StackFixture fixture)
     [Fact]
     public async Task F_3_F_7_every_invariant_holds_although_api_workers_and_Redis_die_under_load()
     {
-        await using var run = await ChaosRun.StartAsync(_stack);
+        await using var run = await ChaosRun.StartAsync(_stack, withTools: true);
 
         foreach (var program in (string[])["worker", "api", "redis", "worker"])
         {

@@ -12,6 +12,14 @@ internal sealed record Evidence
 
     public IReadOnlyList<CallFacts> Calls { get; init; } = [];
 
+    /// <summary>Calls of tools that arrived.</summary>
+    public IReadOnlyList<SendFacts> Sends { get; init; } = [];
+
+    /// <summary>Calls of tools that were written down.</summary>
+    public IReadOnlyList<LedgerFacts> Ledger { get; init; } = [];
+
+    public IReadOnlyList<StepFacts> Steps { get; init; } = [];
+
     /// <summary>Ended jobs that let themselves be changed, of those tried.</summary>
     public IReadOnlyList<Guid> Changed { get; init; } = [];
 
