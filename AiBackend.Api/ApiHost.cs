@@ -68,6 +68,7 @@ internal static class ApiHost
         );
         builder.AddServiceDefaults();
         builder.RequireHostNames();
+        builder.RequireOwnCertificate();
         builder.AddProxies();
         builder.AddFaultPoints();
         builder.AddKestrelLimits();

@@ -85,6 +85,9 @@ public sealed class StartTests(MeasuredApi api) : IClassFixture<MeasuredApi>
     [InlineData("ConnectionStrings:redis", "127.0.0.1:1,10.0.0.7:6379", "leads to 10.0.0.7:6379 without a password")]
     [InlineData("Tenancy:KeyPepper", "development-only-pepper-of-api-keys", "Tenancy:KeyPepper is the one of Development")]
     [InlineData("Tenancy:KeyPepper", "", "Tenancy:KeyPepper is not set")]
+    [InlineData("urls", "http://127.0.0.1:0;https://127.0.0.1:0", "'https://127.0.0.1:0' is https without a certificate")]
+    [InlineData("https_ports", "8443", "'https_ports=8443' is https without a certificate")]
+    [InlineData("Kestrel:Endpoints:Public:Url", "https://*:8443", "'https://*:8443' is https without a certificate")]
     public void A_71_production_refuses_what_is_open_to_the_world_and_names_the_remedy(string name, string value, string reason)
     {
         var failure = Assert.ThrowsAny<Exception>(() =>

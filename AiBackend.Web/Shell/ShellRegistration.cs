@@ -12,6 +12,7 @@ internal static class ShellRegistration
     {
         GuardAutomaticSignIn(builder);
         builder.RequireHostNames();
+        builder.RequireOwnCertificate();
         builder.AddProxies();
         // A circuit without WebSockets posts its messages.
         builder.AddKestrelLimits(2 * MaxMessageBytes);
