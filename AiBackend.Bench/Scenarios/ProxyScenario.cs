@@ -30,10 +30,10 @@ internal static class ProxyScenario
             },
             cancellationToken
         );
-        using var straight = new CompletionCaller(stack.Simulator, "sim", Model);
-        using var ours = new CompletionCaller(stack.Api, stack.Key, Model);
+        using var straight = AnswerCaller.OfCompletions(stack.Simulator, "sim", Model);
+        using var ours = AnswerCaller.OfCompletions(stack.Api, stack.Key, Model);
         using var portkey = options.Portkey is { } address
-            ? new CompletionCaller(
+            ? AnswerCaller.OfCompletions(
                 address,
                 "sim",
                 Model,
@@ -41,7 +41,7 @@ internal static class ProxyScenario
                 ("x-portkey-custom-host", new Uri(stack.Simulator, "/v1").ToString())
             )
             : null;
-        var systems = new List<(string Name, CompletionCaller Caller)> { ("straight", straight), ("aibackend", ours) };
+        var systems = new List<(string Name, AnswerCaller Caller)> { ("straight", straight), ("aibackend", ours) };
         if (portkey is not null)
         {
             systems.Add(("portkey", portkey));

@@ -40,6 +40,7 @@ public static class ServerCertificates
 
         private static bool IsHttps(string? address) => address?.Trim().StartsWith("https:", StringComparison.OrdinalIgnoreCase) == true;
 
-        private static bool HasOne(IConfigurationSection certificate) => certificate["Path"] is { Length: > 0 } || certificate["Subject"] is { Length: > 0 };
+        private static bool HasOne(IConfigurationSection certificate) =>
+            certificate["Path"] is { Length: > 0 } || certificate["Subject"] is { Length: > 0 };
     }
 }

@@ -11,18 +11,20 @@ using AiBackend.Api.OpenAi.Reading;
 using AiBackend.Api.Workflows;
 using AiBackend.ApiContracts;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Providers.Wire;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Webhooks;
 using AiBackend.Core.Webhooks.Inbound;
 using AiBackend.Core.Workflows;
 using AiBackend.Tests.Contracts;
+using AiBackend.Web.Answers;
 using FsCheck;
 using FsCheck.Fluent;
 
 namespace AiBackend.Tests.Fuzz;
 
 /// <summary>Whatever a caller sends, a parser says what it is or why it is refused: no exception, no hang, no memory without end.</summary>
-/// <remarks>Those of event streams, Markdown and the diagnosis of bodies have tests of their own beside them.</remarks>
+/// <remarks>The diagnosis of bodies has tests of its own beside it.</remarks>
 public sealed class ParserFuzzTests
 {
     private static readonly Caller Somebody = new(Guid.Empty, "k", ["*"], "standard", null);
@@ -131,6 +133,25 @@ public sealed class ParserFuzzTests
         ["webhook secret"] = (
             ["whsec_QWlCYWNrZW5kIHRlc3Qgc2VjcmV0LCAzMiBieXRlcyE="],
             secret => WebhookSecret.TryParse(Text(secret)) is not null
+        ),
+        ["Markdown"] = (
+            ["# A\n\n- one\n  1. two\n\n| a | b |\n|---|--:|\n| `1` | [x](https://example.com/a) |\n\n```cs\nx < y\n```\n\n<b>~~old~~</b> **new** ![i](i.png)\n\n[r]: mailto:a@b"],
+            answer => (SafeMarkdown.TryRender(Text(answer)) ?? []).Count > 0
+        ),
+        ["event stream"] = (
+            [": hi\n\nid: 1\nevent: delta\ndata: {\"a\":1}\ndata: more\n\ndata: b\r\n\r\n"],
+            bytes =>
+            {
+                using var reader = new SseReader(new MemoryStream(bytes));
+                var events = 0;
+                // It completes at once, so nothing blocks.
+                while (reader.ReadAsync(CancellationToken.None).AsTask().GetAwaiter().GetResult())
+                {
+                    events++;
+                }
+
+                return events > 0;
+            }
         ),
         ["prompt template"] = (
             ["Summarise {{a.b}} and {{ c }}, {{a.b.1}}"],

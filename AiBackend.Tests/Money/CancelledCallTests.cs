@@ -13,10 +13,14 @@ public sealed class CancelledCallTests(PostgresServer postgres, RedisServer redi
     : IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>
 {
-    private const int Jobs = 60;
+    [Fact]
+    public Task A_48_jobs_that_are_cancelled_after_their_first_text_are_paid_for_all_the_same() => CancelAsync(60);
 
     [Fact]
-    public async Task A_48_jobs_that_are_cancelled_after_their_first_text_are_paid_for_all_the_same()
+    [Trait("Category", "Long")]
+    public Task A_48_a_thousand_jobs_that_are_cancelled_after_their_first_text_are_paid_for_too() => CancelAsync(1000);
+
+    private async Task CancelAsync(int jobs)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var model = await simulator.ModelAsync(new { words = 1000, interval_ms = 50 });
@@ -32,15 +36,15 @@ public sealed class CancelledCallTests(PostgresServer postgres, RedisServer redi
             ]
         );
 
-        await Task.WhenAll(Enumerable.Range(0, Jobs).Select(_ => CancelAfterFirstTextAsync(worker)));
+        await Task.WhenAll(Enumerable.Range(0, jobs).Select(_ => CancelAfterFirstTextAsync(worker)));
 
         await Eventually.TrueAsync(
             async _ => await worker.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE state IN (0, 1)") == 0,
             "all calls are settled"
         );
-        Assert.Equal(Jobs, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);
-        Assert.Equal(Jobs, await worker.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE cost_usd > 0"));
-        Assert.Equal(Jobs, await worker.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 9"));
+        Assert.Equal(jobs, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);
+        Assert.Equal(jobs, await worker.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE cost_usd > 0"));
+        Assert.Equal(jobs, await worker.ScalarAsync<int>("SELECT count(*) FROM jobs WHERE status = 9"));
     }
 
     private static async Task CancelAfterFirstTextAsync(CoreHost worker)

@@ -165,6 +165,7 @@ public sealed class SignInTests(PostgresServer postgres)
 
     [Theory]
     [InlineData("PageKeys:Folder", "", "PageKeys__Folder is not set")]
+    [InlineData("PageKeys:Certificate", "", "PageKeys__Certificate is not set")]
     [InlineData("PageKeys:Certificate", "/nowhere.pfx", "PageKeys__Certificate is '/nowhere.pfx'")]
     public void A_71_production_refuses_keys_that_end_with_the_process_or_cannot_be_sealed(string name, string value, string fault)
     {

@@ -42,6 +42,7 @@ internal sealed class SiteProcess : IDisposable
             ["services__api__http__0"] = (api ?? new Uri($"http://127.0.0.1:{FreePort.Next()}")).ToString(),
             ["AIBACKEND_DEV_KEY_FILE"] = keyFile,
             ["PageKeys__Folder"] = keys,
+            ["PageKeys__Plain"] = "true",
             ["Account__RequireSignIn"] = requireSignIn ? "true" : null,
         };
         foreach (var (name, value) in variables)

@@ -8,7 +8,7 @@ internal static class PageKeys
 {
     private const string Section = "PageKeys";
 
-    /// <exception cref="InvalidOperationException">In Production no folder is set, or the certificate cannot be read.</exception>
+    /// <exception cref="InvalidOperationException">In Production no folder or no certificate is set, or the certificate cannot be read.</exception>
     public static void AddPageKeys(this IHostApplicationBuilder builder)
     {
         var settings = builder.Configuration.GetSection(Section);
@@ -29,6 +29,12 @@ internal static class PageKeys
         if (settings["Certificate"] is { Length: > 0 } certificate)
         {
             keys.ProtectKeysWithCertificate(Load(certificate, settings["CertificatePassword"]));
+        }
+        else if (builder.Environment.IsProduction() && !settings.GetValue<bool>("Plain"))
+        {
+            throw new InvalidOperationException(
+                "PageKeys__Certificate is not set. In Production the keys in PageKeys__Folder are encrypted at rest: set it to a PKCS#12 file, or PageKeys__Plain to true where the folder itself is encrypted."
+            );
         }
     }
 

@@ -5,28 +5,38 @@ using System.Text.Json;
 
 namespace AiBackend.Bench.Load;
 
-/// <summary>Asks for chat completions as OpenAI's clients do: at a steady pace, or as fast as a number of connections can.</summary>
-internal sealed class CompletionCaller : IDisposable
+/// <summary>Makes one call again and again and waits for its answer: at a steady pace, or as fast as a number of connections can.</summary>
+internal sealed class AnswerCaller : IDisposable
 {
     private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 1024 });
     private readonly Uri _address;
     private readonly byte[] _body;
+    private readonly string _member;
 
-    /// <param name="server">Where <c>/v1/chat/completions</c> is.</param>
+    /// <param name="address">What is called.</param>
     /// <param name="key">For the header <c>Authorization</c>.</param>
-    /// <param name="model">What is asked for.</param>
+    /// <param name="body">What is sent, as JSON.</param>
+    /// <param name="member">What the answer has when it is the one that is waited for, and no error.</param>
     /// <param name="headers">What the server wants besides.</param>
-    public CompletionCaller(Uri server, string key, string model, params (string Name, string Value)[] headers)
+    public AnswerCaller(Uri address, string key, string body, string member, params (string Name, string Value)[] headers)
     {
-        _address = new Uri(server, "/v1/chat/completions");
+        (_address, _body, _member) = (address, Encoding.UTF8.GetBytes(body), member);
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
         foreach (var (name, value) in headers)
         {
             _http.DefaultRequestHeaders.Add(name, value);
         }
-
-        _body = Encoding.UTF8.GetBytes($$"""{"model":"{{model}}","messages":[{"role":"user","content":"{{new string('x', 200)}}"}]}""");
     }
+
+    /// <summary>Asks for chat completions as OpenAI's clients do.</summary>
+    public static AnswerCaller OfCompletions(Uri server, string key, string model, params (string Name, string Value)[] headers) =>
+        new(
+            new Uri(server, "/v1/chat/completions"),
+            key,
+            $$"""{"model":"{{model}}","messages":[{"role":"user","content":"{{new string('x', 200)}}"}]}""",
+            "choices",
+            headers
+        );
 
     /// <returns>Milliseconds of every call, sent on time whether or not earlier ones were answered.</returns>
     public async Task<IReadOnlyList<double>> SteadyAsync(int perSecond, TimeSpan duration, CancellationToken cancellationToken)
@@ -74,7 +84,7 @@ internal sealed class CompletionCaller : IDisposable
         var answer = await response.Content.ReadAsByteArrayAsync(cancellationToken);
         var took = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
         using var json = JsonDocument.Parse(answer);
-        return json.RootElement.TryGetProperty("choices", out _)
+        return json.RootElement.TryGetProperty(_member, out var member) && member.ValueKind != JsonValueKind.Null
             ? took
             : throw new InvalidOperationException($"{_address} answered {response.StatusCode}: {Encoding.UTF8.GetString(answer)}");
     }
