@@ -4,6 +4,7 @@ using AiBackend.Core.Database;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace AiBackend.Core.Tenancy;
 
@@ -37,11 +38,12 @@ public sealed class StreamTickets(
     // One statement finds and deletes it: of two who come with the same one, one is let in. Whoever comes with it for something else, or
     // from elsewhere, does not use it up.
     private const string UseSql = """
-        DELETE FROM stream_tickets WHERE hash = @hash AND job_id = @job_id AND place = @place AND expires_at > now()
+        DELETE FROM stream_tickets WHERE hash IN (@hash, @other) AND job_id = @job_id AND place = @place AND expires_at > now()
         RETURNING tenant_id, key_id
         """;
 
     private readonly byte[] _pepper = options.Value.PepperBytes;
+    private readonly byte[]? _otherPepper = options.Value.OtherPepperBytes;
 
     /// <param name="caller">Whose key asks.</param>
     /// <param name="jobId">The job, which must be the caller's.</param>
@@ -51,7 +53,7 @@ public sealed class StreamTickets(
     {
         var text = SecretText.Create(Prefix);
         await using var command = database.CreateCommand(AddSql);
-        command.Parameters.AddWithValue("hash", HashOf(text));
+        command.Parameters.AddWithValue("hash", HashOf(text, _pepper));
         command.Parameters.AddWithValue("tenant_id", caller.TenantId);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("key_id", caller.KeyId);
@@ -74,7 +76,10 @@ public sealed class StreamTickets(
         }
 
         await using var command = database.CreateCommand(UseSql);
-        command.Parameters.AddWithValue("hash", HashOf(text));
+        command.Parameters.AddWithValue("hash", HashOf(text, _pepper));
+        // A server with another pepper may have made it, while the pepper is changed.
+        object other = _otherPepper is null ? DBNull.Value : HashOf(text, _otherPepper);
+        command.Parameters.AddWithValue("other", NpgsqlDbType.Bytea, other);
         command.Parameters.AddWithValue("job_id", jobId);
         command.Parameters.AddWithValue("place", place);
         var found = await command.ReadAllAsync(row => (Tenant: row.GetGuid(0), Key: row.GetString(1)), cancellationToken);
@@ -86,5 +91,5 @@ public sealed class StreamTickets(
             : null;
     }
 
-    private byte[] HashOf(string text) => HMACSHA256.HashData(_pepper, Encoding.ASCII.GetBytes(text));
+    private static byte[] HashOf(string text, byte[] pepper) => HMACSHA256.HashData(pepper, Encoding.ASCII.GetBytes(text));
 }

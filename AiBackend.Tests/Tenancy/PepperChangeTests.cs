@@ -1,5 +1,8 @@
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tenancy.Users;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 using Microsoft.Extensions.Options;
@@ -53,11 +56,70 @@ public sealed class PepperChangeTests(PostgresServer postgres) : IAsyncLifetime
         {
             Assert.Equal(["OK", "OK"], await AskAsync(last, used, session));
             await Eventually.TrueAsync(async _ => await HashedWithAsync(New, used) == 1, "the key is hashed anew");
+            await Eventually.TrueAsync(_ => IsSessionHashedWithAsync(New, session), "the session is hashed anew");
         }
 
         // And the old one is forgotten: what was used since goes on, what was not is over.
         await using var alone = await StartAsync(New, null);
         Assert.Equal(["OK", "OK", "Unauthorized", "Unauthorized"], await AskAsync(alone, used, session, unused, tampered));
+    }
+
+    [Fact]
+    public async Task D_5_of_two_first_requests_of_a_session_after_the_change_both_are_let_in()
+    {
+        var session = await SignInAsync();
+        await using var changed = await StartAsync(New, Old);
+        await using var connection = await _old.Db.Source.OpenConnectionAsync(TestRun.Cancel);
+        await using var held = await connection.BeginTransactionAsync(TestRun.Cancel);
+        await using (var hold = new Npgsql.NpgsqlCommand("SELECT hash FROM sessions FOR UPDATE", connection, held))
+        {
+            await hold.ExecuteScalarAsync(TestRun.Cancel);
+        }
+
+        var both = Task.WhenAll(AskAsync(changed, session), AskAsync(changed, session));
+        await using var blocked = _old.Db.Source.CreateCommand(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        );
+        await Eventually.TrueAsync(
+            async token => both.IsCompleted || (long)(await blocked.ExecuteScalarAsync(token))! >= 2,
+            "both are answered, or wait for each other"
+        );
+        await held.RollbackAsync(TestRun.Cancel);
+
+        Assert.Equal(["OK", "OK"], (await both).SelectMany(answer => answer));
+        await Eventually.TrueAsync(_ => IsSessionHashedWithAsync(New, session), "the session is hashed anew");
+    }
+
+    [Fact]
+    public async Task D_5_a_session_in_which_the_password_is_changed_outlives_it_whatever_it_was_hashed_with()
+    {
+        var (session, other) = (await SignInAsync(), await SignInAsync());
+        await using var changed = await StartAsync(New, Old);
+        var users = changed.Services.GetRequiredService<UserStore>();
+
+        foreach (var user in await users.ListAsync(null, null, TestRun.Cancel))
+        {
+            await users.ChangeAsync(user, user, "another long password", session, TestRun.Cancel);
+        }
+
+        Assert.Equal(["OK", "Unauthorized"], await AskAsync(changed, session, other));
+    }
+
+    [Fact]
+    public async Task D_5_A_3_a_ticket_of_a_server_with_the_pepper_of_before_opens_its_job()
+    {
+        var job = await _old.SubmitAsync();
+        var ticket = (await SendAsync(_old.Http, HttpMethod.Post, $"/api/v1/jobs/{job.Id}/stream-tickets")).Body;
+        await using var changed = await StartAsync(New, Old);
+        using var client = new HttpClient(new SocketsHttpHandler(), disposeHandler: true) { BaseAddress = new Uri(changed.Urls.Single()) };
+
+        using var answer = await client.GetAsync(
+            ticket.GetProperty("url").GetString(),
+            HttpCompletionOption.ResponseHeadersRead,
+            TestRun.Cancel
+        );
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 
     [Fact]
@@ -143,10 +205,17 @@ public sealed class PepperChangeTests(PostgresServer postgres) : IAsyncLifetime
             await using var command = _old.Db.Source.CreateCommand("SELECT hash FROM api_keys WHERE key_id = $1");
             command.Parameters.AddWithValue(key.Id);
             var stored = (byte[])(await command.ExecuteScalarAsync(TestRun.Cancel))!;
-            count += stored.AsSpan().SequenceEqual(key.Hash(System.Text.Encoding.UTF8.GetBytes(pepper))) ? 1 : 0;
+            count += stored.AsSpan().SequenceEqual(key.Hash(Encoding.UTF8.GetBytes(pepper))) ? 1 : 0;
         }
 
         return count;
+    }
+
+    private async Task<bool> IsSessionHashedWithAsync(string pepper, string token)
+    {
+        await using var command = _old.Db.Source.CreateCommand("SELECT EXISTS (SELECT FROM sessions WHERE hash = $1)");
+        command.Parameters.AddWithValue(HMACSHA256.HashData(Encoding.UTF8.GetBytes(pepper), Encoding.ASCII.GetBytes(token)));
+        return (bool)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
     }
 
     private sealed class PepperedServer(PostgresServer postgres) : ApiServer(postgres)

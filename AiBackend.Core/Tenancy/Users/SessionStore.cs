@@ -51,14 +51,14 @@ public sealed class SessionStore(
         """;
 
     private const string FindSql = $"""
-        SELECT s.tenant_id, u.id, u.role, u.organisation_id, t.tier, s.seen_at < now() - interval '5 minutes', t.slug
+        SELECT s.tenant_id, u.id, u.role, u.organisation_id, t.tier, s.seen_at < now() - interval '5 minutes', t.slug, s.hash = @hash
           FROM sessions s JOIN users u ON u.id = s.user_id JOIN tenants t ON t.id = s.tenant_id
-         WHERE s.hash = @hash AND {Alive} AND u.disabled_at IS NULL AND t.disabled_at IS NULL AND t.organisation_id = u.organisation_id
+         WHERE s.hash IN (@hash, @other) AND {Alive} AND u.disabled_at IS NULL AND t.disabled_at IS NULL AND t.organisation_id = u.organisation_id
         """;
 
     private const string RehashSql = "UPDATE sessions SET hash = @hash WHERE hash = @other";
 
-    private const string SeenSql = $"UPDATE sessions s SET seen_at = now() WHERE hash = @hash AND {Alive}";
+    private const string SeenSql = $"UPDATE sessions s SET seen_at = now() WHERE hash IN (@hash, @other) AND {Alive}";
 
     private const string EndSql = "DELETE FROM sessions WHERE hash = @hash OR hash = @other";
 
@@ -130,11 +130,6 @@ public sealed class SessionStore(
 
         var (asked, changes) = (clock.GetTimestamp(), Volatile.Read(ref _changes));
         var found = await ReadAsync(token, cancellationToken);
-        if (found is [] && _otherPepper is not null && await RehashAsync(token, cancellationToken))
-        {
-            found = await ReadAsync(token, cancellationToken);
-        }
-
         if (found is not [var caller])
         {
             _cache.TryRemove(token, out _);
@@ -190,31 +185,25 @@ public sealed class SessionStore(
     {
         await using var command = database.CreateCommand(FindSql);
         command.Parameters.AddWithValue("hash", HashOf(token));
-        return await command.ReadAllAsync(row => Read(row, token), cancellationToken);
-    }
-
-    /// <returns>Whether a session was hashed with the other pepper.</returns>
-    private async Task<bool> RehashAsync(string token, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(RehashSql);
-        command.Parameters.AddWithValue("hash", HashOf(token));
         AddOther(command.Parameters, token);
-        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+        return await command.ReadAllAsync(row => Read(row, token), cancellationToken);
     }
 
     // A server that has the peppers the other way round may have hashed it anew meanwhile.
     private void AddOther(NpgsqlParameterCollection parameters, string token) =>
-        parameters.AddWithValue(
-            "other",
-            NpgsqlDbType.Bytea,
-            _otherPepper is null ? DBNull.Value : HMACSHA256.HashData(_otherPepper, Encoding.ASCII.GetBytes(token))
-        );
+        parameters.AddWithValue("other", NpgsqlDbType.Bytea, (object?)OtherHashOf(token) ?? DBNull.Value);
 
     private Caller Read(NpgsqlDataReader row, string token)
     {
         if (row.GetBoolean(5))
         {
-            _ = NoteSeenAsync(token);
+            _ = NoteAsync(SeenSql, token);
+        }
+
+        if (!row.GetBoolean(7))
+        {
+            // Of two requests one does it, and neither depends on it.
+            _ = NoteAsync(RehashSql, token);
         }
 
         var (userId, organisationId) = (row.GetGuid(1), row.GetGuid(3));
@@ -230,12 +219,15 @@ public sealed class SessionStore(
     }
 
     /// <summary>Not waited for by anybody: when it fails, the next look at the session tries again.</summary>
-    private async Task NoteSeenAsync(string token)
+    private async Task NoteAsync(string sql, string token)
     {
         try
         {
-            await using var command = database.CreateCommand(SeenSql);
+#pragma warning disable CA2100 // Constants of this class.
+            await using var command = database.CreateCommand(sql);
+#pragma warning restore CA2100
             command.Parameters.AddWithValue("hash", HashOf(token));
+            AddOther(command.Parameters, token);
             // None: the limit of every statement bounds it.
             await command.ExecuteNonQueryAsync(CancellationToken.None);
         }
@@ -247,4 +239,8 @@ public sealed class SessionStore(
 
     /// <summary>What the database keeps of a token.</summary>
     internal byte[] HashOf(string token) => HMACSHA256.HashData(_pepper, Encoding.ASCII.GetBytes(token));
+
+    /// <summary>What it may keep of it while the pepper is changed; null when there is no other.</summary>
+    internal byte[]? OtherHashOf(string token) =>
+        _otherPepper is null ? null : HMACSHA256.HashData(_otherPepper, Encoding.ASCII.GetBytes(token));
 }

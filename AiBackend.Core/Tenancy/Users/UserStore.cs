@@ -74,7 +74,7 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
                    password = coalesce(@password, password), password_set_at = CASE WHEN @password IS NULL THEN password_set_at ELSE now() END
              WHERE id = @id RETURNING *
         ), over AS (
-            DELETE FROM sessions WHERE user_id = @id AND (@disabled OR (@password IS NOT NULL AND hash IS DISTINCT FROM @kept))
+            DELETE FROM sessions WHERE user_id = @id AND (@disabled OR (@password IS NOT NULL AND hash IS DISTINCT FROM @kept AND hash IS DISTINCT FROM @kept_other))
         )
         SELECT {Columns} FROM u JOIN organisations o ON o.id = u.organisation_id
         """;
@@ -138,6 +138,8 @@ public sealed class UserStore([FromKeyedServices(DatabaseRegistration.AllTenants
         parameters.AddWithValue("disabled", NpgsqlDbType.Boolean, (object?)disabled ?? DBNull.Value);
         parameters.AddWithValue("password", NpgsqlDbType.Text, password is null ? DBNull.Value : PasswordHash.Of(password));
         parameters.AddWithValue("kept", NpgsqlDbType.Bytea, token is null ? DBNull.Value : sessions.HashOf(token));
+        var other = token is null ? null : sessions.OtherHashOf(token);
+        parameters.AddWithValue("kept_other", NpgsqlDbType.Bytea, (object?)other ?? DBNull.Value);
         return (await batch.ReadAllAsync(Read, cancellationToken)).SingleOrDefault();
     }
 
