@@ -93,6 +93,11 @@ public sealed record ClaimedJob
     public int Crashes { get; init; }
 }
 
+/// <summary>What a claim did.</summary>
+/// <param name="Jobs">What is the worker's now.</param>
+/// <param name="PutOff">Events of jobs that wait from now on because as many run as may.</param>
+public sealed record ClaimResult(IReadOnlyList<ClaimedJob> Jobs, params IReadOnlyList<JobEventRecord> PutOff);
+
 /// <summary>Queued → Processing, for as many of the given jobs as are still free.</summary>
 public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics metrics)
 {
@@ -133,13 +138,16 @@ public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics m
     {
         // Sorted: two workers with overlapping lists lock rows in the same order.
         var ids = jobIds.Order().ToArray();
-        var claimed = await TransientRetry.RunAsync(token => store.ClaimAsync(workerId, ids, lease, pool, token), cancellationToken);
+        var (claimed, putOff) = await TransientRetry.RunAsync(
+            token => store.ClaimAsync(workerId, ids, lease, pool, token),
+            cancellationToken
+        );
         foreach (var job in claimed)
         {
             metrics.Claimed(job);
         }
 
-        signals.Committed([.. claimed.Select(ProcessingEvent)]);
+        signals.Committed([.. claimed.Select(ProcessingEvent), .. putOff]);
         return claimed;
     }
 
@@ -153,13 +161,15 @@ internal sealed partial class PostgresJobStore
     // "status::int" in guards here and elsewhere: a plain "status = 1" lets the planner prefer a partial index over the
     // primary key once the table is analysed, at a quarter of the speed.
     private static readonly string ClaimSql = $$"""
-        WITH claimed AS (
+        WITH chosen AS (
+            SELECT * FROM claimable(@ids, @types, @schema_version, @alone, @pool)
+        ), claimed AS (
             UPDATE jobs j
                SET status = 2, lease_epoch = j.lease_epoch + 1, lease_until = now() + @lease, worker_id = @worker_id,
                    attempt = j.attempt + 1, claimed_at = now(), started_at = coalesce(j.started_at, now()),
                    last_seq = j.last_seq + 1, error_code = NULL, error_class = NULL, error_message = NULL
-              FROM unnest(claimable(@ids)) AS i (id) JOIN job_payloads p ON p.job_id = i.id AND p.schema_version <= @schema_version
-             WHERE j.id = i.id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
+              FROM chosen i JOIN job_payloads p ON p.job_id = i.claim_id AND p.schema_version <= @schema_version
+             WHERE i.put_off_seq IS NULL AND j.id = i.claim_id AND j.status::int = 1 AND j.type = ANY (@types) AND NOT j.cancel_requested
                AND (j.deadline IS NULL OR j.deadline > now()) AND (j.crash_count >= 2) = @alone
                AND (@alone OR j.pool = @pool) AND {{HeldJobs.None("j")}}
             RETURNING j.id, j.tenant_id, j.lease_epoch, j.type, j.model, j.attempt, j.attempt - j.excused AS counted,
@@ -173,15 +183,16 @@ internal sealed partial class PostgresJobStore
         )
         SELECT id, lease_epoch, type, model, attempt, counted, max_attempts, time_left, queue_wait, age, last_seq, input, trace_parent,
                crash_count, waiting_reason, schema_version, priority, tenant_id, feature, end_user, key_id, max_cost_usd, cache_key,
-               eta_p50, eta_p90, created_at, terms, has_begun
-          FROM claimed
+               eta_p50, eta_p90, created_at, terms, has_begun, i.claim_id, i.put_off_seq, i.put_off_event
+          FROM chosen i LEFT JOIN claimed ON id = i.claim_id
+         WHERE id IS NOT NULL OR i.put_off_seq IS NOT NULL
         """;
 
     // During an upgrade a newer Api may accept work that this build cannot do, by its type or by the shape of its input: it waits for a
     // worker that can.
     private static readonly short[] KnownTypes = [.. Enum.GetValues<JobType>().Select(type => (short)type)];
 
-    public async Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
+    public async Task<ClaimResult> ClaimAsync(
         Guid workerId,
         Guid[] jobIds,
         TimeSpan lease,
@@ -190,7 +201,24 @@ internal sealed partial class PostgresJobStore
     )
     {
         await using var command = await HotCommand.OpenAsync(hot, ClaimSql, AddParameters, cancellationToken);
-        return await command.Command.ReadAllAsync(ReadClaim, cancellationToken);
+        var (claimed, putOff) = (new List<ClaimedJob>(), new List<JobEventRecord>());
+        await command.Command.ReadAllAsync(Keep, cancellationToken);
+        return new(claimed, putOff);
+
+        bool Keep(NpgsqlDataReader row)
+        {
+            var isPutOff = !row.IsDBNull(29);
+            if (isPutOff)
+            {
+                putOff.Add(new(row.GetGuid(28), row.GetInt32(29), JobEventKind.State, row.GetFieldValue<byte[]>(30)));
+            }
+            else
+            {
+                claimed.Add(ReadClaim(row));
+            }
+
+            return isPutOff;
+        }
 
         void AddParameters(NpgsqlParameterCollection parameters)
         {

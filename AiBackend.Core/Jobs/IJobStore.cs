@@ -28,13 +28,7 @@ public interface IJobStore
     /// <param name="lease">How long the claim lasts without renewal.</param>
     /// <param name="pool">Whose jobs to take; null takes those of any pool that must run alone (<see cref="RescueJobs.AloneAfter"/>).</param>
     /// <param name="cancellationToken">Ends the wait, not a claim that was sent.</param>
-    Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
-        Guid workerId,
-        Guid[] jobIds,
-        TimeSpan lease,
-        string? pool,
-        CancellationToken cancellationToken
-    );
+    Task<ClaimResult> ClaimAsync(Guid workerId, Guid[] jobIds, TimeSpan lease, string? pool, CancellationToken cancellationToken);
 
     /// <summary>Extends all leases of one worker and records its heartbeat, in one round trip.</summary>
     /// <returns>For every lease that still holds: whether a caller asked to cancel the job. Those missing are lost.</returns>

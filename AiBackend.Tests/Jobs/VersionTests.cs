@@ -37,7 +37,9 @@ public sealed class VersionTests(PostgresServer postgres, RedisServer redis) : C
         await StoreInputAsync(id, version: 0, """[{"role":"user","content":"Hello"}]""");
         var store = new PostgresJobStore(Core.Database, Core.HotPath, Core.Rounds, WithAnOlderOne);
 
-        var claimed = Assert.Single(await store.ClaimAsync(Core.WorkerId, [id], CoreHost.Lease, JobDraft.DefaultPool, TestRun.Cancel));
+        var claimed = Assert.Single(
+            (await store.ClaimAsync(Core.WorkerId, [id], CoreHost.Lease, JobDraft.DefaultPool, TestRun.Cancel)).Jobs
+        );
         Assert.Equal("""{"messages":[{"role":"user","content":"Hello"}]}""", claimed.Input);
 
         using (var running = Core.Writes.Open(claimed))

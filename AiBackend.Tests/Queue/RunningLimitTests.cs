@@ -9,7 +9,7 @@ using AiBackend.Tests.Worker;
 namespace AiBackend.Tests.Queue;
 
 /// <summary>Of a key, and of a tenant, never more jobs run than may; the others wait and are not refused.</summary>
-public sealed class RunningLimitTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
+public sealed partial class RunningLimitTests(PostgresServer postgres, RedisServer redis, SimulatorServer simulator)
     : CoreTests(postgres, redis),
         IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>

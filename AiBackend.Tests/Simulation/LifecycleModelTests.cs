@@ -76,7 +76,7 @@ public sealed class LifecycleModelTests(PostgresServer postgres)
         {
             case 0 or 1:
                 var pool = job.Crashes < RescueJobs.AloneAfter ? JobDraft.DefaultPool : null;
-                foreach (var claimed in await store.ClaimAsync(Guid.CreateVersion7(), [job.Id], Lease, pool, TestRun.Cancel))
+                foreach (var claimed in (await store.ClaimAsync(Guid.CreateVersion7(), [job.Id], Lease, pool, TestRun.Cancel)).Jobs)
                 {
                     job.Leases.Add(writes.Open(claimed));
                 }

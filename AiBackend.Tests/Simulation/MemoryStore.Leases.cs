@@ -6,13 +6,7 @@ namespace AiBackend.Tests.Simulation;
 /// <summary>What holders of a lease may do.</summary>
 internal partial class MemoryStore
 {
-    public Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
-        Guid workerId,
-        Guid[] jobIds,
-        TimeSpan lease,
-        string? pool,
-        CancellationToken cancellationToken
-    )
+    public Task<ClaimResult> ClaimAsync(Guid workerId, Guid[] jobIds, TimeSpan lease, string? pool, CancellationToken cancellationToken)
     {
         var claimed = new List<ClaimedJob>();
         foreach (
@@ -65,7 +59,7 @@ internal partial class MemoryStore
             );
         }
 
-        return Task.FromResult<IReadOnlyList<ClaimedJob>>(claimed);
+        return Task.FromResult(new ClaimResult(claimed));
     }
 
     protected virtual int Counted(JobRecord job) => job.Attempt - job.Excused;

@@ -25,20 +25,15 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task ForgetKeyAsync(Guid tenantId, string key, Guid jobId) =>
         CallAsync("forget key", () => Nothing(_jobs.ForgetKeyAsync(tenantId, key, jobId)), _ => { }, CancellationToken.None);
 
-    public Task<IReadOnlyList<ClaimedJob>> ClaimAsync(
-        Guid workerId,
-        Guid[] jobIds,
-        TimeSpan lease,
-        string? pool,
-        CancellationToken cancellationToken
-    ) =>
+    public Task<ClaimResult> ClaimAsync(Guid workerId, Guid[] jobIds, TimeSpan lease, string? pool, CancellationToken cancellationToken) =>
         CallAsync(
             "claim",
             async () =>
                 // Their order is Postgres' own business; the schedule must not depend on it.
-                (IReadOnlyList<ClaimedJob>)
-                    [.. (await _jobs.ClaimAsync(workerId, jobIds, lease, pool, CancellationToken.None)).OrderBy(job => job.Lease.JobId)],
-            claimed => _referee.Claimed(process.Name, jobIds, claimed, lease),
+                new ClaimResult([
+                    .. (await _jobs.ClaimAsync(workerId, jobIds, lease, pool, CancellationToken.None)).Jobs.OrderBy(job => job.Lease.JobId),
+                ]),
+            claimed => _referee.Claimed(process.Name, jobIds, claimed.Jobs, lease),
             cancellationToken
         );
 
