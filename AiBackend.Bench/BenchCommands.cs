@@ -126,9 +126,7 @@ internal static class BenchCommands
                 ProxyScenario.RunAsync
             )
         );
-        root.Add(
-            Command("ways", "The calls that docs/choosing.md tells apart: until the answer, or until the id.", WaysScenario.RunAsync)
-        );
+        root.Add(Command("ways", "The calls that docs/choosing.md tells apart: until the answer, or until the id.", WaysScenario.RunAsync));
         AddUnderLoad(root);
         AddTroubleOfProviders(root);
         return root;

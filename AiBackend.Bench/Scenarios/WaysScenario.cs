@@ -11,6 +11,7 @@ namespace AiBackend.Bench.Scenarios;
 internal static class WaysScenario
 {
     private const string Model = "sim-ways";
+    private const string EmbeddingModel = "sim-embed";
     private const int PerSecond = 50;
     private const int Slots = 128;
     private static readonly TimeSpan Warmup = TimeSpan.FromSeconds(3);
@@ -18,16 +19,20 @@ internal static class WaysScenario
     public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchOptions options, CancellationToken cancellationToken)
     {
         await using var stack = await BenchStack.StartAsync(options, new StackSettings(Slots: Slots), cancellationToken);
-        await stack.TeachAsync(
-            Model,
-            new(StringComparer.Ordinal)
-            {
-                ["words"] = 10,
-                ["ttft_ms"] = 0,
-                ["interval_ms"] = 0,
-            },
-            cancellationToken
-        );
+        foreach (var model in new[] { Model, EmbeddingModel })
+        {
+            await stack.TeachAsync(
+                model,
+                new(StringComparer.Ordinal)
+                {
+                    ["words"] = 10,
+                    ["ttft_ms"] = 0,
+                    ["interval_ms"] = 0,
+                },
+                cancellationToken
+            );
+        }
+
         var measured = new List<Measurement>();
         foreach (var (system, name, caller) in Ways(stack))
         {
@@ -47,7 +52,7 @@ internal static class WaysScenario
         const string chat = "chat completion";
         const string embedding = "embedding";
         var text = new string('x', 200);
-        var embeddingBody = $$"""{"model":"{{Model}}","input":"{{text}}"}""";
+        var embeddingBody = $$"""{"model":"{{EmbeddingModel}}","input":"{{text}}"}""";
         yield return ("straight", chat, AnswerCaller.OfCompletions(stack.Simulator, "sim", Model));
         yield return ("straight", embedding, new(new Uri(stack.Simulator, "/v1/embeddings"), "sim", embeddingBody, "data"));
         yield return ("aibackend", chat, AnswerCaller.OfCompletions(stack.Api, stack.Key, Model));

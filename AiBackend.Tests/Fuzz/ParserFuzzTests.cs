@@ -135,7 +135,9 @@ public sealed class ParserFuzzTests
             secret => WebhookSecret.TryParse(Text(secret)) is not null
         ),
         ["Markdown"] = (
-            ["# A\n\n- one\n  1. two\n\n| a | b |\n|---|--:|\n| `1` | [x](https://example.com/a) |\n\n```cs\nx < y\n```\n\n<b>~~old~~</b> **new** ![i](i.png)\n\n[r]: mailto:a@b"],
+            [
+                "# A\n\n- one\n  1. two\n\n| a | b |\n|---|--:|\n| `1` | [x](https://example.com/a) |\n\n```cs\nx < y\n```\n\n<b>~~old~~</b> **new** ![i](i.png)\n\n[r]: mailto:a@b",
+            ],
             answer => (SafeMarkdown.TryRender(Text(answer)) ?? []).Count > 0
         ),
         ["event stream"] = (
