@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tenancy.Users;
@@ -12,7 +11,7 @@ using static AiBackend.Tests.Tenancy.KeyApiTests;
 namespace AiBackend.Tests.Api;
 
 /// <summary>What every role is shown by everything that can be read: what the document lists, and nothing of how it is done.</summary>
-public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<ApiServer>
+public sealed class AnswerMembersTests(ApiServer api) : IClassFixture<ApiServer>
 {
     /// <summary>What no answer has as a member, whatever the document says. Who owns a lease, and how a door is locked, is nobody's business.</summary>
     private static readonly string[] Internal =
@@ -56,6 +55,15 @@ public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<Ap
         "/api/v1/jobs/{id}/trace attempts[].worker to admin",
     ];
 
+    /// <summary>What even an administrator is not shown here, and why: all the rest is.</summary>
+    private static readonly string[] Unshown =
+    [
+        // Bytes as they were sent.
+        "/api/v1/files/{id}/content",
+        // Nobody has asked for that.
+        "/api/v1/tenants/{slug}/deletion",
+    ];
+
     [Fact]
     public async Task A_16_every_role_is_shown_what_the_document_lists_and_nothing_internal()
     {
@@ -63,6 +71,7 @@ public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<Ap
         using var document = JsonDocument.Parse(await api.Http.GetStringAsync("/openapi/v1.json", TestRun.Cancel));
         var faults = new SortedSet<string>(StringComparer.Ordinal);
         var shown = new Dictionary<string, int>(StringComparer.Ordinal);
+        var unseen = new List<string>();
 
         foreach (var (role, client) in await RolesAsync())
         {
@@ -75,6 +84,7 @@ public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<Ap
 
                 if (await ReadAsync(client, AddressOf(path.Name, tenant)) is not { } answer)
                 {
+                    unseen.AddRange(role == "admin" ? [path.Name] : []);
                     continue;
                 }
 
@@ -90,6 +100,7 @@ public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<Ap
         }
 
         Assert.True(faults.Count == 0, string.Join('\n', faults));
+        Assert.Equal(Unshown.Order(StringComparer.Ordinal), unseen.Order(StringComparer.Ordinal));
         Assert.True(shown["viewer"] < shown["operator"] && shown["operator"] <= shown["admin"], string.Join(' ', shown));
         Assert.True(shown["viewer"] > 20 && shown["admin"] > 40, string.Join(' ', shown));
     }
@@ -107,7 +118,7 @@ public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<Ap
                     "/v1/models",
                     "/v1/models/default",
                     "/v1/files",
-                    $"/v1/files/{tenant.Ids["/files"]}",
+                    $"/v1/files/{tenant.Ids["/file"]}",
                     "/v1/batches",
                     $"/v1/batches/{tenant.Ids["/batches"]}",
                     $"/v1/responses/{tenant.Ids["/responses"]}",
@@ -196,7 +207,7 @@ public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<Ap
                 .Replace("/routes/{name}", "/routes/default", StringComparison.Ordinal)
                 .Replace("/diff", "/diff?from=1&to=1", StringComparison.Ordinal)
                 is var known
-            ? Parameter().Replace(known, PlantedTenant.Name)
+            ? ApiCalls.Fill(known, PlantedTenant.Name)
             : path;
     }
 
@@ -267,7 +278,4 @@ public sealed partial class AnswerMembersTests(ApiServer api) : IClassFixture<Ap
             .SelectMany(each => Shapes(each, document))
             .Prepend(schema);
     }
-
-    [GeneratedRegex(@"\{[^}]+\}", RegexOptions.None, 1000)]
-    private static partial Regex Parameter();
 }

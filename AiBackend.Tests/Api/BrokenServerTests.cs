@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.OpenAiApi;
-using Microsoft.AspNetCore.Authorization;
 
 namespace AiBackend.Tests.Api;
 
@@ -92,12 +91,9 @@ public sealed partial class BrokenServerTests(ApiServer api) : IClassFixture<Api
 
     /// <summary>Every method of every address, with ids that look like some.</summary>
     private IEnumerable<(string Method, string Path)> Calls() =>
-        from endpoint in api.Get<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-        where endpoint.Metadata.GetMetadata<IAllowAnonymous>() is null
-        let pattern = "/" + endpoint.RoutePattern.RawText!.Trim('/')
-        where !pattern.StartsWith("/hubs", StringComparison.Ordinal)
-        from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? []
-        select (method, Parameter().Replace(pattern, match => IdFor(pattern, match.Value)));
+        from call in api.Calls()
+        where !call.IsOpen && !call.Pattern.StartsWith("/hubs", StringComparison.Ordinal)
+        select (call.Method, ApiCalls.Fill(call.Pattern, parameter => IdFor(call.Pattern, parameter)));
 
     private static string IdFor(string pattern, string parameter) =>
         parameter is not "{id}" ? "none"
@@ -106,9 +102,6 @@ public sealed partial class BrokenServerTests(ApiServer api) : IClassFixture<Api
         : pattern.Contains("/files", StringComparison.Ordinal) ? "file-01900000000070008000000000000000"
         : pattern.Contains("/reviews", StringComparison.Ordinal) ? "01900000-0000-7000-8000-000000000000-1"
         : "01900000-0000-7000-8000-000000000000";
-
-    [GeneratedRegex(@"\{[^}]+\}", RegexOptions.None, 1000)]
-    private static partial Regex Parameter();
 
     /// <summary>What only a reader of the source knows: statements, tables, classes, files, addresses.</summary>
     [GeneratedRegex(

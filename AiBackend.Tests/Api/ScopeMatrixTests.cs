@@ -1,20 +1,20 @@
 using System.Net;
 using System.Text;
-using System.Text.RegularExpressions;
 using AiBackend.Api.Auth;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
-using Microsoft.AspNetCore.Authorization;
+using static System.Net.HttpStatusCode;
 using static AiBackend.Tests.Tenancy.KeyApiTests;
 
 namespace AiBackend.Tests.Api;
 
 /// <summary>Every endpoint there is, asked by who lacks what it takes: none lets in anybody else.</summary>
-public sealed partial class ScopeMatrixTests(ApiServer api) : IClassFixture<ApiServer>
+public sealed class ScopeMatrixTests(ApiServer api) : IClassFixture<ApiServer>
 {
     /// <summary>Whose method writes and who only read: they ask something with a body, or end what is the asker's own.</summary>
     private static readonly string[] OpenToReaders =
     [
+        "POST /api/v1/jobs/{id}/stream-tickets",
         "POST /api/v1/knowledge/{collection}/search",
         "PATCH /api/v1/sessions/current",
         "DELETE /api/v1/sessions/current",
@@ -24,14 +24,12 @@ public sealed partial class ScopeMatrixTests(ApiServer api) : IClassFixture<ApiS
 
     /// <summary>Every method of every endpoint that takes a key, and the scopes it takes.</summary>
     private IEnumerable<(string Method, string Pattern, string[] Scopes)> Calls =>
-        from endpoint in api.Get<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-        where endpoint.Metadata.GetMetadata<IAllowAnonymous>() is null
-        let policies = endpoint.Metadata.GetOrderedMetadata<IAuthorizeData>().Select(data => data.Policy!).Distinct().ToArray()
-        from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["GET"]
+        from call in api.Calls()
+        where !call.IsOpen
         select (
-            method,
-            "/" + endpoint.RoutePattern.RawText!.Trim('/'),
-            policies.Where(policy => policy is not (Policies.AnyKey or Policies.Operators)).ToArray()
+            call.Method is "ANY" ? "GET" : call.Method,
+            call.Pattern,
+            call.Policies.OfType<string>().Distinct().Where(policy => policy is not (Policies.AnyKey or Policies.Operators)).ToArray()
         );
 
     [Fact]
@@ -67,6 +65,7 @@ public sealed partial class ScopeMatrixTests(ApiServer api) : IClassFixture<ApiS
             new Dictionary<string, HttpClient>(StringComparer.Ordinal)
         );
         var tried = 0;
+        var closed = new List<string>();
 
         foreach (var (method, pattern, scopes) in Calls.Where(call => call.Scopes.Length > 0))
         {
@@ -83,9 +82,13 @@ public sealed partial class ScopeMatrixTests(ApiServer api) : IClassFixture<ApiS
             }
 
             // What is streamed for as long as its reader stays is only asked for by who is refused.
-            if (!pattern.StartsWith("/hubs", StringComparison.Ordinal) && await IsRefusedAsync(able, method, pattern) is null)
+            if (!pattern.StartsWith("/hubs", StringComparison.Ordinal))
             {
-                Assert.Fail($"{method} {pattern} takes more than {all}.");
+                var answer = await IsRefusedAsync(able, method, pattern);
+                if (answer is null or Unauthorized or Forbidden or TooManyRequests or >= InternalServerError)
+                {
+                    closed.Add($"{method} {pattern} {answer}");
+                }
             }
 
             foreach (var scope in scopes)
@@ -103,6 +106,7 @@ public sealed partial class ScopeMatrixTests(ApiServer api) : IClassFixture<ApiS
             }
         }
 
+        Assert.Empty(closed);
         Assert.True(tried > 120, $"{tried} calls were tried.");
         Assert.Equal(Policies.Scopes.Order(StringComparer.Ordinal), but.Keys.Order(StringComparer.Ordinal));
     }
@@ -140,7 +144,7 @@ public sealed partial class ScopeMatrixTests(ApiServer api) : IClassFixture<ApiS
     {
         using var request = new HttpRequestMessage(
             new HttpMethod(method),
-            Parameter().Replace(pattern, match => match.Value.Contains("id", StringComparison.Ordinal) ? $"{Guid.Empty}" : "none")
+            ApiCalls.Fill(pattern, parameter => parameter.Contains("id", StringComparison.Ordinal) ? $"{Guid.Empty}" : "none")
         );
         request.Content = method is "GET" or "DELETE" ? null : new StringContent("{}", Encoding.UTF8, "application/json");
         using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestRun.Cancel);
@@ -165,7 +169,4 @@ public sealed partial class ScopeMatrixTests(ApiServer api) : IClassFixture<ApiS
         );
         return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
     }
-
-    [GeneratedRegex(@"\{[^}]+\}", RegexOptions.None, 1000)]
-    private static partial Regex Parameter();
 }

@@ -5,19 +5,19 @@ using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Api;
 
-/// <summary>What a browser reads a job's events with: one job, once, within a minute, from one place.</summary>
-public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
+/// <summary>A server that believes a proxy on this machine whom it asks for.</summary>
+public sealed class BelievingApi(PostgresServer postgres) : ApiServer(postgres)
 {
-    private readonly ApiServer _api = new BehindProxy(postgres);
+    protected override IEnumerable<(string, string)> Settings => [("Proxies:0", "127.0.0.1/32")];
+}
 
-    public ValueTask InitializeAsync() => _api.InitializeAsync();
-
-    public ValueTask DisposeAsync() => _api.DisposeAsync();
-
+/// <summary>What a browser reads a job's events with: one job, once, within a minute, from one place.</summary>
+public sealed class StreamTicketTests(BelievingApi api) : IClassFixture<BelievingApi>
+{
     [Fact]
     public async Task A_3_D_6_a_ticket_opens_the_events_of_its_job_once_and_of_no_other()
     {
-        var (job, other) = (await _api.SubmitAsync(), await _api.SubmitAsync());
+        var (job, other) = (await api.SubmitAsync(), await api.SubmitAsync());
         var ticket = await TicketAsync(job.Id);
 
         await RefusedAsync(await ReadAsync(other.Id, ticket));
@@ -39,7 +39,7 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_3_of_32_readers_with_one_ticket_one_is_let_in()
     {
-        var job = await _api.SubmitAsync();
+        var job = await api.SubmitAsync();
         var ticket = await TicketAsync(job.Id);
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => ReadAsync(job.Id, ticket)));
@@ -52,11 +52,15 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_3_a_ticket_is_over_after_sixty_seconds()
     {
-        var job = await _api.SubmitAsync();
+        var job = await api.SubmitAsync();
         var (old, young) = (await TicketAsync(job.Id), await TicketAsync(job.Id));
-        await using var life = _api.Db.Source.CreateCommand("SELECT max(expires_at) - now() FROM stream_tickets");
+        await using var life = api.Db.Source.CreateCommand("SELECT max(expires_at) - now() FROM stream_tickets WHERE job_id = $1");
+        life.Parameters.AddWithValue(job.Id);
         Assert.InRange((TimeSpan)(await life.ExecuteScalarAsync(TestRun.Cancel))!, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
-        await using var pass = _api.Db.Source.CreateCommand("UPDATE stream_tickets SET expires_at = expires_at - interval '60 seconds'");
+        await using var pass = api.Db.Source.CreateCommand(
+            "UPDATE stream_tickets SET expires_at = expires_at - interval '60 seconds' WHERE job_id = $1"
+        );
+        pass.Parameters.AddWithValue(job.Id);
         await pass.ExecuteNonQueryAsync(TestRun.Cancel);
 
         await RefusedAsync(await ReadAsync(job.Id, old));
@@ -64,7 +68,8 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
 
         // And the next one clears them away.
         await TicketAsync(job.Id);
-        await using var left = _api.Db.Source.CreateCommand("SELECT count(*) FROM stream_tickets");
+        await using var left = api.Db.Source.CreateCommand("SELECT count(*) FROM stream_tickets WHERE job_id = $1");
+        left.Parameters.AddWithValue(job.Id);
         Assert.Equal(1L, await left.ExecuteScalarAsync(TestRun.Cancel));
     }
 
@@ -77,7 +82,7 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData("2001:db8:1:2::7", "2001:db8:1:3::7", HttpStatusCode.Unauthorized)]
     public async Task A_3_a_ticket_counts_from_the_address_that_it_is_for(string? wanted, string? from, HttpStatusCode expected)
     {
-        var job = await _api.SubmitAsync();
+        var job = await api.SubmitAsync();
         var ticket = await TicketAsync(job.Id, wanted);
 
         using var answer = await ReadAsync(job.Id, ticket, from);
@@ -91,14 +96,14 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_3_a_ticket_is_worth_what_its_key_is_and_a_stream_ends_with_it()
     {
-        var key = await _api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "jobs:read");
-        using var client = _api.Client(key);
-        var job = await _api.SubmitAsync();
+        var key = await api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "jobs:read");
+        using var client = api.Client(key);
+        var job = await api.SubmitAsync();
         var (open, late) = (await TicketAsync(job.Id, by: client), await TicketAsync(job.Id, by: client));
         using var stream = await ReadAsync(job.Id, open);
         Assert.Equal(HttpStatusCode.OK, stream.StatusCode);
 
-        await _api.RevokeAsync(key);
+        await api.RevokeAsync(key);
 
         await RefusedAsync(await ReadAsync(job.Id, late));
         await using var body = await stream.Content.ReadAsStreamAsync(TestRun.Cancel);
@@ -112,11 +117,11 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_3_a_ticket_of_a_key_that_may_read_no_more_opens_nothing()
     {
-        var key = await _api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "jobs:read");
-        using var client = _api.Client(key);
-        var job = await _api.SubmitAsync();
+        var key = await api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "jobs:read");
+        using var client = api.Client(key);
+        var job = await api.SubmitAsync();
         var ticket = await TicketAsync(job.Id, by: client);
-        await using var bind = _api.Db.Source.CreateCommand("UPDATE api_keys SET scopes = '{jobs:write}' WHERE key_id = $1");
+        await using var bind = api.Db.Source.CreateCommand("UPDATE api_keys SET scopes = '{jobs:write}' WHERE key_id = $1");
         bind.Parameters.AddWithValue(Core.Tenancy.ApiKey.TryParse(key)!.Id);
         await bind.ExecuteNonQueryAsync(TestRun.Cancel);
 
@@ -128,11 +133,11 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_3_a_ticket_opens_nothing_else_and_nobody_gets_one_for_a_job_of_others()
     {
-        var job = await _api.SubmitAsync();
-        using var stranger = _api.Client(await _api.AddTenantAsync());
-        using var writer = _api.Client(await _api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "jobs:write"));
+        var job = await api.SubmitAsync();
+        using var stranger = api.Client(await api.AddTenantAsync());
+        using var writer = api.Client(await api.AddKeyAsync(Core.Tenancy.ApiKeyStore.DefaultTenant, "jobs:write"));
         var ticket = await TicketAsync(job.Id);
-        using var anonymous = _api.Client(null);
+        using var anonymous = api.Client(null);
 
         foreach (var path in (string[])[$"/api/v1/jobs/{job.Id}", $"/api/v1/jobs/{job.Id}/trace", "/api/v1/jobs", "/hubs/jobs"])
         {
@@ -140,7 +145,7 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
             Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
         }
 
-        using var asKey = _api.Client(ticket);
+        using var asKey = api.Client(ticket);
         await RefusedAsync(await asKey.GetAsync($"/api/v1/jobs/{job.Id}/events", TestRun.Cancel));
         await RefusedAsync(await ReadAsync(job.Id, $"{ticket}&ticket={ticket}"));
         await RefusedAsync(await ReadAsync(job.Id, "aibr_" + new string('0', 36)));
@@ -156,9 +161,9 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData("""[]""", "")]
     public async Task A_15_a_ticket_that_cannot_be_is_refused_with_the_remedy(string body, string detail)
     {
-        var job = await _api.SubmitAsync();
+        var job = await api.SubmitAsync();
 
-        using var answer = await PostAsync(_api.Http, job.Id, body);
+        using var answer = await PostAsync(api.Http, job.Id, body);
 
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
         Assert.Contains(detail, (await ApiServer.ReadProblemAsync(answer)).Detail, StringComparison.Ordinal);
@@ -166,7 +171,7 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
 
     private async Task<string> TicketAsync(Guid job, string? address = null, HttpClient? by = null)
     {
-        using var response = await PostAsync(by ?? _api.Http, job, address is null ? null : $$"""{"address":"{{address}}"}""");
+        using var response = await PostAsync(by ?? api.Http, job, address is null ? null : $$"""{"address":"{{address}}"}""");
         var made = await response.Content.ReadFromJsonAsync<JsonElement>(TestRun.Cancel);
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
         var ticket = made.GetProperty("ticket").GetString()!;
@@ -185,7 +190,7 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
     /// <summary>As a browser does, behind the proxy that these servers believe.</summary>
     private async Task<HttpResponseMessage> ReadAsync(Guid job, string ticket, string? from = null)
     {
-        var client = _api.Client(null);
+        var client = api.Client(null);
         using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/jobs/{job}/events?ticket={ticket}");
         if (from is not null)
         {
@@ -202,10 +207,5 @@ public sealed class StreamTicketTests(PostgresServer postgres) : IAsyncLifetime
             Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
             Assert.Equal("/problems/unauthorized", (await ApiServer.ReadProblemAsync(response)).Type);
         }
-    }
-
-    private sealed class BehindProxy(PostgresServer postgres) : ApiServer(postgres)
-    {
-        protected override IEnumerable<(string Name, string Value)> Settings => [("Proxies:0", "127.0.0.1/32")];
     }
 }

@@ -112,36 +112,48 @@ internal sealed class CanaryPaths(Stack stack, string said, string secret)
 
     private async Task LoseWorkerAsync()
     {
-        var model = await TeachAsync(new { text = string.Join(' ', Enumerable.Repeat(said, 60)), interval_ms = 30 });
+        var model = await TeachAsync(new { text = string.Join(' ', Enumerable.Repeat(said, 400)), interval_ms = 20 });
         var id = await SubmitAsync(model);
         stack.KillWorker(await stack.HolderAsync(model));
 
         Assert.Equal(JobStatuses.Completed, (await EndAsync(id)).Status);
+        Assert.Equal(["lost", "succeeded"], (await _client.TraceAsync(id)).Attempts.Select(attempt => attempt.Outcome));
     }
 
     /// <summary>Where secrets are sent by mistake.</summary>
     private async Task SendSecretsAsync()
     {
+        const string Jobs = "/api/v1/jobs";
+        var model = await TeachAsync(new { text = said });
+        var job = await SubmitAsync(model);
+        await EndAsync(job);
         foreach (
-            var (name, value) in ((string, string)[])
+            var (path, name, value, expected) in ((string, string, string, HttpStatusCode)[])
                 [
-                    ("Authorization", $"Bearer aib_live_{secret}"),
-                    ("Authorization", $"Basic {secret}"),
-                    ("Cookie", $"session={secret}"),
-                    ("X-Api-Key", secret),
-                    ("Proxy-Authorization", secret),
-                    ("Baggage", $"user={secret}"),
-                    ("Idempotency-Key", secret),
-                    ("Last-Event-ID", secret),
+                    (Jobs, "Authorization", $"Bearer aib_live_{secret}", HttpStatusCode.Unauthorized),
+                    (Jobs, "Authorization", $"Basic {secret}", HttpStatusCode.Unauthorized),
+                    ($"{Jobs}?api_key={secret}&access_token={secret}", "Accept", "application/json", HttpStatusCode.BadRequest),
+                    (Jobs, "Cookie", $"session={secret}", HttpStatusCode.OK),
+                    (Jobs, "X-Api-Key", secret, HttpStatusCode.OK),
+                    (Jobs, "Proxy-Authorization", secret, HttpStatusCode.OK),
+                    (Jobs, "Baggage", $"user={secret}", HttpStatusCode.OK),
+                    ($"{Jobs}/{job}/events", "Last-Event-ID", secret, HttpStatusCode.BadRequest),
                 ]
         )
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/jobs?api_key={secret}&access_token={secret}");
+            using var request = new HttpRequestMessage(HttpMethod.Get, path);
             request.Headers.TryAddWithoutValidation(name, value);
             using var response = await (name is "Authorization" ? stack.Anonymous : stack.Api).SendAsync(request, TestRun.Cancel);
-            Assert.False(response.IsSuccessStatusCode);
-            _refusals.Add(await response.Content.ReadAsStringAsync(TestRun.Cancel));
+            var told = await response.Content.ReadAsStringAsync(TestRun.Cancel);
+            Assert.True(response.StatusCode == expected, $"{name} at {path} was answered {response.StatusCode}: {told}");
+            // A number that is none is quoted to who sent it, and to nobody else.
+            if (!response.IsSuccessStatusCode && name is not "Last-Event-ID")
+            {
+                _refusals.Add(told);
+            }
         }
+
+        await EndAsync(await SubmitAsync(model, idempotencyKey: secret));
     }
 
     /// <summary>A key that its provider takes, and then refuses.</summary>
@@ -177,11 +189,11 @@ internal sealed class CanaryPaths(Stack stack, string said, string secret)
         _refusals.Add(await response.Content.ReadAsStringAsync(TestRun.Cancel));
     }
 
-    private async Task<Guid> SubmitAsync(string model, string members = "", string input = "")
+    private async Task<Guid> SubmitAsync(string model, string members = "", string input = "", string? idempotencyKey = null)
     {
         var body =
             $$"""{"type":"chat","model":"{{model}}"{{members}},"input":{"messages":[{"role":"user","content":"{{said}}"}]{{input}} } }""";
-        return (await SendAsync(HttpMethod.Post, "/api/v1/jobs", body)).GetProperty("id").GetGuid();
+        return (await SendAsync(HttpMethod.Post, "/api/v1/jobs", body, idempotencyKey)).GetProperty("id").GetGuid();
     }
 
     private Task<Job> EndAsync(Guid id) => _client.EndAsync(id);
@@ -199,9 +211,14 @@ internal sealed class CanaryPaths(Stack stack, string said, string secret)
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(TestRun.Cancel));
     }
 
-    private async Task<JsonElement> SendAsync(HttpMethod method, string path, string? body)
+    private async Task<JsonElement> SendAsync(HttpMethod method, string path, string? body, string? idempotencyKey = null)
     {
         using var request = new HttpRequestMessage(method, path);
+        if (idempotencyKey is not null)
+        {
+            request.Headers.Add("Idempotency-Key", idempotencyKey);
+        }
+
         request.Content = body is null ? null : new StringContent(body, new MediaTypeHeaderValue("application/json"));
         using var response = await stack.Api.SendAsync(request, TestRun.Cancel);
         var text = await response.Content.ReadAsStringAsync(TestRun.Cancel);

@@ -228,12 +228,8 @@ public sealed class CrashTests(StackFixture fixture)
     }
 
     /// <summary>The replica whose lease the job is under.</summary>
-    private int Holder(Guid id)
-    {
-        var name = Scalar<string>($"SELECT w.name FROM jobs j JOIN workers w ON w.id = j.worker_id WHERE j.id = '{id}'");
-        var pid = int.Parse(name[(name.IndexOf('/', StringComparison.Ordinal) + 1)..], CultureInfo.InvariantCulture);
-        return _stack.Processes.Of("worker").Select((worker, index) => (worker, index)).Single(each => each.worker.ProcessId == pid).index;
-    }
+    private int Holder(Guid id) =>
+        _stack.ReplicaOf(Scalar<string>($"SELECT w.name FROM jobs j JOIN workers w ON w.id = j.worker_id WHERE j.id = '{id}'"));
 
     private int Process(int replica, AiBackend.LocalHost.Supervision.Signal signal) => _stack.Processes.Send("worker", signal, replica);
 

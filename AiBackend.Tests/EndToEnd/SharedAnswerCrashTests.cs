@@ -38,7 +38,7 @@ public sealed class SharedAnswerCrashTests(StackFixture fixture)
             "one writes and the others wait for it",
             TimeSpan.FromSeconds(30)
         );
-        KillHolder(model);
+        _stack.KillWorker(await _stack.HolderAsync(model));
 
         var jobs = await Task.WhenAll(ids.Select(id => _client.EndAsync(id)));
 
@@ -70,22 +70,6 @@ public sealed class SharedAnswerCrashTests(StackFixture fixture)
         );
         Assert.Equal(System.Net.HttpStatusCode.Accepted, response.StatusCode);
         return JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(TestRun.Cancel), WireJson.Default.Job)!.Id;
-    }
-
-    private void KillHolder(string model)
-    {
-        using var source = NpgsqlDataSource.Create(_stack.Postgres + ";Pooling=false");
-        using var command = source.CreateCommand(
-            "SELECT w.name FROM jobs j JOIN workers w ON w.id = j.worker_id WHERE j.model = $1 AND j.status = 2"
-        );
-        command.Parameters.Add(new() { Value = model });
-        var pid = Worker.WorkerProcess.IdOf((string)command.ExecuteScalar()!);
-        var replica = _stack
-            .Processes.Of("worker")
-            .Select((worker, index) => (worker, index))
-            .Single(each => each.worker.ProcessId == pid)
-            .index;
-        _stack.KillWorker(replica);
     }
 
     private async Task<long> CountAsync(string sql)

@@ -1,6 +1,6 @@
-using System.Globalization;
 using AiBackend.LocalHost;
 using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Worker;
 using Aspire.Hosting;
 
 namespace AiBackend.Tests.EndToEnd;
@@ -43,7 +43,13 @@ public sealed partial class Stack
             "the answer is being written",
             TimeSpan.FromSeconds(30)
         );
-        var pid = int.Parse(name![(name!.IndexOf('/', StringComparison.Ordinal) + 1)..], CultureInfo.InvariantCulture);
+        return ReplicaOf(name!);
+    }
+
+    /// <summary>The worker of a name that stands in heartbeats and traces.</summary>
+    public int ReplicaOf(string workerName)
+    {
+        var pid = WorkerProcess.IdOf(workerName);
         return Processes.Of("worker").Select((worker, index) => (worker, index)).Single(each => each.worker.ProcessId == pid).index;
     }
 

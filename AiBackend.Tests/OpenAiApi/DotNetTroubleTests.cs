@@ -17,6 +17,8 @@ namespace AiBackend.Tests.OpenAiApi;
 [Collection(StackCollection.Name)]
 public sealed class DotNetTroubleTests(StackFixture fixture)
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(7);
+
     private readonly Stack _stack = fixture.Stack;
     private readonly JobClient _client = new(fixture.Stack);
 
@@ -25,11 +27,14 @@ public sealed class DotNetTroubleTests(StackFixture fixture)
     {
         var (chat, response) = (await _client.TeachWordsAsync(2000, 20), await _client.TeachWordsAsync(2000, 20));
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
-            Chat(chat, patience: TimeSpan.FromSeconds(1.5)).CompleteChatAsync([new UserChatMessage("Go on.")], null, TestRun.Cancel)
-        );
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
-            Responses(patience: TimeSpan.FromSeconds(1.5)).CreateResponseAsync(response, "Go on.", null, TestRun.Cancel)
+        // Far less than the 40 s that an answer takes, and enough for a job to be made of it on a machine that has more to do.
+        await Task.WhenAll(
+            Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                Chat(chat, patience: Patience).CompleteChatAsync([new UserChatMessage("Go on.")], null, TestRun.Cancel)
+            ),
+            Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                Responses(patience: Patience).CreateResponseAsync(response, "Go on.", null, TestRun.Cancel)
+            )
         );
 
         await _client.EndOfAsync(chat, JobStatus.Cancelled);
@@ -83,7 +88,7 @@ public sealed class DotNetTroubleTests(StackFixture fixture)
         var model = await _client.TeachWordsAsync(2000, 5);
         var (text, reason) = (new StringBuilder(), (ChatFinishReason?)null);
 
-        await Assert.ThrowsAnyAsync<IOException>(async () =>
+        var broken = await Record.ExceptionAsync(async () =>
         {
             await foreach (
                 var update in Chat(model, new Uri(proxy.Address))
@@ -95,8 +100,10 @@ public sealed class DotNetTroubleTests(StackFixture fixture)
             }
         });
 
+        Assert.True(broken is IOException or ClientResultException, $"It is {broken}.");
         Assert.Equal("/v1/chat/completions", Assert.Single(proxy.Cut));
         Assert.Null(reason);
+        Assert.NotEqual(0, text.Length);
         Assert.StartsWith(text.ToString(), JobClient.Words(2000), StringComparison.Ordinal);
         await _client.EndOfAsync(model, JobStatus.Cancelled);
     }
@@ -108,6 +115,8 @@ public sealed class DotNetTroubleTests(StackFixture fixture)
         var model = await _client.TeachWordsAsync(60, 5);
         var client = Responses(new Uri(proxy.Address));
         var (text, last) = (new StringBuilder(), (int?)null);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
+        patience.CancelAfter(TimeSpan.FromSeconds(90));
         ResponseResult begun = await client.CreateResponseAsync(
             new CreateResponseOptions(model, [ResponseItem.CreateUserMessageItem("Go on.")]) { BackgroundModeEnabled = true },
             TestRun.Cancel
@@ -119,15 +128,16 @@ public sealed class DotNetTroubleTests(StackFixture fixture)
             {
                 var options = new GetResponseOptions(begun.Id) { StreamingEnabled = true, StartingAfter = last };
                 await foreach (
-                    var update in (await client.GetResponseStreamingAsync(options, TestRun.Cancel)).WithCancellation(TestRun.Cancel)
+                    var update in (await client.GetResponseStreamingAsync(options, patience.Token)).WithCancellation(patience.Token)
                 )
                 {
+                    Assert.False(update is StreamingResponseFailedUpdate, $"It failed after: {text}");
                     last = update.SequenceNumber;
                     text.Append(update is StreamingResponseOutputTextDeltaUpdate delta ? delta.Delta : "");
                     ended |= update is StreamingResponseCompletedUpdate;
                 }
             }
-            catch (IOException) when (!ended)
+            catch (Exception cut) when (!ended && cut is (IOException or ClientResultException { Status: 0 }))
             {
                 // Cut before its headers were read, the client asks again by itself; else we do.
             }
@@ -142,6 +152,7 @@ public sealed class DotNetTroubleTests(StackFixture fixture)
     {
         var model = await _client.TeachWordsAsync(400, 20);
         var (text, reason, usage) = (new StringBuilder(), (ChatFinishReason?)null, (ChatTokenUsage?)null);
+        var hasText = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
         // This SDK passes over the error in the stream that others raise: what it has is no answer either way.
         var reading = Record.ExceptionAsync(async () =>
@@ -150,11 +161,18 @@ public sealed class DotNetTroubleTests(StackFixture fixture)
             {
                 text.AppendJoin("", update.ContentUpdate.Select(part => part.Text));
                 (reason, usage) = (update.FinishReason ?? reason, update.Usage ?? usage);
+                if (text.Length > 0)
+                {
+                    hasText.TrySetResult();
+                }
             }
         });
-        _stack.KillWorker(await _stack.HolderAsync(model));
+        var holder = await _stack.HolderAsync(model);
+        await hasText.Task.WaitAsync(TimeSpan.FromSeconds(60), TestRun.Cancel);
+        _stack.KillWorker(holder);
         await reading;
 
+        Assert.NotEqual(0, text.Length);
         Assert.StartsWith(text.ToString(), JobClient.Words(399), StringComparison.Ordinal);
         Assert.Equal((null, null), (reason, usage));
     }

@@ -209,7 +209,9 @@ internal sealed partial class PlantedTenant(ApiServer api, string key, string wo
             "/api/v1/webhooks/inbound",
             new { name = words, template = new { prompt = words, system = words } }
         );
-        Ids["/files"] = await UploadAsync("user_data", words);
+        // One file, which each of the two APIs names in its own way.
+        Ids["/file"] = await UploadAsync("user_data", words);
+        Ids["/files"] = $"{Guid.ParseExact(Ids["/file"]["file-".Length..], "N")}";
         var line = JsonSerializer.Serialize(
             new
             {

@@ -4,6 +4,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts.Knowledge;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
+using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Providers.Telemetry;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tools;
@@ -198,6 +199,14 @@ public sealed class CodeToolTests(PostgresServer postgres, RedisServer redis, Si
         await worker.SubmitAsync(draft);
         await worker.UntilAsync(async () => await worker.StatusAsync(draft.Id) == JobStatus.WaitingForReview, "a person is asked");
         Assert.Empty(payment.Ran);
+
+        var wait = Assert.Single(await worker.Get<WaitReads>().ListAsync(ApiKeyStore.DefaultTenant, draft.Id, TestRun.Cancel));
+        await worker.Get<AnswerWait>().ReviewContinuesAsync(new(ApiKeyStore.DefaultTenant, draft.Id, wait.Attempt), null, TestRun.Cancel);
+        await worker.UntilAsync(async () => await worker.StatusAsync(draft.Id) == JobStatus.Completed, "the job goes on");
+
+        var call = Assert.Single(await worker.ToolCallsAsync(draft.Id));
+        Assert.Equal((ToolCallState.Done, "paid"), (call.State, call.Result));
+        Assert.Equal([call.EffectId], payment.Ran);
     }
 
     [Fact]

@@ -88,29 +88,39 @@ public sealed class ToolRateTests(PostgresServer postgres, RedisServer redis, Si
         var needs = new HashSet<Type>();
         foreach (var type in runs)
         {
-            Collect(type, needs);
+            Collect(worker, type, needs);
         }
 
         Assert.Contains(typeof(ToolSeal), needs);
         Assert.DoesNotContain(typeof(JobSubmission), needs);
         Assert.DoesNotContain(typeof(IJobStore), needs);
+        // Nor what gives whoever has it anything.
+        Assert.DoesNotContain(typeof(IServiceProvider), needs);
+        Assert.DoesNotContain(typeof(IServiceScopeFactory), needs);
         // And no step of a run is a run.
         Assert.DoesNotContain(StepTypes.All, type => type.Contains("workflow", StringComparison.Ordinal));
         Assert.Equal([StepTypes.Chat, StepTypes.Tool, StepTypes.Review], StepTypes.OfJobs);
     }
 
-    /// <summary>What a type of ours is given, and what that is given.</summary>
-    private static void Collect(Type type, HashSet<Type> found)
+    /// <summary>What a type of ours is given, and what that is given; for an interface, what whoever stands for it here is given.</summary>
+    private static void Collect(CoreHost worker, Type type, HashSet<Type> found)
     {
         var parameters = type.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
             .SelectMany(constructor => constructor.GetParameters())
-            .Select(parameter => parameter.ParameterType)
-            .Where(need => need.Assembly.GetName().Name!.StartsWith("AiBackend", StringComparison.Ordinal));
+            .SelectMany(parameter => parameter.ParameterType.GetGenericArguments().Append(parameter.ParameterType))
+            .Where(need => need == typeof(IServiceProvider) || need == typeof(IServiceScopeFactory) || IsOurs(need));
         foreach (var need in parameters.Where(found.Add))
         {
-            Collect(need, found);
+            var standing = need.IsInterface && IsOurs(need) ? worker.Get<IServiceProvider>().GetServices(need) : [];
+            foreach (var each in standing.Select(one => one!.GetType()).Append(need).Where(IsOurs))
+            {
+                found.Add(each);
+                Collect(worker, each, found);
+            }
         }
     }
+
+    private static bool IsOurs(Type type) => type.Assembly.GetName().Name!.StartsWith("AiBackend", StringComparison.Ordinal);
 
     private static async Task<int> MinuteAsync(TestDatabase database)
     {

@@ -6,6 +6,8 @@ using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
+using AiBackend.Tests.Simulator;
+using AiBackend.Tests.Worker;
 
 namespace AiBackend.Tests.Tools;
 
@@ -39,6 +41,20 @@ internal static class ToolSetup
             Effect = ToolEffect.ExternalWait,
             TimeoutSeconds = timeoutSeconds,
         };
+
+    /// <summary>A worker that may call the receiver, and whose model says two words.</summary>
+    public static async Task<CoreHost> StartWorkerAsync(
+        this ToolReceiver receiver,
+        PostgresServer postgres,
+        RedisServer redis,
+        SimulatorServer simulator
+    ) =>
+        await WorkerUnderTest.StartAsync(
+            await postgres.CreateDatabaseAsync(),
+            redis,
+            [(simulator.Address, await simulator.ModelAsync(new { words = 2 }))],
+            [receiver.Allowed]
+        );
 
     public static async Task<PinnedTool> AddToolAsync(this CoreHost core, ToolDefinition tool, Guid? tenant = null, byte[]? secret = null)
     {

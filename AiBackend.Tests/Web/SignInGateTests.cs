@@ -1,5 +1,5 @@
 using System.Net;
-using System.Text.RegularExpressions;
+using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Web;
@@ -57,20 +57,16 @@ public sealed partial class SignInGateTests
                     ? response.Headers.Location!.ToString().StartsWith("/sign-in", StringComparison.Ordinal)
                     : response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Unauthorized;
             Assert.True(isAway, $"{path} answered {response.StatusCode}");
-            Assert.DoesNotMatch(Telling(), await response.Content.ReadAsStringAsync(TestRun.Cancel));
+            Assert.DoesNotMatch(CrawlTests.Telling(), await response.Content.ReadAsStringAsync(TestRun.Cancel));
         }
 
         foreach (var path in Open)
         {
             using var response = await site.Http.GetAsync(path, TestRun.Cancel);
             Assert.True(response.IsSuccessStatusCode || path == "/health/ready", $"{path} answered {response.StatusCode}");
-            Assert.DoesNotMatch(Telling(), await response.Content.ReadAsStringAsync(TestRun.Cancel));
+            Assert.DoesNotMatch(CrawlTests.Telling(), await response.Content.ReadAsStringAsync(TestRun.Cancel));
         }
     }
-
-    /// <summary>Numbers of versions, names of models, and what is configured.</summary>
-    [GeneratedRegex(@"\b\d+\.\d+\.\d+\b|Kestrel|simulator|127\.0\.0\.1|ConnectionStrings|\.NET \d", RegexOptions.None, 1000)]
-    private static partial Regex Telling();
 
     [Theory]
     [InlineData("Production")]

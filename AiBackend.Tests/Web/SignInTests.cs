@@ -150,7 +150,7 @@ public sealed class SignInTests(PostgresServer postgres)
         (string, string)[] person = [("email", "root@example.com"), ("password", Password)];
         var cookie = (await SendFormAsync(before, "/sign-in", "/account/sign-in", person)).Cookie!.Split(';')[0];
 
-        Rotate(folder);
+        var made = Rotate(folder);
         using var after = await SiteProcess.StartAsync("Production", api.Address, pageKeys: folder);
 
         // Shown by a process that knows the old key alone, and sent to one that signs with the new one.
@@ -161,6 +161,14 @@ public sealed class SignInTests(PostgresServer postgres)
         Assert.Equal(2, Directory.GetFiles(folder, "key-*.xml").Length);
         Assert.Contains("data-sign-out", await PageAsync(after, cookie), StringComparison.Ordinal);
         Assert.StartsWith("/sign-in", await PageAsync(after, cookie[..^1] + (cookie[^1] == 'a' ? 'b' : 'a')), StringComparison.Ordinal);
+        // One that has the new key alone takes what was signed with that, and nothing else.
+        var young = TestFolder.Create("young-keys");
+        File.Copy(Path.Combine(folder, $"key-{made}.xml"), Path.Combine(young, $"key-{made}.xml"));
+        using var later = await SiteProcess.StartAsync("Production", api.Address, pageKeys: young);
+        var signedAnew = await SendFormAsync(after, "/sign-in", "/account/sign-in", person, sentTo: later);
+        var signedBefore = await SendFormAsync(before, "/sign-in", "/account/sign-in", person, sentTo: later);
+        Assert.Equal(HttpStatusCode.Redirect, signedAnew.Status);
+        Assert.NotEqual(HttpStatusCode.Redirect, signedBefore.Status);
     }
 
     [Theory]
@@ -207,13 +215,14 @@ public sealed class SignInTests(PostgresServer postgres)
     }
 
     /// <summary>What happens by itself after 90 days: another key, which counts from now on.</summary>
-    private static void Rotate(string folder)
+    /// <returns>Its id.</returns>
+    private static Guid Rotate(string folder)
     {
         var services = new ServiceCollection();
         services.AddDataProtection().SetApplicationName("AiBackend.Web").PersistKeysToFileSystem(new(folder));
         using var provider = services.BuildServiceProvider();
         var now = TimeProvider.System.GetUtcNow();
-        provider.GetRequiredService<IKeyManager>().CreateNewKey(now, now.AddDays(90));
+        return provider.GetRequiredService<IKeyManager>().CreateNewKey(now, now.AddDays(90)).KeyId;
     }
 
     private static byte[] NewCertificate(string password)

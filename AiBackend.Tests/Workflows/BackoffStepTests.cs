@@ -38,12 +38,7 @@ public sealed class BackoffStepTests(PostgresServer postgres, RedisServer redis,
     {
         await using var receiver = await ToolReceiver.StartAsync();
         receiver.Answer = (HttpStatusCode.Conflict, "no");
-        await using var worker = await WorkerUnderTest.StartAsync(
-            await postgres.CreateDatabaseAsync(),
-            redis,
-            [(simulator.Address, await simulator.ModelAsync(new { words = 2 }))],
-            [receiver.Allowed]
-        );
+        await using var worker = await receiver.StartWorkerAsync(postgres, redis, simulator);
         var tool = await worker.AddToolAsync(ToolSetup.Http(receiver.Url, ToolEffect.Read));
 
         await worker.SubmitAsync(

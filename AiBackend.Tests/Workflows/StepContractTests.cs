@@ -33,22 +33,18 @@ public sealed class StepContractTests(PostgresServer postgres, RedisServer redis
         await using var receiver = await ToolReceiver.StartAsync();
         receiver.Answer = (HttpStatusCode.OK, """{"id":"seven"}""");
         await using var worker = await StartAsync(receiver);
-        var run = await RunAsync(worker, receiver, ToolEffect.Read, Send);
+        // Far longer than it is waited for here: it is tried again when this test says so, and no sooner.
+        const string Slow = "\"tool\":\"send\",\"backoff\":{\"initial_seconds\":600,\"max_seconds\":3000}";
+        var run = await RunAsync(worker, receiver, ToolEffect.Read, Send.Replace("\"tool\":\"send\"", Slow, StringComparison.Ordinal));
 
         await worker.SubmitAsync(run);
-        await worker.UntilAsync(
-            async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE type = 4 AND status = 5") == 1,
-            "the first answer was refused"
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE type = 4 AND status = 5") == 1,
+            "the first answer was refused",
+            TimeSpan.FromSeconds(30)
         );
         receiver.Answer = (HttpStatusCode.OK, """{"id":7}""");
-        await worker.UntilAsync(
-            async () =>
-            {
-                await worker.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE type = 4 AND status = 5", Guid.Empty);
-                return await worker.StatusAsync(run.Id) == JobStatus.Completed;
-            },
-            "the run has a value that fits"
-        );
+        await worker.UntilAsync(async () => await worker.StatusAsync(run.Id) == JobStatus.Completed, "the run has a value that fits");
 
         Assert.Equal("7", (await worker.Reads.FindAsync(run.Id, TestRun.Cancel))!.Output!.Text);
         Assert.Equal(2, receiver.Posted.Count());
@@ -216,11 +212,5 @@ public sealed class StepContractTests(PostgresServer postgres, RedisServer redis
         string input = "{}"
     ) => RunDraft.Of(definition, input, null, await worker.AddToolAsync(ToolSetup.Http(receiver.Url, effect)));
 
-    private async Task<CoreHost> StartAsync(ToolReceiver receiver) =>
-        await WorkerUnderTest.StartAsync(
-            await postgres.CreateDatabaseAsync(),
-            redis,
-            [(simulator.Address, await simulator.ModelAsync(new { words = 2 }))],
-            [receiver.Allowed]
-        );
+    private Task<CoreHost> StartAsync(ToolReceiver receiver) => receiver.StartWorkerAsync(postgres, redis, simulator);
 }

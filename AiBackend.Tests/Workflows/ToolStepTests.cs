@@ -243,11 +243,5 @@ public sealed class ToolStepTests(PostgresServer postgres, RedisServer redis, Si
         return RunDraft.Of(Send.Replace("\"tool\":\"send\"", "\"tool\":\"send\"" + members, StringComparison.Ordinal), input, null, tool);
     }
 
-    private async Task<CoreHost> StartAsync(ToolReceiver receiver) =>
-        await WorkerUnderTest.StartAsync(
-            await postgres.CreateDatabaseAsync(),
-            redis,
-            [(simulator.Address, await simulator.ModelAsync(new { words = 2 }))],
-            [receiver.Allowed]
-        );
+    private Task<CoreHost> StartAsync(ToolReceiver receiver) => receiver.StartWorkerAsync(postgres, redis, simulator);
 }
