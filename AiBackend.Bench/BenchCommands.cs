@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using AiBackend.Bench.Reporting;
 using AiBackend.Bench.Scenarios;
 
@@ -7,6 +9,8 @@ namespace AiBackend.Bench;
 /// <summary>The command line: one command a workload.</summary>
 internal static class BenchCommands
 {
+    private const int MostStreams = 100_000;
+
     private static readonly Option<int> Runs = new("--runs")
     {
         Description = "How often each workload is run; the table shows the median.",
@@ -40,7 +44,7 @@ internal static class BenchCommands
 
     private static readonly Option<int> Streams = new("--streams")
     {
-        Description = "Concurrent streams of llm-live and fanout.",
+        Description = "Concurrent streams of llm-live and fanout, at least 1 and 2.",
         DefaultValueFactory = _ => 100,
     };
 
@@ -52,7 +56,7 @@ internal static class BenchCommands
 
     private static readonly Option<int> Rate = new("--rate")
     {
-        Description = "Tokens a second of each stream of fanout.",
+        Description = "Tokens a second of each stream of fanout, 1 to 1000.",
         DefaultValueFactory = _ => 20,
     };
 
@@ -84,14 +88,13 @@ internal static class BenchCommands
             root.Add(option);
         }
 
+        AddBounds();
         root.Add(Command("submit", "64 connections POST small jobs, no workers.", SubmitScenario.RunAsync));
         root.Add(Command("latency", "100 jobs/s on an idle worker: time until the handler starts.", LatencyScenario.RunAsync));
         root.Add(Command("drain", "No-op jobs queued before the worker starts: outcomes recorded per second.", DrainScenario.RunAsync));
         root.Add(Command("llm", "Streamed model calls, 500 at a time, against the same calls without a queue.", LlmScenario.RunAsync));
         root.Add(Command("llm-live", "The same with a reader per job, against an endpoint that streams inline.", LlmLiveScenario.RunAsync));
-        root.Add(
-            Command("fanout", "Many readers of each stream, and beside them 500 that read ten bytes a second.", FanoutScenario.RunAsync)
-        );
+        root.Add(Fanout());
         root.Add(Command("conversation", "How long a turn takes to begin in a thread of 200 messages.", ConversationScenario.RunAsync));
         root.Add(Command("idle", "Memory and CPU of the whole stack with nothing to do.", IdleScenario.RunAsync));
         root.Add(
@@ -178,6 +181,39 @@ internal static class BenchCommands
             )
         );
     }
+
+    private static Command Fanout()
+    {
+        var fanout = Command(
+            "fanout",
+            "Many readers of each stream, and beside them 500 that read ten bytes a second.",
+            FanoutScenario.RunAsync
+        );
+        // What one more reader needs is the difference between few streams and all.
+        fanout.Validators.Add(Bound(Streams, 2, MostStreams));
+        return fanout;
+    }
+
+    private static void AddBounds()
+    {
+        Streams.Validators.Add(Bound(Streams, 1, MostStreams));
+        // A token has at least a millisecond.
+        Rate.Validators.Add(Bound(Rate, 1, 1000));
+    }
+
+    private static Action<SymbolResult> Bound(Option<int> option, int least, int most) =>
+        parsed =>
+        {
+            // What is no number is refused for that.
+            if (
+                parsed.GetResult(option) is { Tokens: [var given] }
+                && int.TryParse(given.Value, CultureInfo.InvariantCulture, out var value)
+                && (value < least || value > most)
+            )
+            {
+                parsed.AddError(FormattableString.Invariant($"{option.Name} must be {least} to {most}, not {value}."));
+            }
+        };
 
     private static Command Command(string name, string help, Func<BenchOptions, CancellationToken, Task<IReadOnlyList<Measurement>>> run)
     {

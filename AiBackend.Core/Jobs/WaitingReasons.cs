@@ -45,8 +45,22 @@ public static class WaitingReasons
     /// <summary>As many jobs run as may; followed by a colon and whose limit it is, <c>key</c> or <c>tenant</c>.</summary>
     public const string RunningLimit = "running_limit";
 
+    /// <summary>The step's tool has no calls left in this minute; followed by a colon and the tool's name.</summary>
+    public const string ToolRate = "tool_rate";
+
     /// <summary>Waits in which nobody was asked and nobody has failed.</summary>
-    internal static readonly string[] OfNoFailure = [RateLimit, RunningLimit, Budget, Paused, SingleFlight, Steps, Storage, Conversation];
+    internal static readonly string[] OfNoFailure =
+    [
+        RateLimit,
+        RunningLimit,
+        Budget,
+        Paused,
+        SingleFlight,
+        Steps,
+        Storage,
+        Conversation,
+        ToolRate,
+    ];
 
     /// <summary>The steps of the workflow's run are under way.</summary>
     public const string Steps = "steps";

@@ -10,6 +10,7 @@ internal sealed class StepPaths
 {
     private readonly Dictionary<string, WorkflowStep> _steps;
     private readonly JsonElement? _input;
+    private readonly PathEffort _effort = new();
 
     private StepPaths(WorkflowDefinition definition)
     {
@@ -70,16 +71,16 @@ internal sealed class StepPaths
     private static (JsonElement? Schema, int Skip)[] Schemas(WorkflowStep giver) =>
         [(SchemaOf(giver.Contract?.Schema), 0), (SchemaOf(giver.Step?.Contract?.Schema), 1)];
 
-    private static (int Parts, string Offers)? FindFault(JsonElement schema, IReadOnlyList<string> path, int skip)
+    private (int Parts, string Offers)? FindFault(JsonElement schema, IReadOnlyList<string> path, int skip)
     {
         if (skip == 0 || path.Count == 0)
         {
-            return SchemaPaths.FindFault(schema, path);
+            return SchemaPaths.FindFault(schema, path, _effort);
         }
 
         var isItem = path[0] == SchemaPaths.AnyItem || int.TryParse(path[0], NumberStyles.None, CultureInfo.InvariantCulture, out _);
         return !isItem ? (0, "is a list, of which a number names an item")
-            : SchemaPaths.FindFault(schema, [.. path.Skip(skip)]) is (var parts, var offers) ? (skip + parts, offers)
+            : SchemaPaths.FindFault(schema, [.. path.Skip(skip)], _effort) is (var parts, var offers) ? (skip + parts, offers)
             : null;
     }
 

@@ -21,11 +21,12 @@ internal sealed class HarmlessConsoleFormatter(IServiceProvider services) : Cons
 
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
     {
-        var said = logEntry.Formatter(logEntry.State, logEntry.Exception);
+        var said = logEntry.Formatter(logEntry.State, logEntry.Exception) ?? "";
         var all = logEntry.Exception is { } failure ? $"{said} {failure}" : said;
         _plain.Value.Write(
             new LogEntry<string>(logEntry.LogLevel, logEntry.Category, logEntry.EventId, Escape(all), null, static (text, _) => text),
-            scopeProvider,
+            // Scopes name what callers chose, too, and would go past us.
+            null,
             textWriter
         );
     }

@@ -58,6 +58,24 @@ public sealed class HostingTests
     }
 
     [Fact]
+    public void A_53_scopes_that_an_operator_wants_to_see_bring_nothing_along_that_a_terminal_obeys()
+    {
+        using var host = Build("Development", "--Logging:Console:FormatterOptions:IncludeScopes=true");
+        using var output = new StringWriter();
+        var scopes = new LoggerExternalScopeProvider();
+        using var scope = scopes.Push("of \u001b[2J");
+        var formatter = host.Services.GetServices<ConsoleFormatter>().First(each => each.Name == ConsoleFormatterNames.Simple);
+
+        // A formatter may have nothing to say.
+        formatter.Write(new LogEntry<string>(LogLevel.Warning, "Category", 1, "x", null, static (_, _) => null!), scopes, output);
+        formatter.Write(new LogEntry<string>(LogLevel.Warning, "Category", 1, "Held.", null, static (text, _) => text), scopes, output);
+
+        Assert.True(Options<SimpleConsoleFormatterOptions>(host).IncludeScopes);
+        Assert.Contains("Held.", output.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain('\u001b', output.ToString());
+    }
+
+    [Fact]
     public void What_an_operator_configured_stands()
     {
         using var host = Build(

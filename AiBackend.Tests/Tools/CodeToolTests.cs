@@ -107,6 +107,28 @@ public sealed class CodeToolTests(PostgresServer postgres, RedisServer redis, Si
     }
 
     [Fact]
+    public async Task A_call_that_was_written_down_and_whose_tool_is_gone_is_counted_and_its_model_told()
+    {
+        await using var worker = await StartAsync(new Payment(), new { words = 3 });
+        using var measured = new Measurements(worker.Get<IMeterFactory>(), JobTelemetryNames.Source);
+        var draft = ToolSetup.Draft(new PinnedTool("gone", 1));
+        await worker.ExecuteAsync(
+            $$"""
+            INSERT INTO job_tool_calls (job_id, round, position, tenant_id, attempt, call_id, tool, version, effect, arguments, effect_id, state)
+            VALUES ('{{draft.Id}}', 1, 0, '{{ApiKeyStore.DefaultTenant}}', 1, 'call_0', 'gone', 1, {{(int)
+                ToolEffect.Write}}, '{}', '{{draft.Id:N}}-1-0', 1)
+            """,
+            Guid.Empty
+        );
+
+        await worker.RunJobAsync(draft);
+
+        var call = Assert.Single(await worker.ToolCallsAsync(draft.Id));
+        Assert.Equal((ToolCallState.Failed, "There is no such tool any more."), (call.State, call.Result));
+        Assert.Equal(ToolRefusals.NotThere, Assert.Single(measured.Of("aibackend.tool.refused")).Tags["reason"]);
+    }
+
+    [Fact]
     public async Task A_61_a_call_of_a_tool_that_was_not_offered_is_counted_and_nothing_runs()
     {
         var payment = new Payment();

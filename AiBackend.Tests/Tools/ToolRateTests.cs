@@ -1,6 +1,10 @@
+using System.Diagnostics.Metrics;
+using System.Net;
 using System.Reflection;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Jobs.Telemetry;
+using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Tenancy;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
@@ -9,6 +13,7 @@ using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Simulator;
 using AiBackend.Tests.Worker;
+using AiBackend.Tests.Workflows;
 using AiBackend.Worker.Execution.Tools;
 
 namespace AiBackend.Tests.Tools;
@@ -34,6 +39,7 @@ public sealed class ToolRateTests(PostgresServer postgres, RedisServer redis, Si
         );
         await using var worker = await WorkerUnderTest.StartAsync(database, redis, [(simulator.Address, model)], [receiver.Allowed]);
         var tool = await worker.AddToolAsync(ToolSetup.Http(receiver.Url, ToolEffect.WriteIdempotent) with { CallsPerMinute = 3 });
+        using var measured = new Measurements(worker.Get<IMeterFactory>(), JobTelemetryNames.Source);
         var before = await MinuteAsync(database);
 
         List<ToolCall> calls = [];
@@ -56,6 +62,72 @@ public sealed class ToolRateTests(PostgresServer postgres, RedisServer redis, Si
         );
         // What was not made was not written down as sent.
         Assert.All(refused, call => Assert.Null(call.SentAt));
+        Assert.Equal(
+            refused.Select(_ => (object)ToolRefusals.Rate),
+            measured.Of("aibackend.tool.refused").Select(each => each.Tags["reason"])
+        );
+    }
+
+    [Theory]
+    [InlineData(ToolEffect.Read, false)]
+    [InlineData(ToolEffect.Write, false)]
+    [InlineData(ToolEffect.Write, true)]
+    public async Task D_15_a_step_waits_for_the_calls_of_its_tool_whatever_that_does_and_keeps_its_try_and_its_approval(
+        ToolEffect effect,
+        bool needsApproval
+    )
+    {
+        await using var receiver = await ToolReceiver.StartAsync();
+        receiver.Answer = (HttpStatusCode.OK, """{"id":7}""");
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, [(simulator.Address, model)], [receiver.Allowed]);
+        using var measured = new Measurements(worker.Get<IMeterFactory>(), JobTelemetryNames.Source);
+        var tool = await worker.AddToolAsync(
+            ToolSetup.Http(receiver.Url, effect) with
+            {
+                CallsPerMinute = 3,
+                NeedsApproval = needsApproval,
+            }
+        );
+        const string Send =
+            """{"steps":[{"name":"send","type":"tool","tool":"send","max_attempts":1,"arguments":{"to":"a","amount":2}}]}""";
+        var run = RunDraft.Of(Send, "{}", null, tool);
+        await GrantAsync(worker, 0);
+
+        await worker.SubmitAsync(run);
+        if (needsApproval)
+        {
+            await worker.UntilAsync(async () => await worker.ScalarAsync<long>("SELECT count(*) FROM job_waits") == 1, "a person is asked");
+            var step = await worker.ScalarAsync<Guid>("SELECT id FROM jobs WHERE type = 4");
+            await worker.Get<AnswerWait>().ReviewContinuesAsync(new(ApiKeyStore.DefaultTenant, step, 1), null, TestRun.Cancel);
+        }
+
+        // Until the minute is over, here an hour; and it looks again.
+        for (var looks = 1; looks <= 2; looks++)
+        {
+            await worker.UntilAsync(
+                async () =>
+                    measured.Of("aibackend.tool.refused").Count == looks
+                    && await worker.ScalarAsync<long>(
+                        "SELECT count(*) FROM jobs WHERE type = 4 AND status = 5 AND waiting_reason = 'tool_rate:send' AND due_at > now() + interval '30 minutes'"
+                    ) == 1,
+                $"it was told to wait for time {looks}"
+            );
+            Assert.Empty(receiver.Posted);
+            Assert.Equal(
+                1L,
+                await worker.ScalarAsync<long>("SELECT count(*) FROM job_tool_calls WHERE sent_at IS NULL AND ended_at IS NULL")
+            );
+            await GrantAsync(worker, looks - 1);
+            await worker.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE type = 4 AND status = 5", Guid.Empty);
+        }
+
+        await worker.UntilAsync(async () => await worker.StatusAsync(run.Id) == JobStatus.Completed, "the run goes on");
+        Assert.Single(receiver.Posted);
+        Assert.Equal(1L, await worker.ScalarAsync<long>("SELECT count(*) FROM job_tool_calls"));
+        Assert.Equal(needsApproval ? 1L : 0L, await worker.ScalarAsync<long>("SELECT count(*) FROM job_waits"));
+        Assert.All(measured.Of("aibackend.tool.refused"), each => Assert.Equal(ToolRefusals.Rate, each.Tags["reason"]));
     }
 
     [Fact]
@@ -101,6 +173,18 @@ public sealed class ToolRateTests(PostgresServer postgres, RedisServer redis, Si
         Assert.DoesNotContain(StepTypes.All, type => type.Contains("workflow", StringComparison.Ordinal));
         Assert.Equal([StepTypes.Chat, StepTypes.Tool, StepTypes.Review], StepTypes.OfJobs);
     }
+
+    /// <summary>Has no minute of the clock decide.</summary>
+    private static Task GrantAsync(CoreHost worker, int calls) =>
+        worker.ExecuteAsync(
+            $"""
+            CREATE OR REPLACE FUNCTION take_key_allowance(
+                p_tenant uuid, p_key text, p_kind smallint, p_wanted bigint, p_least bigint, p_limit bigint,
+                OUT granted bigint, OUT left_over bigint, OUT ends_in interval
+            ) LANGUAGE sql AS $$ SELECT {calls}::bigint, 0::bigint, interval '1 hour' $$
+            """,
+            Guid.Empty
+        );
 
     /// <summary>What a type of ours is given, and what that is given; for an interface, what whoever stands for it here is given.</summary>
     private static void Collect(CoreHost worker, Type type, HashSet<Type> found)

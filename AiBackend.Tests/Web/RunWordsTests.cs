@@ -45,8 +45,9 @@ public sealed class RunWordsTests
 
     [Theory]
     [InlineData(JobStatuses.Queued, "paused:model/gpt-x", "Waiting. An operator paused the model gpt-x")]
+    [InlineData(JobStatuses.Retrying, "tool_rate:send", "The tool is called only so often a minute, so this waits; calls it at 09:30")]
     [InlineData(JobStatuses.Retrying, "paused:provider/openai", "An operator paused the model provider, so this waits until it is resumed")]
-    public void A_run_that_an_operator_holds_back_says_so(string status, string reason, string words) =>
+    public void A_run_that_is_held_back_says_by_what(string status, string reason, string words) =>
         Assert.Equal(words, Sentence(status, new QueuePlace(null, null, null, reason), reason));
 
     [Fact]

@@ -46,6 +46,7 @@ internal static class RunWords
                 "retry_budget" => $"The model provider fails often, so tries are spread out; next at {clockTime(next)}",
                 "provider_down" => $"The model provider is down, so this waits; looks again at {clockTime(next)}",
                 "storage" => $"The database was busy, so nobody was asked yet; tries again at {clockTime(next)}",
+                "tool_rate" => $"The tool is called only so often a minute, so this waits; calls it at {clockTime(next)}",
                 "rate_limit" => "The model provider limits how fast we may ask" + Turn(run.Job?.Queue, clockTime(next)),
                 "budget" when run.WaitingReason!.StartsWith("budget:unpriced", StringComparison.Ordinal) =>
                     "A budget applies, and nobody has said what this model costs; it waits for a price",
@@ -66,7 +67,7 @@ internal static class RunWords
     /// <summary>How well a passage fits: comparable within one search, and small.</summary>
     public static string Score(double score) => score.ToString("0.###", CultureInfo.CurrentCulture);
 
-    /// <summary>Whether no provider could be asked yet: then nothing has failed.</summary>
+    /// <summary>Whether nobody could be asked yet: then nothing has failed.</summary>
     public static bool WaitsForProvider(RunView run) =>
         run.Status is JobStatuses.Retrying
         && Code(run.WaitingReason)
@@ -78,6 +79,7 @@ internal static class RunWords
                 or "single_flight"
                 or "running_limit"
                 or "storage"
+                or "tool_rate"
                 or "steps";
 
     /// <summary>What the queue knows: “, about 3rd in line, about 20 s to 40 s”.</summary>

@@ -46,4 +46,7 @@ internal static partial class ExecutionLog
         "Postgres did not answer when something for attempt {Attempt} of job {JobId} was looked up; it waits"
     )]
     public static partial void LookUpFailed(this ILogger logger, Exception failure, Guid jobId, int attempt);
+
+    [LoggerMessage(2010, LogLevel.Error, "The code tool {Tool} threw in attempt {Attempt} of job {JobId}")]
+    public static partial void CodeToolFailed(this ILogger logger, Exception failure, string tool, Guid jobId, int attempt);
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace AiBackend.Core.Contracts.Schemas;
 
@@ -12,42 +11,42 @@ internal sealed class SchemaPaths
 
     private const int MostNames = 20;
 
-    // Alternatives within alternatives multiply; nobody who writes a schema by hand comes near.
-    private const int MostSteps = 10_000;
-
     // A schema may name itself.
     private const int MostDepth = 100;
 
     private readonly JsonElement _root;
     private readonly IReadOnlyList<string> _path;
-    private int _steps;
+    private readonly PathEffort _effort;
     private int _depth;
 
-    private SchemaPaths(JsonElement root, IReadOnlyList<string> path) => (_root, _path) = (root, path);
+    private SchemaPaths(JsonElement root, IReadOnlyList<string> path, PathEffort effort) => (_root, _path, _effort) = (root, path, effort);
 
     /// <param name="schema">Accepted by <see cref="SchemaBounds"/>.</param>
     /// <param name="path">Names of members and numbers of items, from the value inwards.</param>
+    /// <param name="effort">What may be spent; when nothing is left, everything is possible.</param>
     /// <returns>How many parts can be there, and in words what there is behind them; null when all of them can.</returns>
-    public static (int Parts, string Offers)? FindFault(JsonElement schema, IReadOnlyList<string> path)
+    public static (int Parts, string Offers)? FindFault(JsonElement schema, IReadOnlyList<string> path, PathEffort effort)
     {
-        if (CanHave(schema, path))
+        if (CanHave(schema, path, effort))
         {
             return null;
         }
 
-        var parts = path.Count - 1;
-        while (parts > 0 && !CanHave(schema, [.. path.Take(parts)]))
+        // Upwards: a path may have thousands of parts behind the first that cannot be there.
+        var parts = 0;
+        while (parts < path.Count - 1 && !effort.IsSpent && CanHave(schema, [.. path.Take(parts + 1)], effort))
         {
-            parts--;
+            parts++;
         }
 
-        var found = new SchemaPaths(schema, [.. path.Take(parts)]);
+        var found = new SchemaPaths(schema, [.. path.Take(parts)], effort);
         var (names, kinds) = (new SortedSet<string>(StringComparer.Ordinal), new SortedSet<string>(StringComparer.Ordinal));
         found.Collect(schema, 0, names, kinds);
-        return (parts, Words(names, kinds));
+        return (parts, names.Count + kinds.Count == 0 && effort.IsSpent ? "does not offer that" : Words(names, kinds));
     }
 
-    private static bool CanHave(JsonElement schema, IReadOnlyList<string> path) => new SchemaPaths(schema, path).Has(schema, 0);
+    private static bool CanHave(JsonElement schema, IReadOnlyList<string> path, PathEffort effort) =>
+        new SchemaPaths(schema, path, effort).Has(schema, 0);
 
     private static string Words(SortedSet<string> names, SortedSet<string> kinds) =>
         names.Count > 0 ? $"offers {string.Join(", ", names.Take(MostNames))}{(names.Count > MostNames ? " and more" : "")}"
@@ -61,7 +60,7 @@ internal sealed class SchemaPaths
             return schema.ValueKind == JsonValueKind.True;
         }
 
-        if (at == _path.Count || ++_steps > MostSteps || _depth >= MostDepth)
+        if (at == _path.Count || !_effort.Step() || _depth >= MostDepth)
         {
             return true;
         }
@@ -98,7 +97,7 @@ internal sealed class SchemaPaths
     /// <summary>What stands at the end of the path, which can be there.</summary>
     private void Collect(JsonElement schema, int at, SortedSet<string> names, SortedSet<string> kinds)
     {
-        if (schema.ValueKind != JsonValueKind.Object || ++_steps > MostSteps || _depth >= MostDepth)
+        if (schema.ValueKind != JsonValueKind.Object || !_effort.Step() || _depth >= MostDepth)
         {
             return;
         }
@@ -170,7 +169,7 @@ internal sealed class SchemaPaths
     }
 
     /// <summary>Schemas of a member: none says that it may be anything.</summary>
-    private static IEnumerable<JsonElement> Members(JsonElement schema, string name)
+    private IEnumerable<JsonElement> Members(JsonElement schema, string name)
     {
         var isNamed = false;
         if (schema.TryGetProperty("properties", out var members) && members.TryGetProperty(name, out var own))
@@ -181,28 +180,25 @@ internal sealed class SchemaPaths
 
         if (schema.TryGetProperty("patternProperties", out var patterns))
         {
-            foreach (var pattern in patterns.EnumerateObject().Where(pattern => Matches(pattern.Name, name)))
+            foreach (var pattern in patterns.EnumerateObject())
             {
-                isNamed = true;
-                yield return pattern.Value;
+                if (_effort.Matches(pattern.Name, name) is not { } matches)
+                {
+                    // Neither what it says counts for certain, nor what is said of all others.
+                    yield break;
+                }
+
+                if (matches)
+                {
+                    isNamed = true;
+                    yield return pattern.Value;
+                }
             }
         }
 
         if (!isNamed && schema.TryGetProperty("additionalProperties", out var others))
         {
             yield return others;
-        }
-    }
-
-    private static bool Matches(string pattern, string name)
-    {
-        try
-        {
-            return SafePatterns.Compile(pattern, EvaluationBudget.Longest).IsMatch(name);
-        }
-        catch (RegexMatchTimeoutException)
-        {
-            return true;
         }
     }
 

@@ -131,4 +131,7 @@ public static class ToolRefusals
 
     /// <summary>Nobody approved it in time.</summary>
     public const string NotApproved = "not_approved";
+
+    /// <summary>All of its calls of the minute are used up.</summary>
+    public const string Rate = "rate";
 }

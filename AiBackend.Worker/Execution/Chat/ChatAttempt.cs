@@ -87,7 +87,7 @@ internal sealed class ChatAttempt(
     /// <summary>Asks, and asks again as long as an answer leads to another question.</summary>
     private async Task<AttemptEnd> TalkAsync(RunningJob running, JobTerms terms, ChatAnswer answer, ChatCalls calls, CancellationToken stop)
     {
-        var rounds = terms.Tools is { } offered ? await tools.OpenAsync(running, offered, stop) : null;
+        var rounds = terms.Tools is { } offered ? await tools.OpenAsync(running, offered, null, stop) : null;
         var (messages, options) = ChatInputs.Read(running.Job.Input, name => rounds?.Find(name));
         var turn = ChatTurn.Begin(running.Job.Model, messages, options);
         if (rounds is not null)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using AiBackend.Core.Database;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
@@ -24,7 +23,11 @@ internal sealed class JobTools(
 )
 {
     /// <summary>Reads the tools, and what earlier attempts have called.</summary>
-    public async Task<ToolRounds> OpenAsync(RunningJob running, ToolTerms terms, CancellationToken stop)
+    /// <param name="running">The job.</param>
+    /// <param name="terms">What it was accepted with.</param>
+    /// <param name="whenUsedUp">Asked where a tool has no calls left in this minute; null tells the model, and goes on.</param>
+    /// <param name="stop">Ends it.</param>
+    public async Task<ToolRounds> OpenAsync(RunningJob running, ToolTerms terms, WhenUsedUp? whenUsedUp, CancellationToken stop)
     {
         var job = running.Job;
         var writes = new FencedCalls(ledger, rates, running, clock);
@@ -42,7 +45,18 @@ internal sealed class JobTools(
         var asked = found.Calls.Any(call => !call.HasEnded && call.AskedAttempt is not null)
             ? await writes.TryAsync(() => waits.ListAsync(job.TenantId, job.Lease.JobId, stop), stop)
             : [];
-        return new ToolRounds(running, terms, tools, found.Calls, asked, writes, runner, options.Value, reviews.Value, metrics);
+        return new ToolRounds(
+            running,
+            new OfferedTools(job, terms, tools, metrics),
+            found.Calls,
+            asked,
+            writes,
+            runner,
+            options.Value,
+            reviews.Value,
+            metrics,
+            whenUsedUp ?? ((_, _) => null)
+        );
     }
 }
 
@@ -59,15 +73,9 @@ internal sealed class FencedCalls(ToolLedger ledger, ToolRates rates, RunningJob
         calls.Count == 0 ? Task.CompletedTask : FencedAsync(() => ledger.MoveAsync(running.Job.Lease, calls, stop), stop);
 
     /// <summary>Takes one of the calls that a tool may have in this minute.</summary>
-    /// <returns>What the model is told when there is none left; null when it may be called.</returns>
-    public async Task<string?> RefuseAsync(ToolDefinition tool, CancellationToken stop) =>
-        tool.CallsPerMinute is { } most
-        && await TryAsync(() => rates.TakeAsync(running.Job.TenantId, tool.Name, most, stop), stop) is { } wait
-            ? string.Create(
-                CultureInfo.InvariantCulture,
-                $"The tool was not called: all of its {most} calls of this minute are used up. Go on without it, or ask again in {Math.Max(1, Math.Ceiling(wait.TotalSeconds))} seconds."
-            )
-            : null;
+    /// <returns>How long until there are calls again when there is none left; null when it may be called.</returns>
+    public async Task<TimeSpan?> RefuseAsync(ToolDefinition tool, CancellationToken stop) =>
+        tool.CallsPerMinute is { } most ? await TryAsync(() => rates.TakeAsync(running.Job.TenantId, tool.Name, most, stop), stop) : null;
 
     public async Task<T> TryAsync<T>(Func<Task<T>> statement, CancellationToken stop)
     {

@@ -1,7 +1,9 @@
+using System.Globalization;
 using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Reviews;
 using AiBackend.Core.Providers.Wire;
+using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
 using Microsoft.Extensions.AI;
 
@@ -25,6 +27,13 @@ internal static class RoundTexts
             yield return new ChatMessage(ChatRole.Tool, [new FunctionResultContent(call.CallId, text ?? "")]);
         }
     }
+
+    /// <summary>What is told of a call of a tool that has none left in this minute.</summary>
+    public static string UsedUp(ToolDefinition tool, TimeSpan wait) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"The tool was not called: all of its {tool.CallsPerMinute} calls of this minute are used up. Go on without it, or ask again in {Math.Max(1, Math.Ceiling(wait.TotalSeconds))} seconds."
+        );
 
     /// <summary>What a person is asked who has to decide about calls.</summary>
     public static string ReviewOf(string reason, IReadOnlyList<ToolCall> calls) =>

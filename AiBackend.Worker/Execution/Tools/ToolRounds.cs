@@ -5,25 +5,30 @@ using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Telemetry;
 using AiBackend.Core.Jobs.Waits;
-using AiBackend.Core.Providers.Wire;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
 using Microsoft.Extensions.AI;
 
 namespace AiBackend.Worker.Execution.Tools;
 
+/// <summary>Says how an attempt ends that may not call a tool now.</summary>
+/// <param name="tool">The tool, all of whose calls of this minute are used up.</param>
+/// <param name="wait">Until it has some again.</param>
+/// <returns>Null when the attempt goes on without the call.</returns>
+internal delegate AttemptEnd? WhenUsedUp(ToolDefinition tool, TimeSpan wait);
+
 /// <summary>The rounds of one job: what its model asked for, over all attempts, and what came of it. A call with a result is never made again.</summary>
 internal sealed class ToolRounds(
     RunningJob running,
-    ToolTerms terms,
-    IReadOnlyDictionary<string, ToolDefinition> tools,
+    OfferedTools offered,
     IReadOnlyList<ToolCall> before,
     IReadOnlyList<JobWait> waits,
     FencedCalls ledger,
     ToolRunner runner,
     ToolsOptions options,
     ReviewOptions reviews,
-    JobMetrics metrics
+    JobMetrics metrics,
+    WhenUsedUp whenUsedUp
 )
 {
     private const int AtOnce = 8;
@@ -31,14 +36,15 @@ internal sealed class ToolRounds(
     private readonly List<ToolCall> _calls = [.. before];
     private long _tokensCounted;
     private decimal _costCounted;
+    private AttemptEnd? _notNow;
 
     private ClaimedJob Job => running.Job;
 
     /// <summary>What the model may be offered; null when the tool is gone, or not for this job's key.</summary>
-    public ToolDefinition? Find(string name) => tools.GetValueOrDefault(name);
+    public ToolDefinition? Find(string name) => offered.Find(name);
 
     /// <summary>Whether a turn's calls are for us. Of one that mixes them with the caller's, ours alone are made, and the model is told.</summary>
-    public bool Runs(IReadOnlyList<ChatToolCall> calls) => calls.Any(IsRegistered);
+    public bool Runs(IReadOnlyList<ChatToolCall> calls) => calls.Any(offered.IsRegistered);
 
     /// <summary>Brings the last round of the attempts before to its end.</summary>
     /// <returns>How this attempt ends, where somebody has to be asked; null goes on.</returns>
@@ -49,17 +55,18 @@ internal sealed class ToolRounds(
     /// <returns>How this attempt ends; null goes on.</returns>
     public async Task<AttemptEnd?> RunAsync(IReadOnlyList<ChatToolCall> asked, string said, JobUsage? usage, CancellationToken stop)
     {
-        var calls = asked.Select((call, position) => Examine(call, Last + 1, position)).ToList();
+        var calls = asked.Select((call, position) => offered.Examine(call, Last + 1, position)).ToList();
         var (tokens, cost) = ((usage?.InputTokens ?? 0) + (usage?.OutputTokens ?? 0), usage?.CostUsd ?? 0);
         calls[0] = calls[0] with { Said = said, Tokens = tokens - _tokensCounted, CostUsd = cost - _costCounted };
         (_tokensCounted, _costCounted) = (tokens, cost);
-        return ToolLimits.Exceeded(options, terms, _calls, calls) is { } error
+        return ToolLimits.Exceeded(options, offered.Terms, _calls, calls) is { } error
             ? AttemptEnd.FailedForGood(error)
             : await BeginAsync(calls, stop);
     }
 
     /// <summary>The same for a call that no model asked for: how often it is made is not for these limits to say.</summary>
-    public Task<AttemptEnd?> CallAsync(ChatToolCall asked, CancellationToken stop) => BeginAsync([Examine(asked, Last + 1, 0)], stop);
+    public Task<AttemptEnd?> CallAsync(ChatToolCall asked, CancellationToken stop) =>
+        BeginAsync([offered.Examine(asked, Last + 1, 0)], stop);
 
     private async Task<AttemptEnd?> BeginAsync(List<ToolCall> calls, CancellationToken stop)
     {
@@ -83,43 +90,6 @@ internal sealed class ToolRounds(
     /// <summary>The number of the last round.</summary>
     public int Last => _calls.Count == 0 ? 0 : _calls[^1].Round;
 
-    private bool IsRegistered(ChatToolCall call) => terms.Pinned.Any(tool => tool.Name == call.Function!.Name);
-
-    /// <summary>A call as it is written down: with its error already, where it cannot be made.</summary>
-    private ToolCall Examine(ChatToolCall asked, int round, int position)
-    {
-        var (name, arguments) = (asked.Function!.Name!, asked.Function.Arguments!);
-        var tool = Find(name);
-        var fault =
-            tool is not null ? ToolArguments.FaultOf(tool.Parameters, arguments)
-            : IsRegistered(asked) ? "There is no such tool any more."
-            : "This tool is run by somebody else. Ask for it in a turn without other tools.";
-        if (fault is not null)
-        {
-            metrics.ToolRefused(
-                tool is not null ? ToolRefusals.Arguments
-                : IsRegistered(asked) ? ToolRefusals.NotThere
-                : ToolRefusals.Elsewhere
-            );
-        }
-
-        return new ToolCall
-        {
-            Round = round,
-            Position = position,
-            Attempt = Job.Attempt,
-            CallId = asked.Id!,
-            Tool = name,
-            Version = tool?.Version ?? 0,
-            Effect = fault is null ? tool!.Effect : null,
-            // What is too long or no JSON is not given back to the model.
-            Arguments = fault is not null && (arguments.Length > ToolArguments.MaxBytes || !AskedTool.IsJson(arguments)) ? "{}" : arguments,
-            EffectId = FormattableString.Invariant($"{Job.Lease.JobId:N}-{round}-{position}"),
-            State = fault is null ? ToolCallState.Recorded : ToolCallState.Failed,
-            Result = fault,
-        };
-    }
-
     private async Task<AttemptEnd?> SettleAsync(int round, CancellationToken stop)
     {
         var approved = await ApproveAsync(round, stop);
@@ -133,6 +103,11 @@ internal sealed class ToolRounds(
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stop },
             async (call, token) => await MakeAsync(call, token)
         );
+        if (_notNow is { } waits)
+        {
+            return waits;
+        }
+
         var unknown = OfRound(round).Where(call => call.State == ToolCallState.OutcomeUnknown).ToList();
         if (unknown.Count > 0)
         {
@@ -186,13 +161,13 @@ internal sealed class ToolRounds(
 
         if (Find(call.Tool) is not { } tool)
         {
-            Keep(
-                await EndAsync(
-                    call,
-                    call.State == ToolCallState.Sent ? ToolEnd.Unknown : ToolEnd.Failed("There is no such tool any more."),
-                    null
-                )
-            );
+            var wasMade = call.State == ToolCallState.Sent;
+            if (!wasMade)
+            {
+                metrics.ToolRefused(ToolRefusals.NotThere);
+            }
+
+            Keep(await EndAsync(call, wasMade ? ToolEnd.Unknown : ToolEnd.Failed(OfferedTools.NotThere), null));
             return;
         }
 
@@ -206,9 +181,9 @@ internal sealed class ToolRounds(
         {
             var wasSent = call.State == ToolCallState.Sent;
             // One that is sent again under its key is no other call.
-            if (!wasSent && await ledger.RefuseAsync(tool, stop) is { } told)
+            if (!wasSent && await ledger.RefuseAsync(tool, stop) is { } wait)
             {
-                Keep(await EndAsync(call, ToolEnd.Failed(told), null));
+                await RefuseAsync(call, tool, wait);
                 return;
             }
 
@@ -228,6 +203,19 @@ internal sealed class ToolRounds(
         }
 
         Keep(await EndAsync(call, end, System.Diagnostics.Stopwatch.GetElapsedTime(startedAt)));
+    }
+
+    /// <summary>One that waits stays as it was written down, with its approval.</summary>
+    private async Task RefuseAsync(ToolCall call, ToolDefinition tool, TimeSpan wait)
+    {
+        metrics.ToolRefused(ToolRefusals.Rate);
+        if (whenUsedUp(tool, wait) is { } end)
+        {
+            _notNow = end;
+            return;
+        }
+
+        Keep(await EndAsync(call, ToolEnd.Failed(RoundTexts.UsedUp(tool, wait)), null));
     }
 
     private static ToolEnd DecisionOf(JobWait wait)

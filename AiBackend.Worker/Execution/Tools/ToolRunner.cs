@@ -4,12 +4,14 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using AiBackend.ApiContracts.Tools;
+using AiBackend.Core.Database;
 using AiBackend.Core.Egress;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Texts;
 using AiBackend.Core.Tools;
 using AiBackend.Core.Tools.Calls;
 using AiBackend.Core.Tools.Code;
+using Npgsql;
 
 namespace AiBackend.Worker.Execution.Tools;
 
@@ -24,7 +26,14 @@ internal readonly record struct ToolEnd(ToolCallState State, string? Text)
 }
 
 /// <summary>Makes one call, with the rights of the job's tenant and nothing else. Asks nobody whether it may: who calls it has written the call down.</summary>
-internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools code, McpCalls mcp, TimeProvider clock)
+internal sealed class ToolRunner(
+    EgressClient egress,
+    ToolSeal seal,
+    CodeTools code,
+    McpCalls mcp,
+    ILogger<ToolRunner> logger,
+    TimeProvider clock
+)
 {
     private static readonly UTF8Encoding Utf8 = new(false);
 
@@ -101,27 +110,31 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
     {
         using var arguments = JsonDocument.Parse(call.Arguments);
         return await InTimeAsync(
+            job,
             tool,
-            async token =>
-            {
-                var result = await code.Find(tool.Name)!.RunAsync(CallerOf(job, call), arguments.RootElement, token);
-                return new(result.IsError ? ToolCallState.Failed : ToolCallState.Done, Cut(result.Text, tool.MaxResultBytes));
-            },
+            async token => EndOf(await code.Find(tool.Name)!.RunAsync(CallerOf(job, call), arguments.RootElement, token), tool),
             stop
         );
     }
 
     private Task<ToolEnd> VerifyCodeAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop) =>
         InTimeAsync(
+            job,
             tool,
             async token =>
-                await code.Find(tool.Name)!.VerifyAsync(CallerOf(job, call), token) is { } result
-                    ? new(result.IsError ? ToolCallState.Failed : ToolCallState.Done, Cut(result.Text, tool.MaxResultBytes))
-                    : ToolEnd.Unknown,
+                await code.Find(tool.Name)!.VerifyAsync(CallerOf(job, call), token) is { } result ? EndOf(result, tool) : ToolEnd.Unknown,
             stop
         );
 
-    private async Task<ToolEnd> InTimeAsync(ToolDefinition tool, Func<CancellationToken, Task<ToolEnd>> work, CancellationToken stop)
+    private static ToolEnd EndOf(CodeResult result, ToolDefinition tool) =>
+        new(result.IsError ? ToolCallState.Failed : ToolCallState.Done, Cut(StorableText.Of(result.Text), tool.MaxResultBytes));
+
+    private async Task<ToolEnd> InTimeAsync(
+        ClaimedJob job,
+        ToolDefinition tool,
+        Func<CancellationToken, Task<ToolEnd>> work,
+        CancellationToken stop
+    )
     {
         using var timeUp = new CancellationTokenSource(TimeSpan.FromSeconds(tool.TimeoutSeconds), clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, stop);
@@ -133,7 +146,16 @@ internal sealed class ToolRunner(EgressClient egress, ToolSeal seal, CodeTools c
         {
             return tool.Effect == ToolEffect.Read ? ToolEnd.Failed("The tool took too long.") : ToolEnd.Unknown;
         }
+        // Trouble of Postgres is the attempt's to wait out. All else is the tool's own, told to nobody: it was not written for them.
+        catch (Exception failure) when (!stop.IsCancellationRequested && !IsOutage(failure))
+        {
+            logger.CodeToolFailed(failure, tool.Name, job.Lease.JobId, job.Attempt);
+            return tool.Effect == ToolEffect.Read ? ToolEnd.Failed("The tool failed.") : ToolEnd.Unknown;
+        }
     }
+
+    // A file or a server of the tool's own may be missing, too, and a statement of its own wrong: only what Npgsql itself says of Postgres is an outage.
+    private static bool IsOutage(Exception failure) => failure is NpgsqlException && StorageFailures.Of(failure) is not null;
 
     /// <summary>With the rights of whoever submitted the job: what a model says names nobody.</summary>
     private static CodeCaller CallerOf(ClaimedJob job, ToolCall call)

@@ -20,7 +20,7 @@ internal sealed class ToolAttempt(JobTools tools, OutputContracts contracts, Cha
     {
         var job = running.Job;
         var terms = JobTerms.Read(job.Terms);
-        var rounds = await tools.OpenAsync(running, terms.Tools!, stop);
+        var rounds = await tools.OpenAsync(running, terms.Tools!, (tool, wait) => AfterUsedUp(job, tool, wait), stop);
         var hadEnded = rounds.LastCall is { HasEnded: true };
         if (await rounds.ResumeAsync(stop) is { } waits)
         {
@@ -94,6 +94,21 @@ internal sealed class ToolAttempt(JobTools tools, OutputContracts contracts, Cha
         // What is no value of a step at all fails the step when the run takes it in.
         return fault is null && contracts.Check(contract, value) is { Verdict: not Verdicts.Valid } check ? check : null;
     }
+
+    /// <summary>Nothing was called, so whatever it does it is called later, and no try is used up.</summary>
+    private AttemptEnd? AfterUsedUp(ClaimedJob job, ToolDefinition tool, TimeSpan wait) =>
+        job.Attempt < RetryPolicy.MostAttempts
+            ? AttemptEnd.WaitsForProvider(
+                new(
+                    WaitingReasons.ToolRate,
+                    "transient",
+                    FormattableString.Invariant($"All {tool.CallsPerMinute} calls of the tool {tool.Name} in this minute are used up."),
+                    Retryable: true
+                ),
+                $"{WaitingReasons.ToolRate}:{tool.Name}",
+                RetryPolicy.NextLook(wait, job.Attempt, random.NextDouble())
+            )
+            : null;
 
     /// <summary>Only what changes nothing is called again.</summary>
     private AttemptEnd AfterFailure(ClaimedJob job, ToolCall call, JobError error)
