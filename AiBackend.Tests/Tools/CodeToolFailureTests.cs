@@ -54,7 +54,10 @@ public sealed class CodeToolFailureTests(PostgresServer postgres, RedisServer re
         Assert.Equal("failed", run.Status);
         Assert.Contains("The tool pay failed. The tool failed.", run.Error!.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(Secret, run.Error.Message, StringComparison.Ordinal);
-        Assert.Equal(1L, await worker.ScalarAsync<long>("SELECT count(*) FROM job_attempts WHERE job_id = (SELECT id FROM jobs WHERE type = 4)"));
+        Assert.Equal(
+            1L,
+            await worker.ScalarAsync<long>("SELECT count(*) FROM job_attempts WHERE job_id = (SELECT id FROM jobs WHERE type = 4)")
+        );
     }
 
     [Fact]
