@@ -82,7 +82,8 @@ internal sealed partial class ToolFields(EgressRules egress, CodeTools code, IOp
             RemoteName = request.RemoteName,
             VerifyUrl = request.VerifyUrl,
             HeaderName = request.Header?.Name,
-            NeedsApproval = request.NeedsApproval ?? false,
+            // Who knows that nobody has to look says so.
+            NeedsApproval = request.NeedsApproval ?? effect == ToolEffect.Write,
             Keys = request.Keys,
         };
         return refusal ?? errors.ToRefusal();

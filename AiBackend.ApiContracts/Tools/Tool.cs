@@ -49,7 +49,10 @@ public sealed record ToolRequest
     /// <summary>With a <see cref="Url"/>: a header that goes with each call, such as <c>Authorization</c>; its value is write-only.</summary>
     public ToolHeader? Header { get; init; }
 
-    /// <summary>Whether a person has to approve each call, with its exact arguments, before it is made.</summary>
+    /// <summary>
+    /// Whether a person has to approve each call, with its exact arguments, before it is made. Left out, calls of tools with the effect <c>write</c> have to
+    /// be approved, and no others: kind <c>client</c> is run by the caller, who may ask whom it likes. <c>false</c> has a <c>write</c> made unasked.
+    /// </summary>
     public bool? NeedsApproval { get; init; }
 
     /// <summary>Public ids of the keys whose jobs may use it; null is all of the tenant.</summary>

@@ -134,6 +134,27 @@ public sealed class ToolApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(("mcp", "https://mcp.example.com/mcp", "create", null), (tool!.Kind, tool.Url, tool.RemoteName, tool.Server));
     }
 
+    [Theory]
+    [InlineData("http", "write", null, true)]
+    [InlineData("mcp", "write", null, true)]
+    [InlineData("http", "write", false, false)]
+    [InlineData("mcp", "write", false, false)]
+    [InlineData("http", "write_idempotent", null, false)]
+    [InlineData("http", "read", null, false)]
+    [InlineData("http", "read", true, true)]
+    [InlineData("client", "external_wait", null, false)]
+    public async Task A_61_what_writes_needs_approval_unless_its_owner_says_otherwise(string kind, string effect, bool? said, bool needed)
+    {
+        var url = kind == "client" ? "" : ""","url":"https://tools.example.com/a" """;
+        var approval = said is { } word ? $",\"needs_approval\":{(word ? "true" : "false")}" : "";
+
+        using var put = await PutAsync("approved", $$"""{"kind":"{{kind}}","effect":"{{effect}}"{{url}}{{approval}}}""");
+
+        Assert.True(put.IsSuccessStatusCode, await put.Content.ReadAsStringAsync(TestRun.Cancel));
+        var tool = (await api.Http.GetFromJsonAsync<Tool>("/api/v1/tools/approved", Json, TestRun.Cancel))!;
+        Assert.Equal(needed, tool.NeedsApproval);
+    }
+
     [Fact]
     public async Task A_62_a_tool_of_another_tenant_is_not_found_and_not_named()
     {

@@ -35,7 +35,9 @@ internal sealed class WorkersBehindApi : IAsyncDisposable
             ("AIBACKEND_PROVIDERS__0__MODEL", models[0]),
             ("AIBACKEND_PROVIDERS__0__MODELS", string.Join(',', models)),
         ];
-        var stack = new WorkersBehindApi(new ProviderApi(postgres, redis, providers));
+        // Where tools may be is for the Api to say, too.
+        var egress = settings.Where(each => each.Key.StartsWith("Egress__", StringComparison.Ordinal));
+        var stack = new WorkersBehindApi(new ProviderApi(postgres, redis, [.. providers, .. egress]));
         await stack.Api.InitializeAsync();
         for (var worker = 0; worker < workers; worker++)
         {

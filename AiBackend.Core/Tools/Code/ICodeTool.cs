@@ -22,8 +22,8 @@ public interface ICodeTool
     /// <summary>What a call does. <see cref="ToolEffect.ExternalWait"/> is for clients alone.</summary>
     ToolEffect Effect => ToolEffect.Read;
 
-    /// <summary>Whether a person has to approve each call.</summary>
-    bool NeedsApproval => false;
+    /// <summary>Whether a person has to approve each call: of what does something each time it runs, where the tool does not say otherwise.</summary>
+    bool NeedsApproval => Effect is ToolEffect.Write;
 
     /// <summary>Runs it: after a crash again, unless its <see cref="Effect"/> forbids that. An exception leaves open what a call did that does something.</summary>
     /// <param name="caller">Whose job asks: nothing of another tenant may be answered, and what it costs is on this account.</param>
