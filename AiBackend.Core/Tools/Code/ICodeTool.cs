@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AiBackend.Core.Egress;
 
 namespace AiBackend.Core.Tools.Code;
 
@@ -24,6 +25,16 @@ public interface ICodeTool
 
     /// <summary>Whether a person has to approve each call: of what does something each time it runs, where the tool does not say otherwise.</summary>
     bool NeedsApproval => Effect is ToolEffect.Write;
+
+    /// <summary>How long a run, or a look at what became of one, may take: 1 to 120 seconds, in whole ones.</summary>
+    /// <remarks>
+    /// Then the token fires, and what comes of it afterwards reaches nobody. One that goes on nevertheless is not stopped: it keeps what it holds, and what
+    /// does something once for one <see cref="CodeCaller.EffectId"/> may be run again beside it.
+    /// </remarks>
+    TimeSpan Timeout => TimeSpan.FromSeconds(5);
+
+    /// <summary>Bytes of a result that the model is given at most, 1 to 65 536; the rest is cut off.</summary>
+    int MaxResultBytes => ToolDefinition.DefaultResultBytes;
 
     /// <summary>Runs it: after a crash again, unless its <see cref="Effect"/> forbids that. An exception leaves open what a call did that does something.</summary>
     /// <param name="caller">Whose job asks: nothing of another tenant may be answered, and what it costs is on this account.</param>
@@ -59,18 +70,28 @@ public readonly record struct CodeResult(string Text, bool IsError = false);
 /// <summary>Tools that come with the product, by name.</summary>
 public sealed class CodeTools
 {
-    private const int TimeoutSeconds = 5;
+    private const int LongestTimeout = 120;
 
     private readonly Dictionary<string, ICodeTool> _tools;
 
     /// <param name="tools">All that are registered.</param>
-    /// <exception cref="ArgumentException">One waits for somebody else, which no code does.</exception>
+    /// <exception cref="ArgumentException">One waits for somebody else, which no code does, or takes more than a call may.</exception>
     public CodeTools(IEnumerable<ICodeTool> tools)
     {
         _tools = tools.ToDictionary(tool => tool.Name, StringComparer.Ordinal);
         if (_tools.Values.FirstOrDefault(tool => tool.Effect == ToolEffect.ExternalWait) is { } waiting)
         {
             throw new ArgumentException($"{waiting.Name} runs here and cannot be of the effect external_wait.", nameof(tools));
+        }
+
+        if (_tools.Values.FirstOrDefault(tool => !IsWithinBounds(tool)) is { } greedy)
+        {
+            throw new ArgumentException(
+                FormattableString.Invariant(
+                    $"{greedy.Name} must have a Timeout of 1 to {LongestTimeout} whole seconds and a MaxResultBytes of 1 to {EgressClient.MostBytes}."
+                ),
+                nameof(tools)
+            );
         }
     }
 
@@ -83,6 +104,11 @@ public sealed class CodeTools
     /// <returns>Null when there is none of this name.</returns>
     public ToolDefinition? Definition(string name) => Find(name) is { } tool ? Define(tool) : null;
 
+    private static bool IsWithinBounds(ICodeTool tool) =>
+        tool.Timeout.TotalSeconds is >= 1 and <= LongestTimeout
+        && tool.Timeout.Ticks % TimeSpan.TicksPerSecond == 0
+        && tool.MaxResultBytes is >= 1 and <= EgressClient.MostBytes;
+
     private static ToolDefinition Define(ICodeTool tool) =>
         new()
         {
@@ -92,6 +118,7 @@ public sealed class CodeTools
             Parameters = tool.Parameters,
             Effect = tool.Effect,
             NeedsApproval = tool.NeedsApproval,
-            TimeoutSeconds = TimeoutSeconds,
+            TimeoutSeconds = (int)tool.Timeout.TotalSeconds,
+            MaxResultBytes = tool.MaxResultBytes,
         };
 }

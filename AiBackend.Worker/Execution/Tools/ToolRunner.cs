@@ -108,11 +108,12 @@ internal sealed class ToolRunner(
 
     private async Task<ToolEnd> RunCodeAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)
     {
-        using var arguments = JsonDocument.Parse(call.Arguments);
+        // Not of a pool: one that goes on after its time reads on in them.
+        var arguments = JsonElement.Parse(call.Arguments);
         return await InTimeAsync(
             job,
             tool,
-            async token => EndOf(await code.Find(tool.Name)!.RunAsync(CallerOf(job, call), arguments.RootElement, token), tool),
+            async token => EndOf(await code.Find(tool.Name)!.RunAsync(CallerOf(job, call), arguments, token), tool),
             stop
         );
     }
@@ -140,7 +141,7 @@ internal sealed class ToolRunner(
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, stop);
         try
         {
-            return await work(both.Token);
+            return await WithinAsync(work, both.Token);
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
@@ -156,6 +157,26 @@ internal sealed class ToolRunner(
 
     // A file or a server of the tool's own may be missing, too, and a statement of its own wrong: only what Npgsql itself says of Postgres is an outage.
     private static bool IsOutage(Exception failure) => failure is NpgsqlException && StorageFailures.Of(failure) is not null;
+
+    /// <summary>Waits for a tool no longer than it is asked to, also for one that does not look at its token, or never gives its thread back.</summary>
+    private static async Task<ToolEnd> WithinAsync(Func<CancellationToken, Task<ToolEnd>> work, CancellationToken stop)
+    {
+        var running = Task.Run(() => work(stop), CancellationToken.None);
+        try
+        {
+            return await running.WaitAsync(stop);
+        }
+        finally
+        {
+            // How a late one ends is nobody's, an exception neither.
+            _ = running.ContinueWith(
+                late => late.Exception,
+                CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default
+            );
+        }
+    }
 
     /// <summary>With the rights of whoever submitted the job: what a model says names nobody.</summary>
     private static CodeCaller CallerOf(ClaimedJob job, ToolCall call)
