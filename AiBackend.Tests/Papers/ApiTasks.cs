@@ -69,6 +69,11 @@ internal static class ApiTasks
             "Let the model use a tool",
             "A [registered tool](#registered-tools) is run here, and the model goes on with its result; what was called is told."
         ),
+        new(
+            "clienttool",
+            "Let the model use a tool of your own program",
+            "Registered with the kind `client`: the job waits for its result, which your program posts, and goes on with it."
+        ),
         new("retry", "Repeat without fear", "With an `Idempotency-Key` a repeat finds the job of the first call."),
         new("list", "Find jobs", "All [filters](#lists) may be combined."),
         new("cancel", "Cancel", "Also what runs already."),

@@ -30,6 +30,11 @@ public sealed class ExampleTests(StackFixture fixture, ExamplePrograms programs)
             { "workflow", "\"version\":\\d+.*\"status\":\"completed\".*totals", "^completed: .*totals.*\n- each: succeeded" },
             { "review", "\"kind\":\"approved\".*\"status\":\"completed\".*90 EUR", "^wrong: cited\napproved: .*90 EUR" },
             { "tool", "\"tool\":\"current_time\".*\"state\":\"done\"", "^completed\ncurrent_time: done, 20" },
+            {
+                "clienttool",
+                "\"kind\":\"client\".*\"state\":\"done\".*\"Size 42.\".*\"status\":\"completed\"",
+                "^ask_customer .*question.*\ncompleted: .*simulated answer"
+            },
             { "retry", "^(?<id>[0-9a-f-]{36})\n\\k<id>$", "^(?<id>[0-9a-f-]{36})\n\\k<id>$" },
             { "list", "\"status\":\"failed\"", "^[0-9a-f-]{36} failed 20" },
             { "cancel", "\"status\":\"cancelled\".*\"finished_at\":\"20", "^cancelled at 20" },
