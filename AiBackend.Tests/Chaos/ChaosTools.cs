@@ -129,7 +129,9 @@ internal sealed class ChaosTools : IAsyncDisposable
     private static string Tool(ToolReceiver receiver, string effect) =>
         $$"""
             {"kind":"http","effect":"{{effect}}","description":"Sends.","url":"{{receiver.Url}}","timeout_seconds":10,
-             {{(effect == "write" ? $"\"verify_url\":\"{receiver.VerifyUrl}\"," : "")}}"parameters":{"type":"object"} }
+             {{(
+                effect == "write" ? $"\"verify_url\":\"{receiver.VerifyUrl}\",\"needs_approval\":false," : ""
+            )}}"parameters":{"type":"object"} }
             """;
 
     private static Task PutAsync(Stack stack, string path, string body) =>

@@ -45,13 +45,16 @@ public sealed class ContractCrashTests(PostgresServer postgres, RedisServer redi
                 InputVersion = JobSchema.Terms,
             }
         );
+        string output;
         using (var dying = await StartAsync(model, ("AIBACKEND_FAULT", $"{point}[{model}]:kill@{hit}")))
         {
             await dying.WaitForExitAsync();
-            Assert.True(dying.ExitCode is not 0 and not 134, $"{dying.ExitCode}: {dying.Output}");
+            output = $"{dying.ExitCode}: {dying.Output}";
+            Assert.True(dying.ExitCode is not 0 and not 134, output);
         }
 
-        Assert.Equal(JobStatus.Processing, await Core.StatusAsync(id));
+        var left = await Core.StatusAsync(id);
+        Assert.True(left == JobStatus.Processing, $"The job is {left}. {output}");
         Assert.Equal(sent, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);
 
         using var worker = await StartAsync(model);
@@ -86,8 +89,15 @@ public sealed class ContractCrashTests(PostgresServer postgres, RedisServer redi
         var received = await simulator.CallsAsync(model, TestRun.Cancel);
         Assert.Equal(sent + 2, received.Count);
         var calls = await Core.CallsAsync(id);
-        Assert.Equal(unsent, calls.Count(call => call.State == CallState.Released));
-        Assert.Equal(sent + 2, calls.Count(call => call.State is CallState.Settled or CallState.Unknown));
+        var told = string.Join(", ", calls.Select(call => $"{call.State} {call.Cost}"));
+        Assert.True(
+            (unsent, sent + 2)
+                == (
+                    calls.Count(call => call.State == CallState.Released),
+                    calls.Count(call => call.State is CallState.Settled or CallState.Unknown)
+                ),
+            $"{told}; {output}"
+        );
         Assert.Equal(sent + 2, await Core.ScalarAsync<int>("SELECT sum(calls) FROM usage_days"));
         Assert.Equal(
             2,

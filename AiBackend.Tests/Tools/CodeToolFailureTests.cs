@@ -159,6 +159,8 @@ public sealed class CodeToolFailureTests(PostgresServer postgres, RedisServer re
 
         public required ToolEffect Effect { get; init; }
 
+        public bool NeedsApproval => false;
+
         public async ValueTask<CodeResult> RunAsync(CodeCaller caller, JsonElement arguments, CancellationToken cancellationToken)
         {
             Ran.Enqueue(caller.EffectId!);
