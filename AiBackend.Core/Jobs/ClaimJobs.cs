@@ -136,8 +136,9 @@ public sealed class ClaimJobs(IJobStore store, IJobSignals signals, JobMetrics m
         CancellationToken cancellationToken
     )
     {
-        // Sorted: two workers with overlapping lists lock rows in the same order.
-        var ids = jobIds.Order().ToArray();
+        // Sorted: two workers with overlapping lists lock rows in the same order. Each once: a job that was offered twice would be given to two
+        // attempts under one lease, which no fence parts.
+        var ids = jobIds.Distinct().Order().ToArray();
         var (claimed, putOff) = await TransientRetry.RunAsync(
             token => store.ClaimAsync(workerId, ids, lease, pool, token),
             cancellationToken

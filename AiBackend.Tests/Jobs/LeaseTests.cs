@@ -43,6 +43,17 @@ public sealed class LeaseTests(PostgresServer postgres, RedisServer redis) : Cor
     }
 
     [Fact]
+    public async Task A_job_that_is_named_twice_in_one_claim_is_claimed_once()
+    {
+        var id = await Core.SubmitAsync();
+
+        // As two entries of the ready stream do after it was lost and each job was offered again.
+        var claimed = await Core.Get<ClaimJobs>().RunAsync(Guid.CreateVersion7(), [id, id], CoreHost.Lease, TestRun.Cancel);
+
+        Assert.Equal(id, Assert.Single(claimed).Lease.JobId);
+    }
+
+    [Fact]
     public async Task I_10_a_worker_whose_lease_was_taken_over_writes_nothing_and_is_heard_by_nobody_F_4()
     {
         var id = await Core.SubmitAsync();
