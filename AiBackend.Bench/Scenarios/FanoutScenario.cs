@@ -122,14 +122,13 @@ internal static class FanoutScenario
     )
     {
         var before = stack.UsageOf("api").Cpu;
-        var watch = Stopwatch.StartNew();
         var begun = Stopwatch.GetTimestamp();
         var reads = await ReadAsync(readers, options, cancellationToken);
         var after = stack.UsageOf("api");
         return new(
             reads,
             after.ResidentMegabytes,
-            (after.Cpu - before) / watch.Elapsed,
+            (after.Cpu - before) / Stopwatch.GetElapsedTime(begun),
             Stopwatch.GetElapsedTime(begun, readers.LastOpenedAt)
         );
     }
