@@ -79,6 +79,7 @@ internal sealed class DeploymentViews(
         )
         {
             ContextTokens = deployment.ContextTokens,
+            MaxOutputTokens = deployment.MaxOutputTokens,
             Capabilities = deployment.Capabilities,
             Simulated = deployment.Simulated,
             Credential = KeyOf(deployment, keys),
@@ -93,6 +94,7 @@ internal sealed class DeploymentViews(
         return new Deployment(provider, model, version.Version, "api", sent.Limits ?? new(), sent.Timeouts ?? new())
         {
             ContextTokens = sent.ContextTokens,
+            MaxOutputTokens = sent.MaxOutputTokens,
             Capabilities = sent.Capabilities ?? [],
             CreatedAt = version.CreatedAt,
             CreatedBy = version.CreatedBy,

@@ -98,6 +98,7 @@ internal sealed partial class RoutingRules(ProviderCatalog catalog, ContractFiel
         }
 
         errors.CheckRange("context_tokens", deployment.ContextTokens, 1, MostTokens);
+        errors.CheckRange("max_output_tokens", deployment.MaxOutputTokens, 1, 1_000_000);
         CheckCapabilities("capabilities", deployment.Capabilities, errors);
         return errors.ToRefusal();
     }

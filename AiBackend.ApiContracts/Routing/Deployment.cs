@@ -19,6 +19,9 @@ public sealed record Deployment(
     /// <summary>Tokens that prompt and answer may have together; null when it is not known.</summary>
     public long? ContextTokens { get; init; }
 
+    /// <summary>Tokens that an answer may have whose caller sets no <c>max_output_tokens</c>, where a budget, <c>max_cost_usd</c> or a limit of a run holds.</summary>
+    public int? MaxOutputTokens { get; init; }
+
     /// <summary>What it can do beyond text, for routes that require it.</summary>
     public IReadOnlyList<string> Capabilities { get; init; } = [];
 
@@ -59,6 +62,12 @@ public sealed record DeploymentRequest
 
     /// <summary>Tokens that prompt and answer may have together. Calls that would not fit go to the next target of their route.</summary>
     public long? ContextTokens { get; init; }
+
+    /// <summary>
+    /// Tokens that an answer may have whose caller sets no <c>max_output_tokens</c>, where a budget, <c>max_cost_usd</c> or a limit of a run holds:
+    /// they are asked of the provider and set aside. 1 to 1000000, 16384 when left out.
+    /// </summary>
+    public int? MaxOutputTokens { get; init; }
 
     /// <summary>What it can do beyond text, for routes that require it: 1 to 32 lower-case letters, digits, <c>-</c> and <c>_</c> each.</summary>
     public IReadOnlyList<string>? Capabilities { get; init; }

@@ -77,7 +77,7 @@ internal sealed class CallGate(
                     }
 
                     called = null;
-                    return new CallEntry.Admitted(asked with { Reserved = answer });
+                    return new CallEntry.Admitted(asked with { Reserved = answer, Reservation = asked.Reservation.Within(answer) });
                 }
 
                 if (Refusal(answer) is { } refusal)
@@ -233,6 +233,8 @@ internal sealed class CallGate(
 
         public string? CallId => Reservation.Caller.Payer is null ? null : Reservation.Caller.CallId;
 
+        public int? MaxOutputTokens => Reservation.Bound;
+
         public ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken) =>
             Reserved.State is CallState.Reserved
                 ? new(Gate.ConfirmAsync(Reservation.Caller, cancellationToken))
@@ -243,7 +245,9 @@ internal sealed class CallGate(
         public decimal? CostOf(JobUsage usage) => Reservation.Price?.Rates.CostOf(usage);
 
         public JobUsage? UsageOfCut(long written) =>
-            written > (Reservation.MaxOutput ?? Reservation.Output) ? new JobUsage(Reservation.Input, 0, written, CostUsd: null) : null;
+            written > (Reservation.Bound ?? Reservation.MaxOutput ?? Reservation.Output)
+                ? new JobUsage(Reservation.Input, 0, written, CostUsd: null)
+                : null;
 
         public void Settle(JobUsage? usage, bool isFree, bool isDisputed) =>
             Gate.Settle(Kind, Size, usage, Settlement.Of(Reservation, Reserved, usage, isFree) with { IsDisputed = isDisputed });

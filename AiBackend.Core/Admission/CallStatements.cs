@@ -13,10 +13,10 @@ namespace AiBackend.Core.Admission;
 internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window, TimeProvider clock)
 {
     private const string ReserveSql = """
-        SELECT n, call_state, slot, delay_ms, blocked_by
+        SELECT n, call_state, slot, delay_ms, blocked_by, granted_usd, granted_output
           FROM admit_calls(@window_ms, @deployment, @provider, @model, @job_id, @epoch, @call, @level, @has_turn, @input, @output, @max_requests,
                            @max_input, @max_output, @max_tokens, @max_calls, @tenant_id, @key_id, @feature, @end_user, @price_version, @amount, @max_cost,
-                           @run_id, @run_cost, @run_tokens)
+                           @run_id, @run_cost, @run_tokens, @longest_amount, @longest)
         """;
 
     // A repeat after a lost reply finds it sent, by nobody but us.
@@ -78,7 +78,11 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window,
             row.IsDBNull(1) ? null : (CallState)row.GetInt16(1),
             row.IsDBNull(4) ? "" : row.GetString(4),
             TimeSpan.FromMilliseconds(row.IsDBNull(3) ? 0 : row.GetInt64(3))
-        );
+        )
+        {
+            Amount = row.IsDBNull(5) ? null : row.GetDecimal(5),
+            Output = row.IsDBNull(6) ? null : row.GetInt64(6),
+        };
 
     public async Task<bool[]> ConfirmAsync(IReadOnlyList<ChatCaller> calls)
     {
@@ -163,6 +167,8 @@ internal sealed class CallStatements(NpgsqlDataSource database, TimeSpan window,
         Column("run_id", NpgsqlDbType.Uuid, call => call.Caller.Payer?.Run?.Id);
         Column("run_cost", NpgsqlDbType.Numeric, call => call.Caller.Payer?.Run?.MaxCostUsd);
         Column("run_tokens", NpgsqlDbType.Bigint, call => call.Caller.Payer?.Run?.MaxTokens);
+        Column("longest_amount", NpgsqlDbType.Numeric, call => call.LongestAmount);
+        Column("longest", NpgsqlDbType.Bigint, call => call.Longest);
         parameters.AddWithValue("window_ms", NpgsqlDbType.Bigint, _windowMs);
     }
 

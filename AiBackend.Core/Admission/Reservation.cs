@@ -13,15 +13,32 @@ namespace AiBackend.Core.Admission;
 /// <param name="Price">As of now, and for this call from now on; null is unknown.</param>
 internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller, long Input, long Output, Price? Price)
 {
-    /// <summary>Tokens that the answer is billed for at most; null is any number.</summary>
+    /// <summary>Tokens that the answer is billed for at most by its caller's bound; null is any number.</summary>
     public long? MaxOutput { get; init; }
+
+    /// <summary>Tokens that it may have where money or tokens are limited, when its caller has set no bound; else null.</summary>
+    public long? Longest => MaxOutput is null ? Math.Max(Output, Deployment.LongestAnswer(Input)) : null;
+
+    /// <summary>What it costs then.</summary>
+    public decimal? LongestAmount => Longest is { } longest ? Price?.Rates.EstimateOf(Input, longest) : null;
+
+    /// <summary>The bound that was set because money or tokens are limited: its provider is told, and no more was set aside. Null is none.</summary>
+    public int? Bound { get; private init; }
 
     /// <summary>It was told before to come back now.</summary>
     public bool HasTurn => Caller.TurnAt == Deployment.FullName;
 
-    /// <summary>What it costs at most by the caller's word, or else is likely to cost; null when nobody knows.</summary>
-    /// <remarks>Budgets hold then whatever the answer, with a provider that keeps to the maximum. What was not used comes back.</remarks>
+    /// <summary>What it costs at most by the caller's word, or else is likely to cost: with less it is not made. Null when nobody knows.</summary>
     public decimal? Amount => Price?.Rates.EstimateOf(Input, MaxOutput ?? Output);
+
+    /// <summary>With the bound that what was set aside allows, where its caller has set none.</summary>
+    /// <remarks>Budgets hold then whatever the answer, with a provider that keeps to the maximum. What was not used comes back.</remarks>
+    public Reservation Within(Reserved answer)
+    {
+        var affordable = answer.Amount is { } amount ? Price?.Rates.OutputWithin(amount, Input) : null;
+        var bound = Math.Min(affordable ?? long.MaxValue, answer.Output ?? long.MaxValue);
+        return bound == long.MaxValue ? this : this with { Bound = (int)Math.Min(bound, int.MaxValue) };
+    }
 }
 
 /// <summary>How a reservation was answered.</summary>
@@ -33,6 +50,12 @@ internal readonly record struct Reserved(long? Slot, CallState? State, string Bl
 {
     public const string LeaseIsOver = "lease";
     public const string ConcurrentCalls = "concurrent_calls";
+
+    /// <summary>US dollars that were set aside because money is limited and the caller sets no bound; else null.</summary>
+    public decimal? Amount { get; init; }
+
+    /// <summary>Tokens of the answer that were set aside because its run's are limited and the caller sets no bound; else null.</summary>
+    public long? Output { get; init; }
 
     /// <summary>When it was asked for, by the clock's timestamp: it was counted no earlier.</summary>
     public long At { get; init; }

@@ -41,5 +41,12 @@ public readonly record struct PriceRates(decimal Input, decimal Cached, decimal 
     }
 
     /// <summary>What a call may cost, of whose tokens there are only estimates.</summary>
-    public decimal EstimateOf(long input, long output) => (input * Input + output * Math.Max(Output, Reasoning)) / 1_000_000m;
+    public decimal EstimateOf(long input, long output) => (input * Input + output * Dearest) / 1_000_000m;
+
+    /// <summary>Tokens that an answer may have at most for a call to cost no more than this; null when they cost nothing.</summary>
+    public long? OutputWithin(decimal amount, long input) =>
+        Dearest == 0 ? null : (long)Math.Max(1, Math.Floor((amount * 1_000_000m - input * Input) / Dearest));
+
+    /// <summary>Of what an answer may consist of.</summary>
+    private decimal Dearest => Math.Max(Output, Reasoning);
 }

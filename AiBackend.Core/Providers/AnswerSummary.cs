@@ -54,7 +54,10 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int? most, int fa
             new ServedBy(deployment.Provider, deployment.Model, _call.ModelVersion, fallbacks, _simulated),
             _call.Usage,
             _finishReason
-        );
+        )
+        {
+            Bound = entered.MaxOutputTokens,
+        };
     }
 
     /// <summary>Paid beyond what was agreed, a short text is no better than an endless one. Not everybody counts thinking against the limit.</summary>

@@ -28,6 +28,12 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>Tokens that prompt and answer may have together; null when it is not known.</summary>
     public long? ContextTokens { get; init; }
 
+    /// <summary>What the longest answers of most models have.</summary>
+    internal const int UsualMaxOutputTokens = 16_384;
+
+    /// <summary>Tokens that an answer may have whose caller sets no bound, where money or tokens are limited.</summary>
+    public int MaxOutputTokens { get; init; } = UsualMaxOutputTokens;
+
     /// <summary>Which of the parameters that are asked for its protocol has no member for.</summary>
     internal Func<ChatOptions, IEnumerable<string>> ProtocolLeavesOut { get; init; } = static _ => [];
 
@@ -80,6 +86,9 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     /// <summary>Whether it can what the call uses; of one that declares nothing that is not known, and it counts as able.</summary>
     internal bool Can(in RouteNeeds needs) =>
         Capabilities.Count == 0 || needs.Uses.All(use => Capabilities.Contains(use, StringComparer.Ordinal));
+
+    /// <summary>Tokens that an answer to such a prompt may have without a bound of its caller's.</summary>
+    internal long LongestAnswer(long input) => ContextTokens is { } all ? Math.Clamp(all - input, 1, MaxOutputTokens) : MaxOutputTokens;
 
     internal bool Holds(in RouteNeeds needs) => ContextTokens is not { } most || needs.InputTokens + (needs.MaxOutputTokens ?? 0) <= most;
 }

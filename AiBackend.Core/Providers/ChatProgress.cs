@@ -53,5 +53,9 @@ public abstract record ChatProgress
     /// <param name="ServedBy">Who answered.</param>
     /// <param name="Usage">Tokens as reported; null when the provider reported none that can be true. Cost is not known here.</param>
     /// <param name="FinishReason"><c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c> or the provider's own word; null when it gave none.</param>
-    public sealed record Finished(ServedBy ServedBy, JobUsage? Usage, string? FinishReason) : ChatProgress;
+    public sealed record Finished(ServedBy ServedBy, JobUsage? Usage, string? FinishReason) : ChatProgress
+    {
+        /// <summary>Tokens that money or a run left for it, when its caller has set no bound; null is no such bound.</summary>
+        public int? Bound { get; init; }
+    }
 }

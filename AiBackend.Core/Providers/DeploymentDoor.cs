@@ -187,11 +187,14 @@ internal sealed class EnteredCall(
     /// <summary>Whether it has written any text.</summary>
     public bool HasText { get; private set; }
 
+    public int? MaxOutputTokens { get; } = permit.MaxOutputTokens;
+
     public decimal? CostOf(JobUsage usage) => _permit?.CostOf(usage);
 
     /// <summary>Tells the provider what the call is called here, and the call who hears what the provider says of its limits.</summary>
     public ChatOptions Named(ChatOptions options)
     {
+        options.MaxOutputTokens ??= MaxOutputTokens;
         Name(options.AdditionalProperties ??= []);
         return options;
     }

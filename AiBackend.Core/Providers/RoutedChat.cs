@@ -92,7 +92,7 @@ public sealed class RoutedChat
                 yield return first;
             }
 
-            var summary = new AnswerSummary(deployment, request.Options.MaxOutputTokens, failures.Count, call);
+            var summary = new AnswerSummary(deployment, request.Options.MaxOutputTokens ?? call.MaxOutputTokens, failures.Count, call);
             await using var updates = deployment
                 .Client.GetStreamingResponseAsync(request.Messages, call.Named(deployment.Taken(request.Options)), cancellationToken)
                 .GetAsyncEnumerator(cancellationToken);

@@ -62,6 +62,7 @@ public static class RoutingDefinitions
                 }
                 : null,
             ContextTokens = request.ContextTokens,
+            MaxOutputTokens = request.MaxOutputTokens,
             Capabilities = request.Capabilities ?? [],
         };
 

@@ -51,7 +51,10 @@ internal static class Spending
             0,
             (long)(usd * 1_000_000),
             Price
-        );
+        )
+        {
+            MaxOutput = (long)(usd * 1_000_000),
+        };
 
     /// <summary>The call, or another one of the same work, as part of a run.</summary>
     public static Reservation OfRun(this Reservation reservation, CallRun run, int call = 0, decimal? usd = null) =>
@@ -59,6 +62,7 @@ internal static class Spending
         {
             Caller = reservation.Caller with { Call = call, Payer = reservation.Caller.Payer! with { Run = run } },
             Output = usd is { } dollars ? (long)(dollars * 1_000_000) : reservation.Output,
+            MaxOutput = usd is { } most ? (long)(most * 1_000_000) : reservation.MaxOutput,
         };
 
     public static Settlement Used(this Reservation call, decimal usd) =>

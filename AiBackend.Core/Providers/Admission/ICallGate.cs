@@ -107,6 +107,9 @@ public interface ICallPermit
     /// <summary>The call's name for the provider; null when it has none.</summary>
     string? CallId { get; }
 
+    /// <summary>What the answer may have at most, whose caller sets no bound, for what was set aside to do; null is any number.</summary>
+    int? MaxOutputTokens { get; }
+
     /// <summary>The last word before the request is sent: from then on it may cost money whatever becomes of us.</summary>
     /// <returns>False when it must not be sent, because the work has passed on to another owner.</returns>
     ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken);
@@ -155,6 +158,8 @@ internal sealed class OpenGate : ICallGate, ICallPermit
     public ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken) => ValueTask.FromResult(true);
 
     public decimal? CostOf(JobUsage usage) => null;
+
+    public int? MaxOutputTokens => null;
 
     public bool IsLate => false;
 

@@ -53,6 +53,9 @@ public sealed record DeploymentDefinition(string Provider, string Model)
     /// <summary>Tokens that prompt and answer may have together.</summary>
     public long? ContextTokens { get; init; }
 
+    /// <summary>Tokens that an answer may have whose caller sets no bound, where money or tokens are limited.</summary>
+    public int? MaxOutputTokens { get; init; }
+
     /// <summary>What it can do beyond text.</summary>
     public IReadOnlyList<string> Capabilities { get; init; } = [];
 }

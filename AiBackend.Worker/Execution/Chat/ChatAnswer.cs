@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using AiBackend.ApiContracts.Conversations;
 using AiBackend.ApiContracts.Jobs;
@@ -20,6 +21,7 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
     private ServedBy? _servedBy;
     private int _fallbacks;
     private string? _finishReason;
+    private int? _bound;
 
     /// <summary>What the answer has to keep; null is nothing.</summary>
     public ContractedAnswer? Contract { get; set; }
@@ -106,7 +108,7 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
                 running.AppendContinued(CutReason);
                 break;
             case ChatProgress.Finished finished:
-                (_servedBy, _finishReason) = (finished.ServedBy, finished.FinishReason);
+                (_servedBy, _finishReason, _bound) = (finished.ServedBy, finished.FinishReason, finished.Bound);
                 break;
         }
     }
@@ -114,7 +116,7 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
     public AttemptEnd Finish() =>
         _finishReason switch
         {
-            "length" => AttemptEnd.Partial(Text, "The answer reached the limit of output tokens and was cut off."),
+            "length" => AttemptEnd.Partial(Text, $"The answer reached {Limit} and was cut off."),
             "content_filter" => AttemptEnd.Partial(Text, "The provider's content filter cut the answer off."),
             _ => AttemptEnd.Succeeded(Text),
         } with
@@ -123,6 +125,14 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
             // Some servers say stop, or nothing, where they mean that they wait for tools.
             FinishReason = _toolCalls.Count > 0 && _finishReason is not ("length" or "content_filter") ? "tool_calls" : _finishReason,
         };
+
+    private string Limit =>
+        _bound is { } tokens
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"the {tokens} output tokens that a budget, max_cost_usd or its run left for it (it has no max_output_tokens)"
+            )
+            : "the limit of output tokens";
 
     /// <summary>Adds what is known of the calls, also of one that was cut off in the middle.</summary>
     public AttemptEnd Describe(AttemptEnd end)

@@ -1,0 +1,160 @@
+using AiBackend.ApiContracts.Jobs;
+using AiBackend.Core.Admission;
+using AiBackend.Core.Database;
+using AiBackend.Core.Jobs;
+using AiBackend.Core.Money;
+using AiBackend.Core.Providers.Admission;
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Jobs;
+using Microsoft.Extensions.Options;
+
+namespace AiBackend.Tests.Money;
+
+/// <summary>A-46: where money or tokens are limited, an answer without a bound of its caller's has one, and what it may cost at most is set aside.</summary>
+public sealed class BoundedAnswerTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
+{
+    /// <summary>Twelve characters, and no word of how long the answer may be.</summary>
+    private static readonly CallSize Unbounded = new(12, null);
+
+    private const int Longest = 16_384;
+
+    [Fact]
+    public async Task A_46_I_6_of_64_calls_without_a_bound_at_once_those_go_whose_longest_answers_the_budget_pays()
+    {
+        var budget = await Core.BudgetAsync(0.1m);
+        await using var spending = await StartAsync();
+
+        var entries = await Task.WhenAll(
+            (await JobsAsync(64)).Select(job => Task.Run(() => spending.EnterAsync(job.Call(0).Caller).AsTask()))
+        );
+
+        var bounds = entries.OfType<CallEntry.Admitted>().Select(entry => entry.Permit.MaxOutputTokens!.Value).OrderDescending();
+        // A dollar for a million: six of the longest, and one of what they leave.
+        Assert.Equal([.. Enumerable.Repeat(Longest, 6), 100_000 - (6 * Longest)], bounds);
+        Assert.All(
+            entries.Where(entry => entry is not CallEntry.Admitted),
+            entry => Assert.Equal("budget:tenant:day", Assert.IsType<CallEntry.Unpaid>(entry).Reason)
+        );
+        Assert.Equal(0.1m, (await Core.ReadAsync(budget)).ReservedUsd);
+    }
+
+    [Fact]
+    public async Task A_46_what_an_answer_did_not_use_of_its_bound_pays_for_the_next_one()
+    {
+        await Core.BudgetAsync(0.0165m);
+        await using var spending = await StartAsync();
+        var jobs = await JobsAsync(2);
+        var first = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(jobs[0].Call(0).Caller)).Permit;
+        Assert.IsType<CallEntry.Unpaid>(await spending.EnterAsync(jobs[1].Call(0).Caller));
+
+        Assert.True(await first.ConfirmAsync(TestRun.Cancel));
+        first.Settle(new JobUsage(0, 0, 100, null), isFree: false, isDisputed: false);
+
+        await Eventually.TrueAsync(
+            async _ => await Core.ScalarAsync<bool>("SELECT reserved_usd = 0 AND settled_usd = 0.0001 FROM budgets"),
+            "it is settled"
+        );
+        var second = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(jobs[1].Call(0).Caller)).Permit;
+        Assert.Equal(Longest, second.MaxOutputTokens);
+    }
+
+    [Fact]
+    public async Task A_46_the_maximum_of_a_job_bounds_its_answers_also_the_second_one()
+    {
+        await using var spending = await StartAsync();
+        var caller = (await Core.SpenderAsync(CoreHost.Draft() with { MaxCostUsd = 0.002m })).Call(0).Caller;
+
+        var first = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(caller)).Permit;
+        Assert.Equal(2_000, first.MaxOutputTokens);
+        Assert.True(await first.ConfirmAsync(TestRun.Cancel));
+        first.Settle(new JobUsage(0, 0, 700, null), isFree: false, isDisputed: false);
+        await Eventually.TrueAsync(
+            async _ => await Core.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE state = 2") == 1,
+            "it is settled"
+        );
+
+        var second = await spending.EnterAsync(caller with { Call = 1 });
+        Assert.Equal(1_300, Assert.IsType<CallEntry.Admitted>(second).Permit.MaxOutputTokens);
+        // Seven hundred tokens would be left, and nothing of that is free while the second may take it.
+        var third = await spending.EnterAsync(caller with { Call = 2 });
+        Assert.Equal(CallEntry.Unpaid.MaxCost, Assert.IsType<CallEntry.Unpaid>(third).Reason);
+    }
+
+    [Fact]
+    public async Task A_46_the_money_and_the_tokens_of_a_run_bound_the_answers_of_its_parts()
+    {
+        await using var spending = await StartAsync();
+        var jobs = await JobsAsync(3);
+        var tokens = new CallRun(Guid.CreateVersion7(), null, 3_003);
+        var money = new CallRun(Guid.CreateVersion7(), 0.004m, null);
+
+        Assert.Equal(3_000, await BoundAsync(jobs[0], tokens));
+        Assert.Equal(3_003, await Core.ScalarAsync<int>("SELECT sum(reserved_tokens) FROM provider_calls"));
+        Assert.Equal(4_000, await BoundAsync(jobs[1], money));
+        var refused = await spending.EnterAsync(jobs[2].Call(0).OfRun(tokens).Caller);
+        Assert.Equal(CallEntry.Unpaid.RunTokens, Assert.IsType<CallEntry.Unpaid>(refused).Reason);
+
+        async Task<int?> BoundAsync(ClaimedJob job, CallRun run) =>
+            Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(job.Call(0).OfRun(run).Caller)).Permit.MaxOutputTokens;
+    }
+
+    [Fact]
+    public async Task Where_nothing_is_limited_or_the_caller_has_said_how_long_it_may_be_no_bound_is_set()
+    {
+        await using var spending = await StartAsync();
+        var jobs = await JobsAsync(3);
+        await Core.BudgetAsync(0m, hard: false);
+
+        Assert.Null(Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(jobs[0].Call(0).Caller)).Permit.MaxOutputTokens);
+        await Core.BudgetAsync(1m, BudgetScope.Global);
+        var bounded = await spending.EnterAsync(jobs[1].Call(0).Caller, new CallSize(12, 600));
+        Assert.Null(Assert.IsType<CallEntry.Admitted>(bounded).Permit.MaxOutputTokens);
+        Assert.Equal(0.0006m, await Core.ScalarAsync<decimal>("SELECT reserved_usd FROM budgets WHERE hard"));
+    }
+
+    [Fact]
+    public async Task A_repeat_after_a_lost_reply_is_told_the_same_bound()
+    {
+        await Core.BudgetAsync(0.01m);
+        await using var spending = await StartAsync();
+        var caller = (await Core.SpenderAsync()).Call(0).Caller;
+
+        var first = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(caller)).Permit;
+        var again = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(caller)).Permit;
+
+        Assert.Equal((10_000, 10_000), (first.MaxOutputTokens, again.MaxOutputTokens));
+        Assert.Equal(0.01m, await Core.ScalarAsync<decimal>("SELECT reserved_usd FROM budgets"));
+    }
+
+    private async Task<List<ClaimedJob>> JobsAsync(int count)
+    {
+        var jobs = new List<ClaimedJob>();
+        for (var i = 0; i < count; i++)
+        {
+            jobs.Add(await Core.SpenderAsync());
+        }
+
+        return jobs;
+    }
+
+    private async Task<Spender> StartAsync()
+    {
+        var prices = new PriceStore(Core.Database);
+        await prices.AddAsync("p0", "m", new PriceRates(0, 0, 1, 1), null, "key", TestRun.Cancel);
+        var ledger = Core.NewLedger();
+        var book = new PriceBook(prices, Core.Get<IStorageWatch>(), Options.Create(new PriceOptions()), TimeProvider.System);
+        return new Spender(ledger, book, Core.NewGate(ledger, book));
+    }
+
+    private sealed record Spender(CallLedger Ledger, PriceBook Book, CallGate Gate) : IAsyncDisposable
+    {
+        public ValueTask<CallEntry> EnterAsync(ChatCaller caller, CallSize? size = null) =>
+            Gate.EnterAsync(Spending.Deployment, size ?? Unbounded, caller, TestRun.Cancel);
+
+        public async ValueTask DisposeAsync()
+        {
+            await Ledger.DisposeAsync();
+            Book.Dispose();
+        }
+    }
+}
