@@ -12,7 +12,8 @@ Usage: ./test.sh [--long] [--filter EXPRESSION] [other arguments of dotnet test]
 
   --long                 also run the tests of the category Long (minutes each, the whole load scenarios an hour together) and print their
                          verdicts; sets AIBACKEND_TEST_LONG=1.
-                         AIBACKEND_CHAOS_MINUTES shortens the half hour of random kills, for a desk
+                         AIBACKEND_CHAOS_MINUTES shortens the half hour of random kills, for a desk;
+                         AIBACKEND_GUARDS_OF=PART takes out only the guards of files with PART in their path
   --filter EXPRESSION    run only these, in dotnet test's language: --filter FullyQualifiedName~LocalHost
 
 Missing packages (redis-server, postgresql, chromium, nodejs, npm) are installed with apt-get, through sudo when you are not

@@ -13,20 +13,33 @@ public sealed class EgressRules
     private readonly HashSet<EgressOrigin> _allowed;
     private readonly HashSet<string> _ownHosts;
     private readonly bool _loopback;
+    private readonly Func<HashSet<IPAddress>> _ownAddresses;
 
-    private EgressRules(IEnumerable<EgressOrigin> allowed, IEnumerable<string> ownHosts, bool loopback)
+    private EgressRules(
+        IEnumerable<EgressOrigin> allowed,
+        IEnumerable<string> ownHosts,
+        bool loopback,
+        Func<HashSet<IPAddress>>? ownAddresses = null
+    )
     {
+        _ownAddresses = ownAddresses ?? OwnAddresses;
         _allowed = [.. allowed];
         _ownHosts = new(ownHosts, StringComparer.OrdinalIgnoreCase);
         _loopback = loopback;
     }
 
     /// <summary>Addresses that tenants name.</summary>
-    internal static EgressRules OfTenants(EgressOptions options, IEnumerable<string> ownHosts, bool isDevelopment) =>
+    internal static EgressRules OfTenants(
+        EgressOptions options,
+        IEnumerable<string> ownHosts,
+        bool isDevelopment,
+        Func<HashSet<IPAddress>>? ownAddresses = null
+    ) =>
         new(
             options.Allow.Select(text => EgressOrigin.TryParse(text)).OfType<EgressOrigin>(),
             ownHosts.Concat(options.OwnHosts),
-            isDevelopment
+            isDevelopment,
+            ownAddresses
         );
 
     /// <summary>One address that the operator configured, wherever in the operator's network it is, and no other.</summary>
@@ -92,7 +105,7 @@ public sealed class EgressRules
     internal bool MayConnect(EgressOrigin origin, IReadOnlyCollection<IPAddress> addresses)
     {
         var isException = _allowed.Contains(origin);
-        var own = isException ? [] : OwnAddresses();
+        var own = isException ? [] : _ownAddresses();
         return addresses.Count > 0
             && addresses.All(address =>
                 AddressKinds.Of(address) switch

@@ -27,6 +27,7 @@ public sealed class EgressAddressTests
 
     [Theory]
     [InlineData("http://hooks.example.com/x")]
+    [InlineData("http://hooks.example.com:443/x")]
     [InlineData("ftp://hooks.example.com/x")]
     [InlineData("file:///etc/passwd")]
     [InlineData("gopher://hooks.example.com/x")]

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -69,6 +70,21 @@ public sealed class EgressConnectTests
             (EgressErrors.Refused, 1),
             ((await development.GetAsync($"http://other.test:{target.Port}")).Word(), target.Connections)
         );
+    }
+
+    [Fact]
+    public void A_31_no_name_leads_to_an_address_of_this_machine_and_no_other_name_than_the_exception()
+    {
+        var own = IPAddress.Parse("93.184.215.14");
+        var options = new EgressOptions { Allow = { "https://allowed.test:443" } };
+        var rules = EgressRules.OfTenants(options, [], isDevelopment: true, () => [own]);
+        var (allowed, other) = (new EgressOrigin("https", "allowed.test", 443), new EgressOrigin("https", "other.test", 443));
+
+        Assert.True(rules.MayConnect(other, [IPAddress.Parse("93.184.215.15")]));
+        Assert.False(rules.MayConnect(other, [IPAddress.Parse("93.184.215.15"), own]));
+        Assert.False(rules.MayConnect(other, [IPAddress.Loopback]));
+        Assert.True(rules.MayConnect(allowed, [own]));
+        Assert.True(rules.MayConnect(allowed, [IPAddress.Loopback]));
     }
 
     /// <summary>The name has one address while it is checked and another one right after.</summary>

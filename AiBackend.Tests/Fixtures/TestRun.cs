@@ -17,6 +17,9 @@ public static class TestRun
     /// <summary>Whether papers that are written by a program are to be written instead of compared.</summary>
     public static bool RewritesPapers { get; } = Variable("AIBACKEND_REWRITE") is { Length: > 0 };
 
+    /// <summary>Part of the path of the files whose guards are taken out, while one is worked on (<c>AIBACKEND_GUARDS_OF</c>); empty is all.</summary>
+    public static string OnlyGuardsOf { get; } = Variable("AIBACKEND_GUARDS_OF") ?? "";
+
     // Null: nowhere.
     private static string? VerdictFolder { get; } = Variable("AIBACKEND_VERDICTS");
 

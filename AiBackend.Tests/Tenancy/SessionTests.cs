@@ -111,6 +111,23 @@ public sealed partial class SessionTests(ApiServer api) : IClassFixture<ApiServe
         Assert.Equal(HttpStatusCode.Created, (await SignInAsync("gone@example.com", "another long password")).Status);
     }
 
+    [Fact]
+    public async Task What_goes_on_in_the_name_of_a_key_is_not_begun_by_who_signed_in()
+    {
+        await AddUserAsync("keyless@example.com", "admin");
+        using var client = api.Client((await SignInAsync("keyless@example.com", Password)).Body.GetProperty("token").GetString());
+        var job = await api.SubmitAsync();
+        const string Batch = """{"input_file_id":"file-x","endpoint":"/v1/chat/completions","completion_window":"24h"}""";
+
+        var ticket = await SendAsync(client, HttpMethod.Post, $"/api/v1/jobs/{job.Id}/stream-tickets");
+        var batch = await SendAsync(client, HttpMethod.Post, "/v1/batches", Batch);
+
+        Assert.Equal(HttpStatusCode.Forbidden, ticket.Status);
+        Assert.Contains("Tickets are made by API keys", ticket.Body.ToString(), StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.BadRequest, batch.Status);
+        Assert.Contains("A batch is submitted for an API key", batch.Body.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("viewer")]
     [InlineData("member")]

@@ -53,6 +53,26 @@ public sealed class TenantSwitchTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task A_14_a_stream_of_the_project_before_a_switch_ends()
+    {
+        using var boss = api.Client(await SignInAsync("four"));
+        using var submitted = await SubmitAsync(boss, "four-1");
+        using var stream = await boss.GetAsync(
+            $"{submitted.Headers.Location}/events",
+            HttpCompletionOption.ResponseHeadersRead,
+            TestRun.Cancel
+        );
+        stream.EnsureSuccessStatusCode();
+
+        await SendAsync(boss, HttpMethod.Patch, "/api/v1/sessions/current", """{"tenant":"four-2"}""");
+
+        // The end of the stream, by the server.
+        await (await stream.Content.ReadAsStreamAsync(TestRun.Cancel))
+            .CopyToAsync(Stream.Null, TestRun.Cancel)
+            .WaitAsync(TimeSpan.FromSeconds(30), TestRun.Cancel);
+    }
+
+    [Fact]
     public async Task A_key_of_another_tenant_than_the_one_that_is_meant_is_refused()
     {
         using var refused = await SubmitAsync(api.Http, "elsewhere");

@@ -20,9 +20,11 @@ public sealed class HijackTests(SiteAlone alone) : IClassFixture<SiteAlone>
     [InlineData("https://evil.example")]
     [InlineData("http://127.0.0.1:1")]
     [InlineData("http://127.0.0.1.evil.example")]
+    [InlineData("http://evil.example:{0}")]
     [InlineData("null")]
-    public async Task A_21_a_page_of_another_site_opens_no_circuit(string origin)
+    public async Task A_21_a_page_of_another_site_opens_no_circuit(string site)
     {
+        var origin = string.Format(System.Globalization.CultureInfo.InvariantCulture, site, _site.Address.Port);
         using var socket = new ClientWebSocket();
         socket.Options.SetRequestHeader("Origin", origin);
         socket.Options.CollectHttpResponseDetails = true;

@@ -86,7 +86,7 @@ public sealed class SignInTests(PostgresServer postgres)
     {
         using var site = await SiteProcess.StartAsync("Production");
 
-        foreach (var path in (string[])["/account/sign-in", "/account/sign-out", "/account/set-up"])
+        foreach (var path in (string[])["/account/sign-in", "/account/sign-out", "/account/set-up", "/account/project"])
         {
             foreach (
                 var content in (HttpContent[])
@@ -105,6 +105,8 @@ public sealed class SignInTests(PostgresServer postgres)
                     response.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized,
                     $"{path} answered {response.StatusCode}."
                 );
+                // Not one of the endpoint itself, which would have tried: it shows its form again.
+                Assert.DoesNotContain("<form", await response.Content.ReadAsStringAsync(TestRun.Cancel), StringComparison.Ordinal);
                 Assert.Equal(HttpStatusCode.Forbidden, cross.StatusCode);
                 Assert.False(
                     response.Headers.TryGetValues("Set-Cookie", out var cookies)
