@@ -31,19 +31,19 @@ public sealed class SignInTests(PostgresServer postgres)
 
         using var first = await site.Http.GetAsync("/sign-in", TestRun.Cancel);
         var made = await SendFormAsync(
-            site,
+            site.Http,
             "/setup",
             "/account/set-up",
             [("token", api.Key), ("email", "root@example.com"), ("password", Password)]
         );
         var wrong = await SendFormAsync(
-            site,
+            site.Http,
             "/sign-in",
             "/account/sign-in",
             [("email", "root@example.com"), ("password", "not the password")]
         );
         var signedIn = await SendFormAsync(
-            site,
+            site.Http,
             "/sign-in?returnUrl=%2Fruns",
             "/account/sign-in",
             [("email", "root@example.com"), ("password", Password), ("returnUrl", "/runs")],
@@ -56,26 +56,31 @@ public sealed class SignInTests(PostgresServer postgres)
         Assert.Equal((HttpStatusCode.Redirect, "/runs"), (signedIn.Status, signedIn.Location));
         Assert.Matches("^aib=aibs_[0-9A-Za-z]{36}; max-age=86400; path=/; samesite=lax; httponly$", signedIn.Cookie);
         var cookie = signedIn.Cookie!.Split(';')[0];
-        Assert.Contains("data-sign-out", await PageAsync(site, cookie), StringComparison.Ordinal);
-        Assert.Contains("data-sign-out", await PageAsync(other, cookie), StringComparison.Ordinal);
+        Assert.Contains("data-sign-out", await PageAsync(site.Http, cookie), StringComparison.Ordinal);
+        Assert.Contains("data-sign-out", await PageAsync(other.Http, cookie), StringComparison.Ordinal);
         // Behind a proxy that has taken https off.
         other.Http.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
-        var secure = await SendFormAsync(other, "/sign-in", "/account/sign-in", [("email", "root@example.com"), ("password", Password)]);
+        var secure = await SendFormAsync(
+            other.Http,
+            "/sign-in",
+            "/account/sign-in",
+            [("email", "root@example.com"), ("password", Password)]
+        );
         Assert.Matches("^__Host-aib=aibs_[0-9A-Za-z]{36}; max-age=86400; path=/; secure; samesite=lax; httponly$", secure.Cookie);
-        Assert.Contains("data-sign-out", await PageAsync(other, secure.Cookie!.Split(';')[0]), StringComparison.Ordinal);
+        Assert.Contains("data-sign-out", await PageAsync(other.Http, secure.Cookie!.Split(';')[0]), StringComparison.Ordinal);
         // What is planted over http is not taken for it.
-        Assert.StartsWith("/sign-in", await PageAsync(other, cookie), StringComparison.Ordinal);
+        Assert.StartsWith("/sign-in", await PageAsync(other.Http, cookie), StringComparison.Ordinal);
         using var named = new HttpRequestMessage(HttpMethod.Get, "/sign-in") { Headers = { Host = "site.example" } };
         using var page = await other.Http.SendAsync(named, TestRun.Cancel);
         Assert.Matches("^max-age=[0-9]{7,}", Assert.Single(page.Headers.GetValues("Strict-Transport-Security")));
-        Assert.Equal("/sign-in?returnUrl=%2Fruns", await PageAsync(site, cookie[..^1] + (cookie[^1] == 'a' ? 'b' : 'a')));
+        Assert.Equal("/sign-in?returnUrl=%2Fruns", await PageAsync(site.Http, cookie[..^1] + (cookie[^1] == 'a' ? 'b' : 'a')));
 
         var users = await SendAsync(api.Http, HttpMethod.Get, "/api/v1/users");
         var id = users.Body.GetProperty("data")[0].GetProperty("id").GetString();
         await SendAsync(api.Http, HttpMethod.Patch, $"/api/v1/users/{id}", """{"disabled":true}""");
 
         await Eventually.TrueAsync(
-            async _ => (await PageAsync(site, cookie)).StartsWith("/sign-in", StringComparison.Ordinal),
+            async _ => (await PageAsync(site.Http, cookie)).StartsWith("/sign-in", StringComparison.Ordinal),
             "the session is over",
             TimeSpan.FromSeconds(30)
         );
@@ -130,8 +135,8 @@ public sealed class SignInTests(PostgresServer postgres)
         using var stranger = await SiteProcess.StartAsync("Production", api.Address);
         (string, string)[] form = [("token", api.Key), ("email", "root@example.com"), ("password", Password)];
 
-        var refused = await SendFormAsync(one, "/setup", "/account/set-up", form, sentTo: stranger);
-        var taken = await SendFormAsync(one, "/setup", "/account/set-up", form, sentTo: another);
+        var refused = await SendFormAsync(one.Http, "/setup", "/account/set-up", form, sentTo: stranger.Http);
+        var taken = await SendFormAsync(one.Http, "/setup", "/account/set-up", form, sentTo: another.Http);
 
         Assert.NotEqual(HttpStatusCode.Redirect, refused.Status);
         Assert.Equal((HttpStatusCode.Redirect, "/sign-in"), (taken.Status, taken.Location));
@@ -148,27 +153,31 @@ public sealed class SignInTests(PostgresServer postgres)
         var folder = TestFolder.Create("rotated-keys");
         using var before = await SiteProcess.StartAsync("Production", api.Address, pageKeys: folder);
         (string, string)[] first = [("token", api.Key), ("email", "root@example.com"), ("password", Password)];
-        await SendFormAsync(before, "/setup", "/account/set-up", first);
+        await SendFormAsync(before.Http, "/setup", "/account/set-up", first);
         (string, string)[] person = [("email", "root@example.com"), ("password", Password)];
-        var cookie = (await SendFormAsync(before, "/sign-in", "/account/sign-in", person)).Cookie!.Split(';')[0];
+        var cookie = (await SendFormAsync(before.Http, "/sign-in", "/account/sign-in", person)).Cookie!.Split(';')[0];
 
         var made = Rotate(folder);
         using var after = await SiteProcess.StartAsync("Production", api.Address, pageKeys: folder);
 
         // Shown by a process that knows the old key alone, and sent to one that signs with the new one.
-        var form = await SendFormAsync(before, "/sign-in", "/account/sign-in", person, sentTo: after);
-        var own = await SendFormAsync(after, "/sign-in", "/account/sign-in", person);
+        var form = await SendFormAsync(before.Http, "/sign-in", "/account/sign-in", person, sentTo: after.Http);
+        var own = await SendFormAsync(after.Http, "/sign-in", "/account/sign-in", person);
         Assert.Equal((HttpStatusCode.Redirect, HttpStatusCode.Redirect), (form.Status, own.Status));
         Assert.NotNull(form.Cookie);
         Assert.Equal(2, Directory.GetFiles(folder, "key-*.xml").Length);
-        Assert.Contains("data-sign-out", await PageAsync(after, cookie), StringComparison.Ordinal);
-        Assert.StartsWith("/sign-in", await PageAsync(after, cookie[..^1] + (cookie[^1] == 'a' ? 'b' : 'a')), StringComparison.Ordinal);
+        Assert.Contains("data-sign-out", await PageAsync(after.Http, cookie), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "/sign-in",
+            await PageAsync(after.Http, cookie[..^1] + (cookie[^1] == 'a' ? 'b' : 'a')),
+            StringComparison.Ordinal
+        );
         // One that has the new key alone takes what was signed with that, and nothing else.
         var young = TestFolder.Create("young-keys");
         File.Copy(Path.Combine(folder, $"key-{made}.xml"), Path.Combine(young, $"key-{made}.xml"));
         using var later = await SiteProcess.StartAsync("Production", api.Address, pageKeys: young);
-        var signedAnew = await SendFormAsync(after, "/sign-in", "/account/sign-in", person, sentTo: later);
-        var signedBefore = await SendFormAsync(before, "/sign-in", "/account/sign-in", person, sentTo: later);
+        var signedAnew = await SendFormAsync(after.Http, "/sign-in", "/account/sign-in", person, sentTo: later.Http);
+        var signedBefore = await SendFormAsync(before.Http, "/sign-in", "/account/sign-in", person, sentTo: later.Http);
         Assert.Equal(HttpStatusCode.Redirect, signedAnew.Status);
         Assert.NotEqual(HttpStatusCode.Redirect, signedBefore.Status);
     }
@@ -236,25 +245,25 @@ public sealed class SignInTests(PostgresServer postgres)
     }
 
     /// <returns>The page, or where it leads.</returns>
-    private static async Task<string> PageAsync(SiteProcess site, string cookie)
+    internal static async Task<string> PageAsync(HttpClient http, string cookie)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/runs");
         request.Headers.Add("Cookie", cookie);
-        using var response = await site.Http.SendAsync(request, TestRun.Cancel);
+        using var response = await http.SendAsync(request, TestRun.Cancel);
         return response.Headers.Location?.ToString() ?? await response.Content.ReadAsStringAsync(TestRun.Cancel);
     }
 
     /// <summary>Opens a page and sends its form, as a browser would.</summary>
-    private static async Task<(HttpStatusCode Status, string? Location, string? Cookie)> SendFormAsync(
-        SiteProcess site,
+    internal static async Task<(HttpStatusCode Status, string? Location, string? Cookie)> SendFormAsync(
+        HttpClient site,
         string page,
         string action,
         IEnumerable<(string Name, string Value)> fields,
         string? planted = null,
-        SiteProcess? sentTo = null
+        HttpClient? sentTo = null
     )
     {
-        using var shown = await site.Http.GetAsync(page, TestRun.Cancel);
+        using var shown = await site.GetAsync(page, TestRun.Cancel);
         var html = await shown.Content.ReadAsStringAsync(TestRun.Cancel);
         var token = Regex.Match(html, "name=\"(__RequestVerificationToken)\" value=\"([^\"]+)\"");
         var cookies = shown.Headers.GetValues("Set-Cookie").Select(each => each.Split(';')[0]);
@@ -267,7 +276,7 @@ public sealed class SignInTests(PostgresServer postgres)
             ),
         };
         request.Headers.Add("Cookie", string.Join("; ", planted is null ? cookies : cookies.Append(planted)));
-        using var response = await (sentTo ?? site).Http.SendAsync(request, TestRun.Cancel);
+        using var response = await (sentTo ?? site).SendAsync(request, TestRun.Cancel);
         var set = response.Headers.TryGetValues("Set-Cookie", out var all)
             ? all.FirstOrDefault(each => Regex.IsMatch(each, "^(__Host-)?aib="))
             : null;

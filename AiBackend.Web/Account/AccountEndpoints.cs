@@ -54,7 +54,12 @@ internal static class AccountEndpoints
 
         var form = await context.Request.ReadFormAsync(context.RequestAborted);
         var returnUrl = LocalAddress.Of(form["returnUrl"]);
-        var (token, failure) = await signedIn.BeginAsync(form["email"].ToString(), form["password"].ToString(), context.RequestAborted);
+        var (token, failure) = await signedIn.BeginAsync(
+            form["email"].ToString(),
+            form["password"].ToString(),
+            context.Connection.RemoteIpAddress,
+            context.RequestAborted
+        );
         if (token is null)
         {
             return SignInPage(context, antiforgery, returnUrl, failure);
@@ -79,7 +84,7 @@ internal static class AccountEndpoints
             Email = form["email"],
             Password = form["password"],
         };
-        return await signedIn.SetUpAsync(request, context.RequestAborted) is { } failure
+        return await signedIn.SetUpAsync(request, context.Connection.RemoteIpAddress, context.RequestAborted) is { } failure
             ? SetUpPage(context, antiforgery, failure)
             : Results.LocalRedirect(SignInPath);
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Http.Headers;
 using AiBackend.ApiContracts.Tenancy;
 using AiBackend.Web.Api;
@@ -28,7 +29,7 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
 
         try
         {
-            using var response = await SendAsync(HttpMethod.Get, "api/v1/sessions/current", token, null, cancellationToken);
+            using var response = await SendAsync(HttpMethod.Get, "api/v1/sessions/current", token, null, null, cancellationToken);
             if (!response.IsSuccessStatusCode)
             {
                 _known.TryRemove(token, out _);
@@ -57,22 +58,31 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
         }
     }
 
+    /// <param name="email">As it was typed.</param>
+    /// <param name="password">As it was typed.</param>
+    /// <param name="from">Where the reader is.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The token; null, and why, when there is none.</returns>
-    public async Task<(string? Token, string? Failure)> BeginAsync(string email, string password, CancellationToken cancellationToken)
+    public async Task<(string? Token, string? Failure)> BeginAsync(
+        string email,
+        string password,
+        IPAddress? from,
+        CancellationToken cancellationToken
+    )
     {
         var body = JsonContent.Create(
             new CreateSessionRequest { Email = email, Password = password },
             ClientJson.Lenient.CreateSessionRequest
         );
-        var (answer, failure) = await AskAsync("api/v1/sessions", body, ClientJson.Lenient.SessionBegun, cancellationToken);
+        var (answer, failure) = await AskAsync("api/v1/sessions", body, ClientJson.Lenient.SessionBegun, from, cancellationToken);
         return (answer?.Token, failure);
     }
 
     /// <returns>Why there is no first administrator, or null.</returns>
-    public async Task<string?> SetUpAsync(SetupRequest request, CancellationToken cancellationToken)
+    public async Task<string?> SetUpAsync(SetupRequest request, IPAddress? from, CancellationToken cancellationToken)
     {
         var body = JsonContent.Create(request, ClientJson.Lenient.SetupRequest);
-        return (await AskAsync("api/v1/setup", body, ClientJson.Lenient.User, cancellationToken)).Failure;
+        return (await AskAsync("api/v1/setup", body, ClientJson.Lenient.User, from, cancellationToken)).Failure;
     }
 
     /// <summary>Whether there is no user yet.</summary>
@@ -80,7 +90,7 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
     {
         try
         {
-            using var response = await SendAsync(HttpMethod.Get, "api/v1/setup", null, null, cancellationToken);
+            using var response = await SendAsync(HttpMethod.Get, "api/v1/setup", null, null, null, cancellationToken);
             return response.IsSuccessStatusCode
                 && (await response.Content.ReadFromJsonAsync(ClientJson.Lenient.SetupState, cancellationToken))!.Needed;
         }
@@ -96,7 +106,7 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
         var body = JsonContent.Create(new ChangeSessionRequest { Tenant = tenant }, ClientJson.Lenient.ChangeSessionRequest);
         try
         {
-            (await SendAsync(HttpMethod.Patch, "api/v1/sessions/current", token, body, cancellationToken)).Dispose();
+            (await SendAsync(HttpMethod.Patch, "api/v1/sessions/current", token, body, null, cancellationToken)).Dispose();
         }
         catch (Exception failure) when (IsOutage(failure, cancellationToken))
         {
@@ -111,7 +121,7 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
     {
         try
         {
-            (await SendAsync(HttpMethod.Delete, "api/v1/sessions/current", token, null, cancellationToken)).Dispose();
+            (await SendAsync(HttpMethod.Delete, "api/v1/sessions/current", token, null, null, cancellationToken)).Dispose();
         }
         catch (Exception failure) when (IsOutage(failure, cancellationToken))
         {
@@ -132,13 +142,14 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
         string path,
         HttpContent body,
         System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type,
+        IPAddress? from,
         CancellationToken cancellationToken
     )
         where T : class
     {
         try
         {
-            using var response = await SendAsync(HttpMethod.Post, path, null, body, cancellationToken);
+            using var response = await SendAsync(HttpMethod.Post, path, null, body, from, cancellationToken);
             if (response.IsSuccessStatusCode)
             {
                 return (await response.Content.ReadFromJsonAsync(type, cancellationToken), null);
@@ -162,11 +173,18 @@ internal sealed class SignedIn(IHttpClientFactory clients, TimeProvider clock)
         string path,
         string? token,
         HttpContent? body,
+        IPAddress? from,
         CancellationToken cancellationToken
     )
     {
         using var request = new HttpRequestMessage(method, path) { Content = body };
         request.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
+        if (from is not null)
+        {
+            // The Api counts who guesses by where they are; without it all who sign in here would be one.
+            request.Headers.Add("X-Forwarded-For", from.ToString());
+        }
+
         return await clients.CreateClient(ApiClient.Name).SendAsync(request, cancellationToken);
     }
 }
