@@ -1,5 +1,4 @@
 using AiBackend.Api.Auth;
-using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Jobs;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.Problems;
@@ -153,9 +152,8 @@ internal sealed class ConversationRequests(ConversationStore store, BranchConver
     /// <summary>One answer for a malformed id, an unknown conversation and another tenant's, so that they cannot be told apart.</summary>
     internal static Task RefuseUnknownAsync(HttpContext context) =>
         context.RefuseAsync(
-            context.RequestServices.GetRequiredService<AttemptLimits>().CountUnknown(context.User.GetCaller().KeyId)
-                ?? ProblemTypes.ConversationNotFound.With(
-                    $"There is no conversation {Quoted.Of(context.Request.RouteValues["id"] as string ?? "")}. Check the id, and that the key belongs to the tenant that made it."
-                )
+            ProblemTypes.ConversationNotFound.With(
+                $"There is no conversation {Quoted.Of(context.Request.RouteValues["id"] as string ?? "")}. Check the id, and that the key belongs to the tenant that made it."
+            )
         );
 }

@@ -1,5 +1,3 @@
-using AiBackend.Api.Auth;
-using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 
 namespace AiBackend.Api.Jobs;
@@ -14,9 +12,8 @@ internal static class JobAddress
     /// <summary>One answer for a malformed id, an unknown job and another tenant's job, so that they cannot be told apart.</summary>
     public static Task RefuseUnknownJobAsync(this HttpContext context) =>
         context.RefuseAsync(
-            context.RequestServices.GetRequiredService<AttemptLimits>().CountUnknown(context.User.GetCaller().KeyId)
-                ?? ProblemTypes.JobNotFound.With(
-                    $"There is no job {Quoted.Of(context.Request.RouteValues["id"] as string ?? "")}. Check the id, and that the key belongs to the tenant that submitted it."
-                )
+            ProblemTypes.JobNotFound.With(
+                $"There is no job {Quoted.Of(context.Request.RouteValues["id"] as string ?? "")}. Check the id, and that the key belongs to the tenant that submitted it."
+            )
         );
 }

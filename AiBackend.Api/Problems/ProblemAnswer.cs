@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using AiBackend.Api.Audit;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Wire;
 using AiBackend.ApiContracts;
@@ -12,6 +13,7 @@ internal static class ProblemAnswer
 {
     public static Task RefuseAsync(this HttpContext context, Refusal refusal)
     {
+        refusal = UnknownObjects.Count(context, refusal);
         // Again: the exception handler starts an answer from nothing.
         context.Response.Headers.XContentTypeOptions = "nosniff";
         if (refusal.RetryAfter is { } wait)

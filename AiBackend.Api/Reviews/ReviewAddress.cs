@@ -1,5 +1,4 @@
 using AiBackend.Api.Auth;
-using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Problems;
 using AiBackend.ApiContracts.Reviews;
 using AiBackend.Core.Jobs.Waits;
@@ -21,11 +20,9 @@ internal static class ReviewAddress
         }
 
         // One answer for what is malformed, unknown and another tenant's.
-        var refusal =
-            context.RequestServices.GetRequiredService<AttemptLimits>().CountUnknown(context.User.GetCaller().KeyId)
-            ?? ProblemTypes.ReviewNotFound.With(
-                $"There is no review {Quoted.Of(name)}. Check the id, and that the key belongs to the tenant whose job it is."
-            );
+        var refusal = ProblemTypes.ReviewNotFound.With(
+            $"There is no review {Quoted.Of(name)}. Check the id, and that the key belongs to the tenant whose job it is."
+        );
         return (refusal, null!);
     }
 

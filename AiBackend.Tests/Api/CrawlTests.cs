@@ -9,7 +9,8 @@ namespace AiBackend.Tests.Api;
 /// <summary>A server that is asked much by one stranger.</summary>
 public sealed class PatientApi(PostgresServer postgres) : ApiServer(postgres)
 {
-    protected override IEnumerable<(string, string)> Settings => [("Limits:FailedRequestsPerMinute", "100000")];
+    protected override IEnumerable<(string, string)> Settings =>
+        [("Limits:FailedRequestsPerMinute", "100000"), ("Limits:UnknownObjectsPerMinute", "100000")];
 }
 
 /// <summary>Every address there is, and many where others keep what is of use to an attacker, with a key and without.</summary>

@@ -1,5 +1,6 @@
 using System.Net.WebSockets;
 using System.Text;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Jobs.Streaming;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
@@ -137,6 +138,30 @@ public sealed class HubDoorTests(ApiServer api) : IClassFixture<ApiServer>
         }
 
         Assert.DoesNotContain("\"type\":2", told.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_6_who_guesses_ids_here_is_throttled_as_at_every_address()
+    {
+        var most = new AttemptOptions().UnknownObjectsPerMinute;
+        using var socket = await ConnectAsync(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "jobs:read"));
+        await ReadAsync(socket);
+        var told = "";
+
+        // A minute that ends on the way begins anew.
+        for (var guess = 0; guess < 3 * most && !told.Contains("too_many_attempts: ", StringComparison.Ordinal); guess++)
+        {
+            var watch = $$"""{"type":4,"invocationId":"{{guess}}","target":"Watch","arguments":["{{Guid.CreateVersion7()}}",0]}""";
+            await socket.SendAsync(Encoding.UTF8.GetBytes(watch + '\u001e'), WebSocketMessageType.Text, true, TestRun.Cancel);
+            do
+            {
+                told = await ReadAsync(socket);
+            } while (!told.Contains("\"type\":3", StringComparison.Ordinal));
+
+            Assert.True(guess >= most || told.Contains("job_not_found: ", StringComparison.Ordinal), told);
+        }
+
+        Assert.Contains("too_many_attempts: ", told, StringComparison.Ordinal);
     }
 
     private async Task<ClientWebSocket> ConnectAsync(string key, string? origin = null)

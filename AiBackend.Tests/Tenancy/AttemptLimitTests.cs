@@ -56,16 +56,34 @@ public sealed class AttemptLimitTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task A_6_guessing_ids_of_jobs_is_throttled()
+    public async Task A_6_guessing_ids_is_throttled_whatever_they_are_of()
     {
         await using var api = new GuessedServer(postgres);
         await api.InitializeAsync();
-        var job = await api.SubmitAsync();
+        var (job, id) = (await api.SubmitAsync(), Guid.CreateVersion7());
+        string[] paths =
+        [
+            $"/api/v1/jobs/{id}",
+            $"/api/v1/files/{id}",
+            $"/api/v1/budgets/{id}",
+            $"/api/v1/webhooks/{id}",
+            $"/api/v1/conversations/{id}",
+            $"/api/v1/reviews/{id}.1",
+            $"/api/v1/bulk/{id}",
+            $"/v1/responses/resp_{id:N}",
+            $"/v1/files/file-{id:N}",
+            $"/v1/batches/batch_{id:N}",
+        ];
 
-        var answers = await AskAsync(api.Http, $"/api/v1/jobs/{Guid.CreateVersion7()}");
+        foreach (var path in paths)
+        {
+            using var guesser = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "*"));
+            var answers = await AskAsync(guesser, path);
 
-        Assert.Equal(Most, answers.Count(status => status == HttpStatusCode.NotFound));
-        Assert.Equal(HttpStatusCode.TooManyRequests, answers[^1]);
+            Assert.Equal((path, Most), (path, answers.Count(status => status == HttpStatusCode.NotFound)));
+            Assert.Equal((path, HttpStatusCode.TooManyRequests), (path, answers[^1]));
+        }
+
         Assert.Equal(job.Id, (await api.GetJobAsync(job.Id)).Id);
     }
 

@@ -11,7 +11,7 @@ using AiBackend.Tests.OpenAiApi;
 namespace AiBackend.Tests.Tenancy;
 
 /// <summary>Every address under /v1 that names something of a tenant's, tried with another tenant's key, and every member of a body that does.</summary>
-public sealed partial class ForeignCallTests(ApiServer api) : IClassFixture<ApiServer>
+public sealed partial class ForeignCallTests(PatientApi api) : IClassFixture<PatientApi>
 {
     private const int Samples = 100;
     private const int SamplesForLong = 400;

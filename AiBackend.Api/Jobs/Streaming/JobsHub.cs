@@ -13,7 +13,14 @@ namespace AiBackend.Api.Jobs.Streaming;
 
 /// <summary><c>/hubs/jobs</c>: the same numbered events over SignalR.</summary>
 [Authorize(Policies.ReadJobs)]
-internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, TenantLimits limits, IStorageWatch storage) : Hub
+internal sealed class JobsHub(
+    JobReads jobs,
+    JobEventTail tail,
+    LiveKeys keys,
+    TenantLimits limits,
+    AttemptLimits attempts,
+    IStorageWatch storage
+) : Hub
 {
     private Guid TenantId => Context.User!.GetCaller().TenantId;
 
@@ -72,6 +79,11 @@ internal sealed class JobsHub(JobReads jobs, JobEventTail tail, LiveKeys keys, T
 
         if (found is not { } head)
         {
+            if (attempts.CountUnknown(Context.User!.GetCaller().KeyId) is { } over)
+            {
+                throw new HubException($"{over.Type.Code}: {over.Detail}");
+            }
+
             var context = Context.GetHttpContext()!;
             if (isId && AuditedRequests.ActorOf(context) is { } actor)
             {
