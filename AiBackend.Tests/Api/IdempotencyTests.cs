@@ -46,13 +46,23 @@ public sealed class IdempotencyTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
-    public async Task I_3_and_f_30_fifty_parallel_submits_of_one_key_make_one_job()
+    public async Task A_28_I_3_and_f_30_a_hundred_parallel_submits_of_one_key_make_one_job_for_each_tenant()
     {
-        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => api.PostAsync(ApiServer.Chat, Key("parallel"))));
+        var stranger = api.Client(await api.AddTenantAsync());
+        var before = await CountAsync();
+
+        var sent = Enumerable
+            .Range(0, 200)
+            .Select(n => ApiServer.PostAsync(n % 2 == 0 ? api.Http : stranger, Encoding.UTF8.GetBytes(ApiServer.Chat), Key("parallel")));
+        var answers = await Task.WhenAll(sent);
 
         Assert.All(answers, answer => Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode));
-        Assert.Single((await Task.WhenAll(answers.Select(TextAsync))).Distinct(StringComparer.Ordinal));
-        Assert.Equal(49, answers.Count(answer => answer.Headers.Contains("Idempotent-Replayed")));
+        var texts = await Task.WhenAll(answers.Select(TextAsync));
+        var ours = Assert.Single(texts.Where((_, n) => n % 2 == 0).Distinct(StringComparer.Ordinal));
+        var theirs = Assert.Single(texts.Where((_, n) => n % 2 == 1).Distinct(StringComparer.Ordinal));
+        Assert.NotEqual(ours, theirs);
+        Assert.Equal(198, answers.Count(answer => answer.Headers.Contains("Idempotent-Replayed")));
+        Assert.Equal(before + 2, await CountAsync());
         Array.ForEach(answers, answer => answer.Dispose());
     }
 
@@ -110,14 +120,29 @@ public sealed class IdempotencyTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
-    public async Task A_28_an_expired_key_makes_a_new_job_once()
+    public async Task A_28_a_key_is_kept_for_24_hours_as_documented_and_makes_a_new_job_once_after_that()
     {
         var first = await api.SubmitAsync(ApiServer.Chat, Key("expired"));
-        await ExecuteAsync("UPDATE idempotency_keys SET expires_at = now() - interval '1 second' WHERE job_id = $1", first.Id);
+        var before = await CountAsync();
+        // A minute before the time is over, and then a minute after.
+        await AgeAsync(TimeSpan.FromHours(24) - TimeSpan.FromMinutes(1));
+        Assert.Equal(first.Id, (await api.SubmitAsync(ApiServer.Chat, Key("expired"))).Id);
+        await AgeAsync(TimeSpan.FromMinutes(2));
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => api.SubmitAsync(ApiServer.Chat, Key("expired"))));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => api.SubmitAsync(ApiServer.Chat, Key("expired"))));
 
         Assert.NotEqual(first.Id, Assert.Single(answers.Select(job => job.Id).Distinct()));
+        Assert.Equal(before + 1, await CountAsync());
+
+        async Task AgeAsync(TimeSpan time)
+        {
+            await using var command = api.Db.Source.CreateCommand(
+                "UPDATE idempotency_keys SET expires_at = expires_at - $1 WHERE job_id = $2"
+            );
+            command.Parameters.AddWithValue(time);
+            command.Parameters.AddWithValue(first.Id);
+            Assert.Equal(1, await command.ExecuteNonQueryAsync(TestRun.Cancel));
+        }
     }
 
     [Fact]
@@ -181,15 +206,24 @@ public sealed class IdempotencyTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
-    public async Task A_28_a_key_of_255_characters_is_taken_and_one_of_256_is_refused()
+    public async Task A_28_a_key_of_255_characters_is_taken_and_longer_ones_are_refused_and_make_no_job()
     {
         await api.SubmitAsync(ApiServer.Chat, Key(new string('k', 255)));
         await api.SubmitAsync(ApiServer.Chat, Key($"\"{new string('q', 255)}\""));
+        var before = await CountAsync();
         using var bare = await api.PostAsync(ApiServer.Chat, Key(new string('k', 256)));
         using var quoted = await api.PostAsync(ApiServer.Chat, Key($"\"{new string('q', 256)}\""));
 
-        Assert.Equal("/problems/malformed-idempotency-key", (await ApiServer.ReadProblemAsync(bare)).Type);
-        Assert.Equal("/problems/malformed-idempotency-key", (await ApiServer.ReadProblemAsync(quoted)).Type);
+        using var longer = await api.PostAsync(ApiServer.Chat, Key(new string('k', 300)));
+        using var overlong = await api.PostAsync(ApiServer.Chat, Key($"\"{new string('q', 300)}\""));
+
+        foreach (var refused in (HttpResponseMessage[])[bare, quoted, longer, overlong])
+        {
+            Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+            Assert.Equal("/problems/malformed-idempotency-key", (await ApiServer.ReadProblemAsync(refused)).Type);
+        }
+
+        Assert.Equal(before, await CountAsync());
     }
 
     [Fact]
@@ -203,6 +237,12 @@ public sealed class IdempotencyTests(ApiServer api) : IClassFixture<ApiServer>
     private static (string, string) Key(string key) => ("Idempotency-Key", key);
 
     private static Task<string> TextAsync(HttpResponseMessage response) => response.Content.ReadAsStringAsync(TestRun.Cancel);
+
+    private async Task<long> CountAsync()
+    {
+        await using var command = api.Db.Source.CreateCommand("SELECT count(*) FROM jobs");
+        return (long)(await command.ExecuteScalarAsync(TestRun.Cancel))!;
+    }
 
     private async Task CompleteAsync(Guid jobId)
     {
