@@ -102,7 +102,7 @@ internal static partial class ToolRules
             errors.Add(place + ".function.parameters", "must be a JSON schema, which is an object.");
         }
 
-        return ForbiddenMembers.Find(schema, place + ".function.parameters");
+        return CheckSchema(schema, place + ".function.parameters");
     }
 
     private static void CheckChoice(JsonElement? choice, string place, HashSet<string> names, FieldErrors errors)
@@ -175,8 +175,11 @@ internal static partial class ToolRules
         }
 
         CheckName(place + ".json_schema.name", named.Name, errors);
-        return ForbiddenMembers.Find(schema, place + ".json_schema.schema");
+        return CheckSchema(schema, place + ".json_schema.schema");
     }
+
+    private static Refusal? CheckSchema(JsonElement schema, string place) =>
+        ForbiddenMembers.Find(schema, place) ?? RemoteReferences.Find(schema, place);
 
     public static bool CheckName(string place, string? name, FieldErrors errors)
     {
