@@ -13,18 +13,34 @@ internal static class FuzzRun
 
     private static readonly TimeSpan LongRun = TimeSpan.FromMinutes(15);
 
-    public static void Check(Gen<byte[]> inputs, Func<byte[], bool> parse) =>
+    /// <param name="name">Whose saved inputs come first.</param>
+    /// <param name="inputs">What it is given then.</param>
+    /// <param name="parse">The parser.</param>
+    public static void Check(string name, Gen<byte[]> inputs, Func<byte[], bool> parse)
+    {
+        Replay(name, parse);
         Check(inputs, parse, Config.QuickThrowOnFailure.WithMaxTest(1_000));
+    }
 
-    /// <param name="inputs">What it is given.</param>
+    /// <param name="name">Whose saved inputs come first.</param>
+    /// <param name="inputs">What it is given then.</param>
     /// <param name="parse">The parser.</param>
     /// <param name="parsers">So many share the time.</param>
-    public static void CheckForLong(Gen<byte[]> inputs, Func<byte[], bool> parse, int parsers)
+    public static void CheckForLong(string name, Gen<byte[]> inputs, Func<byte[], bool> parse, int parsers)
     {
+        Replay(name, parse);
         var watch = Stopwatch.StartNew();
         while (watch.Elapsed < LongRun / parsers)
         {
             Check(inputs, parse, Config.QuickThrowOnFailure.WithMaxTest(10_000));
+        }
+    }
+
+    private static void Replay(string name, Func<byte[], bool> parse)
+    {
+        foreach (var saved in SavedInputs.Of(name))
+        {
+            Survives(parse, saved);
         }
     }
 

@@ -102,13 +102,14 @@ public sealed class GivenTextFuzzTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_85_no_bytes_surprise_who_reads_what_is_given(string parser) => FuzzRun.Check(InputsOf(parser), Parsers[parser].Parse);
+    public void A_85_no_bytes_surprise_who_reads_what_is_given(string parser) =>
+        FuzzRun.Check(parser, InputsOf(parser), Parsers[parser].Parse);
 
     [Theory]
     [MemberData(nameof(Names))]
     [Trait("Category", "Long")]
     public void A_85_no_bytes_surprise_who_reads_what_is_given_for_long(string parser) =>
-        FuzzRun.CheckForLong(InputsOf(parser), Parsers[parser].Parse, Parsers.Count);
+        FuzzRun.CheckForLong(parser, InputsOf(parser), Parsers[parser].Parse, Parsers.Count);
 
     private static Gen<byte[]> InputsOf(string parser)
     {
@@ -126,7 +127,7 @@ public sealed class GivenTextFuzzTests
             Bytes("VP8X"),
             Bytes("/"),
         ];
-        return Gen.Frequency((9, Mutations.Of(Parsers[parser].Good, more)), (1, Mutations.Any));
+        return Gen.Frequency((9, Mutations.Of([.. Parsers[parser].Good, .. SavedInputs.Of(parser)], more)), (1, Mutations.Any));
     }
 
     private static string KindOf(byte[] file, int piece)

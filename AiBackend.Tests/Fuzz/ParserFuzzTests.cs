@@ -174,15 +174,34 @@ public sealed class ParserFuzzTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_85_no_bytes_surprise_a_parser(string parser) => FuzzRun.Check(InputsOf(parser), Parsers[parser].Parse);
+    public void A_85_no_bytes_surprise_a_parser(string parser) => FuzzRun.Check(parser, InputsOf(parser), Parsers[parser].Parse);
 
     [Theory]
     [MemberData(nameof(Names))]
     [Trait("Category", "Long")]
     public void A_85_no_bytes_surprise_a_parser_for_long(string parser) =>
-        FuzzRun.CheckForLong(InputsOf(parser), Parsers[parser].Parse, Parsers.Count);
+        FuzzRun.CheckForLong(parser, InputsOf(parser), Parsers[parser].Parse, Parsers.Count);
 
-    private static Gen<byte[]> InputsOf(string parser) => Gen.Frequency((9, Mutations.Of(Parsers[parser].Good)), (1, Mutations.Any));
+    [Fact]
+    public void Every_saved_input_is_of_something_that_is_fuzzed_and_is_small()
+    {
+        var known = Names
+            .Concat(GivenTextFuzzTests.Names)
+            .Concat(ProviderFuzzTests.Names)
+            .Concat(WriteBodyFuzzTests.Names)
+            .Select(name => name.Data)
+            .Concat(UploadFuzzTests.Doors.Select(door => door.Data.Item1));
+
+        Assert.NotEmpty(SavedInputs.Names);
+        Assert.Empty(SavedInputs.Names.Except(known, StringComparer.Ordinal));
+        Assert.All(SavedInputs.Names.SelectMany(SavedInputs.Of), saved => Assert.InRange(saved.Length, 1, 2048));
+    }
+
+    private static Gen<byte[]> InputsOf(string parser) =>
+        Gen.Frequency(
+            (9, Mutations.Of([.. Parsers[parser].Good.Select(Encoding.UTF8.GetBytes), .. SavedInputs.Of(parser)], [])),
+            (1, Mutations.Any)
+        );
 
     private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes);
 

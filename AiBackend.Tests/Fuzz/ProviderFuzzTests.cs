@@ -91,13 +91,14 @@ public sealed class ProviderFuzzTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_85_no_bytes_of_a_provider_surprise_a_reader(string parser) => FuzzRun.Check(InputsOf(parser), Parsers[parser].Parse);
+    public void A_85_no_bytes_of_a_provider_surprise_a_reader(string parser) =>
+        FuzzRun.Check(parser, InputsOf(parser), Parsers[parser].Parse);
 
     [Theory]
     [MemberData(nameof(Names))]
     [Trait("Category", "Long")]
     public void A_85_no_bytes_of_a_provider_surprise_a_reader_for_long(string parser) =>
-        FuzzRun.CheckForLong(InputsOf(parser), Parsers[parser].Parse, Parsers.Count);
+        FuzzRun.CheckForLong(parser, InputsOf(parser), Parsers[parser].Parse, Parsers.Count);
 
     [Theory]
     [MemberData(nameof(Wire.Kinds), MemberType = typeof(Wire))]
@@ -177,7 +178,7 @@ public sealed class ProviderFuzzTests
             Bytes("1e39"),
             Bytes("NaN"),
         ];
-        return Gen.Frequency((9, Mutations.Of(good, more)), (1, Mutations.Any));
+        return Gen.Frequency((9, Mutations.Of([.. good, .. SavedInputs.Of(parser)], more)), (1, Mutations.Any));
     }
 
     /// <summary>Reads events as a call does.</summary>

@@ -84,8 +84,13 @@ public sealed class UploadFuzzTests(ApiServer api) : IClassFixture<ApiServer>
             Assert.True((int)status < 300, $"{status} for {Encoding.UTF8.GetString(form)}");
         }
 
+        foreach (var saved in SavedInputs.Of(path))
+        {
+            await AnswerAsync(path, saved, "x");
+        }
+
         await Parallel.ForEachAsync(
-            Mutations.Of(whole, Fragments).Sample(forms),
+            Mutations.Of([.. whole, .. SavedInputs.Of(path)], Fragments).Sample(forms),
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = TestRun.Cancel },
             async (form, _) => await AnswerAsync(path, form, "x")
         );

@@ -128,8 +128,13 @@ public sealed class WriteBodyFuzzTests(ImpatientApi api) : IClassFixture<Impatie
         var first = await AnswerAsync(method, path, numbered[0]);
         Assert.True(first.Status < HttpStatusCode.BadRequest, $"{door}: {first}");
 
+        foreach (var saved in SavedInputs.Of(door))
+        {
+            await AnswerAsync(method, path, saved);
+        }
+
         await Parallel.ForEachAsync(
-            Mutations.Of(numbered, more).Sample(bodies),
+            Mutations.Of([.. numbered, .. SavedInputs.Of(door)], more).Sample(bodies),
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = TestRun.Cancel },
             async (bytes, _) => await AnswerAsync(method, path, bytes)
         );
