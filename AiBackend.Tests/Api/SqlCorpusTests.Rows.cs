@@ -1,0 +1,56 @@
+using AiBackend.Tests.Fixtures;
+using AiBackend.Tests.Tenancy;
+
+namespace AiBackend.Tests.Api;
+
+// What is there before and after.
+public sealed partial class SqlCorpusTests
+{
+    /// <summary>How many rows there are, but of what is noted of every request.</summary>
+    private async Task<Dictionary<string, long>> CountsAsync()
+    {
+        var tables = (await TablesAsync("true")).Except(["audit_log", "kept_answers", "idempotency_keys"]);
+        var all = string.Join(" UNION ALL ", tables.Select(table => $"SELECT '{table}', count(*) FROM {table}"));
+        var counts = new Dictionary<string, long>(StringComparer.Ordinal);
+#pragma warning disable CA2100 // Names of the schema.
+        await using var command = api.Db.Source.CreateCommand(all);
+#pragma warning restore CA2100
+        await using var rows = await command.ExecuteReaderAsync(TestRun.Cancel);
+        while (await rows.ReadAsync(TestRun.Cancel))
+        {
+            counts.Add(rows.GetString(0), rows.GetInt64(1));
+        }
+
+        return counts;
+    }
+
+    /// <summary>All that a tenant has, but when its key was used and who looks after its batches.</summary>
+    private async Task<string> RowsOfAsync(string key)
+    {
+        var tables = await TablesAsync(
+            "EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)"
+        );
+        var tenant = await PlantedTenant.IdAsync(api, key);
+        var all = string.Join(
+            " || ",
+            tables
+                .Where(table => table is not ("api_keys" or "audit_log" or "batches"))
+                .Select(table =>
+                    $"(SELECT '{table} ' || count(*) || ' ' || coalesce(sum(hashtextextended({table}::text, 0)), 0) || E'\\n' FROM {table} WHERE tenant_id = $1)"
+                )
+        );
+        return await PlantedTenant.ScalarAsync<string>(api, "SELECT " + all, tenant);
+    }
+
+    private async Task<List<string>> TablesAsync(string which)
+    {
+        var names = await PlantedTenant.ScalarAsync<string[]>(
+            api,
+            $"""
+            SELECT array_agg(c.relname::text ORDER BY c.relname) FROM pg_class c
+             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND {which}
+            """
+        );
+        return [.. names];
+    }
+}
