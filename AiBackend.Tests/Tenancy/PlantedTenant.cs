@@ -221,7 +221,7 @@ internal sealed partial class PlantedTenant(ApiServer api, string key, string wo
                 body = new { model = "default", messages },
             }
         );
-        var lines = await UploadAsync("batch", line);
+        var lines = Ids["/lines"] = await UploadAsync("batch", line);
         Ids["/batches"] = await MakeAsync(
             "/v1/batches",
             new
