@@ -12,12 +12,13 @@ public sealed class SchemaAgreementTests
     [Fact]
     public void P_11_the_validator_agrees_with_another_ones_on_schemas_and_values_of_every_kind()
     {
-        var options = new EvaluationOptions { OutputFormat = OutputFormat.Flag };
+        // A contract means what it says, so that formats are asserted.
+        var options = new EvaluationOptions { OutputFormat = OutputFormat.Flag, RequireFormatValidation = true };
         var fitting = 0;
         for (var seed = 1; seed <= Pairs; seed++)
         {
             var make = new SchemaMaker(new Random(seed));
-            var (schema, value) = (make.Schema(3).ToJsonString(), Text(make.Value(3)));
+            var (schema, value) = (make.Root().ToJsonString(), Text(make.Value(3)));
             var contract = Contract.OfSchema(schema, "fail");
             Assert.True(
                 Contract.Faults(contract) is [],
@@ -42,9 +43,43 @@ public sealed class SchemaAgreementTests
     private sealed class SchemaMaker(Random random)
     {
         private static readonly string[] Names = ["a", "b", "c"];
-        private static readonly string[] Texts = ["", "x", "ab", "abc", "2026-01-31", "Ä😀"];
+        private static readonly string[] Texts = ["", "x", "ab", "abc", "2026-01-31", "Ä😀", .. Formatted];
+        private static readonly string[] Formats = ["date", "date-time", "ipv4", "ipv6", "uuid"];
+
+        private static string[] Formatted =>
+            ["2026-02-30", "2026-01-31T10:00:00Z", "192.0.2.1", "2001:db8::1", "b3c1f1a2-0000-4000-8000-000000000000"];
+
         private static readonly string[] Patterns = ["^a", "b$", "[a-c]+", "^.{2}$"];
         private static readonly string[] Types = ["object", "array", "string", "number", "integer", "boolean", "null"];
+
+        // Those that there are: none may lead in a circle, except by way of values that are smaller.
+        private readonly List<string> _definitions = [];
+
+        /// <summary>A schema and what it refers to.</summary>
+        public JsonObject Root()
+        {
+            var definitions = new JsonObject();
+            foreach (var name in (string[])["d~/", "d1"])
+            {
+                definitions[name] = Schema(2);
+                _definitions.Add(
+                    $"#/$defs/{name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal)}"
+                );
+            }
+
+            const string Tree = "#/$defs/tree";
+            definitions["tree"] = new JsonObject
+            {
+                ["maxProperties"] = 2,
+                ["maxItems"] = 2,
+                ["additionalProperties"] = new JsonObject { ["$ref"] = Tree },
+                ["items"] = new JsonObject { ["$ref"] = Tree },
+            };
+            _definitions.Add(Tree);
+            var root = (JsonObject)Schema(3);
+            root["$defs"] = definitions;
+            return root;
+        }
 
         public JsonNode Schema(int depth)
         {
@@ -81,7 +116,7 @@ public sealed class SchemaAgreementTests
             };
 
         private (string Name, JsonNode? Value) Keyword(int depth) =>
-            random.Next(30) switch
+            random.Next(36) switch
             {
                 0 => ("type", One(Types)),
                 1 => (
@@ -117,6 +152,11 @@ public sealed class SchemaAgreementTests
                 26 => ("oneOf", List(depth)),
                 27 => ("not", Schema(depth)),
                 28 => ("if", Schema(depth)),
+                29 => ("maximum", random.Next(-3, 6)),
+                30 => ("exclusiveMinimum", random.Next(-3, 6)),
+                31 => ("format", One(Formats)),
+                32 => ("items", new JsonObject { ["type"] = "array", ["items"] = Schema(depth) }),
+                33 or 34 when _definitions.Count > 0 => ("$ref", _definitions[random.Next(_definitions.Count)]),
                 _ => (random.Next(2) == 0 ? "then" : "else", Schema(depth)),
             };
 

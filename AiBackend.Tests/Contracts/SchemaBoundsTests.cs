@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using AiBackend.ApiContracts.Contracts;
+using AiBackend.Tests.Fixtures;
 
 namespace AiBackend.Tests.Contracts;
 
@@ -65,6 +67,42 @@ public sealed class SchemaBoundsTests
         Assert.False(found.IsValid);
     }
 
+    public static TheoryData<string, string, string> Endless =>
+        new()
+        {
+            // Some million million looks.
+            { $$"""{"schema":{{Doubling(40)}},"on_violation":"fail"}""", "1", Verdicts.Schema },
+            // Twenty million comparisons, after which there would be nothing to object to.
+            { AllowedAtLast(200), $"[{string.Join(',', Enumerable.Repeat('1', 100_000))}]", Verdicts.Rule },
+        };
+
+    [Theory]
+    [MemberData(nameof(Endless))]
+    public async Task D_20_a_look_that_would_take_long_ends_after_250_ms_and_says_so(string contract, string answer, string verdict)
+    {
+        var (terms, startedAt) = (Contract.Of(contract), Stopwatch.GetTimestamp());
+        Assert.Empty(Contract.Faults(terms));
+
+        // On a thread of its own, as without the limit it would not come back.
+        var found = await Task.Run(() => Contract.Check(terms, answer), TestRun.Cancel).WaitAsync(TimeSpan.FromSeconds(30), TestRun.Cancel);
+
+        // Twice, since the machine may have stood still the first time.
+        Assert.InRange(Stopwatch.GetElapsedTime(startedAt), TimeSpan.FromMilliseconds(500), Patience);
+        var violation = Assert.Single(found.Check.Violations);
+        Assert.Equal((verdict, "evaluation", "cannot be checked within 250 ms."), (found.Check.Verdict, violation.Rule, violation.Message));
+    }
+
+    [Fact]
+    public void D_20_the_same_with_less_to_look_at_is_looked_at_to_its_end()
+    {
+        var doubling = Contract.Check(Contract.OfSchema(Doubling(4), "fail"), "1");
+
+        Assert.DoesNotContain(doubling.Check.Violations, violation => violation.Rule == "evaluation");
+        Assert.Equal(Verdicts.Schema, doubling.Check.Verdict);
+        Assert.True(Contract.Check(Contract.OfSchema(Doubling(4), "fail"), "\"a\"").IsValid);
+        Assert.True(Contract.Check(Contract.Of(AllowedAtLast(200)), "[1,1,1]").IsValid);
+    }
+
     [Fact]
     public void A_schema_may_refer_to_itself_for_values_that_nest()
     {
@@ -79,6 +117,9 @@ public sealed class SchemaBoundsTests
     }
 
     private static string Nested(int depth) => depth == 1 ? "{}" : $$"""{"not":{{Nested(depth - 1)}}}""";
+
+    private static string AllowedAtLast(int values) =>
+        $$"""{"rules":[{"rule":"allowed","path":"/*","values":[{{string.Join(',', Enumerable.Range(2, values - 1))}},1]}],"on_violation":"fail"}""";
 
     private static string Doubling(int levels)
     {
