@@ -1,9 +1,12 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.ApiContracts.Operations;
+using AiBackend.ApiContracts.Tools;
+using AiBackend.ApiContracts.Workflows;
 using AiBackend.Tests.Fixtures;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -36,6 +39,17 @@ internal sealed class ScriptedApi : IAsyncDisposable
 
     public List<int> StreamedAfter { get; } = [];
 
+    /// <summary>Steps of the run, by how often they were asked for before.</summary>
+    public Func<int, Task<RunSteps>>? Steps { get; set; }
+
+    /// <summary>Calls of tools, by how often they were asked for before.</summary>
+    public Func<int, JobToolCalls> ToolCalls { get; set; } = _ => new([]);
+
+    public JobTrace? Trace { get; set; }
+
+    /// <summary>Of what stands beside the job, each part is refused so often once its end was streamed.</summary>
+    public int RefusedLooks { get; set; }
+
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
 
     public static async Task<ScriptedApi> StartAsync()
@@ -58,6 +72,7 @@ internal sealed class ScriptedApi : IAsyncDisposable
                 {
                     DeltaEvent delta => (JobEventTypes.Delta, JsonSerializer.Serialize(delta, WireJson.Default.DeltaEvent)),
                     ResetEvent reset => (JobEventTypes.Reset, JsonSerializer.Serialize(reset, WireJson.Default.ResetEvent)),
+                    ToolCallEvent call => (JobEventTypes.ToolCall, JsonSerializer.Serialize(call, WireJson.Default.ToolCallEvent)),
                     StateEvent state => (JobEventTypes.State, JsonSerializer.Serialize(state, WireJson.Default.StateEvent)),
                     FinalEvent final => (JobEventTypes.Final, JsonSerializer.Serialize(final, WireJson.Default.FinalEvent)),
                     _ => ("something_new", "{\"a\":1}"),
@@ -98,8 +113,23 @@ internal sealed class ScriptedApi : IAsyncDisposable
                 : _endWasSent && RefusalsAfterEnd-- > 0 ? Results.Unauthorized()
                 : Answer()
         );
-        _app.MapGet(job + "/trace", () => Results.NotFound());
+        MapBeside("/trace", _ => Task.FromResult(Trace), WireJson.Default.JobTrace);
+        MapBeside("/tool-calls", asked => Task.FromResult<JobToolCalls?>(ToolCalls(asked)), WireJson.Default.JobToolCalls);
+        MapBeside("/steps", async asked => Steps is { } steps ? await steps(asked) : null, WireJson.Default.RunSteps);
         _app.MapGet(job + "/events", EventsAsync);
+    }
+
+    private void MapBeside<T>(string path, Func<int, Task<T?>> read, JsonTypeInfo<T> type)
+        where T : class
+    {
+        var (asked, refused) = (0, 0);
+        _app.MapGet(
+            $"/api/v1/jobs/{{id}}{path}",
+            async () =>
+                _endWasSent && Interlocked.Increment(ref refused) <= RefusedLooks ? Results.Unauthorized()
+                : await read(Interlocked.Increment(ref asked) - 1) is { } value ? Results.Text(Json(value, type), "application/json")
+                : Results.NotFound()
+        );
     }
 
     private IResult Answer() =>
@@ -137,6 +167,5 @@ internal sealed class ScriptedApi : IAsyncDisposable
 
     private JobEvent Entry(int seq) => new(seq, Log[seq - 1].Type, JsonDocument.Parse(Log[seq - 1].Data).RootElement);
 
-    private static string Json<T>(T value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type) =>
-        JsonSerializer.Serialize(value, type);
+    private static string Json<T>(T value, JsonTypeInfo<T> type) => JsonSerializer.Serialize(value, type);
 }

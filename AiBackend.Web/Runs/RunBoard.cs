@@ -60,17 +60,35 @@ internal sealed class RunBoard(Guid id, Action changed)
         }
     }
 
-    /// <summary>How far the run is with its registered tools; null where it cannot have called any.</summary>
-    public (int Results, string Status)? Tools
+    /// <summary>How far the run is with its tools; null where it cannot have called any.</summary>
+    public (int Calls, int Results, string Status)? Tools
     {
         get
         {
             lock (_gate)
             {
-                // One that a person has to approve, or a client makes, has none yet.
-                return _fold.ToolResults > 0 || _fold.Status is JobStatuses.WaitingForTool or JobStatuses.WaitingForReview
-                    ? (_fold.ToolResults, _fold.Status)
+                // A step that is a call has no event of a model that asks for one.
+                return
+                    _fold.ToolCalls > 0
+                    || _fold.ToolResults > 0
+                    || _fold.Status is JobStatuses.WaitingForTool or JobStatuses.WaitingForReview
+                    ? (_fold.ToolCalls, _fold.ToolResults, _fold.Status)
                     : null;
+            }
+        }
+    }
+
+    /// <summary>Whether calls of tools are being made, of whose way from one state to the next no event tells.</summary>
+    public bool MakesCalls
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _fold.Status is JobStatuses.Processing
+                    // A step that is a call has no model that asks for one.
+                    && (_fold.ToolCalls > 0 || _facts.Job is { Type: "tool" })
+                    && (_facts.ToolCalls.Data.Count == 0 || _facts.ToolCalls.Data.Any(call => call.EndedAt is null));
             }
         }
     }
@@ -83,7 +101,9 @@ internal sealed class RunBoard(Guid id, Action changed)
             lock (_gate)
             {
                 return _fold.Status is JobStatuses.Queued or JobStatuses.Retrying
-                    || !string.Equals(_facts.Job?.Status, _fold.Status, StringComparison.Ordinal);
+                    || !string.Equals(_facts.Job?.Status, _fold.Status, StringComparison.Ordinal)
+                    // Through other states and back to the same one, within a moment.
+                    || _facts.Job?.Attempt < _fold.Attempt;
             }
         }
     }

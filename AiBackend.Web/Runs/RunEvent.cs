@@ -20,6 +20,7 @@ internal sealed record RunEvent(int Seq, object? Payload)
             JobEventTypes.Reset => entry.Data.Deserialize(wire.ResetEvent),
             JobEventTypes.Continued => entry.Data.Deserialize(wire.ContinuedEvent),
             JobEventTypes.Usage => entry.Data.Deserialize(wire.UsageEvent),
+            JobEventTypes.ToolCall => entry.Data.Deserialize(wire.ToolCallEvent),
             JobEventTypes.ToolResult => entry.Data.Deserialize(wire.ToolResultEvent),
             JobEventTypes.Notice => entry.Data.Deserialize(wire.NoticeEvent),
             JobEventTypes.Final => entry.Data.Deserialize(wire.FinalEvent),

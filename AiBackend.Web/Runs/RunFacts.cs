@@ -1,6 +1,4 @@
 using AiBackend.ApiContracts.Jobs;
-using AiBackend.ApiContracts.Tools;
-using AiBackend.ApiContracts.Workflows;
 using AiBackend.Web.Api;
 
 namespace AiBackend.Web.Runs;
@@ -11,7 +9,10 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
     private readonly SemaphoreSlim _refresh = new(0, 1);
-    private (int Results, string Status)? _tools;
+
+    // One look at a time: what was asked before the run ended must not take the place of what was asked after.
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private (int Calls, int Results, string Status)? _tools;
 
     /// <summary>Reads the job after every change of state, and now and then while it waits, until the run has ended.</summary>
     public async Task KeepAsync(CancellationToken cancellationToken)
@@ -24,11 +25,15 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
                 await ReadJobAsync(cancellationToken);
             }
 
-            await ReadToolsAsync(cancellationToken);
+            await ReadToolsAsync(mustRead: false, cancellationToken);
         }
     }
 
-    public void Dispose() => _refresh.Dispose();
+    public void Dispose()
+    {
+        _refresh.Dispose();
+        _turn.Dispose();
+    }
 
     public void Refresh()
     {
@@ -54,35 +59,69 @@ internal sealed class RunFacts(Guid id, RunBoard board, ApiClient api) : IDispos
                 _ => known,
             }
         );
-        if (
-            board.Facts.Job is { Type: "workflow" }
-            && await api.GetStepsAsync(id, cancellationToken) is ApiResult<RunSteps>.Success(var steps)
-        )
-        {
-            board.Note(known => known with { Steps = steps });
-        }
-
+        await ReadStepsAsync(cancellationToken);
         return board.Facts.Job is not null;
     }
 
-    public async Task ReadTraceAsync(CancellationToken cancellationToken)
+    /// <summary>Reads what stands beside the job of a run that has ended. All of it: what came with the end nobody tells apart from what was read before.</summary>
+    /// <returns>False when something could not be read that may be there.</returns>
+    public async Task<bool> ReadRestAsync(CancellationToken cancellationToken)
     {
-        await ReadToolsAsync(cancellationToken);
-        if (await api.GetTraceAsync(id, cancellationToken) is ApiResult<JobTrace>.Success(var trace))
+        var hasTools = await ReadToolsAsync(mustRead: true, cancellationToken);
+        var hasSteps = await ReadStepsAsync(cancellationToken);
+        var hasTrace = Take(await api.GetTraceAsync(id, cancellationToken), (known, trace) => known with { Trace = trace });
+        return hasTools && hasSteps && hasTrace;
+    }
+
+    private async Task<bool> ReadStepsAsync(CancellationToken cancellationToken)
+    {
+        if (board.Facts.Job is not { Type: "workflow" })
         {
-            board.Note(known => known with { Trace = trace });
+            return true;
+        }
+
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            return Take(await api.GetStepsAsync(id, cancellationToken), (known, steps) => known with { Steps = steps });
+        }
+        finally
+        {
+            _turn.Release();
         }
     }
 
-    /// <summary>Reads the calls of tools when something has come of them, or somebody is asked, since they were read last.</summary>
-    private async Task ReadToolsAsync(CancellationToken cancellationToken)
+    /// <summary>Reads the calls of tools while they are made, and when something has come of them, or somebody is asked, since they were read last.</summary>
+    private async Task<bool> ReadToolsAsync(bool mustRead, CancellationToken cancellationToken)
     {
-        var tools = board.Tools;
-        if (tools != _tools && await api.GetToolCallsAsync(id, cancellationToken) is ApiResult<JobToolCalls>.Success(var calls))
+        await _turn.WaitAsync(cancellationToken);
+        try
         {
-            _tools = tools;
-            board.Note(known => known with { ToolCalls = calls });
+            var tools = board.Tools;
+            if (!mustRead && tools == _tools && !board.MakesCalls)
+            {
+                return true;
+            }
+
+            var isRead = Take(await api.GetToolCallsAsync(id, cancellationToken), (known, calls) => known with { ToolCalls = calls });
+            _tools = isRead ? tools : _tools;
+            return isRead;
         }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <returns>False when there is no answer yet; a refusal is one.</returns>
+    private bool Take<T>(ApiResult<T> answer, Func<RunView, T, RunView> change)
+    {
+        if (answer is ApiResult<T>.Success(var value))
+        {
+            board.Note(known => change(known, value));
+        }
+
+        return answer.FailureOrNull is not { MayPass: true };
     }
 
     /// <summary>An answer that was under way while the run ended is older than the end.</summary>

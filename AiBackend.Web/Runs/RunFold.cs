@@ -30,6 +30,9 @@ internal sealed class RunFold
 
     public UsageEvent? Usage { get; private set; }
 
+    /// <summary>Calls that models have asked for so far, of registered tools and of the caller's own.</summary>
+    public int ToolCalls { get; private set; }
+
     /// <summary>Results of registered tools so far.</summary>
     public int ToolResults { get; private set; }
 
@@ -88,6 +91,9 @@ internal sealed class RunFold
                 break;
             case ContinuedEvent:
                 _notices.Add(new RunNotice(JobEventTypes.Continued, RunWords.Continued));
+                break;
+            case ToolCallEvent:
+                ToolCalls++;
                 break;
             case ToolResultEvent:
                 ToolResults++;

@@ -32,8 +32,9 @@ internal sealed class RunReader(
                 await FollowAsync(cancellationToken);
                 if (board.HasEnded)
                 {
+                    var isAllRead = await facts.ReadRestAsync(cancellationToken);
                     await CompareAsync(cancellationToken);
-                    await AwaitSettlementAsync(cancellationToken);
+                    await AwaitRestAsync(isAllRead, cancellationToken);
                     return;
                 }
 
@@ -119,7 +120,6 @@ internal sealed class RunReader(
     /// <summary>The stored text has the last word; a difference is a defect worth counting.</summary>
     private async Task CompareAsync(CancellationToken cancellationToken)
     {
-        await facts.ReadTraceAsync(cancellationToken);
         if (await ReadStoredAsync(cancellationToken) is not { } stored)
         {
             return;
@@ -134,15 +134,19 @@ internal sealed class RunReader(
         board.Note(known => known with { Link = known.Link with { State = RunLinkState.Complete, Attempt = 0 } });
     }
 
-    /// <summary>What calls have cost is written down a moment after the run has ended, as its worker comes to it.</summary>
-    private async Task AwaitSettlementAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads again what could not be read at the end, and what calls have cost, which is written down a moment after it, as the worker comes to it.
+    /// </summary>
+    private async Task AwaitRestAsync(bool isAllRead, CancellationToken cancellationToken)
     {
-        for (var looks = 1; looks <= MostLooks && board.Facts.Trace?.Ledger.Any(call => call.EndedAt is null) == true; looks++)
+        for (var looks = 1; board.Facts.Failure is null && (!isAllRead || (looks <= MostLooks && HasOpenCalls)); looks++)
         {
             await Task.Delay(Backoff(looks), clock, cancellationToken);
-            await facts.ReadTraceAsync(cancellationToken);
+            isAllRead = await facts.ReadRestAsync(cancellationToken);
         }
     }
+
+    private bool HasOpenCalls => board.Facts.Trace?.Ledger.Any(call => call.EndedAt is null) == true;
 
     /// <summary>Asks until there is an answer: a text that was not compared must not be called complete.</summary>
     /// <returns>Null when the run was removed meanwhile.</returns>
