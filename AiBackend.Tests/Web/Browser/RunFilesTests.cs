@@ -1,3 +1,4 @@
+using AiBackend.ApiContracts;
 using AiBackend.Tests.EndToEnd;
 using AiBackend.Tests.Files;
 using AiBackend.Tests.Fixtures;
@@ -37,6 +38,41 @@ public sealed class RunFilesTests(StackFixture stack, BrowserFixture browser) : 
         var file = await begun;
         Assert.Equal("lamps.csv", file.SuggestedFilename);
         Assert.Equal("lamp,colour\n1,blue\n", await File.ReadAllTextAsync(await file.PathAsync(), TestRun.Cancel));
+        visit.AssertClean();
+    }
+
+    [Fact]
+    public async Task A_file_that_a_run_has_made_is_shown_as_made_and_downloaded()
+    {
+        var jobs = new JobClient(stack.Stack);
+        var model = await jobs.TeachWordsAsync(words: 5, intervalMs: 200);
+        using var accepted = await stack.Stack.Api.PostAsJsonAsync(
+            "/api/v1/jobs",
+            new
+            {
+                type = "chat",
+                model,
+                artifact = new { name = "report.md", type = "text/markdown" },
+                input = new { messages = new[] { new { role = "user", content = "Report." } } },
+            },
+            TestRun.Cancel
+        );
+        Assert.True(accepted.IsSuccessStatusCode, await accepted.Content.ReadAsStringAsync(TestRun.Cancel));
+        var job = (await accepted.Content.ReadFromJsonAsync(WireJson.Default.Job, TestRun.Cancel))!;
+        await using var visit = await Visit.BeginAsync(browser.Browser, stack.Stack.WebAddress);
+
+        // Open before there is one: it comes with the end.
+        await visit.OpenAsync(job.Id);
+        await Visit.CompleteAsync(visit.Page);
+
+        var made = visit.Page.Locator("section[aria-labelledby=artifacts]");
+        await Assertions.Expect(made.GetByRole(AriaRole.Heading)).ToHaveTextAsync("Made");
+        await Assertions.Expect(made.Locator("li")).ToContainTextAsync($"text/markdown, {JobClient.Words(5).Length} bytes");
+        var begun = visit.Page.WaitForDownloadAsync();
+        await made.Locator("[data-file]").ClickAsync();
+        var file = await begun;
+        Assert.Equal("report.md", file.SuggestedFilename);
+        Assert.Equal(JobClient.Words(5), await File.ReadAllTextAsync(await file.PathAsync(), TestRun.Cancel));
         visit.AssertClean();
     }
 
