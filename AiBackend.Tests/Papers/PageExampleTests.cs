@@ -15,8 +15,19 @@ public sealed partial class PageExampleTests(StackFixture fixture)
     public static TheoryData<string, string> Pages { get; } =
         new()
         {
-            { "conversations", "\"status\":\"completed\".*simulated answer.*\"context\":\\{\"max_tokens\":16000.*\"name\":\"history\"" },
+            {
+                "conversations",
+                "\"status\":\"completed\".*simulated answer.*\"context\":\\{\"max_tokens\":16000.*\"name\":\"history\""
+                    // The branch goes on from the first question and its answer, and not from what came after.
+                    + ".*\"seq\":1,[^}]*Why does my lamp blink[^}]*\\},\\{\"seq\":2,[^}]*\\},\\{\"seq\":3,[^}]*Must I throw it away[^}]*\\},\\{\"seq\":4,"
+                    + ".*\"user\":\"ann\",\"text\":\"Has the blue lamp.*\"name\":\"profile\",\"tokens\":[1-9]"
+            },
             { "files", "\"name\":\"sales.csv\".*\"status\":\"completed\".*\"name\":\"report.md\"" },
+            {
+                "prompts",
+                "\"part\":\"messages\\[0\\]\",\"lines\":\\[.*\"-Be brief\\.\",\"\\+Be brief\\. Write for a customer\\.\".*"
+                    + "\"percent\":100.*^summary-\\d+@2$.*\"statistics\":.*\"rolled_back_to\":2.*\"rolled_back_to\":1.*^summary-\\d+@1$"
+            },
             {
                 "workflows",
                 "\"source\":\"lamps.md\".*\"name\":\"answer-question\".*\"status\":\"completed\".*filter is full"
