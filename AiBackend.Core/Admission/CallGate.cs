@@ -51,7 +51,19 @@ internal sealed class CallGate(
             output = most ?? output;
         }
 
-        var reservation = new Reservation(deployment, caller, input, output, price) { MaxOutput = most };
+        var longest = most is null ? deployment.LongestAnswer(input, output) : (long?)null;
+        var reservation = new Reservation(deployment, caller, input, Math.Min(output, longest ?? output), price)
+        {
+            MaxOutput = most,
+            Longest = longest,
+            Excess = estimates.ExcessOf(kind),
+        };
+        if (caller.Payer is { MaxCostUsd: not null } or { Run: not null })
+        {
+            // What the work's last call has left is known when it is settled.
+            await ledger.SettledAsync(caller.WorkId, cancellationToken);
+        }
+
         return await AskAsync(new Permit(this, kind, size, reservation, default), began, cancellationToken);
     }
 
@@ -114,6 +126,15 @@ internal sealed class CallGate(
     private async Task<(Permit Asked, Reserved Answer)> AskOnceAsync(Permit asked, CancellationToken cancellationToken)
     {
         var answer = await ledger.ReserveAsync(asked.Reservation, cancellationToken);
+        if (
+            answer.BlockedBy.StartsWith("budget:", StringComparison.Ordinal)
+            && await ledger.SettledAsync(asked.Reservation.Caller.WorkId, cancellationToken)
+        )
+        {
+            // The work's last call may have left enough.
+            answer = await ledger.ReserveAsync(asked.Reservation, cancellationToken);
+        }
+
         if (
             answer.IsAdmitted
             || asked.Reservation.Price is not null
@@ -250,7 +271,18 @@ internal sealed class CallGate(
                 : null;
 
         public void Settle(JobUsage? usage, bool isFree, bool isDisputed) =>
-            Gate.Settle(Kind, Size, usage, Settlement.Of(Reservation, Reserved, usage, isFree) with { IsDisputed = isDisputed });
+            Gate.Settle(
+                Kind,
+                Size with
+                {
+                    MaxOutputTokens = Size.MaxOutputTokens ?? Reservation.Bound,
+                },
+                usage,
+                Settlement.Of(Reservation, Reserved, usage, isFree) with
+                {
+                    IsDisputed = isDisputed,
+                }
+            );
 
         public void Cancel() => Gate.Cancel(Reservation, Reserved);
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using AiBackend.Core.Database;
 using AiBackend.Core.Providers.Admission;
 using Microsoft.Extensions.Logging;
@@ -28,6 +29,9 @@ internal sealed class CallLedger : IAsyncDisposable
     private readonly CommitLoop<Pending<ChatCaller, bool>> _confirming;
     private readonly CommitLoop<Settlement> _settling;
     private readonly SemaphoreSlim _hurry = new(0);
+
+    /// <summary>Until the last call of a work that has ended is booked.</summary>
+    private readonly ConcurrentDictionary<Guid, Task> _ending = new();
     private volatile bool _isStopping;
 
     public CallLedger(
@@ -61,14 +65,34 @@ internal sealed class CallLedger : IAsyncDisposable
     /// <summary>Without waiting. What gets lost is unknown spend: the leader books it.</summary>
     public void Settle(Settlement settlement)
     {
+        if (settlement.Reservation.Caller.Payer is not null)
+        {
+            _ending[settlement.Reservation.Caller.WorkId] = settlement.Booked.Task;
+        }
+
         if (!_settling.TryAdd(settlement))
         {
             _logger.SettlementFailed(null, 1);
+            NoteBooked(settlement);
         }
-        else if (FreesRoom(settlement) && _hurry.CurrentCount == 0 && !_isStopping)
+        else if (FreesRoom(settlement))
         {
-            _hurry.Release();
+            Hurry();
         }
+    }
+
+    /// <summary>Until what the work's last call has used is booked.</summary>
+    /// <returns>Whether there was something to wait for.</returns>
+    public async ValueTask<bool> SettledAsync(Guid workId, CancellationToken cancellationToken)
+    {
+        if (!_ending.TryGetValue(workId, out var booked))
+        {
+            return false;
+        }
+
+        Hurry();
+        await booked.WaitAsync(cancellationToken);
+        return true;
     }
 
     /// <summary>Gives back what a call has reserved of its deployment's limits, and leaves it in the ledger: it is reserved anew.</summary>
@@ -83,6 +107,20 @@ internal sealed class CallLedger : IAsyncDisposable
         await _confirming.DisposeAsync();
         await _settling.DisposeAsync();
         _hurry.Dispose();
+    }
+
+    private void Hurry()
+    {
+        if (_hurry.CurrentCount == 0 && !_isStopping)
+        {
+            _hurry.Release();
+        }
+    }
+
+    private void NoteBooked(Settlement settlement)
+    {
+        settlement.Booked.TrySetResult();
+        _ending.TryRemove(new(settlement.Reservation.Caller.WorkId, settlement.Booked.Task));
     }
 
     /// <summary>Whether others wait for the end of the call.</summary>
@@ -187,6 +225,7 @@ internal sealed class CallLedger : IAsyncDisposable
 
         var paid = batch.Where(settlement => settlement.Reservation.Caller.Payer is not null).ToList();
         var isDone = paid.Count == 0 || await UntilDoneAsync(_ => _statements.SettleAsync(paid), paid.Count);
+        paid.ForEach(NoteBooked);
         if (isDone && !_isStopping)
         {
             // Fewer, larger ones leave more of the machine to calls, as long as nobody waits for them.

@@ -17,12 +17,15 @@ internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller,
     public long? MaxOutput { get; init; }
 
     /// <summary>Tokens that it may have where money or tokens are limited, when its caller has set no bound; else null.</summary>
-    public long? Longest => MaxOutput is null ? Math.Max(Output, Deployment.LongestAnswer(Input)) : null;
+    public long? Longest { get; init; }
+
+    /// <summary>Tokens that its provider has billed beyond what it was told.</summary>
+    public long Excess { get; init; }
 
     /// <summary>What it costs then.</summary>
-    public decimal? LongestAmount => Longest is { } longest ? Price?.Rates.EstimateOf(Input, longest) : null;
+    public decimal? LongestAmount => Longest is { } longest ? Price?.Rates.EstimateOf(Input, longest + Excess) : null;
 
-    /// <summary>The bound that was set because money or tokens are limited: its provider is told, and no more was set aside. Null is none.</summary>
+    /// <summary>The bound that was set because money or tokens are limited: its provider is told. Null is none.</summary>
     public int? Bound { get; private init; }
 
     /// <summary>It was told before to come back now.</summary>
@@ -35,9 +38,15 @@ internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller,
     /// <remarks>Budgets hold then whatever the answer, with a provider that keeps to the maximum. What was not used comes back.</remarks>
     public Reservation Within(Reserved answer)
     {
-        var affordable = answer.Amount is { } amount ? Price?.Rates.OutputWithin(amount, Input) : null;
+        if (Bound is not null || (answer.Amount is null && answer.Output is null))
+        {
+            // One that is counted anew has told its provider already.
+            return this;
+        }
+
+        var affordable = answer.Amount is { } amount ? Price?.Rates.OutputWithin(amount, Input) - Excess : null;
         var bound = Math.Min(affordable ?? long.MaxValue, answer.Output ?? long.MaxValue);
-        return bound == long.MaxValue ? this : this with { Bound = (int)Math.Min(bound, int.MaxValue) };
+        return this with { Bound = (int)Math.Clamp(bound, 1, Longest!.Value) };
     }
 }
 
@@ -51,10 +60,10 @@ internal readonly record struct Reserved(long? Slot, CallState? State, string Bl
     public const string LeaseIsOver = "lease";
     public const string ConcurrentCalls = "concurrent_calls";
 
-    /// <summary>US dollars that were set aside because money is limited and the caller sets no bound; else null.</summary>
+    /// <summary>US dollars that it may cost, because money is limited and the caller sets no bound; else null.</summary>
     public decimal? Amount { get; init; }
 
-    /// <summary>Tokens of the answer that were set aside because its run's are limited and the caller sets no bound; else null.</summary>
+    /// <summary>Tokens that the answer may have, because its run's are limited and the caller sets no bound; else null.</summary>
     public long? Output { get; init; }
 
     /// <summary>When it was asked for, by the clock's timestamp: it was counted no earlier.</summary>
@@ -68,6 +77,9 @@ internal sealed record Settlement(Reservation Reservation, long? Slot, long More
 {
     /// <summary>As the provider told; null when it did not.</summary>
     public JobUsage? Usage { get; private init; }
+
+    /// <summary>Completed when it is in the ledger, or lost.</summary>
+    public TaskCompletionSource Booked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>The provider told what cannot be true.</summary>
     public bool IsDisputed { get; init; }

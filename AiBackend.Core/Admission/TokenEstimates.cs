@@ -40,19 +40,17 @@ internal sealed class TokenEstimates
 
     /// <summary>What an answer is billed for at most: the caller's bound, and what the provider has billed beyond it.</summary>
     /// <returns>Null when the caller sets none.</returns>
-    public long? MostOf(EstimateKind kind, CallSize size) =>
-        size.MaxOutputTokens is { } most
-            ? most
-                + (long)
-                    Math.Max(
-                        0,
-                        Math.Ceiling(
-                            _kinds.GetValueOrDefault(kind)?.Excess.Value
-                                ?? _deployments.GetValueOrDefault(kind.Deployment)?.Excess.Value
-                                ?? 0
-                        )
-                    )
-            : null;
+    public long? MostOf(EstimateKind kind, CallSize size) => size.MaxOutputTokens is { } most ? most + ExcessOf(kind) : null;
+
+    /// <summary>What the provider has billed beyond the bounds that it was told.</summary>
+    public long ExcessOf(EstimateKind kind) =>
+        (long)
+            Math.Max(
+                0,
+                Math.Ceiling(
+                    _kinds.GetValueOrDefault(kind)?.Excess.Value ?? _deployments.GetValueOrDefault(kind.Deployment)?.Excess.Value ?? 0
+                )
+            );
 
     public void Learn(EstimateKind kind, CallSize size, JobUsage usage)
     {

@@ -8,13 +8,15 @@ namespace AiBackend.Core.Money;
 /// <summary>A budget that has reached one of its thresholds is worth an alert, once in each of its windows.</summary>
 internal sealed class BudgetAlerts(NpgsqlDataSource database) : IAlertSource
 {
-    // A hard budget stops short of its limit when the next call does not fit: refusing is reaching it. What is global concerns everyone.
+    // A hard budget stops short of its limit when the next call does not fit beside what is spent: refusing is reaching it, unless room is only set
+    // aside. What is global concerns everyone.
     private const string Sql = """
         SELECT b.id, b.tenant_id, b.scope, b.subject, b.period, b.limit_usd, b.settled_usd, b.window_at, t.percent,
                b.settled_usd < b.limit_usd * t.percent / 100
           FROM budgets b CROSS JOIN LATERAL (
                SELECT max(p) AS percent FROM unnest(b.thresholds) AS p
-                WHERE b.settled_usd > 0 AND b.settled_usd >= b.limit_usd * p / 100 OR p = 100 AND b.hard AND b.refused_at >= b.window_at) t
+                WHERE b.settled_usd > 0 AND b.settled_usd >= b.limit_usd * p / 100 OR p = 100 AND b.hard AND b.refused_at >= b.window_at
+                   AND b.settled_usd + b.asked_usd > b.limit_usd) t
          WHERE b.deleted_at IS NULL AND b.window_at = budget_window(b.period, now()) AND t.percent IS NOT NULL
         """;
 

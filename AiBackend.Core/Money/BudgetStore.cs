@@ -30,6 +30,7 @@ public sealed class BudgetStore(NpgsqlDataSource database, [FromKeyedServices(Da
     private const string ChangeSql = $"""
         UPDATE budgets
            SET asked_usd = CASE WHEN @limit > limit_usd OR NOT @hard THEN 0 ELSE asked_usd END,
+               given_usd = CASE WHEN @limit > limit_usd OR NOT @hard THEN 0 ELSE given_usd END,
                raised = raised OR @limit > limit_usd OR NOT @hard,
                limit_usd = @limit, hard = @hard, thresholds = @thresholds, set_by = @set_by
          WHERE id = @id AND (tenant_id = @tenant_id OR scope = 0) AND deleted_at IS NULL

@@ -56,7 +56,8 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int? most, int fa
             _finishReason
         )
         {
-            Bound = entered.MaxOutputTokens,
+            // Shorter, it has come to an end of the model's own.
+            Bound = _call.Usage?.OutputTokens < entered.MaxOutputTokens ? null : entered.MaxOutputTokens,
         };
     }
 

@@ -29,10 +29,10 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     public long? ContextTokens { get; init; }
 
     /// <summary>What the longest answers of most models have.</summary>
-    internal const int UsualMaxOutputTokens = 16_384;
+    private const int UsualMaxOutputTokens = 16_384;
 
-    /// <summary>Tokens that an answer may have whose caller sets no bound, where money or tokens are limited.</summary>
-    public int MaxOutputTokens { get; init; } = UsualMaxOutputTokens;
+    /// <summary>Tokens that an answer may have whose caller sets no bound, where money or tokens are limited; null is the usual.</summary>
+    public int? MaxOutputTokens { get; init; }
 
     /// <summary>Which of the parameters that are asked for its protocol has no member for.</summary>
     internal Func<ChatOptions, IEnumerable<string>> ProtocolLeavesOut { get; init; } = static _ => [];
@@ -88,7 +88,12 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
         Capabilities.Count == 0 || needs.Uses.All(use => Capabilities.Contains(use, StringComparer.Ordinal));
 
     /// <summary>Tokens that an answer to such a prompt may have without a bound of its caller's.</summary>
-    internal long LongestAnswer(long input) => ContextTokens is { } all ? Math.Clamp(all - input, 1, MaxOutputTokens) : MaxOutputTokens;
+    internal long LongestAnswer(long input, long likely)
+    {
+        var most = MaxOutputTokens ?? Math.Max(likely, UsualMaxOutputTokens);
+        // How long the prompt is, is an estimate: many providers refuse a bound that does not fit beside it.
+        return ContextTokens is { } all ? Math.Clamp(all - input - (input / 4) - 64, 1, most) : most;
+    }
 
     internal bool Holds(in RouteNeeds needs) => ContextTokens is not { } most || needs.InputTokens + (needs.MaxOutputTokens ?? 0) <= most;
 }

@@ -59,7 +59,22 @@ public sealed class BoundedAnswerTests(PostgresServer postgres, RedisServer redi
     }
 
     [Fact]
-    public async Task A_46_the_maximum_of_a_job_bounds_its_answers_also_the_second_one()
+    public async Task A_46_the_next_call_of_the_same_job_has_what_the_last_one_left()
+    {
+        await Core.BudgetAsync(0.0165m);
+        await using var spending = await StartAsync();
+        var caller = (await Core.SpenderAsync()).Call(0).Caller;
+        var first = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(caller)).Permit;
+        Assert.True(await first.ConfirmAsync(TestRun.Cancel));
+
+        first.Settle(new JobUsage(0, 0, 100, null), isFree: false, isDisputed: false);
+        var second = await spending.EnterAsync(caller with { Call = 1 });
+
+        Assert.Equal(Longest, Assert.IsType<CallEntry.Admitted>(second).Permit.MaxOutputTokens);
+    }
+
+    [Fact]
+    public async Task A_46_the_maximum_of_a_job_bounds_its_answers_one_after_the_other()
     {
         await using var spending = await StartAsync();
         var caller = (await Core.SpenderAsync(CoreHost.Draft() with { MaxCostUsd = 0.002m })).Call(0).Caller;
@@ -68,34 +83,70 @@ public sealed class BoundedAnswerTests(PostgresServer postgres, RedisServer redi
         Assert.Equal(2_000, first.MaxOutputTokens);
         Assert.True(await first.ConfirmAsync(TestRun.Cancel));
         first.Settle(new JobUsage(0, 0, 700, null), isFree: false, isDisputed: false);
-        await Eventually.TrueAsync(
-            async _ => await Core.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE state = 2") == 1,
-            "it is settled"
-        );
 
         var second = await spending.EnterAsync(caller with { Call = 1 });
         Assert.Equal(1_300, Assert.IsType<CallEntry.Admitted>(second).Permit.MaxOutputTokens);
-        // Seven hundred tokens would be left, and nothing of that is free while the second may take it.
+        // What is likely is taken by the second.
         var third = await spending.EnterAsync(caller with { Call = 2 });
-        Assert.Equal(CallEntry.Unpaid.MaxCost, Assert.IsType<CallEntry.Unpaid>(third).Reason);
+        Assert.Equal(1_300 - 512, Assert.IsType<CallEntry.Admitted>(third).Permit.MaxOutputTokens);
+        var fourth = await spending.EnterAsync(caller with { Call = 3 });
+        Assert.Equal(CallEntry.Unpaid.MaxCost, Assert.IsType<CallEntry.Unpaid>(fourth).Reason);
     }
 
     [Fact]
-    public async Task A_46_the_money_and_the_tokens_of_a_run_bound_the_answers_of_its_parts()
+    public async Task A_46_the_money_and_the_tokens_of_a_run_bound_the_answers_of_its_parts_and_leave_room_for_their_siblings()
     {
+        await Core.BudgetAsync(1m);
         await using var spending = await StartAsync();
-        var jobs = await JobsAsync(3);
+        var jobs = await JobsAsync(4);
         var tokens = new CallRun(Guid.CreateVersion7(), null, 3_003);
         var money = new CallRun(Guid.CreateVersion7(), 0.004m, null);
 
         Assert.Equal(3_000, await BoundAsync(jobs[0], tokens));
-        Assert.Equal(3_003, await Core.ScalarAsync<int>("SELECT sum(reserved_tokens) FROM provider_calls"));
-        Assert.Equal(4_000, await BoundAsync(jobs[1], money));
-        var refused = await spending.EnterAsync(jobs[2].Call(0).OfRun(tokens).Caller);
-        Assert.Equal(CallEntry.Unpaid.RunTokens, Assert.IsType<CallEntry.Unpaid>(refused).Reason);
+        Assert.Equal(3_000 - 515, await BoundAsync(jobs[1], tokens));
+        Assert.Equal(4_000, await BoundAsync(jobs[2], money));
+        Assert.Equal(4_000 - 512, await BoundAsync(jobs[3], money));
 
         async Task<int?> BoundAsync(ClaimedJob job, CallRun run) =>
             Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(job.Call(0).OfRun(run).Caller)).Permit.MaxOutputTokens;
+    }
+
+    [Fact]
+    public async Task A_46_a_deployment_s_own_bound_holds_and_a_prompt_has_room_beside_it()
+    {
+        await Core.BudgetAsync(1m);
+        await using var spending = await StartAsync();
+        var jobs = await JobsAsync(2);
+
+        var brief = Spending.Deployment with { MaxOutputTokens = 256 };
+        var small = Spending.Deployment with { ContextTokens = 2_000 };
+        var first = await spending.Gate.EnterAsync(brief, Unbounded, jobs[0].Call(0).Caller, TestRun.Cancel);
+        var second = await spending.Gate.EnterAsync(small, new CallSize(4_000, null), jobs[1].Call(0).Caller, TestRun.Cancel);
+
+        Assert.Equal(256, Assert.IsType<CallEntry.Admitted>(first).Permit.MaxOutputTokens);
+        Assert.Equal(2_000 - 1_000 - 250 - 64, Assert.IsType<CallEntry.Admitted>(second).Permit.MaxOutputTokens);
+    }
+
+    [Fact]
+    public async Task A_46_what_a_provider_bills_beyond_such_bounds_is_learned_and_set_aside_too()
+    {
+        await Core.BudgetAsync(1m);
+        await using var spending = await StartAsync();
+        var brief = Spending.Deployment with { MaxOutputTokens = 600 };
+        foreach (var job in await JobsAsync(8))
+        {
+            var permit = Assert
+                .IsType<CallEntry.Admitted>(await spending.Gate.EnterAsync(brief, Unbounded, job.Call(0).Caller, TestRun.Cancel))
+                .Permit;
+            Assert.True(await permit.ConfirmAsync(TestRun.Cancel));
+            permit.Settle(new JobUsage(0, 0, 700, null), isFree: false, isDisputed: false);
+            await spending.Ledger.SettledAsync(job.Lease.JobId, TestRun.Cancel);
+        }
+
+        var next = await spending.Gate.EnterAsync(brief, Unbounded, (await Core.SpenderAsync()).Call(0).Caller, TestRun.Cancel);
+
+        Assert.Equal(600, Assert.IsType<CallEntry.Admitted>(next).Permit.MaxOutputTokens);
+        Assert.Equal(0.0007m, await Core.ScalarAsync<decimal>("SELECT reserved_usd FROM budgets"));
     }
 
     [Fact]

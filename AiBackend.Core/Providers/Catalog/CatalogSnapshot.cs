@@ -101,7 +101,7 @@ internal sealed class CatalogSnapshot
             Model = model,
             Limits = definition?.Limits ?? provider.Limits,
             ContextTokens = definition?.ContextTokens,
-            MaxOutputTokens = definition?.MaxOutputTokens ?? ChatDeployment.UsualMaxOutputTokens,
+            MaxOutputTokens = definition?.MaxOutputTokens,
             Capabilities = definition?.Capabilities ?? [],
         };
     }

@@ -130,7 +130,7 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
         _bound is { } tokens
             ? string.Create(
                 CultureInfo.InvariantCulture,
-                $"the {tokens} output tokens that a budget, max_cost_usd or its run left for it (it has no max_output_tokens)"
+                $"the limit of output tokens ({tokens}: it has no max_output_tokens, and a budget, max_cost_usd or its run limits it)"
             )
             : "the limit of output tokens";
 
