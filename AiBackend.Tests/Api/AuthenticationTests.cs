@@ -43,6 +43,21 @@ public sealed class AuthenticationTests(ApiServer api) : IClassFixture<ApiServer
     }
 
     [Fact]
+    public async Task A_8_a_key_with_a_known_id_and_another_secret_opens_nothing()
+    {
+        var key = await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "*");
+        // As if this one had been made up around the id of another.
+        await using var command = api.Db.Source.CreateCommand("UPDATE api_keys SET hash = sha256(hash) WHERE key_id = $1");
+        command.Parameters.AddWithValue(ApiKey.TryParse(key)!.Id);
+        Assert.Equal(1, await command.ExecuteNonQueryAsync(TestRun.Cancel));
+
+        using var client = api.Client(key);
+        using var answer = await client.GetAsync("/api/v1/providers", TestRun.Cancel);
+
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task A_7_two_headers_are_no_key_even_when_both_are_valid()
     {
         var answer = await SendRawAsync($"Authorization: Bearer {api.Key}\r\nAuthorization: Bearer {api.Key}\r\n");

@@ -204,7 +204,7 @@ public sealed class EventStreamTests(QuicklyBeatingApi api) : IClassFixture<Quic
 
         await api.RevokeAsync(key);
 
-        var seen = await ReadToEndAsync(theirs);
+        var seen = await ReadToEndAsync(theirs).WaitAsync(TimeSpan.FromSeconds(30), TestRun.Cancel);
         Assert.DoesNotContain(JobEventTypes.Final, seen.Select(item => item.EventType));
         Assert.False(reading.IsCompleted);
         await TellStoryAsync(job.Id);

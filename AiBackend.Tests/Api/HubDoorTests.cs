@@ -127,9 +127,9 @@ public sealed class HubDoorTests(ApiServer api) : IClassFixture<ApiServer>
         var told = new StringBuilder();
         try
         {
-            while (socket.State == WebSocketState.Open)
+            while (socket.State == WebSocketState.Open && !told.ToString().Contains("\"type\":2", StringComparison.Ordinal))
             {
-                told.Append(await ReadAsync(socket));
+                told.Append(await ReadAsync(socket).WaitAsync(TimeSpan.FromSeconds(30), TestRun.Cancel));
             }
         }
         catch (WebSocketException)

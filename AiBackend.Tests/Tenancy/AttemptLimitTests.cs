@@ -22,6 +22,9 @@ public sealed class AttemptLimitTests(PostgresServer postgres)
 
         Assert.Equal(HttpStatusCode.TooManyRequests, answers[^1]);
         Assert.Equal(Most, answers.Count(status => status == HttpStatusCode.Unauthorized));
+        // A right guess is told nothing else: the database is not asked for it.
+        using var guessed = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "*"));
+        Assert.Equal(HttpStatusCode.TooManyRequests, (await guessed.GetAsync("/api/v1/jobs", TestRun.Cancel)).StatusCode);
         using var refused = await stranger.GetAsync("/api/v1/jobs", TestRun.Cancel);
         Assert.Equal("/problems/too-many-attempts", (await ApiServer.ReadProblemAsync(refused)).Type);
         Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
@@ -107,6 +110,9 @@ public sealed class AttemptLimitTests(PostgresServer postgres)
 
         Assert.Equal(Most, answers.Count(status => status == HttpStatusCode.Unauthorized));
         Assert.Equal(HttpStatusCode.TooManyRequests, answers[^1]);
+        // Nor is what else would be wrong with one.
+        using var odd = await stranger.PostAsync($"/api/v1/webhooks/inbound/{Guid.CreateVersion7()}/messages?x=1", null, TestRun.Cancel);
+        Assert.Equal(HttpStatusCode.TooManyRequests, odd.StatusCode);
     }
 
     private static async Task<List<HttpStatusCode>> AskAsync(HttpClient client, string path)

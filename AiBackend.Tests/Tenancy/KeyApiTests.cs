@@ -10,6 +10,12 @@ namespace AiBackend.Tests.Tenancy;
 /// <summary><c>/api/v1/keys</c>: what a key is, and that it gives nothing it does not have.</summary>
 public sealed class KeyApiTests(ApiServer api) : IClassFixture<ApiServer>
 {
+    /// <summary>The begin of a key that is within <see cref="BoundedAsync"/> but for limits, which it lacks.</summary>
+    private const string Within =
+        """{"name":"a","scopes":["jobs:read"],"allowed_models":["sim"],"allowed_networks":["127.0.0.1/32"],"highest_priority":"batch" """;
+
+    private const string WithinLimits = ""","limits":{"requests_per_minute":3,"tokens_per_minute":99,"max_queued":4,"max_running":1}""";
+
     [Fact]
     public async Task D_3_a_key_is_shown_once_and_stored_as_a_hash_and_lives_for_ninety_days()
     {
@@ -93,12 +99,14 @@ public sealed class KeyApiTests(ApiServer api) : IClassFixture<ApiServer>
     [InlineData("""{"name":"a","scopes":["jobs:write"]}""", "scopes")]
     [InlineData("""{"name":"a","scopes":["jobs:read"]}""", "allowed_models")]
     [InlineData("""{"name":"a","scopes":["jobs:read"],"allowed_models":["si*"]}""", "allowed_models")]
-    [InlineData("""{"name":"a","scopes":["jobs:read"],"allowed_models":["sim"]}""", "highest_priority")]
-    [InlineData("""{"name":"a","scopes":["jobs:read"],"allowed_models":["sim"],"highest_priority":"batch"}""", "limits")]
-    [InlineData(
-        """{"name":"a","scopes":["jobs:read"],"allowed_models":["sim"],"highest_priority":"batch","limits":{"requests_per_minute":11}}""",
-        "limits"
-    )]
+    [InlineData("""{"name":"a","scopes":["jobs:read"],"allowed_models":["sim"]}""", "allowed_networks")]
+    [InlineData("""{"name":"a","scopes":["jobs:read"],"allowed_models":["sim"],"allowed_networks":["0.0.0.0/0"]}""", "allowed_networks")]
+    [InlineData("""{"name":"a","scopes":["jobs:read"],"allowed_models":["sim"],"allowed_networks":["127.0.0.1/32"]}""", "highest_priority")]
+    [InlineData(Within + "}", "limits")]
+    [InlineData(Within + ""","limits":{"requests_per_minute":11,"tokens_per_minute":99,"max_queued":4,"max_running":1}}""", "limits")]
+    [InlineData(Within + ""","limits":{"requests_per_minute":9,"tokens_per_minute":101,"max_queued":4,"max_running":1}}""", "limits")]
+    [InlineData(Within + ""","limits":{"requests_per_minute":9,"tokens_per_minute":99,"max_queued":6,"max_running":1}}""", "limits")]
+    [InlineData(Within + ""","limits":{"requests_per_minute":9,"tokens_per_minute":99,"max_queued":4,"max_running":3}}""", "limits")]
     public async Task A_key_makes_none_that_may_do_more_than_itself(string body, string field)
     {
         using var client = await BoundedAsync();
@@ -123,17 +131,19 @@ public sealed class KeyApiTests(ApiServer api) : IClassFixture<ApiServer>
             $"/api/v1/keys/{await OwnIdAsync(client)}",
             """{"limits":{"requests_per_minute":0}}"""
         );
-        var narrow = await SendAsync(
-            client,
-            HttpMethod.Post,
-            "/api/v1/keys",
-            """{"name":"a","scopes":["jobs:read"],"allowed_models":["sim-2"],"highest_priority":"batch","limits":{"requests_per_minute":3}}"""
-        );
+        var narrow = await SendAsync(client, HttpMethod.Post, "/api/v1/keys", Within + WithinLimits + "}");
+        // Within afterwards, and not before.
+        var open = (await MakeAsync("""{"name":"open","scopes":["jobs:read"]}""")).GetProperty("id").GetString();
+        const string Bounds =
+            """{"allowed_models":["sim"],"allowed_networks":["127.0.0.1/32"],"highest_priority":"batch" """ + WithinLimits + "}";
+        var narrowed = await SendAsync(client, HttpMethod.Patch, $"/api/v1/keys/{open}", Bounds);
 
         Assert.Equal("beyond_own_key", rolled.Body.GetProperty("code").GetString());
         Assert.Equal("beyond_own_key", changed.Body.GetProperty("code").GetString());
         Assert.Equal("beyond_own_key", own.Body.GetProperty("code").GetString());
-        Assert.Equal(HttpStatusCode.Created, narrow.Status);
+        Assert.Equal("beyond_own_key", narrowed.Body.GetProperty("code").GetString());
+        Assert.True(narrow.Status == HttpStatusCode.Created, narrow.Body.ToString());
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(api.Http, HttpMethod.Patch, $"/api/v1/keys/{open}", Bounds)).Status);
         Assert.Equal(HttpStatusCode.NoContent, (await SendAsync(client, HttpMethod.Delete, $"/api/v1/keys/{wide}")).Status);
     }
 
@@ -216,7 +226,8 @@ public sealed class KeyApiTests(ApiServer api) : IClassFixture<ApiServer>
         var made = await MakeAsync(
             """
             {"name":"bounded","scopes":["jobs:read","keys:write","keys:read"],"allowed_models":["sim*"],"highest_priority":"batch",
-             "limits":{"requests_per_minute":10}}
+             "allowed_networks":["127.0.0.0/8"],
+             "limits":{"requests_per_minute":10,"tokens_per_minute":100,"max_queued":5,"max_running":2}}
             """
         );
         return api.Client(made.GetProperty("value").GetString());

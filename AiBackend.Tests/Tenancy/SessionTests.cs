@@ -59,6 +59,17 @@ public sealed partial class SessionTests(ApiServer api) : IClassFixture<ApiServe
     }
 
     [Fact]
+    public async Task A_14_a_session_that_outlived_its_user_opens_nothing()
+    {
+        await AddUserAsync("outlived@example.com", "viewer");
+        using var client = api.Client((await SignInAsync("outlived@example.com", Password)).Body.GetProperty("token").GetString());
+        // Without what ends the sessions of who is disabled: one may begin in the same moment.
+        await ExecuteAsync("UPDATE users SET disabled_at = now() WHERE email = 'outlived@example.com'");
+
+        Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync("/api/v1/jobs", TestRun.Cancel)).StatusCode);
+    }
+
+    [Fact]
     public async Task A_13_whatever_is_wrong_is_one_answer_and_guesses_are_throttled_by_user_and_address()
     {
         await AddUserAsync("known@example.com", "viewer");
@@ -168,7 +179,13 @@ public sealed partial class SessionTests(ApiServer api) : IClassFixture<ApiServe
         var below = await SendAsync(keyMaker, HttpMethod.Post, "/api/v1/users", User("b@example.com", "viewer"));
         var self = await SendAsync(admin, HttpMethod.Patch, $"/api/v1/users/{root}", """{"role":"viewer"}""");
         var raised = await SendAsync(keyMaker, HttpMethod.Patch, $"/api/v1/users/{root}", """{"password":"now it is mine"}""");
+        // What he is counts, and what he would be.
+        var lowered = await SendAsync(keyMaker, HttpMethod.Patch, $"/api/v1/users/{root}", """{"role":"viewer"}""");
+        var made = below.Body.GetProperty("id").GetString();
+        var promoted = await SendAsync(keyMaker, HttpMethod.Patch, $"/api/v1/users/{made}", """{"role":"admin"}""");
 
+        Assert.Equal("beyond_own_key", lowered.Body.GetProperty("code").GetString());
+        Assert.Equal("beyond_own_key", promoted.Body.GetProperty("code").GetString());
         Assert.Equal("beyond_own_key", above.Body.GetProperty("code").GetString());
         Assert.Equal(HttpStatusCode.Created, below.Status);
         Assert.Equal("invalid_value", self.Body.GetProperty("code").GetString());

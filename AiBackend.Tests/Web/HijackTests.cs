@@ -135,6 +135,23 @@ public sealed class HijackTests(SiteAlone alone) : IClassFixture<SiteAlone>
         Assert.Equal(isRefused, answer.StatusCode is HttpStatusCode.Forbidden);
     }
 
+    [Theory]
+    [InlineData("same-origin", false)]
+    [InlineData("same-site", true)]
+    [InlineData("cross-site", true)]
+    public async Task A_20_A_21_what_a_browser_says_comes_from_another_site_is_refused_though_its_origin_is_not_told(
+        string site,
+        bool isRefused
+    )
+    {
+        using var negotiation = new HttpRequestMessage(HttpMethod.Post, "/_blazor/negotiate?negotiateVersion=1");
+        negotiation.Headers.Add("Sec-Fetch-Site", site);
+
+        using var negotiated = await _site.Http.SendAsync(negotiation, TestRun.Cancel);
+
+        Assert.Equal(isRefused, negotiated.StatusCode is HttpStatusCode.Forbidden);
+    }
+
     private Uri Circuit => new UriBuilder(_site.Address) { Scheme = "ws", Path = "/_blazor" }.Uri;
 
     private async Task<ClientWebSocket> OpenAsync()
