@@ -4,7 +4,7 @@ namespace AiBackend.AppHost;
 internal sealed record Foundation(
     IResourceBuilder<PostgresDatabaseResource> Database,
     IResourceBuilder<RedisResource> Redis,
-    IResourceBuilder<ProjectResource> Simulator,
+    IResourceBuilder<ProjectResource>? Simulator,
     IResourceBuilder<ProjectResource> Migrations
 );
 
@@ -12,17 +12,28 @@ internal static class FoundationExtensions
 {
     private const string DevelopmentKeyFile = "AIBACKEND_DEV_KEY_FILE";
 
+    /// <returns>Null where it publishes: what runs there asks real providers, and the simulator does not run in Production.</returns>
+    public static IResourceBuilder<ProjectResource>? AddSimulator(this IDistributedApplicationBuilder application) =>
+        application.ExecutionContext.IsRunMode
+            ? application.AddProject<Projects.AiBackend_Simulator>("simulator").WithHttpEndpoint().WithHttpHealthCheck("/health/ready")
+            : null;
+
     /// <summary>Gives the program its connections and settings, and starts it when the schema is in place and Redis answers.</summary>
-    public static IResourceBuilder<ProjectResource> WithFoundation(this IResourceBuilder<ProjectResource> program, Foundation foundation) =>
-        program
+    public static IResourceBuilder<ProjectResource> WithFoundation(this IResourceBuilder<ProjectResource> program, Foundation foundation)
+    {
+        if (foundation.Simulator is { } simulator)
+        {
+            program.WithReference(simulator).WaitFor(simulator);
+        }
+
+        return program
             .WithReference(foundation.Database)
             .WithReference(foundation.Redis)
-            .WithReference(foundation.Simulator)
             .WithProviders()
             .WithDevelopmentKeyFile()
             .WaitFor(foundation.Redis)
-            .WaitFor(foundation.Simulator)
             .WaitForCompletion(foundation.Migrations);
+    }
 
     /// <summary>
     /// Names the file the migrations write the development key to. A published application has no such key, so no such file.

@@ -4,12 +4,13 @@ var builder = DistributedApplication.CreateBuilder(args);
 
 if (builder.ExecutionContext.IsPublishMode)
 {
-    builder.AddDockerComposeEnvironment("compose");
+    // Without the dashboard, which shows logs and traces: it is for desks, where its address is this machine's and it wants a token.
+    builder.AddDockerComposeEnvironment("compose").WithDashboard(false);
 }
 
 var database = builder.AddPostgres("postgres").WithDataVolume().AddDatabase("aibackend");
 var redis = builder.AddRedis("redis").WithDataVolume().WithPersistence();
-var simulator = builder.AddProject<Projects.AiBackend_Simulator>("simulator").WithHttpEndpoint().WithHttpHealthCheck("/health/ready");
+var simulator = builder.AddSimulator();
 
 var migrations = builder
     .AddProject<Projects.AiBackend_Worker>("migrations")

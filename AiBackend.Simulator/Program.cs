@@ -1,3 +1,4 @@
+using AiBackend.ServiceDefaults.Hosting;
 using AiBackend.Simulator;
 
-await SimulatorHost.Create(args).RunAsync();
+return await ProgramRun.RunAsync(() => SimulatorHost.Create(args));

@@ -16,6 +16,7 @@ internal static class SimulatorHost
     {
         var builder = WebApplication.CreateSlimBuilder(args);
         builder.AddServiceDefaults();
+        builder.RefuseProduction();
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -45,4 +46,22 @@ internal static class SimulatorHost
         app.MapAdmin();
         return app;
     }
+
+    /// <summary>Nobody who pays for answers is to get made-up ones, however the programs around were configured.</summary>
+    private static void RefuseProduction(this IHostApplicationBuilder builder)
+    {
+        if (builder.Environment.IsProduction())
+        {
+            builder
+                .Services.AddOptions<MadeUpAnswers>()
+                .Validate(
+                    _ => false,
+                    "The simulator makes its answers up and does not run in Production. Set OPENAI_API_KEY or ANTHROPIC_API_KEY for the Api and the workers, and leave it out; to try things, set ASPNETCORE_ENVIRONMENT to Development or Staging."
+                )
+                .ValidateOnStart();
+        }
+    }
+
+    /// <summary>Carries the message to where wrong settings are told.</summary>
+    private sealed class MadeUpAnswers;
 }

@@ -11,35 +11,38 @@ public static class FaultsRegistration
 {
     /// <summary>
     /// Arms the faults that <c>AIBACKEND_FAULT</c> names; each writes a line to the file that <c>AIBACKEND_FAULT_EVIDENCE</c> names
-    /// before it happens. A wrong plan stops the process at its start.
+    /// before it happens. A wrong plan stops the process at its start, and so does Production, with a plan or without: whoever sets a
+    /// variable of the process later could end it where he likes.
     /// </summary>
     [Conditional(FaultPoints.Symbol)]
     public static void AddFaultPoints(this IHostApplicationBuilder builder)
     {
 #if FAULT_POINTS
-        if (builder.Configuration["AIBACKEND_FAULT"] is not { } text)
-        {
-            return;
-        }
-
-        var plan = FaultPlan.TryParse(text, out var problem);
         if (builder.Environment.IsProduction())
         {
-            problem =
-                "AIBACKEND_FAULT is set, and this is a test build, which dies where that says. Production runs a build of the configuration Release, without it.";
+            builder.Refuse(
+                "This is a test build, which dies where AIBACKEND_FAULT says. Production runs a build of the configuration Release (dotnet publish makes one), which has no fault points."
+            );
         }
-        else if (plan is not null)
+        else if (builder.Configuration["AIBACKEND_FAULT"] is { } text)
         {
-            FaultPoints.Arm(plan, builder.Configuration["AIBACKEND_FAULT_EVIDENCE"]);
-            return;
+            if (FaultPlan.TryParse(text, out var problem) is { } plan)
+            {
+                FaultPoints.Arm(plan, builder.Configuration["AIBACKEND_FAULT_EVIDENCE"]);
+            }
+            else
+            {
+                builder.Refuse(problem!);
+            }
         }
-
-        builder.Services.AddOptions<Unused>().Validate(_ => false, problem!).ValidateOnStart();
 #endif
     }
 
 #if FAULT_POINTS
+    private static void Refuse(this IHostApplicationBuilder builder, string problem) =>
+        builder.Services.AddOptions<TestBuild>().Validate(_ => false, problem).ValidateOnStart();
+
     /// <summary>Carries the message to where wrong settings are told.</summary>
-    private sealed class Unused;
+    internal sealed class TestBuild;
 #endif
 }

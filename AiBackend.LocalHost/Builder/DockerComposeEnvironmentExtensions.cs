@@ -13,6 +13,12 @@ namespace Aspire.Hosting
             throw new DistributedApplicationException(
                 $"Docker Compose environment '{name}': {DistributedApplication.PublishingNeedsAspire}"
             );
+
+        /// <inheritdoc cref="AddDockerComposeEnvironment"/>
+        public static IResourceBuilder<DockerComposeEnvironmentResource> WithDashboard(
+            this IResourceBuilder<DockerComposeEnvironmentResource> builder,
+            bool enabled = true
+        ) => enabled ? throw new DistributedApplicationException(DistributedApplication.PublishingNeedsAspire) : builder;
     }
 }
 

@@ -8,6 +8,11 @@ using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using Npgsql;
+#if FAULT_POINTS
+using AiBackend.Core.Faults;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+#endif
 
 namespace AiBackend.Tests.Api;
 
@@ -95,7 +100,8 @@ public class ApiServer : IAsyncLifetime
     public static WebApplication Create(
         IEnumerable<(string Name, string Value)> settings,
         string environment = "Development",
-        Action<IHostApplicationBuilder>? add = null
+        Action<IHostApplicationBuilder>? add = null,
+        bool isTestBuild = false
     ) =>
         ApiHost.Create(
             [
@@ -105,7 +111,17 @@ public class ApiServer : IAsyncLifetime
                 "--services:simulator:http:0=http://127.0.0.1:9",
                 .. settings.Select(setting => $"--{setting.Name}={setting.Value}"),
             ],
-            add
+            builder =>
+            {
+#if FAULT_POINTS
+                if (!isTestBuild && environment == "Production")
+                {
+                    // As what is shipped, which has no such refusal since it has no fault points.
+                    builder.Services.RemoveAll<IValidateOptions<FaultsRegistration.TestBuild>>();
+                }
+#endif
+                add?.Invoke(builder);
+            }
         );
 
     public async Task<string> AddKeyAsync(Guid tenantId, params string[] scopes)

@@ -41,7 +41,15 @@ internal static class AllGuards
 {
     /// <summary>Those who add a guard see its test fail without it, and put both into one of these.</summary>
     public static IReadOnlyList<Guard> List { get; } =
-    [.. EgressGuards.List, .. CallerGuards.List, .. KeyGuards.List, .. TenantGuards.List, .. WebhookGuards.List, .. SiteGuards.List];
+    [
+        .. EgressGuards.List,
+        .. CallerGuards.List,
+        .. KeyGuards.List,
+        .. TenantGuards.List,
+        .. WebhookGuards.List,
+        .. SiteGuards.List,
+        .. StartGuards.List,
+    ];
 
     public static IEnumerable<Guard> In(string file, params (string Text, string Without, string Test)[] guards) =>
         guards.Select(guard => new Guard(file, guard.Text, guard.Without, guard.Test));

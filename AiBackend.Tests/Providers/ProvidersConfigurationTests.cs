@@ -25,7 +25,7 @@ public sealed partial class ProvidersConfigurationTests
     }
 
     [Fact]
-    public void Production_never_answers_with_the_simulator()
+    public void D_2_A_71_production_never_answers_with_the_simulator()
     {
         using var providers = new ProviderHost("Production", Simulator);
 

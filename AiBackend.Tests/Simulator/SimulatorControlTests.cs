@@ -5,6 +5,7 @@ using AiBackend.Simulator;
 using AiBackend.Simulator.Behaviours;
 using AiBackend.Simulator.Streaming;
 using AiBackend.Tests.Fixtures;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Simulator;
 
@@ -19,6 +20,19 @@ public sealed class SimulatorControlTests(SimulatorServer simulator) : IClassFix
         Assert.Equal("word1 word2", await TextAsync(model, ("x-sim-words", "2")));
         Assert.Equal("exactly this", await TextAsync(model, ("x-sim-text", "exactly this")));
         Assert.Equal("word1", await TextAsync(model));
+    }
+
+    [Theory]
+    [InlineData("Production", true)]
+    [InlineData("Staging", false)]
+    public async Task D_2_A_71_a_provider_that_makes_its_answers_up_does_not_start_in_production(string environment, bool isRefused)
+    {
+        await using var app = SimulatorHost.Create(["--urls", "http://127.0.0.1:0", "--environment", environment]);
+
+        var failure = await Record.ExceptionAsync(() => app.StartAsync(TestRun.Cancel));
+
+        Assert.Equal(isRefused, failure is OptionsValidationException);
+        Assert.Equal(isRefused, failure?.Message.Contains("does not run in Production", StringComparison.Ordinal) ?? false);
     }
 
     [Fact]

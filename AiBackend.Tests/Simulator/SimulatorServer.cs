@@ -7,7 +7,14 @@ namespace AiBackend.Tests.Simulator;
 /// <summary>The real simulator in this process, on a port of its own.</summary>
 public sealed class SimulatorServer : IAsyncLifetime
 {
-    private readonly WebApplication _app = SimulatorHost.Create(["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "Warning"]);
+    private readonly WebApplication _app = SimulatorHost.Create([
+        "--urls",
+        "http://127.0.0.1:0",
+        "--environment",
+        "Development",
+        "--Logging:LogLevel:Default",
+        "Warning",
+    ]);
     private readonly SocketsHttpHandler _handler = new();
     private static int _names;
 

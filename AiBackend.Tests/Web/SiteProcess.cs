@@ -33,6 +33,59 @@ internal sealed class SiteProcess : IDisposable
     {
         var keys = pageKeys ?? TestFolder.Create("page-keys");
         var address = new Uri($"http://127.0.0.1:{FreePort.Next()}");
+        var process = await StartAsync(Variables(environment, address, keys, api, keyFile, requireSignIn, variables));
+        var site = new SiteProcess(process, keys, address);
+        await Eventually.TrueAsync(
+            async cancellationToken => (await site.Http.GetAsync("/health/live", cancellationToken)).IsSuccessStatusCode,
+            "the site answers",
+            TimeSpan.FromSeconds(30)
+        );
+        return site;
+    }
+
+    /// <summary>Starts one that is not to start.</summary>
+    /// <returns>What has ended, with its exit code and what it said.</returns>
+    public static async Task<ChildProcess> EndAsync(string environment, params IEnumerable<(string Name, string Value)> variables)
+    {
+        var keys = TestFolder.Create("page-keys");
+        var address = new Uri($"http://127.0.0.1:{FreePort.Next()}");
+        var process = await StartAsync(Variables(environment, address, keys, null, null, requireSignIn: false, variables));
+        try
+        {
+            await process.WaitForExitAsync(TestRun.Cancel).WaitAsync(TimeSpan.FromMinutes(1), TestRun.Cancel);
+            return process;
+        }
+        catch
+        {
+            process.Dispose();
+            throw;
+        }
+        finally
+        {
+            TestFolder.Remove(keys);
+        }
+    }
+
+    public void Dispose()
+    {
+        Http.Dispose();
+        _process.Dispose();
+        TestFolder.Remove(_keys);
+    }
+
+    private static Task<ChildProcess> StartAsync(Dictionary<string, string?> variables) =>
+        ChildProcess.StartAsync(TestRun.Require("dotnet"), [Binary], environment: variables);
+
+    private static Dictionary<string, string?> Variables(
+        string environment,
+        Uri address,
+        string keys,
+        Uri? api,
+        string? keyFile,
+        bool requireSignIn,
+        IEnumerable<(string Name, string Value)> variables
+    )
+    {
         var all = new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["ASPNETCORE_ENVIRONMENT"] = environment,
@@ -50,21 +103,7 @@ internal sealed class SiteProcess : IDisposable
             all[name] = value;
         }
 
-        var process = await ChildProcess.StartAsync(TestRun.Require("dotnet"), [Binary], environment: all);
-        var site = new SiteProcess(process, keys, address);
-        await Eventually.TrueAsync(
-            async cancellationToken => (await site.Http.GetAsync("/health/live", cancellationToken)).IsSuccessStatusCode,
-            "the site answers",
-            TimeSpan.FromSeconds(30)
-        );
-        return site;
-    }
-
-    public void Dispose()
-    {
-        Http.Dispose();
-        _process.Dispose();
-        TestFolder.Remove(_keys);
+        return all;
     }
 
     /// <summary>Built like the tests themselves, beside them.</summary>

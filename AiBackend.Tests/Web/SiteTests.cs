@@ -85,6 +85,22 @@ public sealed class SiteTests(SiteAlone alone) : IClassFixture<SiteAlone>
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
     }
 
+    [Theory]
+    [InlineData("AllowedHosts", "*", "error: AllowedHosts is '*', which takes any name")]
+    [InlineData("AllowedHosts", "", "error: AllowedHosts is '*', which takes any name")]
+    [InlineData("ASPNETCORE_URLS", "https://127.0.0.1:0", "error: 'https://127.0.0.1:0' is https without a certificate")]
+    public async Task D_2_A_71_in_production_a_site_that_takes_any_name_or_a_certificate_of_development_does_not_start(
+        string variable,
+        string value,
+        string reason
+    )
+    {
+        using var site = await SiteProcess.EndAsync("Production", (variable, value));
+
+        Assert.Equal(1, site.ExitCode);
+        await Eventually.TrueAsync(_ => Task.FromResult(site.Output.Contains(reason, StringComparison.Ordinal)), "it says why");
+    }
+
     [Fact]
     public async Task D_8_pages_are_not_kept_by_shared_browsers()
     {
