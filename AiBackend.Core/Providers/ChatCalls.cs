@@ -16,9 +16,6 @@ public sealed class ChatCalls(TimeProvider clock, ChatCaller caller = default, b
     /// <summary>In order; the last one answered, unless all failed.</summary>
     public IReadOnlyList<ChatCall> All => _all;
 
-    /// <summary>Whether any provider was asked, and not only left out because it may not be asked now.</summary>
-    public bool AnyMade => _all.Exists(call => call.WasMade);
-
     /// <summary>The work, and the number of its next call.</summary>
     internal ChatCaller Caller => caller with { Call = _all.Count };
 

@@ -72,12 +72,13 @@ public sealed class SlowToolTests(PostgresServer postgres, RedisServer redis, Si
         var tool = ToolSetup.Http(receiver.Url, ToolEffect.WriteIdempotent) with { TimeoutSeconds = Seconds };
         var draft = ToolSetup.Draft(await worker.AddToolAsync(tool));
         await worker.SubmitAsync(draft);
-        await worker.UntilAsync(() => Task.FromResult(receiver.Posted.Any()), "it was sent");
+        // The first one was not answered in its time.
+        await worker.UntilAsync(() => Task.FromResult(receiver.Posted.Count() >= 2), "it was sent again");
         receiver.HoldFor(0);
 
         await worker.UntilAsync(async () => await worker.StatusAsync(draft.Id) == JobStatus.Completed, "it is done");
 
-        Assert.Single(receiver.Sends);
+        Assert.InRange(Assert.Single(receiver.Sends), 2, 3);
         Assert.Equal(ToolCallState.Done, Assert.Single(await worker.ToolCallsAsync(draft.Id)).State);
     }
 

@@ -20,6 +20,7 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
     private TimeSpan? _firstTokenAfter;
     private ServedBy? _servedBy;
     private int _fallbacks;
+    private int _kept;
     private string? _finishReason;
     private int? _bound;
 
@@ -31,7 +32,8 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
 
     public long StartedAt { get; } = clock.GetTimestamp();
 
-    public bool AnyCall => calls.AnyMade;
+    /// <summary>Whether a provider was asked for what would be lost with this attempt.</summary>
+    public bool AnyCall => calls.All.Skip(_kept).Any(call => call.WasMade);
 
     /// <summary>The deployment that said last that it is asked too fast, as those are named who wait for it; null when the last one failed otherwise.</summary>
     public string? RefusedByPace =>
@@ -66,6 +68,9 @@ internal sealed class ChatAnswer(TimeProvider clock, ChatCalls calls)
         _finishReason = null;
         running.AppendReset(reason);
     }
+
+    /// <summary>What was answered so far is a round of tools, which is stored: the next attempt goes on behind it.</summary>
+    public void KeepRound() => _kept = calls.All.Count;
 
     public void Apply(ChatProgress progress, RunningJob running)
     {

@@ -203,6 +203,7 @@ internal sealed class ChatAttempt(
             return new(ended, null);
         }
 
+        answer.KeepRound();
         answer.Contract?.Add(rounds.MessagesAfter(last));
         return new(null, turn.After(rounds.MessagesAfter(last)) with { Reason = ToolRoundReason });
     }
