@@ -48,6 +48,40 @@ public sealed class ExampleWorkflowTests(ApiServer api, PostgresServer postgres,
     }
 
     [Fact]
+    public async Task Documents_that_cannot_be_read_are_named_and_spoil_none_of_the_others()
+    {
+        await using var worker = await StartAsync(
+            new
+            {
+                json = "valid",
+                words = (int?)null,
+                context_tokens = 1_000,
+            }
+        );
+        // Longer than the model can read, and first and last as well as in the middle.
+        var unreadable = string.Join(' ', Enumerable.Repeat("scrawl", 3_000));
+        string[] documents = [unreadable, "ACME asks for 3 EUR", unreadable, "Globex asks for 4 EUR", unreadable];
+        var input = JsonSerializer.Serialize(new { documents });
+
+        var run = await worker.RunJobAsync(RunDraft.Of(await ReadAsync("extract-documents"), input));
+
+        Assert.True(run.Status == "partially_completed", $"{run.Status}: {run.Error?.Message}");
+        var missing = Assert.Single(run.Output!.Missing);
+        Assert.Matches("^extract: 0: The input is longer than the model can [^;]*; 2: The input is [^;]*; 4: The input is [^;]*$", missing);
+        var invoices = JsonElement.Parse(run.Output.Text).GetProperty("invoices").EnumerateArray().ToList();
+        Assert.Equal(
+            [JsonValueKind.Null, JsonValueKind.Object, JsonValueKind.Null, JsonValueKind.Object, JsonValueKind.Null],
+            invoices.Select(invoice => invoice.ValueKind)
+        );
+        Assert.Equal("EUR", invoices[3].GetProperty("currency").GetString());
+        // What its sender alone can mend is tried once.
+        Assert.Equal(
+            5,
+            await worker.ScalarAsync<int>("SELECT count(*) FROM job_attempts a JOIN jobs j ON j.id = a.job_id WHERE j.type = 1")
+        );
+    }
+
+    [Fact]
     public async Task Research_searches_first_and_quotes_what_it_found()
     {
         await using var worker = await StartAsync(
