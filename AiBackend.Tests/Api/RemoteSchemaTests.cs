@@ -50,6 +50,8 @@ public sealed class RemoteSchemaTests(ApiServer api) : IClassFixture<ApiServer>
             $$"""{"type":"object","properties":{"a":{"anyOf":[{"type":"string"},{"$ref":"{{address}}#/$defs/x"}]} } }""",
             """{"type":"object","$defs":{"x":{"$ref":"file:///etc/passwd"}}}""",
             """{"type":"object","properties":{"a":{"$ref":"other.json"}}}""",
+            """{"type":"object","properties":{"const":{"$ref":"other.json"}}}""",
+            """{"type":"object","$defs":{"default":{"$ref":"other.json"}}}""",
         ];
 
         foreach (var schema in schemas)
@@ -66,7 +68,7 @@ public sealed class RemoteSchemaTests(ApiServer api) : IClassFixture<ApiServer>
             path,
             body.Replace(
                 "SCHEMA",
-                """{"type":"object","properties":{"a":{"$ref":"#/$defs/x"},"$ref":{"type":"string"}},"$defs":{"x":{"type":"string"}}}""",
+                """{"type":"object","properties":{"a":{"$ref":"#/$defs/x"},"$ref":{"type":"string"},"b":{"const":{"$ref":"other.json"}}},"$defs":{"x":{"type":"string"}}}""",
                 StringComparison.Ordinal
             )
         );

@@ -35,7 +35,13 @@ public sealed record ApiFailure(HttpStatusCode? Status, string Code, string Titl
     public bool IsUnreachable => Status is null;
 
     /// <summary>Whether the same question may have another answer in a moment.</summary>
-    public bool MayPass => Status is not (HttpStatusCode.NotFound or HttpStatusCode.Forbidden or HttpStatusCode.BadRequest);
+    public bool MayPass =>
+        Status
+            is null
+                or HttpStatusCode.Unauthorized
+                or HttpStatusCode.RequestTimeout
+                or HttpStatusCode.TooManyRequests
+                or >= HttpStatusCode.InternalServerError;
 
     public static ApiFailure Unreachable { get; } =
         new(null, "unreachable", "The service cannot be reached right now", "Nothing is lost. This page keeps trying.", null);

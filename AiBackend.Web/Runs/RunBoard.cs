@@ -87,8 +87,12 @@ internal sealed class RunBoard(Guid id, Action changed)
             {
                 return _fold.Status is JobStatuses.Processing
                     // A step that is a call has no model that asks for one.
-                    && (_fold.ToolCalls > 0 || _facts.Job is { Type: "tool" })
-                    && (_facts.ToolCalls.Data.Count == 0 || _facts.ToolCalls.Data.Any(call => call.EndedAt is null));
+                    && (
+                        _facts.ToolCalls.Data.Count == 0
+                            // The caller's own tools are in no registry: once their results are there nothing is under way.
+                            ? _fold.ToolCalls > _fold.ToolResults || _facts.Job is { Type: "tool" }
+                            : _facts.ToolCalls.Data.Any(call => call.EndedAt is null)
+                    );
             }
         }
     }

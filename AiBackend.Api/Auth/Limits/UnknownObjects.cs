@@ -19,6 +19,7 @@ internal static class UnknownObjects
         ProblemTypes.DeliveryNotFound,
         ProblemTypes.ConversationNotFound,
         ProblemTypes.FileNotFound,
+        ProblemTypes.UnknownAttachment,
         ProblemTypes.BatchNotFound,
     ];
 

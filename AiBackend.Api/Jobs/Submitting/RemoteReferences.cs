@@ -8,10 +8,25 @@ internal static class RemoteReferences
 {
     private static readonly HashSet<string> Names = new(StringComparer.Ordinal) { "$ref", "$dynamicRef", "$recursiveRef" };
 
+    /// <summary>What they hold is data and no schema.</summary>
+    private static readonly HashSet<string> Data = new(StringComparer.Ordinal) { "const", "enum", "default", "examples" };
+
+    /// <summary>Their members are schemas with names of the caller's own.</summary>
+    private static readonly HashSet<string> Named = new(StringComparer.Ordinal)
+    {
+        "properties",
+        "patternProperties",
+        "dependentSchemas",
+        "$defs",
+        "definitions",
+    };
+
     /// <param name="schema">Where to look.</param>
     /// <param name="path">Its place.</param>
     /// <returns>Why the first one that leads out of the schema is refused; null when there is none.</returns>
-    public static Refusal? Find(JsonElement schema, string path)
+    public static Refusal? Find(JsonElement schema, string path) => Find(schema, path, hasNames: false);
+
+    private static Refusal? Find(JsonElement schema, string path, bool hasNames)
     {
         switch (schema.ValueKind)
         {
@@ -29,7 +44,7 @@ internal static class RemoteReferences
                         return Refuse(place, member.Value.GetString()!);
                     }
 
-                    if (Find(member.Value, place) is { } inside)
+                    if (!IsData(member, hasNames) && Find(member.Value, place, !hasNames && Named.Contains(member.Name)) is { } inside)
                     {
                         return inside;
                     }
@@ -40,7 +55,7 @@ internal static class RemoteReferences
                 var index = 0;
                 foreach (var item in schema.EnumerateArray())
                 {
-                    if (Find(item, FormattableString.Invariant($"{path}[{index++}]")) is { } inside)
+                    if (Find(item, FormattableString.Invariant($"{path}[{index++}]"), hasNames: false) is { } inside)
                     {
                         return inside;
                     }
@@ -51,6 +66,9 @@ internal static class RemoteReferences
                 return null;
         }
     }
+
+    // A property may be called so too.
+    private static bool IsData(JsonProperty member, bool hasNames) => !hasNames && Data.Contains(member.Name);
 
     private static bool IsWithin(string reference) => reference.StartsWith('#');
 
