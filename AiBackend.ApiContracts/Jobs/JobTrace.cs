@@ -28,7 +28,7 @@ public sealed record LedgerEntry
 
     /// <summary>
     /// <c>reserved</c> (its money is set aside), <c>sent</c>, <c>settled</c> (what it cost is known), <c>released</c> (it was not made) or
-    /// <c>unknown_spend</c> (nobody knows what it used, so what was set aside counts).
+    /// <c>unknown_spend</c> (nobody knows what it used, so what it was likely to use, or what was read of it, counts).
     /// </summary>
     public required string State { get; init; }
 

@@ -52,16 +52,19 @@ internal sealed class CallGate(
         }
 
         var longest = most is null ? deployment.LongestAnswer(input, output) : (long?)null;
-        var reservation = new Reservation(deployment, caller, input, Math.Min(output, longest ?? output), price)
+        var reservation = new Reservation(deployment, caller, input, output, price)
         {
             MaxOutput = most,
             Longest = longest,
             Excess = estimates.ExcessOf(kind),
         };
-        if (caller.Payer is { MaxCostUsd: not null } or { Run: not null })
+        if (
+            ledger.EndingOf(caller.WorkId) is { } ending
+            && (longest is not null || caller.Payer is { MaxCostUsd: not null } or { Run: not null })
+        )
         {
-            // What the work's last call has left is known when it is settled.
-            await ledger.SettledAsync(caller.WorkId, cancellationToken);
+            // What the work's last call has left is known when it is booked.
+            await ledger.SettledAsync(ending, cancellationToken);
         }
 
         return await AskAsync(new Permit(this, kind, size, reservation, default), began, cancellationToken);
@@ -125,13 +128,12 @@ internal sealed class CallGate(
     /// <summary>Asks once, and once more when there is a newer price than the one it knew.</summary>
     private async Task<(Permit Asked, Reserved Answer)> AskOnceAsync(Permit asked, CancellationToken cancellationToken)
     {
+        var ending = ledger.EndingOf(asked.Reservation.Caller.WorkId);
         var answer = await ledger.ReserveAsync(asked.Reservation, cancellationToken);
-        if (
-            answer.BlockedBy.StartsWith("budget:", StringComparison.Ordinal)
-            && await ledger.SettledAsync(asked.Reservation.Caller.WorkId, cancellationToken)
-        )
+        if (ending is not null && answer.BlockedBy.StartsWith("budget:", StringComparison.Ordinal))
         {
-            // The work's last call may have left enough.
+            // The work's last call may leave enough.
+            await ledger.SettledAsync(ending, cancellationToken);
             answer = await ledger.ReserveAsync(asked.Reservation, cancellationToken);
         }
 
@@ -266,16 +268,14 @@ internal sealed class CallGate(
         public decimal? CostOf(JobUsage usage) => Reservation.Price?.Rates.CostOf(usage);
 
         public JobUsage? UsageOfCut(long written) =>
-            written > (Reservation.Bound ?? Reservation.MaxOutput ?? Reservation.Output)
-                ? new JobUsage(Reservation.Input, 0, written, CostUsd: null)
-                : null;
+            written > (Reservation.MaxOutput ?? Reservation.Output) ? new JobUsage(Reservation.Input, 0, written, CostUsd: null) : null;
 
         public void Settle(JobUsage? usage, bool isFree, bool isDisputed) =>
             Gate.Settle(
                 Kind,
                 Size with
                 {
-                    MaxOutputTokens = Size.MaxOutputTokens ?? Reservation.Bound,
+                    MaxOutputTokens = Size.MaxOutputTokens ?? (usage?.OutputTokens >= Reservation.Bound ? Reservation.Bound : null),
                 },
                 usage,
                 Settlement.Of(Reservation, Reserved, usage, isFree) with

@@ -65,7 +65,7 @@ internal sealed class CallLedger : IAsyncDisposable
     /// <summary>Without waiting. What gets lost is unknown spend: the leader books it.</summary>
     public void Settle(Settlement settlement)
     {
-        if (settlement.Reservation.Caller.Payer is not null)
+        if (settlement.IsAwaited)
         {
             _ending[settlement.Reservation.Caller.WorkId] = settlement.Booked.Task;
         }
@@ -81,18 +81,14 @@ internal sealed class CallLedger : IAsyncDisposable
         }
     }
 
-    /// <summary>Until what the work's last call has used is booked.</summary>
-    /// <returns>Whether there was something to wait for.</returns>
-    public async ValueTask<bool> SettledAsync(Guid workId, CancellationToken cancellationToken)
-    {
-        if (!_ending.TryGetValue(workId, out var booked))
-        {
-            return false;
-        }
+    /// <summary>What the work's last call has used is being booked; null when nothing is.</summary>
+    public Task? EndingOf(Guid workId) => _ending.GetValueOrDefault(workId);
 
+    /// <summary>Until it is booked.</summary>
+    public Task SettledAsync(Task ending, CancellationToken cancellationToken)
+    {
         Hurry();
-        await booked.WaitAsync(cancellationToken);
-        return true;
+        return ending.WaitAsync(cancellationToken);
     }
 
     /// <summary>Gives back what a call has reserved of its deployment's limits, and leaves it in the ledger: it is reserved anew.</summary>

@@ -32,7 +32,7 @@ internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller,
     public bool HasTurn => Caller.TurnAt == Deployment.FullName;
 
     /// <summary>What it costs at most by the caller's word, or else is likely to cost: with less it is not made. Null when nobody knows.</summary>
-    public decimal? Amount => Price?.Rates.EstimateOf(Input, MaxOutput ?? Output);
+    public decimal? Amount => Price?.Rates.EstimateOf(Input, MaxOutput ?? Math.Min(Output, Longest ?? Output));
 
     /// <summary>With the bound that what was set aside allows, where its caller has set none.</summary>
     /// <remarks>Budgets hold then whatever the answer, with a provider that keeps to the maximum. What was not used comes back.</remarks>
@@ -45,7 +45,7 @@ internal sealed record Reservation(ChatDeployment Deployment, ChatCaller Caller,
         }
 
         var affordable = answer.Amount is { } amount ? Price?.Rates.OutputWithin(amount, Input) - Excess : null;
-        var bound = Math.Min(affordable ?? long.MaxValue, answer.Output ?? long.MaxValue);
+        var bound = Math.Min(affordable ?? long.MaxValue, answer.Output - Excess ?? long.MaxValue);
         return this with { Bound = (int)Math.Clamp(bound, 1, Longest!.Value) };
     }
 }
@@ -78,6 +78,9 @@ internal sealed record Settlement(Reservation Reservation, long? Slot, long More
     /// <summary>As the provider told; null when it did not.</summary>
     public JobUsage? Usage { get; private init; }
 
+    /// <summary>Whether the work's next call has what it leaves.</summary>
+    public bool IsAwaited { get; private init; }
+
     /// <summary>Completed when it is in the ledger, or lost.</summary>
     public TaskCompletionSource Booked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -96,6 +99,7 @@ internal sealed record Settlement(Reservation Reservation, long? Slot, long More
             usage is null && !isFree ? CallState.Unknown : CallState.Settled
         )
         {
+            IsAwaited = IsLimited(reservation, reserved),
             Usage = usage,
             Cost =
                 usage is not null ? reservation.Price?.Rates.CostOf(usage)
@@ -104,5 +108,12 @@ internal sealed record Settlement(Reservation Reservation, long? Slot, long More
         };
 
     public static Settlement Cancelled(Reservation reservation, Reserved reserved) =>
-        new(reservation, reserved.Slot, -reservation.Input, -reservation.Output, CallState.Released);
+        new(reservation, reserved.Slot, -reservation.Input, -reservation.Output, CallState.Released)
+        {
+            IsAwaited = IsLimited(reservation, reserved),
+        };
+
+    /// <summary>It took from budgets, or its work has a limit of its own.</summary>
+    private static bool IsLimited(Reservation reservation, Reserved reserved) =>
+        reserved.State is CallState.Reserved || reservation.Caller.Payer is { MaxCostUsd: not null } or { Run: not null };
 }

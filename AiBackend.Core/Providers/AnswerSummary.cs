@@ -29,6 +29,7 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int? most, int fa
         {
             _pieces++;
             _characters += only.Text.Length;
+            _call.Written = Math.Max(_pieces, _characters / CharactersPerToken);
             return only.Text;
         }
 
@@ -39,8 +40,6 @@ internal sealed class AnswerSummary(ChatDeployment deployment, int? most, int fa
         if (update.AdditionalProperties?.ContainsKey(WireChatClient.Overran) == true)
         {
             _call.Overran = true;
-            // A provider that is hung up on says no more what it bills.
-            _call.CutAfter = Math.Max(_pieces, _characters / CharactersPerToken);
         }
 
         NoteBilled(_call.Usage);

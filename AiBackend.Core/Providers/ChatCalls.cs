@@ -93,8 +93,8 @@ public sealed class ChatCall
     /// <summary>Whether it went on beyond what it was told to write, until it was cut off, or billed for as much.</summary>
     public bool Overran { get; internal set; }
 
-    /// <summary>Tokens that were read of its answer until it was cut off at its cap; null when it was not.</summary>
-    internal long? CutAfter { get; set; }
+    /// <summary>Tokens that were read of its answer.</summary>
+    internal long Written { get; set; }
 
     /// <summary>For an exception filter: notes a failure of the provider's. An abort of ours is none.</summary>
     internal bool NoteFailure(Exception exception, CancellationToken cancellationToken)

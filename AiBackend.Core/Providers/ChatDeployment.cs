@@ -91,8 +91,14 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
     internal long LongestAnswer(long input, long likely)
     {
         var most = MaxOutputTokens ?? Math.Max(likely, UsualMaxOutputTokens);
-        // How long the prompt is, is an estimate: many providers refuse a bound that does not fit beside it.
-        return ContextTokens is { } all ? Math.Clamp(all - input - (input / 4) - 64, 1, most) : most;
+        if (ContextTokens is not { } all)
+        {
+            return most;
+        }
+
+        // How long the prompt is, is an estimate: many providers refuse a bound that does not fit beside it. Where the prompt itself does not fit they say so.
+        var left = all - input;
+        return left <= 0 ? Math.Min(likely, most) : Math.Clamp(Math.Max(left - (input / 4) - 64, left / 2), 1, most);
     }
 
     internal bool Holds(in RouteNeeds needs) => ContextTokens is not { } most || needs.InputTokens + (needs.MaxOutputTokens ?? 0) <= most;

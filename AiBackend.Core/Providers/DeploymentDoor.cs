@@ -290,11 +290,7 @@ internal sealed class EnteredCall(
             metrics.Overbilled(deployment.Provider, deployment.Model);
         }
 
-        _permit?.Settle(
-            _call.Usage ?? (_call.CutAfter is { } written ? _permit.UsageOfCut(written) : null),
-            _call.IsFree,
-            _call.IsUsageDisputed
-        );
+        _permit?.Settle(_call.Usage ?? _permit.UsageOfCut(_call.Written), _call.IsFree, _call.IsUsageDisputed);
         pass.Dispose();
     }
 }

@@ -1,6 +1,8 @@
+using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Contracts;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Providers;
@@ -96,9 +98,35 @@ public sealed class ArtifactFilesTests(PostgresServer postgres, RedisServer redi
         Assert.Equal(8, Assert.Single(job.Artifacts!).Bytes);
     }
 
-    private static JobDraft Draft(string type)
+    [Theory]
+    // As it is, mended without the model, and after a turn that names what is wrong.
+    [InlineData("""{"total":3}""", """{"total":3}""", 1)]
+    [InlineData("""Here: {"total":"3"}""", """{"total":3}""", 1)]
+    [InlineData("""{"sum":3}""", null, 2)]
+    public async Task A_file_of_JSON_keeps_the_contract_of_its_job_or_there_is_none(string answer, string? file, int calls)
     {
-        var terms = new JobTerms { Artifact = new ArtifactTerms("report", type) };
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var provider = new RawProvider(RawReply.Stream(Wire.Answer(Wire.OpenAi, answer)));
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (provider.Address, "m"));
+        var contract = Contract.OfSchema(
+            """{"type":"object","required":["total"],"properties":{"total":{"type":"integer"}},"additionalProperties":false}"""
+        );
+
+        var job = await worker.RunJobAsync(Draft(ArtifactTypes.Json, contract));
+        job = (await worker.Reads.FindAsync(ApiKeyStore.DefaultTenant, job.Id, TestRun.Cancel))!;
+
+        Assert.Equal((file is null ? "failed" : "completed", calls), (job.Status, provider.Requests.Count));
+        Assert.Equal(
+            file ?? "",
+            await worker.ScalarAsync<string>(
+                "SELECT coalesce(string_agg(convert_from(c.content, 'UTF8'), '' ORDER BY c.n), '') FROM files f JOIN file_chunks c ON c.file_id = f.id WHERE f.purpose = 'artifact'"
+            )
+        );
+    }
+
+    private static JobDraft Draft(string type, OutputContract? contract = null)
+    {
+        var terms = new JobTerms { Artifact = new ArtifactTerms("report", type), Contract = contract };
         return CoreHost.Draft() with { Terms = terms.ToColumn(), InputVersion = terms.Version, WritesArtifact = true };
     }
 }

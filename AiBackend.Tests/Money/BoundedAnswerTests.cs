@@ -61,7 +61,7 @@ public sealed class BoundedAnswerTests(PostgresServer postgres, RedisServer redi
     [Fact]
     public async Task A_46_the_next_call_of_the_same_job_has_what_the_last_one_left()
     {
-        await Core.BudgetAsync(0.0165m);
+        await Core.BudgetAsync(0.017m);
         await using var spending = await StartAsync();
         var caller = (await Core.SpenderAsync()).Call(0).Caller;
         var first = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(caller)).Permit;
@@ -116,7 +116,7 @@ public sealed class BoundedAnswerTests(PostgresServer postgres, RedisServer redi
     {
         await Core.BudgetAsync(1m);
         await using var spending = await StartAsync();
-        var jobs = await JobsAsync(2);
+        var jobs = await JobsAsync(3);
 
         var brief = Spending.Deployment with { MaxOutputTokens = 256 };
         var small = Spending.Deployment with { ContextTokens = 2_000 };
@@ -125,6 +125,9 @@ public sealed class BoundedAnswerTests(PostgresServer postgres, RedisServer redi
 
         Assert.Equal(256, Assert.IsType<CallEntry.Admitted>(first).Permit.MaxOutputTokens);
         Assert.Equal(2_000 - 1_000 - 250 - 64, Assert.IsType<CallEntry.Admitted>(second).Permit.MaxOutputTokens);
+        // Where little is left the answer has half of it.
+        var third = await spending.Gate.EnterAsync(small, new CallSize(6_800, null), jobs[2].Call(0).Caller, TestRun.Cancel);
+        Assert.Equal(150, Assert.IsType<CallEntry.Admitted>(third).Permit.MaxOutputTokens);
     }
 
     [Fact]
@@ -140,13 +143,50 @@ public sealed class BoundedAnswerTests(PostgresServer postgres, RedisServer redi
                 .Permit;
             Assert.True(await permit.ConfirmAsync(TestRun.Cancel));
             permit.Settle(new JobUsage(0, 0, 700, null), isFree: false, isDisputed: false);
-            await spending.Ledger.SettledAsync(job.Lease.JobId, TestRun.Cancel);
+            await (spending.Ledger.EndingOf(job.Lease.JobId) ?? Task.CompletedTask);
         }
 
         var next = await spending.Gate.EnterAsync(brief, Unbounded, (await Core.SpenderAsync()).Call(0).Caller, TestRun.Cancel);
 
         Assert.Equal(600, Assert.IsType<CallEntry.Admitted>(next).Permit.MaxOutputTokens);
         Assert.Equal(0.0007m, await Core.ScalarAsync<decimal>("SELECT reserved_usd FROM budgets"));
+    }
+
+    [Fact]
+    public async Task A_46_bounds_that_answers_do_not_reach_hide_nothing_that_is_billed_beyond_others()
+    {
+        await Core.BudgetAsync(10m);
+        await using var spending = await StartAsync();
+        var caller = (await Core.SpenderAsync()).Call(0).Caller;
+        var bounded = new CallSize(12, 600);
+        for (var call = 0; call < 88; call++)
+        {
+            var (size, used) = call % 11 == 0 ? (bounded, 700) : (Unbounded, 100);
+            var permit = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(caller with { Call = call }, size)).Permit;
+            permit.Settle(new JobUsage(0, 0, used, null), isFree: false, isDisputed: false);
+        }
+
+        await (spending.Ledger.EndingOf(caller.WorkId) ?? Task.CompletedTask);
+        await spending.EnterAsync(caller with { Call = 88 }, bounded);
+
+        Assert.Equal(0.0007m, await Core.ScalarAsync<decimal>("SELECT reserved_usd FROM budgets"));
+    }
+
+    [Fact]
+    public async Task A_46_what_nobody_knows_is_booked_at_what_is_likely_or_was_read_and_not_at_all_it_might_have_had()
+    {
+        await Core.BudgetAsync(1m);
+        await using var spending = await StartAsync();
+        var caller = (await Core.SpenderAsync()).Call(0).Caller;
+        var first = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(caller)).Permit;
+        first.Settle(first.UsageOfCut(100), isFree: false, isDisputed: false);
+        var second = Assert.IsType<CallEntry.Admitted>(await spending.EnterAsync(caller with { Call = 1 })).Permit;
+        second.Settle(second.UsageOfCut(2_000), isFree: false, isDisputed: false);
+        await (spending.Ledger.EndingOf(caller.WorkId) ?? Task.CompletedTask);
+
+        Assert.Equal((CallState.Unknown, 0.000512m), (await Core.CallsAsync(caller.WorkId))[0]);
+        Assert.Equal((CallState.Settled, 0.002m), (await Core.CallsAsync(caller.WorkId))[1]);
+        Assert.True(await Core.ScalarAsync<bool>("SELECT reserved_usd = 0 AND settled_usd = 0.002512 FROM budgets"));
     }
 
     [Fact]

@@ -39,6 +39,7 @@ public sealed class ReviewApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Equal(mine, first.Data.Concat(second.Data).Select(review => review.Id));
         Assert.Equal((3, null), (first.Open, second.NextCursor));
         Assert.Empty((await OpenReview.ListAsync(http, "?reason=other")).Data);
+        Assert.Equal(mine, (await OpenReview.ListAsync(http, $"?reason={first.Data[0].Reason}")).Data.Select(review => review.Id));
         Assert.Empty((await OpenReview.ListAsync(http, "?state=decided")).Data);
         await OpenReview.ReadAsync(await OpenReview.PostAsync(http, mine[0], "reject", """{"version":1}"""));
         Assert.Equal(mine[0], Assert.Single((await OpenReview.ListAsync(http, "?state=decided")).Data).Id);

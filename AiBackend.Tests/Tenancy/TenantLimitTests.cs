@@ -16,6 +16,8 @@ public sealed class TenantLimitTests(PostgresServer postgres)
     [Theory]
     [InlineData("GET", "/api/v1/jobs", "tenant-read")]
     [InlineData("POST", "/api/v1/jobs", "tenant-submit")]
+    // a storm of cancels.
+    [InlineData("POST", "/api/v1/jobs/00000000-0000-7000-8000-000000000000/cancel", "tenant-submit")]
     [InlineData("DELETE", "/api/v1/keys/nobody00", "tenant-admin")]
     [InlineData("GET", "/api/v1/jobs/00000000-0000-7000-8000-000000000000/events", "tenant-stream")]
     public async Task D_13_a_tenant_has_so_many_requests_of_each_class_and_others_have_theirs(string method, string path, string limit)
@@ -40,7 +42,32 @@ public sealed class TenantLimitTests(PostgresServer postgres)
         Assert.NotEqual(HttpStatusCode.TooManyRequests, others.Status);
         Assert.Equal("/problems/tenant-limit-reached", (await ApiServer.ReadProblemAsync(over)).Type);
         Assert.Equal($"\"{limit}\";q={Most};w=60", over.Headers.GetValues("RateLimit-Policy").Single());
+        Assert.StartsWith($"\"{limit}\";r=0;t=", over.Headers.GetValues("RateLimit").Single(), StringComparison.Ordinal);
         Assert.InRange(over.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public async Task D_13_under_v1_a_tenant_s_limit_is_told_in_the_headers_of_OpenAI()
+    {
+        await using var api = new LimitedServer(postgres);
+        await api.InitializeAsync();
+        using var client = api.Client(await api.AddTenantAsync());
+        HttpResponseMessage over;
+        var asked = 0;
+        do
+        {
+            over = await client.GetAsync("/v1/files", TestRun.Cancel);
+        } while (over.StatusCode != HttpStatusCode.TooManyRequests && ++asked <= 2 * Most);
+
+        using (over)
+        {
+            Assert.Equal(HttpStatusCode.TooManyRequests, over.StatusCode);
+            Assert.Equal(("0", $"{Most}"), (Header("remaining"), Header("limit")));
+            Assert.Matches("^([0-9.]+(ms|s|m))+$", Header("reset"));
+            Assert.False(over.Headers.Contains("RateLimit"));
+        }
+
+        string Header(string what) => over.Headers.GetValues($"x-ratelimit-{what}-requests").Single();
     }
 
     [Fact]

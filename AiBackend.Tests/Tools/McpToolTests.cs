@@ -50,15 +50,16 @@ public sealed class McpToolTests(PostgresServer postgres, RedisServer redis, Sim
     [Fact]
     public async Task A_program_is_for_the_tenants_that_it_names()
     {
-        await using var worker = await StartAsync(SumArguments, Program(Guid.CreateVersion7().ToString()));
+        // One after the other: they share a Redis, and each would be woken for jobs of the other's database.
+        await using (var worker = await StartAsync(SumArguments, Program(Guid.CreateVersion7().ToString())))
+        {
+            var refused = await CallAsync(worker, Of("get-sum"));
+            Assert.Equal(ToolCallState.Failed, refused.State);
+            Assert.Contains("not there any more", refused.Result, StringComparison.Ordinal);
+        }
+
         await using var allowed = await StartAsync(SumArguments, Program(ApiKeyStore.DefaultTenant.ToString()));
-
-        var refused = await CallAsync(worker, Of("get-sum"));
-        var done = await CallAsync(allowed, Of("get-sum"));
-
-        Assert.Equal(ToolCallState.Failed, refused.State);
-        Assert.Contains("not there any more", refused.Result, StringComparison.Ordinal);
-        Assert.Equal(ToolCallState.Done, done.State);
+        Assert.Equal(ToolCallState.Done, (await CallAsync(allowed, Of("get-sum"))).State);
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using Microsoft.Extensions.Options;
 using static System.FormattableString;
@@ -23,12 +22,7 @@ internal sealed class AddressLimits(IOptions<AttemptOptions> options, TimeProvid
             return next(context);
         }
 
-        if (!OpenAiAddress.Is(context.Request))
-        {
-            context.Response.Headers["RateLimit-Policy"] = Invariant($"\"address\";q={most};w=60");
-            context.Response.Headers["RateLimit"] = Invariant($"\"address\";r=0;t={Math.Ceiling(wait.TotalSeconds)}");
-        }
-
+        UsedUp.Tell(context.Response, "address", most, wait);
         var detail = Invariant($"Your address has used up its limit of this server, which is {most} requests a minute. Ask less often.");
         return context.RefuseAsync(ProblemTypes.AddressLimitReached.With(detail) with { RetryAfter = wait });
     }

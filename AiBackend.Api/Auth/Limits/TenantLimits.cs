@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.ComponentModel.DataAnnotations;
 using System.Runtime.CompilerServices;
-using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.Options;
@@ -84,12 +83,7 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
         }
 
         var name = $"tenant-{Name(asked)}";
-        if (!OpenAiAddress.Is(response.HttpContext.Request))
-        {
-            response.Headers["RateLimit-Policy"] = Invariant($"\"{name}\";q={most};w=60");
-            response.Headers["RateLimit"] = Invariant($"\"{name}\";r=0;t={Math.Ceiling(wait.TotalSeconds)}");
-        }
-
+        UsedUp.Tell(response, name, most, wait);
         return ProblemTypes.TenantLimitReached.With(
             Invariant($"Your tenant has used up its limit {name} of this server, which is {most} requests a minute. Ask less often.")
         ) with

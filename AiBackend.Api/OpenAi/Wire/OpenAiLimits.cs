@@ -13,7 +13,7 @@ internal static class OpenAiLimits
         Tell(response, "tokens", state.Tokens);
     }
 
-    private static void Tell(HttpResponse response, string what, KeyLimitView? view)
+    public static void Tell(HttpResponse response, string what, KeyLimitView? view)
     {
         if (view is null)
         {

@@ -3,7 +3,8 @@
 -- What was set aside last of budgets for an answer without a bound: of those who wait no more are let go on than could be given as much.
 ALTER TABLE budgets ADD COLUMN given_usd numeric NOT NULL DEFAULT 0;
 
--- What such a call is likely to cost: so much counts against its job's and its run's limits while it is open, which its siblings share.
+-- What such a call is likely to cost: so much counts against its job's and its run's limits while it is open, which its siblings share, and of
+-- budgets when nobody knows how it ended.
 ALTER TABLE provider_calls ADD COLUMN expected_usd numeric;
 
 -- The functions are patched and not repeated, so that there is one text of each.
@@ -35,11 +36,11 @@ BEGIN
         ('                -- A repeat after a lost reply: it is counted again, but paid for once.
                 SELECT k.state, k.budgets INTO call_state, taken FROM provider_calls k',
          '                IF c.max_cost IS NOT NULL THEN
-                    SELECT coalesce(sum(CASE WHEN k.state::int IN (0, 1, 4) AND k.expected_usd IS NOT NULL THEN k.expected_usd ELSE coalesce(k.cost_usd, k.reserved_usd) END), 0)
+                    SELECT coalesce(sum(coalesce(k.cost_usd, k.expected_usd, k.reserved_usd)), 0)
                       INTO own_usd FROM provider_calls k WHERE k.job_id = c.job_id AND (k.lease_epoch, k.call) <> (c.epoch, c.call);
                 END IF;
                 IF c.run_id IS NOT NULL THEN
-                    SELECT coalesce(sum(CASE WHEN k.state::int IN (0, 1, 4) AND k.expected_usd IS NOT NULL THEN k.expected_usd ELSE coalesce(k.cost_usd, k.reserved_usd) END), 0),
+                    SELECT coalesce(sum(coalesce(k.cost_usd, k.expected_usd, k.reserved_usd)), 0),
                            coalesce(sum(CASE WHEN k.state = 3 OR k.cost_usd = 0 AND k.input_tokens IS NULL THEN 0
                                              ELSE coalesce(k.input_tokens + k.output_tokens, k.reserved_tokens) END), 0)
                       INTO run_usd, run_used FROM provider_calls k
@@ -57,7 +58,7 @@ BEGIN
                     END IF;
 ',
          '                    blocked_by := CASE WHEN run_usd + c.amount > c.run_cost THEN ''run_cost''
-                                       WHEN run_used + c.input + c.output > c.run_tokens THEN ''run_tokens'' END;
+                                       WHEN run_used + c.input + least(c.output, c.longest) > c.run_tokens THEN ''run_tokens'' END;
 '),
         ('ELSIF c.amount + (SELECT coalesce(sum(coalesce(k.cost_usd, k.reserved_usd)), 0) FROM provider_calls k
                                        WHERE k.job_id = c.job_id AND c.max_cost IS NOT NULL) > c.max_cost THEN',
@@ -73,6 +74,11 @@ BEGIN
                 granted_usd := least(c.longest_amount, room, c.max_cost - own_usd, c.run_cost - run_usd);
             END IF;
             granted_output := CASE WHEN c.run_tokens IS NOT NULL THEN least(c.longest, c.run_tokens - run_used - c.input) END;
+            IF call_state IS NOT NULL THEN
+                -- Of a repeat, siblings may have taken what was left.
+                granted_usd := CASE WHEN granted_usd IS NOT NULL THEN greatest(granted_usd, likely) END;
+                granted_output := CASE WHEN granted_output IS NOT NULL THEN greatest(granted_output, least(c.output, c.longest)) END;
+            END IF;
             IF room IS NOT NULL THEN
                 c.amount := granted_usd;
             END IF;
@@ -83,7 +89,7 @@ BEGIN
          'SET reserved_usd = x.reserved_usd + c.amount, given_usd = CASE WHEN room IS NULL THEN x.given_usd ELSE c.amount END,
                                      asked_usd = CASE WHEN x.asked_usd = 0 THEN likely ELSE'),
         ('provider, model, price_version, reserved_usd, budgets, run_id, reserved_tokens)', 'provider, model, price_version, reserved_usd, budgets, run_id, reserved_tokens, expected_usd)'),
-        ('THEN c.input + c.output END);', 'THEN c.input + c.output END, CASE WHEN room IS NOT NULL THEN likely END);')
+        ('THEN c.input + c.output END);', 'THEN c.input + least(c.output, c.longest) END, CASE WHEN room IS NOT NULL THEN likely END);')
     ) AS p (before, after) LOOP
         IF position(patch.before IN whole) = 0 THEN
             RAISE EXCEPTION 'admit_calls has no %', patch.before;
@@ -91,6 +97,12 @@ BEGIN
         whole := replace(whole, patch.before, patch.after);
     END LOOP;
     EXECUTE whole;
+
+    whole := pg_get_functiondef('close_calls'::regproc);
+    IF position('WHEN 3 THEN 0 ELSE o.reserved_usd END AS new_cost' IN whole) = 0 THEN
+        RAISE EXCEPTION 'close_calls is not what this migration knows';
+    END IF;
+    EXECUTE replace(whole, 'WHEN 3 THEN 0 ELSE o.reserved_usd END AS new_cost', 'WHEN 3 THEN 0 ELSE coalesce(o.expected_usd, o.reserved_usd) END AS new_cost');
 
     whole := pg_get_functiondef('release_budgeted_jobs'::regproc);
     FOR patch IN SELECT * FROM (VALUES
@@ -107,6 +119,11 @@ BEGIN
     END LOOP;
     EXECUTE whole;
 END $$;
+
+DROP TRIGGER audit ON budgets;
+CREATE CONSTRAINT TRIGGER audit AFTER INSERT OR UPDATE OF limit_usd, hard, thresholds, deleted_at ON budgets
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION audit_change('budget', '{id}', '{window_at,settled_usd,reserved_usd,asked_usd,asked_at,refused_at,raised,set_by,given_usd}');
 
 -- For workers of the version before, which set no bound.
 CREATE OR REPLACE FUNCTION admit_calls(

@@ -124,9 +124,9 @@ public interface ICallPermit
     /// <returns>The leave to make it, or why it is not made now. Either way this permit is over, and nothing is left to settle.</returns>
     ValueTask<CallEntry> RenewAsync(CancellationToken cancellationToken);
 
-    /// <summary>What a call has used at least that was cut off at its cap, and of which its provider has told nothing.</summary>
+    /// <summary>What a call has used at least of which its provider has told nothing, because it broke off, or was stopped.</summary>
     /// <param name="written">Tokens that were read of its answer.</param>
-    /// <returns>Null when no more was read than is reserved.</returns>
+    /// <returns>Null when no more was read than the answer was told to have, or was likely to.</returns>
     JobUsage? UsageOfCut(long written);
 
     /// <summary>Replaces what was reserved by what was used.</summary>
