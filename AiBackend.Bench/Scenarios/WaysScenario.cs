@@ -1,6 +1,7 @@
 using AiBackend.Bench.Load;
 using AiBackend.Bench.Reporting;
 using AiBackend.Bench.Stack;
+using static System.FormattableString;
 
 namespace AiBackend.Bench.Scenarios;
 
@@ -14,6 +15,7 @@ internal static class WaysScenario
     private const string EmbeddingModel = "sim-embed";
     private const int PerSecond = 50;
     private const int Slots = 128;
+    private const int Batches = 5;
     private static readonly TimeSpan Warmup = TimeSpan.FromSeconds(3);
 
     public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchOptions options, CancellationToken cancellationToken)
@@ -48,6 +50,18 @@ internal static class WaysScenario
             var took = (await calls.SteadyAsync(PerSecond, options.Duration, cancellationToken)).Order().ToList();
             measured.Add(new(system, $"{name} p50", "ms", took.At(0.5)));
             measured.Add(new(system, $"{name} p99", "ms", took.At(0.99)));
+        }
+
+        using var batches = new BatchCaller(stack.Api, stack.Key);
+        foreach (var lines in (int[])[1, 1000])
+        {
+            var took = new List<double>();
+            for (var i = 0; i < Batches; i++)
+            {
+                took.Add(await batches.RunAsync(Model, lines, cancellationToken));
+            }
+
+            measured.Add(new("aibackend", Invariant($"batch of {lines}, its file of answers p50"), "ms", took.Order().ToList().At(0.5)));
         }
 
         return measured;
