@@ -58,12 +58,9 @@ internal sealed class CallGate(
             Longest = longest,
             Excess = estimates.ExcessOf(kind),
         };
-        if (
-            ledger.EndingOf(caller.WorkId) is { } ending
-            && (longest is not null || caller.Payer is { MaxCostUsd: not null } or { Run: not null })
-        )
+        if (ledger.EndingOf(caller.WorkId) is { } ending)
         {
-            // What the work's last call has left is known when it is booked.
+            // What the work's last call leaves is known when it is booked.
             await ledger.SettledAsync(ending, cancellationToken);
         }
 
@@ -128,15 +125,7 @@ internal sealed class CallGate(
     /// <summary>Asks once, and once more when there is a newer price than the one it knew.</summary>
     private async Task<(Permit Asked, Reserved Answer)> AskOnceAsync(Permit asked, CancellationToken cancellationToken)
     {
-        var ending = ledger.EndingOf(asked.Reservation.Caller.WorkId);
         var answer = await ledger.ReserveAsync(asked.Reservation, cancellationToken);
-        if (ending is not null && answer.BlockedBy.StartsWith("budget:", StringComparison.Ordinal))
-        {
-            // The work's last call may leave enough.
-            await ledger.SettledAsync(ending, cancellationToken);
-            answer = await ledger.ReserveAsync(asked.Reservation, cancellationToken);
-        }
-
         if (
             answer.IsAdmitted
             || asked.Reservation.Price is not null

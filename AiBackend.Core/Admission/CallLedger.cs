@@ -65,9 +65,9 @@ internal sealed class CallLedger : IAsyncDisposable
     /// <summary>Without waiting. What gets lost is unknown spend: the leader books it.</summary>
     public void Settle(Settlement settlement)
     {
-        if (settlement.IsAwaited)
+        if (settlement.Booked is { } booked)
         {
-            _ending[settlement.Reservation.Caller.WorkId] = settlement.Booked.Task;
+            _ending[settlement.Reservation.Caller.WorkId] = booked.Task;
         }
 
         if (!_settling.TryAdd(settlement))
@@ -115,8 +115,11 @@ internal sealed class CallLedger : IAsyncDisposable
 
     private void NoteBooked(Settlement settlement)
     {
-        settlement.Booked.TrySetResult();
-        _ending.TryRemove(new(settlement.Reservation.Caller.WorkId, settlement.Booked.Task));
+        if (settlement.Booked is { } booked)
+        {
+            booked.TrySetResult();
+            _ending.TryRemove(new(settlement.Reservation.Caller.WorkId, booked.Task));
+        }
     }
 
     /// <summary>Whether others wait for the end of the call.</summary>

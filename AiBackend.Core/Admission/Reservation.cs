@@ -78,11 +78,8 @@ internal sealed record Settlement(Reservation Reservation, long? Slot, long More
     /// <summary>As the provider told; null when it did not.</summary>
     public JobUsage? Usage { get; private init; }
 
-    /// <summary>Whether the work's next call has what it leaves.</summary>
-    public bool IsAwaited { get; private init; }
-
-    /// <summary>Completed when it is in the ledger, or lost.</summary>
-    public TaskCompletionSource Booked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    /// <summary>Completed when it is in the ledger, or lost; null when nothing that it leaves is for the work's next call.</summary>
+    public TaskCompletionSource? Booked { get; private init; }
 
     /// <summary>The provider told what cannot be true.</summary>
     public bool IsDisputed { get; init; }
@@ -99,7 +96,7 @@ internal sealed record Settlement(Reservation Reservation, long? Slot, long More
             usage is null && !isFree ? CallState.Unknown : CallState.Settled
         )
         {
-            IsAwaited = IsLimited(reservation, reserved),
+            Booked = BookedOf(reservation, reserved),
             Usage = usage,
             Cost =
                 usage is not null ? reservation.Price?.Rates.CostOf(usage)
@@ -110,10 +107,12 @@ internal sealed record Settlement(Reservation Reservation, long? Slot, long More
     public static Settlement Cancelled(Reservation reservation, Reserved reserved) =>
         new(reservation, reserved.Slot, -reservation.Input, -reservation.Output, CallState.Released)
         {
-            IsAwaited = IsLimited(reservation, reserved),
+            Booked = BookedOf(reservation, reserved),
         };
 
     /// <summary>It took from budgets, or its work has a limit of its own.</summary>
-    private static bool IsLimited(Reservation reservation, Reserved reserved) =>
-        reserved.State is CallState.Reserved || reservation.Caller.Payer is { MaxCostUsd: not null } or { Run: not null };
+    private static TaskCompletionSource? BookedOf(Reservation reservation, Reserved reserved) =>
+        reserved.State is CallState.Reserved || reservation.Caller.Payer is { MaxCostUsd: not null } or { Run: not null }
+            ? new(TaskCreationOptions.RunContinuationsAsynchronously)
+            : null;
 }

@@ -11,6 +11,9 @@ namespace AiBackend.Core.Providers;
 /// <param name="Client">The provider's client, with telemetry and time limits; ask it for <paramref name="Model"/> by <see cref="ChatOptions.ModelId"/>.</param>
 public sealed record ChatDeployment(string Provider, string Model, bool Simulated, IChatClient Client)
 {
+    /// <summary>What the longest answers of most models have.</summary>
+    private const int UsualMaxOutputTokens = 16_384;
+
     private string? _fullName;
 
     /// <summary>What the provider allows it.</summary>
@@ -27,9 +30,6 @@ public sealed record ChatDeployment(string Provider, string Model, bool Simulate
 
     /// <summary>Tokens that prompt and answer may have together; null when it is not known.</summary>
     public long? ContextTokens { get; init; }
-
-    /// <summary>What the longest answers of most models have.</summary>
-    private const int UsualMaxOutputTokens = 16_384;
 
     /// <summary>Tokens that an answer may have whose caller sets no bound, where money or tokens are limited; null is the usual.</summary>
     public int? MaxOutputTokens { get; init; }
