@@ -81,6 +81,7 @@ internal static class Policies
             .BindConfiguration(AttemptOptions.SectionName)
             .ValidateDataAnnotations()
             .ValidateOnStart();
+        builder.AddKeyLimitOptions();
         builder.Services.AddSingleton<TenantLimits>().AddSingleton<AddressLimits>();
         builder.Services.AddSingleton<Callers>().AddSingleton<AttemptLimits>().AddSingleton<KeyRateLimits>();
         builder.Services.AddSingleton<LiveKeys>().AddHostedService(services => services.GetRequiredService<LiveKeys>());

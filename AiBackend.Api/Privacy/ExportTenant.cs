@@ -19,7 +19,7 @@ internal sealed class ExportTenant(
     OperatorLook look,
     AuditLog audit,
     LiveKeys keys,
-    TenantLimits limits,
+    KeyRateLimits limits,
     TimeProvider clock
 )
 {

@@ -26,10 +26,6 @@ internal sealed class TenantLimitOptions
     /// <summary>Streams that begin. Default 60 000.</summary>
     [Range(1, 100_000_000)]
     public int TenantStreamsPerMinute { get; set; } = 60_000;
-
-    /// <summary>Streams of one key that are open at each server. Default 10 000.</summary>
-    [Range(1, 1_000_000)]
-    public int OpenStreamsPerKey { get; set; } = 10_000;
 }
 
 /// <summary>What a request asks for. Named as in headers and problems.</summary>
@@ -48,7 +44,6 @@ internal sealed record BeginsStream;
 internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimeProvider clock)
 {
     private const int MaxKnown = 100_000;
-    private static readonly TimeSpan StreamPause = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<(Guid Tenant, EndpointClass Class), MinuteCount> _counts = new();
     private readonly ConditionalWeakTable<Endpoint, object> _classes = [];
@@ -60,18 +55,6 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
         && Refuse(context.Response, tenantId, ClassOf(endpoint)) is { } refusal
             ? context.RefuseAsync(refusal)
             : next(context);
-
-    /// <summary>How many streams of one key may be open here.</summary>
-    public int MostStreams => options.Value.OpenStreamsPerKey;
-
-    /// <summary>What a key is told that has as many.</summary>
-    public Refusal TooManyStreams(string keyId) =>
-        ProblemTypes.KeyLimitReached.With(
-            Invariant($"The key {keyId} has used up its limit open_streams, which is {MostStreams}. Close some, or ask without a stream.")
-        ) with
-        {
-            RetryAfter = StreamPause,
-        };
 
     private Refusal? Refuse(HttpResponse response, Guid tenantId, EndpointClass asked)
     {

@@ -13,7 +13,7 @@ namespace AiBackend.Api.Jobs.Streaming;
 internal sealed class EventStream(
     JobEventTail tail,
     LiveKeys keys,
-    TenantLimits limits,
+    KeyRateLimits limits,
     IOptions<StreamingOptions> options,
     IHostApplicationLifetime lifetime,
     TimeProvider clock

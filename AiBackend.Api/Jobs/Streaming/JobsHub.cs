@@ -17,7 +17,7 @@ internal sealed class JobsHub(
     JobReads jobs,
     JobEventTail tail,
     LiveKeys keys,
-    TenantLimits limits,
+    KeyRateLimits limits,
     AttemptLimits attempts,
     IStorageWatch storage
 ) : Hub
