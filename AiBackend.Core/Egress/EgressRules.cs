@@ -82,7 +82,7 @@ public sealed class EgressRules
 
         if (uri.Scheme != Uri.UriSchemeHttps)
         {
-            return "is not https.";
+            return $"has the scheme {uri.Scheme}; only https is allowed, but for addresses that an operator lists in Egress__Allow.";
         }
 
         if (uri.Port != OnlyPort)

@@ -5,7 +5,11 @@ namespace AiBackend.Core.Queue;
 /// <summary>Log events 1100-1199 (docs/operations.md).</summary>
 internal static partial class QueueLog
 {
-    [LoggerMessage(1102, LogLevel.Warning, "The consumer group of {Stream} was missing and has been created again")]
+    [LoggerMessage(
+        1102,
+        LogLevel.Warning,
+        "There was no consumer group of {Stream}, and it was made: this is a first start, or Redis has lost what it held"
+    )]
     public static partial void GroupRecreated(this ILogger logger, string stream);
 
     [LoggerMessage(1103, LogLevel.Information, "Offered {Count} queued jobs to workers again")]

@@ -18,7 +18,7 @@ public sealed class WebhooksPageTests(StackFixture stack, BrowserFixture browser
         await visit.OpenAsync("/webhooks");
         await page.GetByLabel("Address", new() { Exact = true }).FillAsync("http://127.0.0.1/");
         await page.GetByRole(AriaRole.Button, new() { Name = "Add webhook", Exact = true }).ClickAsync();
-        await Assertions.Expect(page.Locator(".notice-failed")).ToContainTextAsync("url is not https");
+        await Assertions.Expect(page.Locator(".notice-failed")).ToContainTextAsync("url has the scheme http; only https is allowed");
         await page.GetByLabel("Address", new() { Exact = true }).FillAsync(Nobody);
         await page.GetByRole(AriaRole.Button, new() { Name = "Add webhook", Exact = true }).ClickAsync();
         await Assertions
