@@ -100,12 +100,17 @@ internal sealed class ContractedAnswer(
     }
 
     /// <summary>The schema goes along as the provider takes it; where somebody may not take it, in words, too.</summary>
+    /// <remarks>Also where JSON of whatever form is asked for: nobody is told the contract by that, and OpenAI refuses it where no message says JSON.</remarks>
     private static ChatTurn Prepare(ChatTurn turn, OutputContract contract, ProviderCatalog catalog)
     {
         var options = turn.Options.Clone();
         var schema = contract.Schema is { ValueKind: JsonValueKind.Object } given ? given : (JsonElement?)null;
+        var says = options.ResponseFormat is null && schema is not null;
         options.ResponseFormat ??= schema is { } shape ? ChatResponseFormat.ForJsonSchema(shape, "answer") : ChatResponseFormat.Json;
-        if (catalog.Route(turn.Model).All(deployment => deployment.Capabilities.Contains(ModelCapabilities.Json, StringComparer.Ordinal)))
+        if (
+            says
+            && catalog.Route(turn.Model).All(deployment => deployment.Capabilities.Contains(ModelCapabilities.Json, StringComparer.Ordinal))
+        )
         {
             return turn with { Options = options };
         }
