@@ -36,8 +36,10 @@ internal sealed class WorkersBehindApi : IAsyncDisposable
             ("AIBACKEND_PROVIDERS__0__MODELS", string.Join(',', models)),
         ];
         // Where tools may be is for the Api to say, too.
-        var egress = settings.Where(each => each.Key.StartsWith("Egress__", StringComparison.Ordinal));
-        var stack = new WorkersBehindApi(new ProviderApi(postgres, redis, [.. providers, .. egress]));
+        var tools = settings.Where(each =>
+            each.Key.StartsWith("Egress__", StringComparison.Ordinal) || each.Key.StartsWith("Tools__", StringComparison.Ordinal)
+        );
+        var stack = new WorkersBehindApi(new ProviderApi(postgres, redis, [.. providers, .. tools]));
         await stack.Api.InitializeAsync();
         for (var worker = 0; worker < workers; worker++)
         {
