@@ -84,6 +84,27 @@ public sealed class MalformedStreamTests(SimulatorServer simulator) : IClassFixt
         Assert.Equal(isDisputed, Assert.Single(calls.All).IsUsageDisputed);
     }
 
+    [Theory]
+    [MemberData(nameof(Wire.Kinds), MemberType = typeof(Wire))]
+    public async Task F_26_an_empty_reason_to_stop_is_none_and_what_is_cut_after_it_is_no_whole_answer(string kind)
+    {
+        var begun =
+            kind is Wire.OpenAi
+                ? Wire.Begun(kind, "x").Replace("\"delta\":", "\"finish_reason\":\"\",\"delta\":", StringComparison.Ordinal)
+                : Wire.Begun(kind, "x") + Wire.Event("message_delta", """ "delta":{"stop_reason":""} """);
+        Assert.Contains("reason\":\"\"", begun, StringComparison.Ordinal);
+        await using var cut = new RawProvider(RawReply.Stream(begun));
+        await using var whole = new RawProvider(RawReply.Stream(begun + Wire.End(kind)));
+        using var providers = ProviderHost.OfKind(kind, cut.Address);
+        using var others = ProviderHost.OfKind(kind, whole.Address);
+
+        var failure = await Failure.OfAsync(providers.StreamAsync());
+        var progress = await others.StreamAsync().ReadAllAsync();
+
+        Assert.Equal(ProviderFailureCodes.ProtocolError, failure.Code);
+        Assert.Equal("stop", Assert.IsType<ChatProgress.Finished>(progress[^1]).FinishReason);
+    }
+
     [Fact]
     public async Task U_0000_which_Postgres_cannot_store_arrives_as_a_replacement_character()
     {

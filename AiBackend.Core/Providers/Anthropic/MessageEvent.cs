@@ -156,7 +156,7 @@ internal sealed class MessageEvent : WireEvent
                 if (reader.TokenType != JsonTokenType.Null)
                 {
                     Expect(ref reader, JsonTokenType.String);
-                    FinishReason = Known(ref reader);
+                    FinishReason = Known(ref reader) ?? FinishReason;
                 }
             }
             else if (reader.ValueTextEquals("partial_json"u8))
@@ -187,10 +187,10 @@ internal sealed class MessageEvent : WireEvent
         }
     }
 
-    private static string Known(ref Utf8JsonReader reader) =>
+    private static string? Known(ref Utf8JsonReader reader) =>
         reader.ValueTextEquals("end_turn"u8) || reader.ValueTextEquals("stop_sequence"u8) ? "stop"
         : reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("model_context_window_exceeded"u8) ? "length"
         : reader.ValueTextEquals("tool_use"u8) ? "tool_calls"
         : reader.ValueTextEquals("refusal"u8) ? "content_filter"
-        : DeltaText.Readable(ref reader);
+        : ReadReason(ref reader);
 }

@@ -79,7 +79,7 @@ internal sealed class ChatChunk : WireEvent
                 if (reader.TokenType != JsonTokenType.Null)
                 {
                     Expect(ref reader, JsonTokenType.String);
-                    FinishReason = Known(ref reader);
+                    FinishReason = Known(ref reader) ?? FinishReason;
                 }
             }
             else
@@ -212,10 +212,10 @@ internal sealed class ChatChunk : WireEvent
         }
     }
 
-    private static string Known(ref Utf8JsonReader reader) =>
+    private static string? Known(ref Utf8JsonReader reader) =>
         reader.ValueTextEquals("stop"u8) ? "stop"
         : reader.ValueTextEquals("length"u8) ? "length"
         : reader.ValueTextEquals("tool_calls"u8) ? "tool_calls"
         : reader.ValueTextEquals("content_filter"u8) ? "content_filter"
-        : DeltaText.Readable(ref reader);
+        : ReadReason(ref reader);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AiBackend.Core.Texts;
 
 namespace AiBackend.Core.Providers.Wire;
 
@@ -6,6 +7,13 @@ namespace AiBackend.Core.Providers.Wire;
 /// <remarks>Members a protocol does not know are skipped; null is as good as missing; a known member of the wrong kind is a <see cref="JsonException"/>.</remarks>
 internal abstract class WireEvent
 {
+    /// <summary>What a provider's own word becomes that is no word.</summary>
+    private const string UnknownReason = "unknown";
+
+    // Longer than any there is. What comes in their place is told callers and telemetry, which is no place for texts.
+    private const int LongestReason = 64;
+    private const int LongestModel = 128;
+
     private readonly DeltaText _text = new();
 
     /// <summary>Whether any event has been read.</summary>
@@ -91,12 +99,22 @@ internal abstract class WireEvent
         // The same in every event, so it becomes a string only once.
         if (reader.TokenType == JsonTokenType.String && (ModelVersion is null || !reader.ValueTextEquals(ModelVersion)))
         {
-            ModelVersion = DeltaText.Readable(ref reader);
+            ModelVersion = StorableText.Of(DeltaText.Readable(ref reader), LongestModel);
         }
         else
         {
             reader.Skip();
         }
+    }
+
+    /// <summary>The reason the reader stands on, where this protocol does not know it: a word, or nobody knows what.</summary>
+    /// <returns>Null where nothing is said: some servers send an empty one with every piece.</returns>
+    protected static string? ReadReason(ref Utf8JsonReader reader)
+    {
+        var reason = DeltaText.Readable(ref reader);
+        return reason.Length == 0 ? null
+            : reason.Length <= LongestReason && reason.All(each => char.IsAsciiLetterOrDigit(each) || each is '_' or '-' or '.') ? reason
+            : UnknownReason;
     }
 
     /// <summary>Enters the value of a member that is an object.</summary>
