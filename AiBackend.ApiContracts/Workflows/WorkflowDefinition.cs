@@ -120,6 +120,10 @@ public sealed record WorkflowStep
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public JsonElement? Arguments { get; init; }
 
+    /// <summary>For <c>tool</c>: calls it in the run's own look, which waits for no slot, and not by a job. For tools that come with the worker, only read and need no approval. What is not there within 2 s, fails or breaks its contract is called by a job after all.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? Inline { get; init; }
+
     /// <summary>For <c>review</c>: what a person is asked, with placeholders; up to 2 000 characters with its values put in.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Question { get; init; }
@@ -183,7 +187,7 @@ public static class StepTypes
     /// <summary>Waits until somebody posts an event with the step's name; gives its data.</summary>
     public const string Event = "event";
 
-    /// <summary>A call of a registered tool, by a job of its own, with the same guards as if a model had asked for it.</summary>
+    /// <summary>A call of a registered tool, by a job of its own or in the look of its run, with the same guards as if a model had asked for it.</summary>
     public const string Tool = "tool";
 
     /// <summary>Waits until a person has approved a value; fails when it is refused.</summary>

@@ -38,6 +38,7 @@ public static class QueueRegistration
             .AddSingleton<IValidateOptions<QueueOptions>, TiersValidator>()
             .AddSingleton<FindPooledJobs>()
             .AddSingleton<FindJobsOfOtherModels>()
+            .AddSingleton<FindQueuedRuns>()
             .AddSingleton<IValidateOptions<QueueOptions>, PoolsValidator>()
             .AddSingleton<FindSuspects>()
             .AddSingleton<IQueuedJobs, FindQueuedJobs>();

@@ -4,11 +4,12 @@ using AiBackend.ApiContracts.Reviews;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Contracts;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tools.Code;
 
 namespace AiBackend.Core.Workflows;
 
 /// <summary>Says at the door what is wrong with one step.</summary>
-internal sealed class StepBounds(OutputContracts contracts)
+internal sealed class StepBounds(OutputContracts contracts, CodeTools code)
 {
     private const int MaxConcurrency = 50;
     private const double LongestSeconds = 30 * 86400;
@@ -84,7 +85,7 @@ internal sealed class StepBounds(OutputContracts contracts)
         CheckContract(step.Contract, report);
     }
 
-    private static void CheckTool(WorkflowStep step, Action<string, string> report)
+    private void CheckTool(WorkflowStep step, Action<string, string> report)
     {
         if (string.IsNullOrEmpty(step.Tool))
         {
@@ -94,6 +95,14 @@ internal sealed class StepBounds(OutputContracts contracts)
         if (step.Arguments is { ValueKind: not JsonValueKind.Object })
         {
             report("arguments", "must be an object with the tool's parameters.");
+        }
+
+        if (step is { Inline: true, Tool: { } tool } && !code.IsInline(tool))
+        {
+            report(
+                "inline",
+                $"is for tools that come with the worker, only read and need no approval: {string.Join(", ", code.Inline)}. Leave it out, and a job calls the tool."
+            );
         }
     }
 
@@ -171,6 +180,12 @@ internal sealed class StepBounds(OutputContracts contracts)
             return;
         }
 
+        if (inner.Inline is true)
+        {
+            report("step.inline", "is not for what a map does, whose items are jobs, so many at a time. Leave it out.");
+            return;
+        }
+
         Check(inner, (member, fault) => report($"step.{member}", fault));
     }
 
@@ -220,6 +235,7 @@ internal sealed class StepBounds(OutputContracts contracts)
             ("temperature", step.Temperature is not null, [StepTypes.Chat]),
             ("tool", step.Tool is not null, [StepTypes.Tool]),
             ("arguments", step.Arguments is not null, [StepTypes.Tool]),
+            ("inline", step.Inline is not null, [StepTypes.Tool]),
             ("question", step.Question is not null, [StepTypes.Review]),
             ("review", step.Review is not null, [StepTypes.Review]),
             ("value", step.Value is not null, [StepTypes.Transform, StepTypes.Review]),

@@ -4,11 +4,12 @@ using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Contracts;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tools.Code;
 
 namespace AiBackend.Core.Workflows;
 
 /// <summary>Says at the door what is wrong with a workflow.</summary>
-public sealed partial class WorkflowBounds(OutputContracts contracts)
+public sealed partial class WorkflowBounds(OutputContracts contracts, CodeTools code)
 {
     /// <summary>Steps of a workflow.</summary>
     public const int MaxSteps = 100;
@@ -28,7 +29,7 @@ public sealed partial class WorkflowBounds(OutputContracts contracts)
     private const int MaxDescription = 500;
     private const long MostTokens = 1_000_000_000;
 
-    private readonly StepBounds _steps = new(contracts);
+    private readonly StepBounds _steps = new(contracts, code);
 
     /// <param name="definition">What a caller sent.</param>
     /// <param name="report">Takes the place of each fault, and what is wrong there.</param>

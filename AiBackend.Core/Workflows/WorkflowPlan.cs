@@ -5,20 +5,6 @@ using AiBackend.Core.Contracts;
 
 namespace AiBackend.Core.Workflows;
 
-/// <summary>What is to be done next for a run.</summary>
-/// <param name="Begun">Steps and items that begin now; those without a job, a time or a wait have ended at once.</param>
-/// <param name="Ended">Maps whose last item has ended.</param>
-/// <param name="All">Every step and item as it stands after that.</param>
-/// <param name="IsOver">Nothing is left to wait for.</param>
-public sealed record NextSteps(IReadOnlyList<StepState> Begun, IReadOnlyList<StepState> Ended, IReadOnlyList<StepState> All, bool IsOver)
-{
-    /// <summary>The step that makes the run fail; null when none does.</summary>
-    public StepState? Failure { get; init; }
-
-    /// <summary>Steps whose values must be in hand before more can begin: read them, and ask again.</summary>
-    public required IReadOnlySet<string> Wanted { get; init; }
-}
-
 /// <summary>Says which steps of a run can begin. Pure: from the same states it says the same, so that a run goes on whoever died.</summary>
 /// <remarks>A step begins once: what has a state is never begun again. It begins when all that it depends on have ended.</remarks>
 public sealed class WorkflowPlan
@@ -36,6 +22,7 @@ public sealed class WorkflowPlan
     private readonly List<StepState> _begun = [];
     private readonly List<StepState> _ended = [];
     private readonly HashSet<string> _wanted = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, InlineStep> _inline = new(StringComparer.Ordinal);
     private long _size;
 
     private WorkflowPlan(
@@ -93,7 +80,12 @@ public sealed class WorkflowPlan
 
         var failure = Failure();
         var isOver = failure is not null || _steps.All(step => Of(step) is { Status: not StepStatus.Running });
-        return new NextSteps(_begun, _ended, [.. _states.Values], isOver) { Failure = failure, Wanted = isOver ? NoSteps : _wanted };
+        return new NextSteps(_begun, _ended, [.. _states.Values], isOver)
+        {
+            Failure = failure,
+            Wanted = isOver ? NoSteps : _wanted,
+            Inline = isOver ? [] : _inline.Values,
+        };
     }
 
     private StepState? Failure() =>
@@ -127,7 +119,14 @@ public sealed class WorkflowPlan
             return false;
         }
 
-        Begin(Holds(step.When) ? Begin(step) : new StepState(step.Name!, null, StepStatus.Skipped) { Type = step.Type });
+        var holds = Holds(step.When);
+        if (holds && step.Inline is true && StepInput.Of(step, _values, out _) is { } input)
+        {
+            _inline[step.Name!] = new(step, input);
+            return false;
+        }
+
+        Begin(holds ? Begin(step) : new StepState(step.Name!, null, StepStatus.Skipped) { Type = step.Type });
         return true;
     }
 

@@ -26,7 +26,8 @@ public sealed partial class FeatureEdgeTests
         // What was said; jobs continue it, and one waits for the other.
         ["Conversations"] = ["Audit", "Database", "Jobs"],
         // Steps that are jobs; what a step asks of them is checked as for any job.
-        ["Workflows"] = ["Audit", "Contracts", "Database", "Jobs", "Texts"],
+        // Of tools it knows those that a run may call in its own look.
+        ["Workflows"] = ["Audit", "Contracts", "Database", "Jobs", "Texts", "Tools"],
         // Texts and what goes into them; of jobs it knows their ids, and what became of those it was used for.
         ["Prompts"] = ["Audit", "Database", "Jobs"],
         // What is worth an alert is said by whoever knows, and raised in one place.

@@ -13,6 +13,7 @@ using AiBackend.ApiContracts;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Providers.Wire;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tools.Code;
 using AiBackend.Core.Webhooks;
 using AiBackend.Core.Webhooks.Inbound;
 using AiBackend.Core.Workflows;
@@ -99,7 +100,7 @@ public sealed class ParserFuzzTests
                 }
 
                 var isWhole = true;
-                new WorkflowBounds(Contract.Checker).Check(definition, (_, _) => isWhole = false);
+                new WorkflowBounds(Contract.Checker, new CodeTools([])).Check(definition, (_, _) => isWhole = false);
                 return isWhole && StepRules.Check(definition) is null;
             }
         ),

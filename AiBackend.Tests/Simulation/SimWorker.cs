@@ -143,7 +143,7 @@ internal sealed class SimWorker
             .With(Alone)
             .With(new TurnContext(null!, null!, null!, null!))
             .With(new CompactionJobs(null!, null!, null!, null!))
-            .With(new WorkflowAttempt(null!, null!, null!, null!, Process.Clock))
+            .With(new WorkflowAttempt(null!, null!, null!, null!, null!, Process.Clock))
             .With(new ReviewRemarks(null!))
             // No job of the simulation names tools.
             .With(

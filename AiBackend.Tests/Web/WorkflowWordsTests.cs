@@ -1,4 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
+using AiBackend.ApiContracts.Workflows;
 using AiBackend.Web.Workflows;
 
 namespace AiBackend.Tests.Web;
@@ -18,4 +19,18 @@ public sealed class WorkflowWordsTests
 
         Assert.Equal(name is null ? null : (name, version), WorkflowWords.Of(job));
     }
+
+    [Fact]
+    public void A_step_says_that_its_tool_is_called_without_a_job() =>
+        Assert.Equal(
+            ["at once, without a job"],
+            WorkflowWords.Facts(
+                new WorkflowStep
+                {
+                    Type = StepTypes.Tool,
+                    Tool = "t",
+                    Inline = true,
+                }
+            )
+        );
 }

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Text.Json;
+using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Workflows;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Architecture;
 using AiBackend.Tests.Fixtures;
@@ -104,29 +106,52 @@ public sealed class ExampleWorkflowTests(ApiServer api, PostgresServer postgres,
     }
 
     [Fact]
-    public async Task An_answer_s_passages_are_readable_before_it_is_written()
+    public async Task An_answer_s_passages_are_readable_while_it_waits_in_a_full_queue()
     {
-        await using var worker = await StartAsync(new { hang_after_tokens = 1, words = 5 });
+        await using var worker = await StartAsync(
+            new { hang_after_tokens = 1, words = 5 },
+            ("Worker:MaxConcurrentJobs", "2"),
+            ("Worker:InlineSeconds", "30")
+        );
+        // More than there are slots, and each as urgent as the run.
+        for (var other = 0; other < 6; other++)
+        {
+            await worker.SubmitAsync(CoreHost.Draft() with { Priority = JobPriority.Interactive });
+        }
+
+        await worker.UntilAsync(
+            async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE status = 2") == 2,
+            "all slots are taken"
+        );
         var run = RunDraft.Of(await ReadAsync("answer-question"), Question, null, new PinnedTool("search_knowledge", 0)) with
         {
             Priority = JobPriority.Interactive,
         };
         await worker.SubmitAsync(run);
+        var steps = worker.Get<RunStepStore>();
 
-        await worker.UntilAsync(
-            async () =>
-                await worker.ScalarAsync<string?>("SELECT output FROM workflow_steps WHERE name = 'find'") is { } found
-                && found.Contains("The pump is red", StringComparison.Ordinal),
-            "the passages are there"
+        await Eventually.TrueAsync(
+            async _ => (await steps.ShowAsync(ApiKeyStore.DefaultTenant, run.Id, null, 100, TestRun.Cancel)).Count == 2,
+            "the answer is asked for",
+            TimeSpan.FromSeconds(60)
         );
 
-        await worker.UntilAsync(
-            async () =>
-                await worker.ScalarAsync<string>("SELECT string_agg(priority::text, ' ' ORDER BY type DESC) FROM jobs WHERE type IN (1, 4)")
-                == "0 1",
-            "the answer waits behind what is urgent"
+        var shown = await steps.ShowAsync(ApiKeyStore.DefaultTenant, run.Id, null, 100, TestRun.Cancel);
+        var found = Assert.Single(shown, step => step.Name == "find");
+        Assert.Equal((RunStepStatuses.Succeeded, null), (found.Status, found.JobId));
+        Assert.Contains("The pump is red", found.Output!.Value.GetRawText(), StringComparison.Ordinal);
+        var answer = Assert.Single(shown, step => step.Name == "answer");
+        await Eventually.TrueAsync(
+            async _ => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs WHERE id = @id AND status = 1", answer.JobId!.Value) == 1,
+            "the answer waits in line",
+            TimeSpan.FromSeconds(60)
         );
-        Assert.NotEqual(JobStatus.Completed, await worker.StatusAsync(run.Id));
+        // Behind whatever is urgent, and the only job of the run.
+        Assert.Equal(
+            (short)JobPriority.Standard,
+            await worker.ScalarAsync<short>("SELECT priority FROM jobs WHERE id = @id", answer.JobId)
+        );
+        Assert.Equal(8L, await worker.ScalarAsync<long>("SELECT count(*) FROM jobs"));
     }
 
     [Fact]
@@ -170,12 +195,13 @@ public sealed class ExampleWorkflowTests(ApiServer api, PostgresServer postgres,
     private static Task<string> ReadAsync(string example) =>
         File.ReadAllTextAsync(Repository.Full($"docs/workflows/{example}.json"), TestRun.Cancel);
 
-    private async Task<CoreHost> StartAsync(object behaviour)
+    private async Task<CoreHost> StartAsync(object behaviour, params (string, string)[] settings)
     {
         var worker = await WorkerUnderTest.StartAsync(
             await postgres.CreateDatabaseAsync(),
             redis,
-            (simulator.Address, await simulator.ModelAsync(behaviour))
+            [(simulator.Address, await simulator.ModelAsync(behaviour))],
+            settings
         );
         await worker.AddPassageAsync("manuals", "handbook", "The pump is red");
         return worker;

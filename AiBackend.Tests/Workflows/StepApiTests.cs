@@ -50,6 +50,13 @@ public sealed class StepApiTests(ApiServer api) : WorkflowCalls(api)
         "depends on b, which is no step"
     )]
     [InlineData("""{"type":"tool","tool":"t","artifact":{"name":"a","type":"text/csv"}}""", "steps[0].artifact", "type tool")]
+    [InlineData("""{"type":"tool","tool":"t","inline":true}""", "steps[0].inline", "current_time, search_knowledge. Leave it out")]
+    [InlineData("""{"type":"transform","value":1,"inline":true}""", "steps[0].inline", "is not for the type transform")]
+    [InlineData(
+        """{"type":"map","over":"{{input}}","step":{"type":"tool","tool":"current_time","inline":true}}""",
+        "steps[0].step.inline",
+        "Leave it out"
+    )]
     [InlineData("""{"type":"review","value":1}""", "steps[0].question", "is missing")]
     [InlineData("""{"type":"review","question":"?"}""", "steps[0].value", "is missing")]
     [InlineData("""{"type":"review","question":"?","value":1,"review":{"on_timeout":"continue"}}""", "steps[0].review.on_timeout", "anew")]
@@ -87,6 +94,32 @@ public sealed class StepApiTests(ApiServer api) : WorkflowCalls(api)
         var problem = await ApiServer.ReadProblemAsync(refused);
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
         Assert.Contains(problem.Errors![field], error => error.Contains(says, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("""{"kind":"client","effect":"external_wait","description":"d","parameters":{"type":"object"}}""")]
+    [InlineData("""{"kind":"http","effect":"read","description":"d","parameters":{"type":"object"},"url":"https://example.com/t"}""")]
+    public async Task A_tool_that_somebody_else_runs_is_called_by_a_job_alone(string definition)
+    {
+        var tool = $"t{Guid.CreateVersion7():N}";
+        using var added = await Api.Http.PutAsync(new Uri($"/api/v1/tools/{tool}", UriKind.Relative), Json(definition), TestRun.Cancel);
+        Assert.True(added.IsSuccessStatusCode, await added.Content.ReadAsStringAsync(TestRun.Cancel));
+        var inline = $$"""{"steps":[{"name":"a","type":"tool","tool":"{{tool}}","inline":INLINE}]}""";
+
+        using var refused = await Api.Http.PutAsync(
+            Address(Name()),
+            Json(inline.Replace("INLINE", "true", StringComparison.Ordinal)),
+            TestRun.Cancel
+        );
+        await PutAsync(Name(), inline.Replace("INLINE", "false", StringComparison.Ordinal));
+
+        var problem = await ApiServer.ReadProblemAsync(refused);
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        Assert.Contains(
+            "Leave it out, and a job calls the tool.",
+            Assert.Single(problem.Errors!["steps[0].inline"]),
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]

@@ -95,6 +95,7 @@ internal static partial class WorkflowWords
             work.Contract is null ? null : "with a contract",
             work.Tools is { Count: > 0 } tools ? "may call " + string.Join(", ", tools) : null,
             work.Artifact is { } artifact ? $"makes the file {artifact.Name}" : null,
+            work.Inline is true ? "at once, without a job" : null,
             work.Priority,
             work.MaxAttempts is { } most ? RunWords.Count(most, "try", "tries") : null,
             work.Backoff is null ? null : "with waits of its own",

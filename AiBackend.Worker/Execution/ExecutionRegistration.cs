@@ -26,7 +26,7 @@ internal static class ExecutionRegistration
     {
         builder.AddAttempts();
         builder.AddProviderStates();
-        builder.Services.AddSingleton<WorkerIdentity>().AddSingleton<SlotUse>().AddSingleton<SpareSlots>();
+        builder.Services.AddSingleton<WorkerIdentity>().AddSingleton<SlotUse>().AddSingleton<SpareSlots>().AddSingleton<RunSlots>();
 
         // Hosted services stop in reverse order: intake drains first, and leases are renewed until it has.
         builder.Services.AddHostedService<LeaseKeeper>();
@@ -80,6 +80,7 @@ internal static class ExecutionRegistration
             .AddSingleton<ChatAttempt>()
             .AddSingleton<NoopAttempt>()
             .AddSingleton<StepJobs>()
+            .AddSingleton<InlineTools>()
             .AddSingleton<WorkflowAttempt>()
             .AddSingleton<ToolAttempt>()
             .AddSingleton<ReviewAttempt>()

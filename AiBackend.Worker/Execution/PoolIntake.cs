@@ -6,15 +6,16 @@ using Microsoft.Extensions.Options;
 
 namespace AiBackend.Worker.Execution;
 
-/// <summary>Claims the jobs of the pools besides the default one, each for slots of its own; and those for the <see cref="SpareSlots"/>.</summary>
+/// <summary>Claims the jobs of the pools besides the default one, each for slots of its own; and those for the <see cref="SpareSlots"/> and the <see cref="RunSlots"/>.</summary>
 /// <remarks>
 /// Their jobs come straight from Postgres: such a pool is for jobs that are few, long or dangerous, to which a quarter of a second
-/// is nothing. Without such pools, and while no model fills the other slots, it asks nobody.
+/// is nothing. Without such pools, and while no model fills the other slots, it asks for runs alone, through an index that is all but empty.
 /// </remarks>
 internal sealed class PoolIntake(
     QueuePools pools,
     FindPooledJobs findPooled,
     SpareSlots spare,
+    RunSlots runs,
     IStorageWatch storage,
     ClaimJobs claimJobs,
     JobRunner runner,
@@ -37,6 +38,11 @@ internal sealed class PoolIntake(
         if (spare.Count > 0)
         {
             serving.Add(ServeAsync(QueuePools.Default, spare.Count, spare.FindAsync, drain.Begun));
+        }
+
+        if (runs.Count > 0)
+        {
+            serving.Add(ServeAsync(QueuePools.Default, runs.Count, runs.FindAsync, drain.Begun));
         }
 
         await Task.WhenAll(serving);

@@ -31,6 +31,16 @@ internal sealed class WorkerOptions
 
     internal int Spare => Serves(QueuePools.Default) ? SpareSlots ?? MaxConcurrentJobs / 8 : 0;
 
+    /// <summary>Slots beyond those, for looks of runs that no other slot is free for: a look takes no time, and waits for no model. Default 4.</summary>
+    [Range(0, 256)]
+    public int RunSlots { get; set; } = 4;
+
+    internal int Looks => Serves(QueuePools.Default) ? RunSlots : 0;
+
+    /// <summary>How long a look of a run waits for a tool that a step calls inline, and for all of them together before it leaves the others to jobs. Default 2.</summary>
+    [Range(1, 30)]
+    public int InlineSeconds { get; set; } = 2;
+
     /// <summary>How long a claim lasts without renewal; also the longest wait before a dead worker's jobs run again. Default 10 s.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:15:00")]
     public TimeSpan LeaseDuration { get; set; } = TimeSpan.FromSeconds(10);

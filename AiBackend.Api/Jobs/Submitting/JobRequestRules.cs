@@ -247,7 +247,8 @@ internal sealed class JobRequestRules(
             Type = type,
             Priority = priority,
             Model = model,
-            Pool = pools.PoolOf(model),
+            // A run asks no model: the pools of its steps' models are theirs.
+            Pool = type == JobType.Workflow ? QueuePools.Default : pools.PoolOf(model),
             MaxAttempts = request.MaxAttempts ?? JobDraft.DefaultMaxAttempts,
             NotBefore = Stored(request.NotBefore),
             Deadline = Stored(request.Deadline),

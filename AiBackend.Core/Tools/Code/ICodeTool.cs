@@ -98,6 +98,12 @@ public sealed class CodeTools
     /// <summary>As definitions, by name.</summary>
     public IEnumerable<ToolDefinition> All => _tools.Values.OrderBy(tool => tool.Name, StringComparer.Ordinal).Select(Define);
 
+    /// <summary>Names of those that a run may call in its own look: they change nothing and ask nobody, so that they may be called twice.</summary>
+    public IEnumerable<string> Inline => _tools.Keys.Where(IsInline).Order(StringComparer.Ordinal);
+
+    /// <summary>Whether it is one of <see cref="Inline"/>.</summary>
+    public bool IsInline(string name) => Find(name) is { Effect: ToolEffect.Read, NeedsApproval: false };
+
     /// <returns>Null when there is none of this name.</returns>
     public ICodeTool? Find(string name) => _tools.GetValueOrDefault(name);
 

@@ -1,10 +1,9 @@
+using System.Diagnostics;
 using System.Text.Json;
-using AiBackend.ApiContracts.Contracts;
 using AiBackend.ApiContracts.Workflows;
 using AiBackend.Core.Contracts;
 using AiBackend.Core.Faults;
 using AiBackend.Core.Jobs;
-using AiBackend.Core.Texts;
 using AiBackend.Core.Workflows;
 
 namespace AiBackend.Worker.Execution.Workflows;
@@ -12,12 +11,17 @@ namespace AiBackend.Worker.Execution.Workflows;
 /// <summary>One look at a run: takes in what its steps gave, begins those that can begin, and waits without a slot for the others.</summary>
 /// <remarks>
 /// What is begun is written down before its job is submitted, under the run's lease, with the job's id: an attempt that dies in between leaves a row
-/// whose job the next one submits. So a step is done once.
+/// whose job the next one submits. So a step is done once. What needs no job is written down with what it gave, before any job is submitted.
 /// </remarks>
-internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds ids, OutputContracts contracts, TimeProvider clock)
+internal sealed class WorkflowAttempt(
+    RunStepStore steps,
+    StepJobs jobs,
+    InlineTools inline,
+    JobIds ids,
+    OutputContracts contracts,
+    TimeProvider clock
+)
 {
-    private const int MostCharactersOfError = 2000;
-
     // The leader wakes a run as soon as a step has ended; that it looks by itself is for the case that nobody leads. Every look is an attempt.
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan SoonAgain = TimeSpan.FromSeconds(1);
@@ -56,7 +60,7 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
             rows.Select(row => ended.GetValueOrDefault((row.State.Name, row.State.Item)) ?? row.State).ToList(),
             new Dictionary<string, JsonElement>(StringComparer.Ordinal)
         );
-        var (changed, plan) = (ended.Values.ToList(), default(NextSteps));
+        var (changed, plan, calling) = (ended.Values.ToList(), default(NextSteps), new Stopwatch());
         do
         {
             await ReadValuesAsync(job, plan?.Wanted ?? NothingYet, values, stop);
@@ -75,13 +79,18 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
             }
 
             FaultPoints.Hit(FaultPoint.K15, run.Workflow);
+            changed = await inline.CallAsync(running, run, plan.Inline, calling, stop);
             // Stored, they are read again if they are wanted.
-            (changed, next) = ([], [.. plan.All.Select(state => state with { Output = null })]);
-        } while (plan.Wanted.Count > 0);
+            next = [.. plan.All.Select(state => state with { Output = null }), .. changed];
+        } while (plan.Wanted.Count > 0 || changed.Count > 0);
 
-        return plan.IsOver
-            ? await EndAsync(job, run, plan, values, stop)
-            : await SubmitAsync(running, run, plan, rows, values, stop) ?? Wait(plan);
+        if (plan.IsOver)
+        {
+            await ReadValuesAsync(job, RunEnds.Taken(run, plan), values, stop);
+            return RunEnds.Of(run, plan, values, contracts);
+        }
+
+        return await SubmitAsync(running, run, plan, rows, values, stop) ?? Wait(plan);
     }
 
     /// <summary>What has begun; before anything has, what is taken over from an earlier run.</summary>
@@ -223,75 +232,5 @@ internal sealed class WorkflowAttempt(RunStepStore steps, StepJobs jobs, JobIds 
         );
         var wait = due.Append(LongestWait).Min();
         return Again($"Waits for {open}.", wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
-    }
-
-    private async Task<AttemptEnd> EndAsync(
-        ClaimedJob job,
-        RunInput run,
-        NextSteps plan,
-        Dictionary<string, JsonElement> values,
-        CancellationToken stop
-    )
-    {
-        if (plan.Failure is { } failure)
-        {
-            return Failed($"Step {failure.Name} failed: {failure.Error} Mend it and run the workflow again.");
-        }
-
-        // What the workflow says it gives, or what the last step did that gave anything.
-        var names =
-            run.Definition.Output is { } template ? WorkflowTemplates.Paths(template).Select(StepReferences.StepOf).OfType<string>()
-            : LastOf(run.Definition, plan) is { } last ? [last]
-            : [];
-        await ReadValuesAsync(job, names.Distinct(StringComparer.Ordinal), values, stop);
-        string? fault = null;
-        var output = run.Definition.Output is null
-            ? names.Select(name => (JsonElement?)values[name]).SingleOrDefault()
-            : WorkflowTemplates.Json(run.Definition.Output.Value, new WorkflowValues(run.Input, values), out fault);
-        if (fault is not null)
-        {
-            return Failed($"The workflow's output cannot be made. {fault}");
-        }
-
-        var check = run.Definition.Contract is { } contract ? contracts.Check(contract, output ?? Null) : null;
-        if (check is { Verdict: not Verdicts.Valid })
-        {
-            return Failed(
-                $"The workflow's output breaks its contract ({check.Verdict}): {Violations.Told(check)} Mend the workflow, or run it again with another input.",
-                "contract_violation",
-                check
-            );
-        }
-
-        var text = output is { ValueKind: JsonValueKind.String } plain ? plain.GetString()! : output?.GetRawText() ?? "null";
-        var missing = plan
-            .All.Where(state => state is { Item: null, Error: not null })
-            .Select(state => $"{state.Name}: {state.Error}")
-            .ToList();
-        return (missing.Count == 0 ? AttemptEnd.Succeeded(text) : AttemptEnd.Partial(text, missing)) with { Checks = ChecksOf(check) };
-    }
-
-    private static AttemptEnd Failed(string message, string? contractCode = null, ContractCheck? check = null) =>
-        AttemptEnd.FailedForGood(
-            new(
-                contractCode ?? "step_failed",
-                contractCode ?? "transient",
-                StorableText.Of(message, MostCharactersOfError),
-                Retryable: true
-            )
-        ) with
-        {
-            Checks = ChecksOf(check),
-        };
-
-    private static IReadOnlyList<ContractCheck> ChecksOf(ContractCheck? check) => check is null ? [] : [check];
-
-    private static string? LastOf(WorkflowDefinition definition, NextSteps plan)
-    {
-        var given = plan
-            .All.Where(state => state is { Item: null, HasOutput: true })
-            .Select(state => state.Name)
-            .ToHashSet(StringComparer.Ordinal);
-        return definition.Steps!.Select(step => step.Name!).LastOrDefault(given.Contains);
     }
 }
