@@ -30,4 +30,7 @@ internal sealed record Refusal(ProblemType Type, string Detail)
 
     /// <summary>When the same request may succeed; null when unknown or never.</summary>
     public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Whether the body names an id that the tenant does not have, which counts as such an address does.</summary>
+    public bool IsOfUnknownId { get; init; }
 }

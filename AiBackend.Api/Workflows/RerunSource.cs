@@ -39,7 +39,8 @@ internal sealed class RerunSource(ReplayJob jobs, RunStepStore steps, OutputCont
                 : null;
         if (earlier is null || !string.Equals(earlier.Workflow, workflow, StringComparison.Ordinal))
         {
-            return (null, At("run", $"is {id}; {Quoted.Of(workflow)} has no such run, or it was deleted. GET /api/v1/jobs lists jobs."));
+            var unknown = At("run", $"is {id}; {Quoted.Of(workflow)} has no such run, or it was deleted. GET /api/v1/jobs lists jobs.");
+            return (null, unknown with { IsOfUnknownId = true });
         }
 
         if (!job!.Status.IsTerminal())

@@ -25,7 +25,10 @@ internal static class UnknownObjects
 
     /// <returns>The refusal, or that there were too many of them.</returns>
     public static Refusal Count(HttpContext context, Refusal refusal) =>
-        Guessed.Contains(refusal.Type) && context.User.Identity is CallerIdentity { Caller: { } caller }
+        IsUnknown(refusal) && context.User.Identity is CallerIdentity { Caller: { } caller }
             ? context.RequestServices.GetRequiredService<AttemptLimits>().CountUnknown(caller.KeyId) ?? refusal
             : refusal;
+
+    /// <summary>Of addresses, and of ids in bodies.</summary>
+    public static bool IsUnknown(Refusal refusal) => refusal.IsOfUnknownId || Guessed.Contains(refusal.Type);
 }

@@ -136,7 +136,10 @@ internal sealed class BatchRequests(BatchStore batches, JobIds ids, RepeatedRequ
         ProblemTypes.InvalidValue.At(
             "input_file_id",
             $"input_file_id is {Quoted.Of(call.InputFileId)}; there is no such file with the purpose {FilePurposes.Batch}."
-        );
+        ) with
+        {
+            IsOfUnknownId = true,
+        };
 
     private async Task<(Refusal? Refusal, Batch Batch)> FindAsync(HttpContext context)
     {

@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Text.Json;
 using AiBackend.Api.Auth;
+using AiBackend.Api.Auth.Limits;
 using AiBackend.Api.Files;
 using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Wire;
@@ -12,7 +13,14 @@ using AiBackend.Core.Tenancy;
 namespace AiBackend.Api.OpenAi.Batches;
 
 /// <summary>Hands lines over as jobs, some at a time, through the same acceptance as every request.</summary>
-internal sealed class SubmitLines(BatchSteps steps, FileStore files, ApiKeyStore keys, LineDrafts drafts, JobAcceptance acceptance)
+internal sealed class SubmitLines(
+    BatchSteps steps,
+    FileStore files,
+    ApiKeyStore keys,
+    LineDrafts drafts,
+    JobAcceptance acceptance,
+    AttemptLimits attempts
+)
 {
     /// <summary>Jobs of one batch that have not ended: enough to keep workers busy, and few among those who wait.</summary>
     public const int MostOpen = 200;
@@ -94,7 +102,7 @@ internal sealed class SubmitLines(BatchSteps steps, FileStore files, ApiKeyStore
         var (refusal, draft) = await drafts.ReadAsync(batch, line, body, caller, cancellationToken);
         if (refusal is not null)
         {
-            return (line, null, refusal);
+            return Refuse(refusal);
         }
 
         // Acceptance tells an answer what is left of the key's limits; nobody reads this one.
@@ -106,9 +114,13 @@ internal sealed class SubmitLines(BatchSteps steps, FileStore files, ApiKeyStore
             Acceptance.Repeat(var jobId) => (line, jobId, null),
             // Limits and full queues are for later; the line waits for as long as the window.
             Acceptance.Refused({ Type.Status: 429 or 503 }) => (line, null, null),
-            Acceptance.Refused(var why) => (line, null, why),
+            Acceptance.Refused(var why) => Refuse(why),
             var other => throw new System.Diagnostics.UnreachableException($"{other}"),
         };
+
+        // Or a file would be as many guesses as it has lines: what its key asks for and does not have counts as elsewhere, and the line waits for its turn.
+        (BatchLine Line, Guid? JobId, Refusal? Why) Refuse(Refusal why) =>
+            UnknownObjects.IsUnknown(why) && attempts.CountUnknown(caller.KeyId) is not null ? (line, null, null) : (line, null, why);
     }
 
     private static (int Line, int Status, string Error) Refused(BatchLine line, Refusal why)

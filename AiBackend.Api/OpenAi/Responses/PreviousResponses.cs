@@ -68,7 +68,10 @@ internal sealed class PreviousResponses(JobReads jobs, DoorDetailsStore store)
         Refusal? gone = null;
         if (response.Details.PreviousResponseId is { } id)
         {
-            var unknown = ProblemTypes.InvalidValue.At("previous_response_id", $"There is no response {Quoted.Of(id)} to go on from.");
+            var unknown = ProblemTypes.InvalidValue.At("previous_response_id", $"There is no response {Quoted.Of(id)} to go on from.") with
+            {
+                IsOfUnknownId = true,
+            };
             if (await FindKeptAsync(tenantId, id, cancellationToken) is not var (job, details, input, isDeleted))
             {
                 return (unknown, chat);
