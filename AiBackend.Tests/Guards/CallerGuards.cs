@@ -108,7 +108,33 @@ internal static class CallerGuards
         ),
         .. AllGuards.In(
             "AiBackend.Api/Jobs/Streaming/JobsHub.cs",
-            ("if ([[!await keys.CountsAsync(Context.GetHttpContext()!, cancellationToken)]])", "false", OpenHub)
+            ("if ([[!await keys.CountsAsync(Context.GetHttpContext()!, cancellationToken)]])", "false", OpenHub),
+            (
+                "if ([[attempts.CountUnknown(Context.User!.GetCaller().KeyId)]] is { } over)",
+                "(Refusal?)null",
+                nameof(HubDoorTests.A_6_who_guesses_ids_here_is_throttled_as_at_every_address)
+            )
+        ),
+        .. AllGuards.In(
+            "AiBackend.Api/Auth/Limits/UnknownObjects.cs",
+            (
+                "? [[context.RequestServices.GetRequiredService<AttemptLimits>().CountUnknown(caller.KeyId)]] ??",
+                "(Refusal?)null",
+                nameof(AttemptLimitTests.A_6_guessing_ids_is_throttled_whatever_they_are_of)
+            ),
+            (
+                "=> [[refusal.IsOfUnknownId]] ||",
+                "false",
+                nameof(AttemptLimitTests.A_6_guessing_ids_inside_bodies_is_throttled_as_in_addresses)
+            )
+        ),
+        .. AllGuards.In(
+            "AiBackend.Api/OpenAi/Batches/SubmitLines.cs",
+            (
+                "&& [[attempts.CountUnknown(caller.KeyId) is not null]] ?",
+                "false",
+                nameof(AttemptLimitTests.A_6_a_batch_makes_no_more_guesses_than_other_requests_of_its_key)
+            )
         ),
         .. AllGuards.In(
             "AiBackend.Api/Jobs/Streaming/CreateStreamTicket.cs",
