@@ -18,7 +18,7 @@ internal static partial class RoutingLog
     [LoggerMessage(
         2702,
         LogLevel.Error,
-        "The key that was set for provider {Provider} and model '{Model}' cannot be read with the present Routing:CredentialSecret; the configured key is used. Set the key again"
+        "The key that was set for provider {Provider} and model '{Model}' cannot be read with the present Routing:CredentialSecret and Installation:Name; the configured key is used. Set the key again"
     )]
     public static partial void CredentialUnreadable(this ILogger logger, string provider, string model);
 

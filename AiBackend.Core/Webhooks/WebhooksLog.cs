@@ -18,7 +18,7 @@ internal static partial class WebhooksLog
     [LoggerMessage(
         2802,
         LogLevel.Error,
-        "The secret of webhook {Endpoint} cannot be read, so nothing is sent to it; set the seal secret of before, or rotate the secret"
+        "The secret of webhook {Endpoint} cannot be read, so nothing is sent to it; set the seal secret and Installation:Name of before, or rotate the secret"
     )]
     public static partial void SecretNotReadable(this ILogger logger, string endpoint);
 
