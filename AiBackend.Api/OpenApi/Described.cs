@@ -78,6 +78,7 @@ internal static class DescribingEndpoints
         ProblemTypes.OtherTenant,
         ProblemTypes.AddressLimitReached,
         ProblemTypes.TenantLimitReached,
+        ProblemTypes.TooManyAttempts,
         ProblemTypes.InternalError,
         ProblemTypes.StorageUnavailable,
     ];

@@ -93,6 +93,31 @@ public sealed class SurfaceTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Fact]
+    public async Task A_6_A_7_whatever_needs_a_key_says_that_guesses_are_refused()
+    {
+        using var document = JsonDocument.Parse(await api.Http.GetStringAsync("/openapi/v1.json", TestRun.Cancel));
+
+        var silent = document
+            .RootElement.GetProperty("paths")
+            .EnumerateObject()
+            .SelectMany(path => path.Value.EnumerateObject())
+            .Where(operation =>
+                !operation.Value.GetProperty("description").GetString()!.EndsWith("Needs no key.", StringComparison.Ordinal)
+            )
+            .Where(operation =>
+                !operation
+                    .Value.GetProperty("responses")
+                    .GetProperty("429")
+                    .GetProperty("description")
+                    .GetString()!
+                    .Contains("(`too_many_attempts`)", StringComparison.Ordinal)
+            )
+            .Select(operation => operation.Value.GetProperty("operationId").GetString());
+
+        Assert.Empty(silent);
+    }
+
+    [Fact]
     public async Task The_example_in_the_document_is_a_job_that_is_accepted()
     {
         using var document = JsonDocument.Parse(await api.Http.GetStringAsync("/openapi/v1.json", TestRun.Cancel));
