@@ -70,7 +70,7 @@ internal static class ApiHost
         builder.RequireHostNames();
         builder.RequireOwnCertificate();
         builder.AddProxies();
-        builder.AddFaultPoints();
+        builder.AddFaultPoints(builder.RefuseStart);
         builder.AddKestrelLimits();
         builder.AddProblems();
         builder.AddApiKeys();

@@ -1,4 +1,5 @@
 using AiBackend.ServiceDefaults;
+using AiBackend.ServiceDefaults.Hosting;
 using AiBackend.Simulator.Admin;
 using AiBackend.Simulator.Behaviours;
 using AiBackend.Simulator.Calls;
@@ -52,16 +53,9 @@ internal static class SimulatorHost
     {
         if (builder.Environment.IsProduction())
         {
-            builder
-                .Services.AddOptions<MadeUpAnswers>()
-                .Validate(
-                    _ => false,
-                    "The simulator makes its answers up and does not run in Production. Set OPENAI_API_KEY or ANTHROPIC_API_KEY for the Api and the workers, and leave it out; to try things, set ASPNETCORE_ENVIRONMENT to Development or Staging."
-                )
-                .ValidateOnStart();
+            builder.RefuseStart(
+                "The simulator makes its answers up and does not run in Production. Set OPENAI_API_KEY or ANTHROPIC_API_KEY for the Api and the workers, and leave it out; to try things, set ASPNETCORE_ENVIRONMENT to Development or Staging."
+            );
         }
     }
-
-    /// <summary>Carries the message to where wrong settings are told.</summary>
-    private sealed class MadeUpAnswers;
 }

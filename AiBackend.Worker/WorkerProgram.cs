@@ -22,7 +22,7 @@ internal static class WorkerProgram
     {
         var builder = Host.CreateApplicationBuilder(args);
         builder.AddServiceDefaults();
-        builder.AddFaultPoints();
+        builder.AddFaultPoints(builder.RefuseStart);
 
         // The same program, run to completion before the others start, brings the schema up to date.
         if (args is ["migrate", ..])

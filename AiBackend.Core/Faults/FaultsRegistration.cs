@@ -1,8 +1,5 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Hosting;
-#if FAULT_POINTS
-using Microsoft.Extensions.DependencyInjection;
-#endif
 
 namespace AiBackend.Core.Faults;
 
@@ -14,13 +11,15 @@ public static class FaultsRegistration
     /// before it happens. A wrong plan stops the process at its start, and so does Production, with a plan or without: whoever sets a
     /// variable of the process later could end it where he likes.
     /// </summary>
+    /// <param name="builder">The program.</param>
+    /// <param name="refuse">Has the program end at its start with this reason.</param>
     [Conditional(FaultPoints.Symbol)]
-    public static void AddFaultPoints(this IHostApplicationBuilder builder)
+    public static void AddFaultPoints(this IHostApplicationBuilder builder, Action<string> refuse)
     {
 #if FAULT_POINTS
         if (builder.Environment.IsProduction())
         {
-            builder.Refuse(
+            refuse(
                 "This is a test build, which dies where AIBACKEND_FAULT says. Production runs a build of the configuration Release (dotnet publish makes one), which has no fault points."
             );
         }
@@ -32,17 +31,9 @@ public static class FaultsRegistration
             }
             else
             {
-                builder.Refuse(problem!);
+                refuse(problem!);
             }
         }
 #endif
     }
-
-#if FAULT_POINTS
-    private static void Refuse(this IHostApplicationBuilder builder, string problem) =>
-        builder.Services.AddOptions<TestBuild>().Validate(_ => false, problem).ValidateOnStart();
-
-    /// <summary>Carries the message to where wrong settings are told.</summary>
-    internal sealed class TestBuild;
-#endif
 }

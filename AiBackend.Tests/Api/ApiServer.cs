@@ -9,7 +9,7 @@ using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using Npgsql;
 #if FAULT_POINTS
-using AiBackend.Core.Faults;
+using AiBackend.ServiceDefaults.Hosting;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 #endif
@@ -117,7 +117,7 @@ public class ApiServer : IAsyncLifetime
                 if (!isTestBuild && environment == "Production")
                 {
                     // As what is shipped, which has no such refusal since it has no fault points.
-                    builder.Services.RemoveAll<IValidateOptions<FaultsRegistration.TestBuild>>();
+                    builder.Services.RemoveAll<IValidateOptions<StartRefusal.Refused>>();
                 }
 #endif
                 add?.Invoke(builder);
