@@ -13,7 +13,7 @@ namespace AiBackend.Tests.Tenancy;
 /// <summary>Every address under /v1 that names something of a tenant's, tried with another tenant's key, and every member of a body that does.</summary>
 public sealed partial class ForeignCallTests(PatientApi api) : IClassFixture<PatientApi>
 {
-    private const int Samples = 100;
+    private const int Samples = 200;
     private const int SamplesForLong = 400;
 
     private static readonly HashSet<string> OfOneAnswer = new(StringComparer.OrdinalIgnoreCase)
@@ -148,7 +148,7 @@ public sealed partial class ForeignCallTests(PatientApi api) : IClassFixture<Pat
             slower += foreign > none ? 1 : 0;
         }
 
-        // Of fair coins 100 are never so far from their half: it would be seven times their deviation.
+        // Of fair coins 200 are never so far from their half: it would be ten times their deviation.
         var fewest = samples * 15 / 100;
         Assert.InRange(slower, fewest, samples - fewest);
     }
