@@ -56,6 +56,7 @@ public sealed class ContractCrashTests(PostgresServer postgres, RedisServer redi
         var left = await Core.StatusAsync(id);
         Assert.True(left == JobStatus.Processing, $"The job is {left}. {output}");
         Assert.Equal(sent, (await simulator.CallsAsync(model, TestRun.Cancel)).Count);
+        await Core.BuryAsync();
 
         using var worker = await StartAsync(model);
         await Eventually.TrueAsync(async _ => (await Core.StatusAsync(id)).IsTerminal(), "the job has ended", TimeSpan.FromSeconds(60));

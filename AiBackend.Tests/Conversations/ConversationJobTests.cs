@@ -215,6 +215,7 @@ public sealed class ConversationJobTests(PostgresServer postgres, RedisServer re
             await dying.WaitForExitAsync();
         }
 
+        // Nobody buries the dead here: the next one waits for the leader's term and the leases.
         using var worker = await StartProcessAsync(model);
         await Eventually.GetAsync(
             async _ =>

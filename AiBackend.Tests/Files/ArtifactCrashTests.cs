@@ -57,6 +57,7 @@ public sealed class ArtifactCrashTests(PostgresServer postgres, RedisServer redi
         Assert.Equal(files == 1 ? JobStatus.Completed : JobStatus.Processing, await Core.StatusAsync(id));
         Assert.Equal(files, await Core.ScalarAsync<int>(Artifacts));
         Assert.Equal(0, await Core.ScalarAsync<int>(Orphans));
+        await Core.BuryAsync();
 
         var other = CoreHost.Draft() with { Model = model };
         using (await StartAsync(model))

@@ -33,6 +33,7 @@ public sealed class KnowledgeCrashTests(PostgresServer postgres, RedisServer red
 
         // The first call's are all there, and of the second's none.
         Assert.Equal(32, await Core.ScalarAsync<int>("SELECT count(*) FROM knowledge_chunks WHERE vector IS NOT NULL"));
+        await Core.BuryAsync();
         using var next = await StartAsync();
         await Eventually.TrueAsync(
             async _ => await Core.ScalarAsync<int>("SELECT count(*) FROM knowledge_chunks WHERE vector IS NULL") == 0,

@@ -30,6 +30,7 @@ public sealed class CrashTests(PostgresServer postgres, RedisServer redis, Simul
 
         var held = await Core.ReadAsync(budget);
         Assert.True(held.ReservedUsd > 0);
+        await Core.BuryAsync();
         using var worker = await StartAsync(model);
         await Eventually.TrueAsync(
             async _ => await Core.ScalarAsync<int>("SELECT count(*) FROM provider_calls WHERE state = 2") == 1,

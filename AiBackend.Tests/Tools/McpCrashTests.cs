@@ -53,6 +53,7 @@ public sealed class McpCrashTests(PostgresServer postgres, RedisServer redis, Si
         }
 
         var open = await OpenAsync(all.Keys, receiver);
+        await Core.BuryAsync();
         receiver.HoldFor(0);
         using var worker = await StartAsync(model, receiver);
         await Eventually.TrueAsync(

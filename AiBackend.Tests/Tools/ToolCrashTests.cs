@@ -108,6 +108,7 @@ public sealed class ToolCrashTests(PostgresServer postgres, RedisServer redis, S
             // So many that each process had one. A machine that stops for seconds may take some of their leases before.
             killed += open.Count > JobsOfRound - slots ? together : 0;
 
+            await Core.BuryAsync();
             receiver.HoldFor(0);
             using var worker = await StartAsync(model, receiver);
             await UntilEndedAsync(ids);

@@ -108,6 +108,7 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
             }
         }
 
+        await Core.BuryAsync();
         var before = await EndedAsync(run.Id);
         var due = await Core.ScalarAsync<string>("SELECT coalesce(max(due_at)::text, '') FROM workflow_steps WHERE run_id = @id", run.Id);
         if (diesTakingIt)
@@ -115,6 +116,7 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
             using var dying = await StartAsync(model, ("AIBACKEND_FAULT", "K15[w]:kill"));
             Assert.True(await EndAsync(run.Id, gate));
             await dying.WaitForExitAsync().WaitAsync(Patience, TestRun.Cancel);
+            await Core.BuryAsync();
             before = await EndedAsync(run.Id);
             Assert.Equal(["gate", "one"], before.Select(line => line.Split(' ')[0]));
         }
@@ -223,6 +225,7 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
         using var dying = await StartAsync(model, ("AIBACKEND_FAULT", fault));
         await dying.WaitForExitAsync().WaitAsync(Patience, TestRun.Cancel);
         Assert.True(dying.ExitCode is not 0 and not 134, $"{dying.ExitCode}: {dying.Output}");
+        await Core.BuryAsync();
     }
 
     private async Task FinishAsync(string model, Guid run)

@@ -37,6 +37,7 @@ public sealed class WorkflowCrashTests(PostgresServer postgres, RedisServer redi
         {
             using var dying = await StartAsync(model, ("AIBACKEND_FAULT", $"K15:kill@{hit}"));
             await dying.WaitForExitAsync();
+            await Core.BuryAsync();
         }
 
         using var worker = await StartAsync(model);
