@@ -114,7 +114,7 @@ public sealed class LimitedJobTests(PostgresServer postgres, RedisServer redis, 
     {
         await using var database = await postgres.CreateDatabaseAsync();
         var model = await simulator.ModelAsync(new { words = 2 });
-        await using var worker = await StartAsync(database, model, ("Admission:Window", "00:00:05"));
+        await using var worker = await StartAsync(database, model, ("Admission:Window", "00:00:04"));
         for (var i = 0; i < Jobs; i++)
         {
             await worker.SubmitAsync();

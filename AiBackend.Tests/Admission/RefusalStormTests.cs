@@ -17,7 +17,7 @@ public sealed class RefusalStormTests(PostgresServer postgres, SimulatorServer s
 
     [Fact]
     public Task F_24_refused_by_all_calls_fall_to_a_trickle_jobs_wait_and_full_speed_is_back_in_30_s_without_an_overshoot() =>
-        StormAsync(before: 5, storm: 14, half: 0, after: 8, retryAfter: null, slack: 6);
+        StormAsync(before: 4, storm: 12, half: 0, after: 5, retryAfter: null, slack: 6);
 
     [Theory]
     [Trait("Category", "Long")]

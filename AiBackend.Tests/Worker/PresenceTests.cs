@@ -36,10 +36,11 @@ public sealed class PresenceTests(PostgresServer postgres, RedisServer redis, Si
     public async Task The_job_of_a_killed_worker_is_free_at_once_however_long_its_lease_is()
     {
         var model = await simulator.ModelAsync(new { words = 10_000, interval_ms = 50 });
-        using var leader = await StartAsync(model);
+        (string, string) oftenRenewed = ("Worker__RenewalInterval", "00:00:01");
+        using var leader = await StartAsync(model, oftenRenewed);
         var kept = await Core.SubmitAsync();
         await UntilAsync(kept, JobStatus.Processing);
-        using var killed = await StartAsync(model);
+        using var killed = await StartAsync(model, oftenRenewed);
         var job = await Core.SubmitAsync();
         await UntilAsync(job, JobStatus.Processing);
         await UntilHeldAsync(2);
@@ -64,7 +65,7 @@ public sealed class PresenceTests(PostgresServer postgres, RedisServer redis, Si
     [Fact]
     public async Task A_worker_whose_session_ended_shows_itself_again_and_keeps_its_job()
     {
-        var model = await simulator.ModelAsync(new { words = 200, interval_ms = 50 });
+        var model = await simulator.ModelAsync(new { words = 120, interval_ms = 50 });
         using var first = await StartAsync(model);
         using var second = await StartAsync(model);
         var job = await Core.SubmitAsync();
@@ -78,7 +79,8 @@ public sealed class PresenceTests(PostgresServer postgres, RedisServer redis, Si
         Assert.Equal(1, await Core.ScalarAsync<int>("SELECT attempt FROM jobs WHERE id = @id", job));
     }
 
-    private Task<WorkerProcess> StartAsync(string model) => WorkerProcess.StartAsync(Db, _redis, (simulator.Address, model), LongLeases);
+    private Task<WorkerProcess> StartAsync(string model, params IEnumerable<(string, string)> settings) =>
+        WorkerProcess.StartAsync(Db, _redis, (simulator.Address, model), [.. LongLeases, .. settings]);
 
     private Task UntilAsync(Guid job, JobStatus status) =>
         Eventually.TrueAsync(async _ => await Core.StatusAsync(job) == status, $"job {job} is {status}", TimeSpan.FromSeconds(90));

@@ -95,7 +95,8 @@ public sealed class QuarantineTests(PostgresServer postgres, RedisServer redis, 
     public async Task F_34_the_third_crash_is_known_as_soon_as_the_process_is_dead_whatever_its_lease_says()
     {
         var model = await simulator.ModelAsync(new { words = 400, interval_ms = 50 });
-        using var worker = await StartAsync(model);
+        // The first rescue of a leader is one lease after it began.
+        using var worker = await StartAsync(model, WorkerProcess.ShortLeases);
         var suspect = await SubmitSuspectAsync();
         await UntilAsync(suspect, JobStatus.Processing);
 

@@ -32,7 +32,7 @@ public sealed class SlowProviderTests(PostgresServer postgres, SimulatorServer s
         );
         var patient = await stack.Api.SubmitAsync(Chat(slow));
         await UntilAsync(stack, patient.Id, job => job.Status == "processing", "it is asked");
-        var hasty = await stack.Api.SubmitAsync(Chat(slow, TimeSpan.FromSeconds(15)));
+        var hasty = await stack.Api.SubmitAsync(Chat(slow, TimeSpan.FromSeconds(8)));
         for (var job = 0; job < 5 * Slots; job++)
         {
             await stack.Api.SubmitAsync(Chat(slow));
@@ -51,7 +51,7 @@ public sealed class SlowProviderTests(PostgresServer postgres, SimulatorServer s
         Assert.Equal("processing", (await stack.Api.GetJobAsync(patient.Id)).Status);
         var late = await UntilAsync(stack, hasty.Id, job => job.Status == "failed", "its deadline is honoured");
         Assert.Equal("deadline_exceeded", late.Error!.Code);
-        Assert.InRange((late.FinishedAt!.Value - hasty.CreatedAt).TotalSeconds, 14, 25);
+        Assert.InRange((late.FinishedAt!.Value - hasty.CreatedAt).TotalSeconds, 7, 18);
     }
 
     private static string Chat(string model, TimeSpan? deadline = null)
