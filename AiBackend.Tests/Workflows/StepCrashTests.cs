@@ -16,14 +16,17 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
         IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>
 {
+    // The timer last: it ends by itself.
+    private static readonly string[] Gates = ["review", "event", "timer"];
+
     private const string Edited = """{"total":2}""";
 
     // One step after another, so that what was done is told from what is yet to do by the calls of their model.
     private const string Chats = """
         {"steps":[
-          {"name":"one","type":"chat","messages":[{"role":"user","content":"One"}]},
+          {"name":"one","type":"chat","messages":[{"role":"user","content":"One NAME"}]},
           GATE,
-          {"name":"two","type":"chat","messages":[{"role":"user","content":"Two"}],"after":["gate"]}],
+          {"name":"two","type":"chat","messages":[{"role":"user","content":"Two NAME"}],"after":["gate"]}],
          "output":"OUTPUT"}
         """;
 
@@ -86,61 +89,62 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
 
     // Whoever is to wait for it dies as it comes, or whoever takes it in.
     [Theory]
-    [InlineData("review", false)]
-    [InlineData("review", true)]
-    [InlineData("timer", false)]
-    [InlineData("timer", true)]
-    [InlineData("event", false)]
-    [InlineData("event", true)]
-    public async Task I_19_a_step_that_waits_ends_once_whoever_dies_as_it_ends(string gate, bool diesTakingIt)
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task I_19_a_step_that_waits_ends_once_whoever_dies_as_it_ends(bool diesTakingIt)
     {
         var model = await simulator.ModelAsync(new { words = 3 });
-        var run = RunDraft.Of(DefinitionOf(gate), "{}") with { Model = model };
-        await Core.SubmitAsync(run);
+        var runs = Gates.ToDictionary(gate => gate, gate => RunDraft.Of(gate, DefinitionOf(gate), "{}") with { Model = model });
         using (var waits = await StartAsync(model))
         {
-            await UntilWaitingAsync(run.Id, gate);
-            if (!diesTakingIt)
+            foreach (var (gate, run) in runs)
             {
-                var ending = EndAsync(run.Id, gate);
-                waits.Signal(Signal.Kill);
-                Assert.True(await ending);
+                await Core.SubmitAsync(run);
+                await UntilWaitingAsync(run.Id, gate);
             }
+
+            var ending = diesTakingIt ? Task.FromResult<bool[]>([]) : Task.WhenAll(runs.Select(run => EndAsync(run.Value.Id, run.Key)));
+            waits.Signal(Signal.Kill);
+            Assert.All(await ending, isTaken => Assert.True(isTaken));
+            await waits.WaitForExitAsync();
         }
 
         await Core.BuryAsync();
-        var before = await EndedAsync(run.Id);
-        var due = await Core.ScalarAsync<string>("SELECT coalesce(max(due_at)::text, '') FROM workflow_steps WHERE run_id = @id", run.Id);
-        if (diesTakingIt)
+        var due = await DueAsync(runs["timer"].Id);
+        var before = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
+        // And here first, for the same reason.
+        foreach (var (gate, run) in runs.Reverse())
         {
-            using var dying = await StartAsync(model, ("AIBACKEND_FAULT", "K15[w]:kill"));
-            Assert.True(await EndAsync(run.Id, gate));
-            await dying.WaitForExitAsync().WaitAsync(Patience, TestRun.Cancel);
-            await Core.BuryAsync();
-            before = await EndedAsync(run.Id);
-            Assert.Equal(["gate", "one"], before.Select(line => line.Split(' ')[0]));
+            before[gate] = diesTakingIt
+                ? await DieTakingAsync(model, run.Id, gate, before.Keys.Select(each => runs[each].Id))
+                : await EndedAsync(run.Id);
         }
 
-        await FinishAsync(model, run.Id);
+        await FinishAsync(model, [.. runs.Values.Select(each => each.Id)]);
 
-        await AssertUnchangedAsync(run.Id, before);
-        // Whoever dies as it comes may have gone on already, and what had not ended then is done by whoever follows.
-        Assert.Equal(["One", "Two"], diesTakingIt ? await AskedAsync(model) : (await AskedAsync(model)).Distinct(StringComparer.Ordinal));
-        Assert.Single(await AskedAsync(model), text => text == "One");
-        Assert.False(gate != "timer" && await EndAsync(run.Id, gate), "It could be ended a second time.");
-        Assert.True(!diesTakingIt || await Core.ScalarAsync<int>("SELECT crash_count FROM jobs WHERE id = @id", run.Id) == 1);
-        if (gate == "timer")
+        foreach (var (gate, run) in runs)
         {
-            // The time is that of the step's begin, and not begun anew by whoever follows.
-            Assert.Equal(due, await Core.ScalarAsync<string>("SELECT max(due_at)::text FROM workflow_steps WHERE run_id = @id", run.Id));
-            Assert.True(
-                await Core.ScalarAsync<bool>("SELECT ended_at >= due_at FROM workflow_steps WHERE name = 'gate' AND run_id = @id", run.Id)
-            );
+            await AssertUnchangedAsync(run.Id, before[gate]);
+            var asked = (await AskedAsync(model)).Where(text => text.EndsWith(gate, StringComparison.Ordinal)).ToList();
+            // Whoever dies as it comes may have gone on already, and what had not ended then is done by whoever follows.
+            Assert.Equal([$"One {gate}", $"Two {gate}"], diesTakingIt ? asked : asked.Distinct(StringComparer.Ordinal));
+            Assert.Single(asked, text => text == $"One {gate}");
+            Assert.False(gate != "timer" && await EndAsync(run.Id, gate), "It could be ended a second time.");
+            Assert.True(!diesTakingIt || await Core.ScalarAsync<int>("SELECT crash_count FROM jobs WHERE id = @id", run.Id) == 1);
+            if (gate != "timer")
+            {
+                Assert.Equal("2", (await Core.Reads.FindAsync(run.Id, TestRun.Cancel))!.Output!.Text);
+            }
         }
-        else
-        {
-            Assert.Equal("2", (await Core.Reads.FindAsync(run.Id, TestRun.Cancel))!.Output!.Text);
-        }
+
+        // The time is that of the step's begin, and not begun anew by whoever follows.
+        Assert.Equal(due, await DueAsync(runs["timer"].Id));
+        Assert.True(
+            await Core.ScalarAsync<bool>(
+                "SELECT ended_at >= due_at FROM workflow_steps WHERE name = 'gate' AND run_id = @id",
+                runs["timer"].Id
+            )
+        );
     }
 
     [Fact]
@@ -189,7 +193,11 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
                 },
                 StringComparison.Ordinal
             )
+            .Replace("NAME", gate, StringComparison.Ordinal)
             .Replace("OUTPUT", gate == "timer" ? "{{steps.two}}" : "{{steps.gate.total}}", StringComparison.Ordinal);
+
+    private Task<string> DueAsync(Guid run) =>
+        Core.ScalarAsync<string>("SELECT coalesce(max(due_at)::text, '') FROM workflow_steps WHERE run_id = @id", run);
 
     private Task UntilWaitingAsync(Guid run, string gate) =>
         Eventually.TrueAsync(
@@ -220,6 +228,19 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
         }
     }
 
+    /// <returns>What of this run had ended when its worker died, which has brought those that had one before to their end.</returns>
+    private async Task<IReadOnlyList<string>> DieTakingAsync(string model, Guid run, string gate, IEnumerable<Guid> earlier)
+    {
+        using var dying = await StartAsync(model, ("AIBACKEND_FAULT", $"K15[{gate}]:kill"));
+        await UntilCompletedAsync(earlier);
+        Assert.True(await EndAsync(run, gate));
+        await dying.WaitForExitAsync().WaitAsync(Patience, TestRun.Cancel);
+        await Core.BuryAsync();
+        var ended = await EndedAsync(run);
+        Assert.Equal(["gate", "one"], ended.Select(line => line.Split(' ')[0]));
+        return ended;
+    }
+
     private async Task DeathAsync(string model, string fault)
     {
         using var dying = await StartAsync(model, ("AIBACKEND_FAULT", fault));
@@ -228,11 +249,19 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
         await Core.BuryAsync();
     }
 
-    private async Task FinishAsync(string model, Guid run)
+    private async Task FinishAsync(string model, params Guid[] runs)
     {
         using var worker = await StartAsync(model);
-        await Eventually.TrueAsync(async _ => (await Core.StatusAsync(run)).IsTerminal(), "the run has ended", Patience);
-        Assert.Equal(JobStatus.Completed, await Core.StatusAsync(run));
+        await UntilCompletedAsync(runs);
+    }
+
+    private async Task UntilCompletedAsync(IEnumerable<Guid> runs)
+    {
+        foreach (var run in runs)
+        {
+            await Eventually.TrueAsync(async _ => (await Core.StatusAsync(run)).IsTerminal(), "the run has ended", Patience);
+            Assert.Equal(JobStatus.Completed, await Core.StatusAsync(run));
+        }
     }
 
     private async Task<IReadOnlyList<string>> EndedAsync(Guid run) =>
