@@ -112,7 +112,7 @@ internal sealed class CanaryPaths(Stack stack, string said, string secret)
 
     private async Task LoseWorkerAsync()
     {
-        var model = await TeachAsync(new { text = string.Join(' ', Enumerable.Repeat(said, 400)), interval_ms = 20 });
+        var model = await TeachAsync(new { text = string.Join(' ', Enumerable.Repeat(said, 250)), interval_ms = 20 });
         var id = await SubmitAsync(model);
         stack.KillWorker(await stack.HolderAsync(model));
 

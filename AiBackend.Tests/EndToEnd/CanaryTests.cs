@@ -84,7 +84,7 @@ public sealed class CanaryTests(StackFixture fixture)
 
     private async Task RunOutOfTimeAsync()
     {
-        var deadline = TimeProvider.System.GetUtcNow().AddSeconds(10).ToString("O");
+        var deadline = TimeProvider.System.GetUtcNow().AddSeconds(6).ToString("O");
         var id = await _client.SubmitAsync(await TeachAsync(new { text = _canary, ttft_ms = 60_000 }), _canary, deadline);
 
         Assert.Equal(JobStatuses.Failed, (await _client.EndAsync(id)).Status);

@@ -22,7 +22,11 @@ public sealed class TelemetryCanaryTests
     {
         StackFixture.RequireServers();
         await using var collector = await OtlpReceiver.StartAsync();
-        await using var stack = await Stack.StartAsync($"--ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL={collector.Address("http/protobuf")}");
+        await using var stack = await Stack.StartAsync(
+            $"--ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL={collector.Address("http/protobuf")}",
+            // Metrics are sent every second then, and not once a minute.
+            "--environment=Development"
+        );
         var client = new JobClient(stack);
         await AddWebhookAsync(stack);
         var paths = new CanaryPaths(stack, _marker, _secret);
