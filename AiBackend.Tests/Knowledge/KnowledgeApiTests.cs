@@ -1,8 +1,10 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using AiBackend.Api.Auth;
 using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Knowledge;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Api;
 using AiBackend.Tests.Fixtures;
 
@@ -74,6 +76,50 @@ public sealed class KnowledgeApiTests(ApiServer api) : IClassFixture<ApiServer>
         );
         using var gone = await stranger.DeleteAsync(Address(collection, "documents?source=lamps.md"), TestRun.Cancel);
         Assert.Equal(HttpStatusCode.NotFound, gone.StatusCode);
+    }
+
+    [Fact]
+    public async Task Who_may_only_read_changes_no_document_of_any_collection_and_who_may_not_read_finds_none()
+    {
+        var (collection, other) = (Name(), Name());
+        await PutAsync(api.Http, collection, Lamps);
+        await PutAsync(api.Http, collection, """{"source":"pay","text":"Salaries of lamp makers","readers":["hr"]}""");
+        var reader = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "knowledge:read"));
+        var writer = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "knowledge:write"));
+        var allElse = api.Client(
+            await api.AddKeyAsync(ApiKeyStore.DefaultTenant, [.. Policies.Scopes.Where(scope => scope != Policies.WriteKnowledge)])
+        );
+
+        foreach (var client in (HttpClient[])[reader, allElse])
+        {
+            await AssertRefusedAsync(client.PutAsync(Address(collection, "documents"), Json(Lamps), TestRun.Cancel));
+            await AssertRefusedAsync(
+                client.PutAsync(Address(collection, "documents"), Json("""{"source":"x","text":"lamp"}"""), TestRun.Cancel)
+            );
+            await AssertRefusedAsync(client.PutAsync(Address(other, "documents"), Json(Lamps), TestRun.Cancel));
+            await AssertRefusedAsync(client.DeleteAsync(Address(collection, "documents?source=lamps.md"), TestRun.Cancel));
+            await AssertRefusedAsync(client.DeleteAsync(Address(collection, "documents?source=pay"), TestRun.Cancel));
+            // A refusal says nothing of what there is.
+            await AssertRefusedAsync(client.DeleteAsync(Address(other, "documents?source=none"), TestRun.Cancel));
+        }
+
+        var list = await reader.GetStringAsync(Address(collection, "documents"), TestRun.Cancel);
+        Assert.Equal(
+            [("pay", 1), ("lamps.md", 1)],
+            JsonSerializer.Deserialize(list, WireJson.Default.KnowledgeList)!.Data.Select(document => (document.Source, document.Version))
+        );
+        Assert.Empty(await SearchAsync(reader, other, """{"query":"lamp"}"""));
+        Assert.Equal(
+            ["lamps.md"],
+            (await SearchAsync(reader, collection, """{"query":"lamp"}""")).Select(passage => passage.Source).Distinct()
+        );
+        Assert.Equal(
+            ["lamps.md"],
+            (await SearchAsync(reader, collection, """{"query":"lamp","readers":["sales"]}""")).Select(passage => passage.Source).Distinct()
+        );
+        await AssertRefusedAsync(writer.PostAsync(Address(collection, "search"), Json("""{"query":"lamp"}"""), TestRun.Cancel));
+        await AssertRefusedAsync(writer.GetAsync(Address(collection, "documents"), TestRun.Cancel));
+        Assert.Equal(HttpStatusCode.OK, (await PutAsync(writer, collection, Lamps)).Status);
     }
 
     [Fact]
@@ -149,6 +195,13 @@ public sealed class KnowledgeApiTests(ApiServer api) : IClassFixture<ApiServer>
 
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.Contains(fault, (await ApiServer.ReadProblemAsync(response)).Detail, StringComparison.Ordinal);
+    }
+
+    private static async Task AssertRefusedAsync(Task<HttpResponseMessage> call)
+    {
+        using var response = await call;
+        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+        Assert.Contains("lacks the scope that", (await ApiServer.ReadProblemAsync(response)).Detail, StringComparison.Ordinal);
     }
 
     private static string Name() => $"c{Guid.CreateVersion7():N}";
