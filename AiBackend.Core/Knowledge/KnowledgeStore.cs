@@ -58,7 +58,7 @@ public sealed class KnowledgeStore(NpgsqlDataSource database, IOptions<Knowledge
         DELETE FROM knowledge_documents WHERE tenant_id = @tenant_id AND collection = @collection AND source = @source RETURNING id
         """;
 
-    // Any word may match: a question seldom has only words of its answer. Which passages have more of them, and closer together, the rank says.
+    // Any word may match: a question seldom has only words of its answer. Which passages have more of them, the rank says.
     private const string SearchSql = """
         SELECT document_id, source, title, updated_at, n, passage, score
           FROM search_knowledge(@tenant_id, @collection, @language, @query, @readers, @max_age, @limit)
