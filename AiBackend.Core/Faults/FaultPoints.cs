@@ -110,12 +110,13 @@ public static class FaultPoints
 
     private static void Signal(int signal)
     {
-        // Cannot fail for the process itself; and the next line is reached only after a stop.
-        _ = Kill(Environment.ProcessId, signal);
+        // Sent to this thread, not to the process: then the next line is reached only after a stop. Another thread that had to take it first, on a
+        // machine that is busy, would let this one go on for as long. It cannot fail.
+        _ = Raise(signal);
     }
 
-    [DllImport("libc", EntryPoint = "kill")]
+    [DllImport("libc", EntryPoint = "raise")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
-    private static extern int Kill(int processId, int signal);
+    private static extern int Raise(int signal);
 #endif
 }

@@ -20,6 +20,9 @@ public sealed class ToolZombieTests(PostgresServer postgres, RedisServer redis, 
     // All that a job leaves but what its calls cost, which may be corrected late.
     private static readonly string[] Tables = ["job_events", "job_attempts", "job_outputs", "job_tool_calls", "job_waits"];
 
+    // Longer than a slow machine keeps the three calls apart: who loses a lease before is not caught.
+    private static readonly (string, string) Patient = ("Worker__LeaseDuration", "00:00:12");
+
     private readonly RedisServer _redis = redis;
 
     [Fact]
@@ -35,7 +38,7 @@ public sealed class ToolZombieTests(PostgresServer postgres, RedisServer redis, 
 
         // All three have arrived and one is answered: there the process stops itself, before it writes that down. The others are answered while it stands.
         receiver.HoldFor(all.Length);
-        using var zombie = await StartAsync(model, receiver, ("AIBACKEND_FAULT", $"K14[{model}]:stop"));
+        using var zombie = await StartAsync(model, receiver, Patient, ("AIBACKEND_FAULT", $"K14[{model}]:stop"));
         await Eventually.TrueAsync(_ => Task.FromResult(IsStopped(zombie)), "the worker is stopped", Patience);
         Assert.Equal(all.Length, receiver.Posted.Count());
         receiver.HoldFor(0);
