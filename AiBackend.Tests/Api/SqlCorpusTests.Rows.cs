@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Tenancy;
 
@@ -6,6 +7,15 @@ namespace AiBackend.Tests.Api;
 // What is there before and after.
 public sealed partial class SqlCorpusTests
 {
+    /// <summary>The text without what means something to Postgres, and as long.</summary>
+    private static string Harmless(string text) => Meaningful().Replace(text, "^");
+
+    /// <summary>The name of a file has no backslash and no quotes, whatever is around them.</summary>
+    private static string HarmlessFor(StringInput input, string text) =>
+        input.Place is ["artifact", "name"]
+            ? string.Concat(text.Select(letter => letter is '\\' or '"' ? $"{letter}" : Harmless($"{letter}")))
+            : Harmless(text);
+
     /// <summary>How many rows there are, but of what is noted of every request.</summary>
     private async Task<Dictionary<string, long>> CountsAsync()
     {
@@ -22,6 +32,29 @@ public sealed partial class SqlCorpusTests
         }
 
         return counts;
+    }
+
+    /// <summary>Of what a tenant may have few of, only what was planted is left, and what goes on ends.</summary>
+    private async Task MakeRoomAsync(Dictionary<string, string> planted)
+    {
+        const string Others = "WHERE tenant_id = $1 AND id <> $2";
+        var tenant = await PlantedTenant.IdAsync(api, api.Key);
+        foreach (
+            var (change, address) in ((string, string)[])
+                [
+                    ($"DELETE FROM webhook_endpoints {Others}", "/webhooks"),
+                    ($"DELETE FROM webhook_sources {Others}", "/webhooks/inbound"),
+                    ($"UPDATE bulk_actions SET status = 1, finished_at = now() {Others}", "/bulk"),
+                ]
+        )
+        {
+            await PlantedTenant.ScalarAsync<long>(
+                api,
+                $"WITH others AS ({change} RETURNING 1) SELECT count(*) FROM others",
+                tenant,
+                Guid.Parse(planted[address])
+            );
+        }
     }
 
     /// <summary>All that a tenant has, but when its key was used and who looks after its batches.</summary>
@@ -53,4 +86,7 @@ public sealed partial class SqlCorpusTests
         );
         return [.. names];
     }
+
+    [GeneratedRegex("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", RegexOptions.None, 1000)]
+    private static partial Regex AnyId();
 }

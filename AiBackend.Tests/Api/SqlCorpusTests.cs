@@ -76,13 +76,16 @@ public sealed partial class SqlCorpusTests(CuriousApi api) : IClassFixture<Curio
         await PlantedTenant.AddAsync(api, untouched, "untouched");
         var planted = (await PlantedTenant.AddAsync(api, api.Key, "planted")).Ids;
         await Eventually.TrueAsync(
-            async _ => await PlantedTenant.ScalarAsync<bool>(api, "SELECT count(*) = 2 FROM batch_lines WHERE state = 1"),
+            async _ =>
+                await PlantedTenant.ScalarAsync<bool>(
+                    api,
+                    "SELECT count(*) = 2 FROM batch_lines WHERE state = 1 AND custom_id IN ('planted', 'untouched')"
+                ),
             "the lines of the batches are jobs"
         );
         using var document = JsonDocument.Parse(await api.Http.GetByteArrayAsync("/openapi/v1.json", TestRun.Cancel));
         var before = await RowsOfAsync(untouched);
-        var (tried, taken) = (0, 0);
-        var next = 0;
+        var (tried, taken, differ) = (0, 0, new List<string>());
 
         // What is deleted is of no use to those that follow.
         foreach (var operation in DocumentedOperation.Of(document.RootElement).OrderBy(operation => operation.Method is "DELETE"))
@@ -92,35 +95,45 @@ public sealed partial class SqlCorpusTests(CuriousApi api) : IClassFixture<Curio
             var address = AddressOf(operation.Path, planted);
             // What it does once it has done, so that all that follow find the same.
             await SendAsync(operation, address, null, body, "");
-            var inputs = operation.Inputs.Select(input => (Input: input, Text: Statements[next++ % Statements.Length])).ToList();
+            await MakeRoomAsync(planted);
+            var inputs = operation.Inputs.SelectMany(input => Statements.Select(text => (Input: input, Text: text))).ToList();
 
             var rows = new List<Dictionary<string, long>> { await CountsAsync() };
             var told = new List<List<string>>();
             foreach (var plain in (bool[])[false, true])
             {
-                var answers = new List<string>();
-                foreach (var (input, text) in inputs)
-                {
-                    var sent = plain ? Harmless(text) : text;
-                    answers.Add(
-                        await SendAsync(
-                            operation,
-                            input.In is "path" ? AddressWith(operation.Path, planted, input.Name, sent) : address,
-                            input,
-                            body,
-                            sent
-                        )
-                    );
-                }
+                var answers = new string[inputs.Count];
+                // Reading is not disturbed by other readers.
+                var many = new ParallelOptions { MaxDegreeOfParallelism = operation.Method is "GET" ? 4 : 1 };
+                await Parallel.ForAsync(
+                    0,
+                    inputs.Count,
+                    many,
+                    async (n, _) =>
+                    {
+                        if (n % Statements.Length == 0 && operation.Method is not "GET")
+                        {
+                            await MakeRoomAsync(planted);
+                        }
 
-                told.Add(answers);
+                        var (input, text) = inputs[n];
+                        var sent = plain ? HarmlessFor(input, text) : text;
+                        var place = input.In is "path" ? AddressWith(operation.Path, planted, input.Name, sent) : address;
+                        answers[n] = await SendAsync(operation, place, input, body, sent);
+                    }
+                );
+
+                told.Add([.. answers]);
                 rows.Add(await CountsAsync());
             }
 
             foreach (var ((input, text), (statement, other)) in inputs.Zip(told[0].Zip(told[1])))
             {
-                Assert.False(statement.StartsWith('5'), $"{name}, {input} = {text}: {statement}");
-                Assert.True(statement == other, $"{name}, {input} = {text}: {statement}, and of another text: {other}");
+                if (statement != other || statement.StartsWith('5'))
+                {
+                    differ.Add($"{name}, {input} = {text}: {statement}, and of another text: {other}");
+                }
+
                 tried++;
                 taken += statement.StartsWith('2') ? 1 : 0;
             }
@@ -128,11 +141,15 @@ public sealed partial class SqlCorpusTests(CuriousApi api) : IClassFixture<Curio
             foreach (var (table, count) in rows[0])
             {
                 var (first, second) = (rows[1][table] - count, rows[2][table] - rows[1][table]);
-                Assert.True(first == second, $"{name}: {first} rows of {table}, and {second} with other texts");
+                if (first != second)
+                {
+                    differ.Add($"{name}: {first} rows of {table}, and {second} with other texts");
+                }
             }
         }
 
-        Assert.True(tried > 400 && taken > 100, $"{tried} texts were tried, {taken} were taken.");
+        Assert.True(differ.Count == 0, string.Join('\n', differ));
+        Assert.True(tried > 400 * Statements.Length && taken > 1_000, $"{tried} texts were tried, {taken} were taken.");
         Assert.Equal(before, await RowsOfAsync(untouched));
     }
 
@@ -180,9 +197,6 @@ public sealed partial class SqlCorpusTests(CuriousApi api) : IClassFixture<Curio
 
     /// <summary>As JSON, with no more escapes than there must be: an error may quote it.</summary>
     private static string Written(string text) => $"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
-
-    /// <summary>The text without what means something to Postgres, and as long.</summary>
-    private static string Harmless(string text) => Meaningful().Replace(text, "^");
 
     private async Task<string> SendAsync(DocumentedOperation operation, string address, StringInput? input, string body, string text)
     {
@@ -240,7 +254,7 @@ public sealed partial class SqlCorpusTests(CuriousApi api) : IClassFixture<Curio
 
         var error = json.TryGetProperty("error", out var inner) ? inner : json;
         var detail = error.TryGetProperty("detail", out var said) ? said.GetString()! : error.GetProperty("message").GetString()!;
-        return $"{status} {error.GetProperty("code").GetString()} {Shorten(detail, text)}";
+        return $"{status} {error.GetProperty("code").GetString()} {AnyId().Replace(Shorten(detail, text), "ID")}";
     }
 
     /// <summary>What was said without what was sent, in whatever spelling.</summary>
