@@ -133,6 +133,12 @@ internal sealed class MemberTable<TReader> : Dictionary<string, Action<TReader, 
     {
         foreach (var member in values.Object(target, path.Length == 0 ? "The body" : path))
         {
+            // One fault is told, and a body may have a hundred thousand.
+            if (values.Fault is not null)
+            {
+                return;
+            }
+
             var place = path.Length == 0 ? member.Name : $"{path}.{member.Name}";
             if (!TryGetValue(member.Name, out var take))
             {

@@ -1,5 +1,7 @@
 using System.Buffers.Text;
+using System.Text.Json;
 using AiBackend.Api.Auth;
+using AiBackend.Api.Jobs.Submitting;
 using AiBackend.Api.OpenAi.Wire;
 using AiBackend.Api.Problems;
 using AiBackend.Api.Wire;
@@ -69,7 +71,43 @@ internal sealed class FileBodies(IOptions<OpenAiOptions> options, IOptions<Files
             }
         }
 
-        return (null, await RequestBody.ReadAsync(request));
+        var body = await RequestBody.ReadAsync(request);
+        if (body.Bytes.Length > KestrelLimits.MaxBodyBytes && IsTooMuch(body.Bytes.Span))
+        {
+            body.Dispose();
+            return (
+                ProblemTypes.BodyTooLarge.With(
+                    Invariant($"Without its files the body has more than {KestrelLimits.MaxBodyBytes} bytes, and no more are allowed.")
+                ),
+                default
+            );
+        }
+
+        return (null, body);
+    }
+
+    /// <summary>Whether what is no text, and so no file, is too much by itself: a million members are counted, and not looked at.</summary>
+    private static bool IsTooMuch(ReadOnlySpan<byte> body)
+    {
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = BodyWalk.MaxDepth * 2 });
+        long texts = 0;
+        try
+        {
+            while (reader.Read())
+            {
+                texts += reader.TokenType == JsonTokenType.String ? reader.ValueSpan.Length : 0;
+                if (reader.BytesConsumed - texts > KestrelLimits.MaxBodyBytes)
+                {
+                    return true;
+                }
+            }
+        }
+        catch (JsonException)
+        {
+            // Who reads it finds the fault, and tells it.
+        }
+
+        return false;
     }
 
     private Refusal? Enter(Guid tenantId, long bytes, SentFiles sent)
