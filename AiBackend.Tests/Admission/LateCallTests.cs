@@ -27,7 +27,7 @@ public sealed class LateCallTests(PostgresServer postgres, RedisServer redis, Si
 
     private static readonly TimeSpan Slot = TimeSpan.FromSeconds(0.5);
 
-    private static readonly TimeSpan Window = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(4);
 
     private readonly RedisServer _redis = redis;
     private readonly FakeTime _clock = new();

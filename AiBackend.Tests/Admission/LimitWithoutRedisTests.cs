@@ -13,7 +13,7 @@ public sealed class LimitWithoutRedisTests(PostgresServer postgres, SimulatorSer
     /// <summary>Three windows full.</summary>
     private const int Jobs = 3 * Limit;
 
-    private static readonly TimeSpan Window = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(4);
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 

@@ -83,7 +83,9 @@ public sealed class McpToolTests(PostgresServer postgres, RedisServer redis, Sim
 
     private async Task CallTooLongAsync(ToolEffect effect, string status, ToolCallState state)
     {
-        await using var worker = await StartAsync("""{"duration":60,"steps":2}""", Program("*"));
+        // Of its own: workers of two databases would take each other's jobs out of one queue.
+        await using var own = await RedisServer.StartNewAsync();
+        await using var worker = await StartAsync("""{"duration":60,"steps":2}""", Program("*"), own);
         var tool = Of("trigger-long-running-operation") with { Effect = effect, TimeoutSeconds = 5 };
         var draft = ToolSetup.Draft(await worker.AddToolAsync(tool));
 
@@ -176,7 +178,7 @@ public sealed class McpToolTests(PostgresServer postgres, RedisServer redis, Sim
         return Assert.Single(await worker.ToolCallsAsync(job.Id));
     }
 
-    private async Task<CoreHost> StartAsync(string arguments, (string, string)[] settings)
+    private async Task<CoreHost> StartAsync(string arguments, (string, string)[] settings, RedisServer? own = null)
     {
         var model = await simulator.ModelAsync(
             new
@@ -186,6 +188,6 @@ public sealed class McpToolTests(PostgresServer postgres, RedisServer redis, Sim
                 tool_arguments = arguments,
             }
         );
-        return await WorkerUnderTest.StartAsync(await postgres.CreateDatabaseAsync(), redis, [(simulator.Address, model)], settings);
+        return await WorkerUnderTest.StartAsync(await postgres.CreateDatabaseAsync(), own ?? redis, [(simulator.Address, model)], settings);
     }
 }

@@ -55,17 +55,29 @@ public sealed partial class ToolJobTests
         Assert.Equal(ToolCallState.Done, Assert.Single(await worker.ToolCallsAsync(job.Id)).State);
     }
 
-    [Theory]
-    [InlineData(HttpStatusCode.BadGateway)]
-    // The first one is still at it: what a repeat is refused for says nothing of that.
-    [InlineData(HttpStatusCode.Conflict)]
-    [InlineData(HttpStatusCode.ServiceUnavailable)]
-    public async Task I_5_a_write_whose_repeats_are_told_apart_and_that_stays_unknown_is_for_a_person(HttpStatusCode repeats)
+    // At the same time: all wait between their repeats.
+    [Fact]
+    public Task I_5_a_write_whose_repeats_are_told_apart_and_that_stays_unknown_is_for_a_person() =>
+        Task.WhenAll(
+            StayUnknownAsync(HttpStatusCode.BadGateway),
+            // The first one is still at it: what a repeat is refused for says nothing of that.
+            StayUnknownAsync(HttpStatusCode.Conflict),
+            StayUnknownAsync(HttpStatusCode.ServiceUnavailable)
+        );
+
+    private async Task StayUnknownAsync(HttpStatusCode repeats)
     {
         await using var receiver = await ToolReceiver.StartAsync();
         receiver.First.Enqueue(HttpStatusCode.GatewayTimeout);
         receiver.Answer = (repeats, "");
-        await using var worker = await StartAsync(new { tools = "first", words = 3 }, receiver);
+        // Of its own: workers of two databases would take each other's jobs out of one queue.
+        await using var own = await RedisServer.StartNewAsync();
+        await using var worker = await WorkerUnderTest.StartAsync(
+            await postgres.CreateDatabaseAsync(),
+            own,
+            [(simulator.Address, await simulator.ModelAsync(new { tools = "first", words = 3 }))],
+            [receiver.Allowed]
+        );
         var draft = ToolSetup.Draft(await worker.AddToolAsync(ToolSetup.Http(receiver.Url, ToolEffect.WriteIdempotent)));
 
         await worker.SubmitAsync(draft);

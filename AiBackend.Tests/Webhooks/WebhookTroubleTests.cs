@@ -151,6 +151,7 @@ public sealed class WebhookTroubleTests(PostgresServer postgres, RedisServer red
             await first.WaitForExitAsync();
         }
 
+        await Core.BuryAsync();
         using var second = await WorkerProcess.StartAsync(Db, _redis, provider, settings);
         var requests = await ReceivedWebhook.ReadAsync(receiver, 2);
 

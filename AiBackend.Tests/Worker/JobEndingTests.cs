@@ -52,6 +52,8 @@ public sealed class JobEndingTests(PostgresServer postgres, RedisServer redis, S
 
     private async Task RunToDeadlineAsync(string hang, string status, string? code)
     {
+        // Of its own: workers of two databases would take each other's jobs out of one queue.
+        await using var own = await RedisServer.StartNewAsync();
         await using var database = await postgres.CreateDatabaseAsync();
         var model = await simulator.ModelAsync(
             new
@@ -61,7 +63,7 @@ public sealed class JobEndingTests(PostgresServer postgres, RedisServer redis, S
                 interval_ms = 20,
             }
         );
-        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
+        await using var worker = await WorkerUnderTest.StartAsync(database, own, (simulator.Address, model));
 
         var job = await worker.RunJobAsync(CoreHost.Draft() with { Deadline = TimeProvider.System.GetUtcNow().AddSeconds(6) });
 
