@@ -34,6 +34,10 @@ public sealed class CrowdedMapTests(PostgresServer postgres, RedisServer redis) 
         );
         var run = RunDraft.Of(Wide, JsonSerializer.Serialize(new { documents = Enumerable.Range(0, Items) }));
         await worker.SubmitAsync(run);
+        // Those of one look are written down together: while nobody is answered, what is begun is all that may be.
+        await model.AllAsked.WaitAsync(TimeSpan.FromSeconds(60), TestRun.Cancel);
+        Assert.Equal(Concurrency, await worker.ScalarAsync<int>("SELECT count(*) FROM workflow_steps WHERE run_id = @id AND item >= 0", run.Id));
+        model.Answer();
 
         await worker.UntilAsync(
             async () =>
@@ -75,6 +79,7 @@ public sealed class CrowdedMapTests(PostgresServer postgres, RedisServer redis) 
         private readonly Lock _gate = new();
         private readonly int _awaited;
         private readonly TaskCompletionSource _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _answering = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly HashSet<int> _underWay = [];
         private readonly List<int> _answered = [];
         private int _calls;
@@ -93,6 +98,11 @@ public sealed class CrowdedMapTests(PostgresServer postgres, RedisServer redis) 
                 }
             }
         }
+
+        /// <summary>As many have asked as are awaited; nobody has an answer before <see cref="Answer"/>.</summary>
+        public Task AllAsked => _all.Task;
+
+        public void Answer() => _answering.TrySetResult();
 
         /// <summary>Items that were begun and not answered yet; one that was refused is still under way.</summary>
         public int MostAtOnce { get; private set; }
@@ -141,7 +151,7 @@ public sealed class CrowdedMapTests(PostgresServer postgres, RedisServer redis) 
                     _all.TrySetResult();
                 }
 
-                return _all.Task;
+                return _answering.Task;
             }
         }
 
