@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using AiBackend.Api.Problems;
 using Microsoft.Extensions.Options;
 using static System.FormattableString;
@@ -8,14 +7,12 @@ namespace AiBackend.Api.Auth.Limits;
 /// <summary>Counts requests by where they come from, whoever they say they are, in this process' memory: nobody takes a server by many keys, or by none.</summary>
 internal sealed class AddressLimits(IOptions<AttemptOptions> options, TimeProvider clock)
 {
-    private const int MaxKnown = 100_000;
-
-    private readonly ConcurrentDictionary<string, MinuteCount> _counts = new(StringComparer.Ordinal);
+    private readonly MinuteCounts<string> _counts = new(clock);
 
     /// <summary>Comes before anybody is looked up.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        var (taken, wait) = CountOf(AttemptLimits.PlaceOf(context.Connection.RemoteIpAddress)).Add(clock);
+        var (taken, wait) = _counts.Add(AttemptLimits.PlaceOf(context.Connection.RemoteIpAddress));
         var most = options.Value.AddressRequestsPerMinute;
         if (taken <= most)
         {
@@ -25,21 +22,5 @@ internal sealed class AddressLimits(IOptions<AttemptOptions> options, TimeProvid
         UsedUp.Tell(context.Response, "address", most, wait);
         var detail = Invariant($"Your address has used up its limit of this server, which is {most} requests a minute. Ask less often.");
         return context.RefuseAsync(ProblemTypes.AddressLimitReached.With(detail) with { RetryAfter = wait });
-    }
-
-    private MinuteCount CountOf(string place)
-    {
-        if (_counts.TryGetValue(place, out var count))
-        {
-            return count;
-        }
-
-        if (_counts.Count >= MaxKnown)
-        {
-            // Nothing is known of the others for a minute, which lets in more than asked for and keeps memory bounded.
-            _counts.Clear();
-        }
-
-        return _counts.GetOrAdd(place, static _ => new MinuteCount());
     }
 }

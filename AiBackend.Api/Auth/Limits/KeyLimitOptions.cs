@@ -5,11 +5,14 @@ namespace AiBackend.Api.Auth.Limits;
 /// <summary>How much a key may ask for that has no number of its own. Section <c>Limits</c>; changes need a restart. 0 is no limit.</summary>
 internal sealed class KeyLimitOptions
 {
-    /// <summary>Requests that submit work, in a minute over all servers. Default 6 000; in Development 0.</summary>
+    /// <summary>Requests that submit work, in a minute at each server. Default 6 000; in Development 0.</summary>
     [Range(0, 100_000_000)]
     public long? KeyRequestsPerMinute { get; set; }
 
-    /// <summary>Jobs that may wait at once. Default 5 000; in Development 0.</summary>
+    /// <summary>
+    /// Jobs of the priorities above <c>batch</c> that may stand in line at once, over all servers. What is to begin later, or waits for something else
+    /// than a slot, is not counted. Default 5 000; in Development 0.
+    /// </summary>
     [Range(0, 100_000_000)]
     public long? KeyMaxQueued { get; set; }
 

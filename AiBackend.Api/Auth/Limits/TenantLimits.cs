@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.ComponentModel.DataAnnotations;
 using System.Runtime.CompilerServices;
 using AiBackend.Api.Problems;
@@ -43,9 +42,7 @@ internal sealed record BeginsStream;
 /// <summary>Counts requests of tenants by class and minute, in this process' memory: no tenant takes a server for itself.</summary>
 internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimeProvider clock)
 {
-    private const int MaxKnown = 100_000;
-
-    private readonly ConcurrentDictionary<(Guid Tenant, EndpointClass Class), MinuteCount> _counts = new();
+    private readonly MinuteCounts<(Guid Tenant, EndpointClass Class)> _counts = new(clock);
     private readonly ConditionalWeakTable<Endpoint, object> _classes = [];
 
     /// <summary>Comes after the caller is known.</summary>
@@ -58,7 +55,7 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
 
     private Refusal? Refuse(HttpResponse response, Guid tenantId, EndpointClass asked)
     {
-        var (taken, wait) = CountOf(tenantId, asked).Add(clock);
+        var (taken, wait) = _counts.Add((tenantId, asked));
         var most = MostOf(asked);
         if (taken <= most)
         {
@@ -73,22 +70,6 @@ internal sealed class TenantLimits(IOptions<TenantLimitOptions> options, TimePro
         {
             RetryAfter = wait,
         };
-    }
-
-    private MinuteCount CountOf(Guid tenantId, EndpointClass asked)
-    {
-        if (_counts.TryGetValue((tenantId, asked), out var count))
-        {
-            return count;
-        }
-
-        if (_counts.Count >= MaxKnown)
-        {
-            // Nothing is known of the others for a minute, which lets in more than asked for and keeps memory bounded.
-            _counts.Clear();
-        }
-
-        return _counts.GetOrAdd((tenantId, asked), static _ => new MinuteCount());
     }
 
     private EndpointClass ClassOf(Endpoint endpoint) => (EndpointClass)_classes.GetValue(endpoint, static each => Classify(each));

@@ -122,7 +122,7 @@ internal sealed class JobAcceptance(
         }
 
         // Last, because these take room; and what the key may is not used up by a queue that was full.
-        refusal ??= fullQueue.RefuseIfFull(draft.TenantId) ?? await limits.TakeAsync(context, draft.ExpectedTokens);
+        refusal ??= fullQueue.RefuseIfFull(draft.TenantId) ?? await limits.TakeAsync(context, draft.ExpectedTokens, mayWait: true);
         refusal ??= fullQueue.Refuse(draft.TenantId);
         // After all that refuses: what is stored takes the tenant's room.
         return (refusal ?? await keep.RunAsync(draft, context.RequestAborted), draft);

@@ -91,7 +91,7 @@ internal sealed class CreateEmbedding(
             ?? RefuseOther(call.Model)
             ?? await heldBack.RefuseCallAsync(caller.TenantId, call.Model)
             // Last, because it takes.
-            ?? await limits.TakeAsync(context, size.PromptTokens);
+            ?? await limits.TakeAsync(context, size.PromptTokens, mayWait: false);
         if (refusal is not null)
         {
             return (refusal, default);

@@ -64,6 +64,15 @@ public sealed class QueueCaps(
         }
     }
 
+    /// <summary>How many jobs of a tenant wait, as far as is known without asking anybody.</summary>
+    public long WaitingOf(Guid tenantId)
+    {
+        lock (_gate)
+        {
+            return LoadOf(tenantId)?.OfTenant ?? 0;
+        }
+    }
+
     /// <summary>What waits now, for people.</summary>
     public async Task<QueueCapacity> DescribeAsync()
     {

@@ -26,34 +26,38 @@ public sealed class KeyAllowances(
 
     private const string TakeSql = "SELECT * FROM take_key_allowance(@tenant_id, @key_id, @kind, @wanted, @least, @limit)";
 
-    // Three arms, because each has an index of its own. More than the limit need not be counted.
-    private const string CountSql = """
+    // Arms, because each has an index of its own. More than the limit need not be counted.
+    private const string InLineSql = """
+        SELECT id, priority FROM jobs WHERE tenant_id = @tenant_id AND status = 1 AND pool = 'default'
+        UNION ALL
+        SELECT id, priority FROM jobs WHERE tenant_id = @tenant_id AND status = 1 AND pool <> 'default'
+        """;
+
+    private const string OthersSql = "UNION ALL SELECT id, priority FROM jobs WHERE tenant_id = @tenant_id AND status IN (0, 5)";
+
+    private const string CountSql = $"""
         SELECT count(*) FROM (
-            SELECT 1 FROM (
-                SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status = 1 AND pool = 'default'
-                UNION ALL
-                SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status = 1 AND pool <> 'default'
-                UNION ALL
-                SELECT id FROM jobs WHERE tenant_id = @tenant_id AND status IN (0, 5)) j
-              JOIN job_payloads p ON p.job_id = j.id AND p.key_id = @key_id
-             LIMIT @most) waiting
+            SELECT 1 FROM ({InLineSql} {OthersSql}) j JOIN job_payloads p ON p.job_id = j.id AND p.key_id = @key_id LIMIT @most) waiting
+        """;
+
+    // Priority 2 is batch.
+    private const string CountInLineSql = $"""
+        SELECT count(*) FROM (
+            SELECT 1 FROM ({InLineSql}) j JOIN job_payloads p ON p.job_id = j.id AND p.key_id = @key_id
+             WHERE j.priority < 2 LIMIT @most) waiting
         """;
 
     private readonly ConcurrentDictionary<(string KeyId, KeyLimitKind Kind), Allowance> _allowances = new();
-    private readonly ConcurrentDictionary<string, KeyQueue> _queues = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string KeyId, bool IsOwn), KeyQueue> _queues = new();
     private readonly SemaphoreSlim _counting = new(CountsAtOnce);
 
     /// <summary>Asks for leave to submit work, and takes it when there is.</summary>
     /// <param name="caller">Whose key.</param>
     /// <param name="tokens">What the work is likely to use.</param>
-    public async ValueTask<KeyLimitState> TakeAsync(Caller caller, long tokens)
+    /// <param name="queue">How many of its jobs may wait; null where any number may, or this work waits in no line.</param>
+    public async ValueTask<KeyLimitState> TakeAsync(Caller caller, long tokens, QueueLimit? queue = null)
     {
         var limits = caller.Limits;
-        if (limits == KeyLimits.None)
-        {
-            return KeyLimitState.None;
-        }
-
         var requests = limits.RequestsPerMinute is null ? null : AllowanceOf(caller, KeyLimitKind.Requests);
         var budget = limits.TokensPerMinute is null ? null : AllowanceOf(caller, KeyLimitKind.Tokens);
         if (requests is not null && !await requests.TryTakeAsync(1, limits.RequestsPerMinute!.Value))
@@ -71,7 +75,7 @@ public sealed class KeyAllowances(
             return Refuse("tokens_per_minute", limits.TokensPerMinute.Value, budget.Describe(limits.TokensPerMinute.Value).ResetsIn);
         }
 
-        if (limits.MaxQueued is { } most && !await QueueOf(caller).TryEnterAsync(most))
+        if (queue is { Most: var most, IsOwn: var isOwn } && !await QueueOf(caller, isOwn).TryEnterAsync(most, isOwn))
         {
             requests?.GiveBack(1);
             budget?.GiveBack(Math.Min(tokens, limits.TokensPerMinute ?? 0));
@@ -109,14 +113,18 @@ public sealed class KeyAllowances(
         );
     }
 
-    private KeyQueue QueueOf(Caller caller)
+    private KeyQueue QueueOf(Caller caller, bool isOwn)
     {
         if (_queues.Count >= MaxKnown)
         {
             _queues.Clear();
         }
 
-        return _queues.GetOrAdd(caller.KeyId, keyId => new KeyQueue(most => CountAsync(caller.TenantId, keyId, most), clock));
+        var sql = isOwn ? CountSql : CountInLineSql;
+        return _queues.GetOrAdd(
+            (caller.KeyId, isOwn),
+            place => new KeyQueue(most => CountAsync(sql, caller.TenantId, place.KeyId, most), clock)
+        );
     }
 
     private async Task<(long Granted, long LeftOver, TimeSpan EndsIn)> TakeAsync(
@@ -139,13 +147,13 @@ public sealed class KeyAllowances(
         return (await command.ReadAllAsync(row => (row.GetInt64(0), row.GetInt64(1), row.GetTimeSpan(2)), CancellationToken.None))[0];
     }
 
-    private async Task<long> CountAsync(Guid tenantId, string keyId, long most)
+    private async Task<long> CountAsync(string sql, Guid tenantId, string keyId, long most)
     {
         // None here too: others wait for the same count.
         await _counting.WaitAsync(CancellationToken.None);
         try
         {
-            await using var command = ordinary.CreateCommandFor(tenantId, CountSql);
+            await using var command = ordinary.CreateCommandFor(tenantId, sql);
             command.Parameters.AddWithValue("tenant_id", tenantId);
             command.Parameters.AddWithValue("key_id", keyId);
             command.Parameters.AddWithValue("most", most);

@@ -10,6 +10,14 @@ public enum KeyLimitKind : short
     Tokens = 1,
 }
 
+/// <summary>How many jobs of a key may wait.</summary>
+/// <param name="Most">The limit.</param>
+/// <param name="IsOwn">
+/// Whether it is the key's own number, which counts whatever waits. The installation's counts what stands in line and is no batch, and nobody waits
+/// until that has been counted for the first time.
+/// </param>
+public readonly record struct QueueLimit(long Most, bool IsOwn);
+
 /// <summary>One limit of a key as it stands.</summary>
 /// <param name="Limit">How much a minute may have.</param>
 /// <param name="Remaining">How much of it is left, as far as this server knows.</param>
@@ -21,9 +29,6 @@ public sealed record KeyLimitView(long Limit, long Remaining, TimeSpan ResetsIn)
 /// <param name="Tokens">Null without such a limit.</param>
 public sealed record KeyLimitState(KeyLimitView? Requests, KeyLimitView? Tokens)
 {
-    /// <summary>Of a key without limits.</summary>
-    public static readonly KeyLimitState None = new(null, null);
-
     /// <summary>Which limit refuses the request; null when none does.</summary>
     public string? Exceeded { get; init; }
 

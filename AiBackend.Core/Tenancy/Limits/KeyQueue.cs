@@ -16,8 +16,10 @@ internal sealed class KeyQueue(Func<long, Task<long>> count, TimeProvider clock)
     private long _sinceNext;
     private long _nextAt;
 
+    /// <param name="most">How many may wait.</param>
+    /// <param name="isExact">Whether nothing is let in before the first count is there.</param>
     /// <returns>Whether one more may wait; then it counts.</returns>
-    public async ValueTask<bool> TryEnterAsync(long most)
+    public async ValueTask<bool> TryEnterAsync(long most, bool isExact)
     {
         Task counting;
         bool isFirst;
@@ -29,7 +31,7 @@ internal sealed class KeyQueue(Func<long, Task<long>> count, TimeProvider clock)
                 _counting = CountAsync(most);
             }
 
-            (counting, isFirst) = (_counting, _counted is null);
+            (counting, isFirst) = (_counting, isExact && _counted is null);
         }
 
         if (isFirst)
