@@ -89,7 +89,7 @@ public sealed class GuessedPasswordTests(PostgresServer postgres)
         await Parallel.ForAsync(
             0,
             Guesses,
-            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = TestRun.Cancel },
+            new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = TestRun.Cancel },
             async (guess, _) =>
             {
                 var (place, user) = (guess % Places, users[guess / Places % users.Length]);

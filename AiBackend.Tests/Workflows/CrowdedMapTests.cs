@@ -36,7 +36,10 @@ public sealed class CrowdedMapTests(PostgresServer postgres, RedisServer redis) 
         await worker.SubmitAsync(run);
         // Those of one look are written down together: while nobody is answered, what is begun is all that may be.
         await model.AllAsked.WaitAsync(TimeSpan.FromSeconds(60), TestRun.Cancel);
-        Assert.Equal(Concurrency, await worker.ScalarAsync<int>("SELECT count(*) FROM workflow_steps WHERE run_id = @id AND item >= 0", run.Id));
+        Assert.Equal(
+            Concurrency,
+            await worker.ScalarAsync<int>("SELECT count(*) FROM workflow_steps WHERE run_id = @id AND item >= 0", run.Id)
+        );
         model.Answer();
 
         await worker.UntilAsync(
