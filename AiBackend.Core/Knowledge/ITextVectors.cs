@@ -10,6 +10,9 @@ public readonly record struct KnowledgeAsker(Guid TenantId, string? KeyId = null
     /// <summary>Somebody waits for the answer.</summary>
     public bool Waits { get; init; }
 
+    /// <summary>How long they may take at most, where that is less than usual; null where nothing else has to fit into the asker's time.</summary>
+    public TimeSpan? Patience { get; init; }
+
     /// <summary>It was refused before: the call is in its provider's retry budget.</summary>
     public bool AsksAgain { get; init; }
 }

@@ -19,13 +19,13 @@ public sealed class KnowledgeSearch(
     // The usual constant of reciprocal rank fusion: the first places of a list count for more, but not for everything.
     private const int Damping = 60;
 
-    /// <summary>How long a question may take to become a vector before it is answered by words alone.</summary>
+    /// <summary>How long a question may take to become a vector before it is answered by words alone, and for whoever has less time than that, less.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long nobody else waits for a model that one has waited for in vain. A call that was given up is no failure that its breaker learns of.</summary>
+    /// <summary>How long nobody else waits as long, or less, for a model that one has waited for in vain. A call that was given up is no failure that its breaker learns of.</summary>
     private static readonly TimeSpan WordsAlone = TimeSpan.FromSeconds(30);
 
-    private long _wordsUntil;
+    private Silence? _silence;
 
     /// <param name="asker">Who looks, and pays for the question's vector.</param>
     /// <param name="collection">Where.</param>
@@ -79,20 +79,21 @@ public sealed class KnowledgeSearch(
             return (null, KnowledgeReasons.NoVectors);
         }
 
-        if (clock.GetUtcNow().UtcTicks < Volatile.Read(ref _wordsUntil))
+        var most = asker.Patience is { } own && own < Patience ? own : Patience;
+        if (Volatile.Read(ref _silence) is { } silence && clock.GetUtcNow() < silence.Until && most <= silence.Waited)
         {
             return (null, KnowledgeReasons.Provider);
         }
 
-        using var patience = new CancellationTokenSource(Patience, clock);
+        var begun = clock.GetTimestamp();
+        using var patience = new CancellationTokenSource(most, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         try
         {
             switch (await texts.MakeAsync(asker with { Waits = true }, [query], either.Token))
             {
                 case VectorsMade.Made made:
-                    // Whoever asked just before the slow one and was answered says that the model is not silent for all.
-                    Volatile.Write(ref _wordsUntil, 0);
+                    Heard(clock.GetElapsedTime(begun));
                     return (made, null);
                 case VectorsMade.Refused refused:
                     return (null, refused.Reason);
@@ -100,10 +101,30 @@ public sealed class KnowledgeSearch(
                     return (null, KnowledgeReasons.Provider);
             }
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
-            Volatile.Write(ref _wordsUntil, (clock.GetUtcNow() + WordsAlone).UtcTicks);
+            // Whoever's own time was up first has waited in vain as well: a caller that goes away at once says nothing of anybody who has longer.
+            WaitedInVain(patience.IsCancellationRequested ? most : clock.GetElapsedTime(begun));
+            cancellationToken.ThrowIfCancellationRequested();
             return (null, KnowledgeReasons.Provider);
+        }
+    }
+
+    private void WaitedInVain(TimeSpan waited)
+    {
+        var now = clock.GetUtcNow();
+        if (Volatile.Read(ref _silence) is not { } known || known.Until <= now || known.Waited <= waited)
+        {
+            Volatile.Write(ref _silence, new(now + WordsAlone, waited));
+        }
+    }
+
+    /// <summary>Whoever asked just before the slow one and was answered says that the model is not silent for all; one that took longer does not.</summary>
+    private void Heard(TimeSpan took)
+    {
+        if (Volatile.Read(ref _silence) is { } silence && took <= silence.Waited)
+        {
+            Volatile.Write(ref _silence, null);
         }
     }
 
@@ -120,4 +141,9 @@ public sealed class KnowledgeSearch(
             .OrderByDescending(passage => passage.Score)
             .ThenBy(passage => passage.Document)
             .ThenBy(passage => passage.Chunk);
+
+    /// <summary>That a model was waited for in vain.</summary>
+    /// <param name="Until">When it is asked again all the same.</param>
+    /// <param name="Waited">For how long; whoever has more time may have an answer.</param>
+    private sealed record Silence(DateTimeOffset Until, TimeSpan Waited);
 }

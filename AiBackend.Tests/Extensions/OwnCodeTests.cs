@@ -83,7 +83,8 @@ public sealed class OwnCodeTests(PostgresServer postgres, SimulatorServer simula
             var caller = new CodeCaller(await TenantOfAsync(key), ApiKey.TryParse(key)!.Id);
             Assert.Equal("completed", job.Status);
             var (asked, greeting) = _tool.Calls.Last();
-            Assert.Equal((caller, "Good day"), (asked with { EffectId = null }, greeting));
+            Assert.Equal(TimeSpan.FromSeconds(5), asked.Time);
+            Assert.Equal((caller, "Good day"), (asked with { EffectId = null, Time = null }, greeting));
             var calls = await ReadAsync<JobToolCalls>(
                 await http.GetAsync($"/api/v1/jobs/{job.Id}/tool-calls", TestRun.Cancel),
                 WireJson.Default.JobToolCalls

@@ -44,6 +44,8 @@ public sealed class InlineStepTests(PostgresServer postgres, RedisServer redis) 
         // On behalf of whoever the run is for, as its jobs' calls are.
         var caller = Assert.Single(peek.Callers);
         Assert.Equal((ApiKeyStore.DefaultTenant, "bob"), (caller.TenantId, Assert.Single(caller.Readers!)));
+        // The look's time, which is more here than what the tool has in a job.
+        Assert.Equal(TimeSpan.FromSeconds(30), caller.Time);
     }
 
     [Theory]

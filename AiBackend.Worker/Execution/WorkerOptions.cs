@@ -38,6 +38,7 @@ internal sealed class WorkerOptions
     internal int Looks => Serves(QueuePools.Default) ? RunSlots : 0;
 
     /// <summary>How long a look of a run waits for a tool that a step calls inline, and for all of them together before it leaves the others to jobs. Default 2.</summary>
+    /// <remarks>It holds whatever time the tool has in a job: less or more.</remarks>
     [Range(1, 30)]
     public int InlineSeconds { get; set; } = 2;
 

@@ -29,7 +29,8 @@ public interface ICodeTool
     /// <summary>How long a run, or a look at what became of one, may take: 1 to 120 seconds, in whole ones.</summary>
     /// <remarks>
     /// Then the token fires, and what comes of it afterwards reaches nobody. One that goes on nevertheless is not stopped: it keeps what it holds, and what
-    /// does something once for one <see cref="CodeCaller.EffectId"/> may be run again beside it.
+    /// does something once for one <see cref="CodeCaller.EffectId"/> may be run again beside it. In the look of a run
+    /// it has what <c>Worker:InlineSeconds</c> says instead.
     /// </remarks>
     TimeSpan Timeout => TimeSpan.FromSeconds(5);
 
@@ -57,6 +58,9 @@ public readonly record struct CodeCaller(Guid TenantId, string? KeyId)
 {
     /// <summary>Names by which the job's caller reads: the job's <c>user</c>, and the <c>readers</c> of its own search. Null is nobody's.</summary>
     public IReadOnlyList<string>? Readers { get; init; }
+
+    /// <summary>How long this call may take before its token fires; null where nobody says.</summary>
+    public TimeSpan? Time { get; init; }
 
     /// <summary>The same for every run of one call; null where none is made.</summary>
     public string? EffectId { get; init; }

@@ -10,6 +10,9 @@ namespace AiBackend.Core.Tools.Code;
 /// <remarks>It speaks for whoever the job's caller named, and for nobody that a model names. Looking is paid for by the job's key.</remarks>
 internal sealed class SearchKnowledge(KnowledgeSearch knowledge) : ICodeTool
 {
+    /// <summary>Of the call's time, what the question may take to become a vector. The rest is for the search, which words alone are enough for.</summary>
+    private const double VectorShare = 0.4;
+
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public string Name => "search_knowledge";
@@ -30,7 +33,7 @@ internal sealed class SearchKnowledge(KnowledgeSearch knowledge) : ICodeTool
     public async ValueTask<CodeResult> RunAsync(CodeCaller caller, JsonElement arguments, CancellationToken cancellationToken)
     {
         var found = await knowledge.RunAsync(
-            new KnowledgeAsker(caller.TenantId, caller.KeyId),
+            new KnowledgeAsker(caller.TenantId, caller.KeyId) { Patience = caller.Time * VectorShare },
             arguments.GetProperty("collection").GetString()!,
             new KnowledgeQuery
             {

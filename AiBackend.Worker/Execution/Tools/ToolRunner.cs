@@ -113,7 +113,7 @@ internal sealed class ToolRunner(
         return await InTimeAsync(
             job,
             tool,
-            async token => EndOf(await code.Find(tool.Name)!.RunAsync(CallerOf(job, call), arguments, token), tool),
+            async token => EndOf(await code.Find(tool.Name)!.RunAsync(CallerOf(job, tool, call), arguments, token), tool),
             stop
         );
     }
@@ -123,7 +123,9 @@ internal sealed class ToolRunner(
             job,
             tool,
             async token =>
-                await code.Find(tool.Name)!.VerifyAsync(CallerOf(job, call), token) is { } result ? EndOf(result, tool) : ToolEnd.Unknown,
+                await code.Find(tool.Name)!.VerifyAsync(CallerOf(job, tool, call), token) is { } result
+                    ? EndOf(result, tool)
+                    : ToolEnd.Unknown,
             stop
         );
 
@@ -179,14 +181,19 @@ internal sealed class ToolRunner(
     }
 
     /// <summary>With the rights of whoever submitted the job: what a model says names nobody.</summary>
-    private static CodeCaller CallerOf(ClaimedJob job, ToolCall call)
+    private static CodeCaller CallerOf(ClaimedJob job, ToolDefinition tool, ToolCall call)
     {
         string[] readers =
         [
             .. job.EndUser is { } user ? [user] : Array.Empty<string>(),
             .. JobTerms.Read(job.Terms).Retrieve?.Readers ?? [],
         ];
-        return new(job.TenantId, job.KeyId) { Readers = readers.Length == 0 ? null : readers, EffectId = call.EffectId };
+        return new(job.TenantId, job.KeyId)
+        {
+            Readers = readers.Length == 0 ? null : readers,
+            Time = TimeSpan.FromSeconds(tool.TimeoutSeconds),
+            EffectId = call.EffectId,
+        };
     }
 
     private async Task<ToolEnd> RunMcpAsync(ClaimedJob job, ToolDefinition tool, ToolCall call, CancellationToken stop)

@@ -77,9 +77,10 @@ internal sealed class InlineTools(CodeTools code, ToolRunner runner, OutputContr
 
         var end = await runner.RunAsync(
             job,
+            // How long the look has, not how long a job of the tool's has: the installation's setting is what counts, whichever is more.
             tool with
             {
-                TimeoutSeconds = Math.Min(tool.TimeoutSeconds, options.Value.InlineSeconds),
+                TimeoutSeconds = options.Value.InlineSeconds,
             },
             new ToolCall
             {
