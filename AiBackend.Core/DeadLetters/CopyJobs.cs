@@ -16,7 +16,8 @@ internal static class CopyJobs
     public const string Ctes = """
         source AS MATERIALIZED (
             SELECT c.new_id, c.old_id, j.tenant_id, j.type, greatest(j.priority, @highest_priority) AS priority, coalesce(c.model, j.model) AS model, j.max_attempts, j.expected_tokens, j.expected_length,
-                   coalesce(@pool, j.pool) AS pool, j.conversation_id, j.summary_of, j.writes_artifact,
+                   -- Runs and their steps at tools and people ask no model, and are in the default pool whatever it is.
+                   CASE WHEN j.type::int IN (3, 4, 5) THEN 'default' ELSE coalesce(@pool, j.pool) END AS pool, j.conversation_id, j.summary_of, j.writes_artifact,
                    CASE WHEN j.deadline > now() THEN j.deadline END AS deadline,
                    CASE WHEN c.input IS NULL THEN p.schema_version ELSE @schema_version END AS schema_version,
                    coalesce(c.input, p.input) AS input, CASE WHEN c.input IS NULL THEN p.title ELSE c.title END AS title,
@@ -43,7 +44,7 @@ internal static class CopyJobs
         """;
 
     /// <param name="parameters">Of the statement.</param>
-    /// <param name="pool">Of the new jobs when their model is another one; null keeps the old ones'.</param>
+    /// <param name="pool">Of the new jobs that ask a model when that is another one; null keeps the old ones'.</param>
     /// <param name="highest">The most urgent priority that the new jobs may have.</param>
     public static void AddTo(NpgsqlParameterCollection parameters, string? pool, JobPriority highest)
     {

@@ -7,6 +7,7 @@ using AiBackend.Tests.DeadLetters;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Simulator;
+using AiBackend.Tests.Workflows;
 using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Worker;
@@ -80,12 +81,16 @@ public sealed class PoolTests(PostgresServer postgres, RedisServer redis, Simula
         Assert.Empty(await core.Get<FindPooledJobs>().RunAsync("other", 10, TestRun.Cancel));
     }
 
-    [Fact]
-    public async Task A_replay_with_another_model_runs_in_the_pool_of_that_model()
+    [Theory]
+    [InlineData(JobType.Chat, "heavy")]
+    [InlineData(JobType.Workflow, "default")]
+    [InlineData(JobType.Tool, "default")]
+    [InlineData(JobType.Review, "default")]
+    public async Task A_replay_with_another_model_runs_in_the_pool_of_that_model_unless_it_asks_none(JobType type, string pool)
     {
         await using var database = await postgres.CreateDatabaseAsync();
         await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString, settings: Heavy);
-        Guid[] dead = [await core.DieAsync(), await core.DieAsync(), await core.DieAsync()];
+        Guid[] dead = [await DieAsync(), await DieAsync(), await DieAsync()];
         var replay = core.Get<ReplayJob>();
 
         await ReplayAsync(dead[0], "big-one");
@@ -107,7 +112,9 @@ public sealed class PoolTests(PostgresServer postgres, RedisServer redis, Simula
             await core.Get<RunBulkActions>().RunAsync(TestRun.Cancel);
         }
 
-        Assert.Equal(("heavy", "default", "heavy"), (await PoolAsync(dead[0]), await PoolAsync(dead[1]), await PoolAsync(dead[2])));
+        Assert.Equal((pool, "default", pool), (await PoolAsync(dead[0]), await PoolAsync(dead[1]), await PoolAsync(dead[2])));
+
+        Task<Guid> DieAsync() => core.DieAsync(draft: CoreHost.Draft() with { Type = type });
 
         async Task ReplayAsync(Guid id, string? model)
         {
@@ -118,6 +125,37 @@ public sealed class PoolTests(PostgresServer postgres, RedisServer redis, Simula
 
         Task<string> PoolAsync(Guid id) =>
             core.ScalarAsync<string>("SELECT j.pool FROM jobs j JOIN job_payloads p ON p.job_id = j.id WHERE p.replay_of = @id", id);
+    }
+
+    [Fact]
+    public async Task The_steps_of_a_run_that_ask_no_model_wait_where_the_run_does_and_not_in_the_pool_of_its_model()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var model = await simulator.ModelAsync(new { words = 2 });
+        await using var worker = await StartAsync(database, model, [.. Heavy, ("Queue:Pools:0:Models", model)]);
+        var run = RunDraft.Of(
+            $$$"""
+            {"steps":[{"name":"ask","type":"chat","model":"{{{model}}}","messages":[{"role":"user","content":"Hi"}]},
+                      {"name":"time","type":"tool","tool":"current_time","arguments":{}},
+                      {"name":"gate","type":"review","question":"Well?","value":"x"}]}
+            """,
+            "{}",
+            null,
+            new PinnedTool("current_time", 0)
+        ) with
+        {
+            Model = model,
+        };
+
+        await worker.SubmitAsync(run);
+        await worker.UntilAsync(async () => await worker.ScalarAsync<long>("SELECT count(*) FROM jobs") == 4, "all steps have their jobs");
+
+        Assert.Equal(
+            FormattableString.Invariant(
+                $"{JobType.Chat:D} heavy, {JobType.Workflow:D} default, {JobType.Tool:D} default, {JobType.Review:D} default"
+            ),
+            await worker.ScalarAsync<string>("SELECT string_agg(type || ' ' || pool, ', ' ORDER BY type) FROM jobs")
+        );
     }
 
     [Theory]

@@ -59,8 +59,9 @@ internal sealed class StepJobs(
         IReadOnlyList<JobFile>? files
     )
     {
-        // What asks no model waits where the run does.
-        var model = input.Type == JobType.Chat ? step.Model ?? ProviderCatalog.DefaultRoute : run.Model;
+        // What asks no model is stored with the run's, and waits where the run does: in the default pool, whatever pool that model has.
+        var asksModel = input.Type == JobType.Chat;
+        var model = asksModel ? step.Model ?? ProviderCatalog.DefaultRoute : run.Model;
         var terms = TermsOf(run, definition, step, input, model) with { Attachments = files };
         var key = FormattableString.Invariant($"workflow/{run.Lease.JobId}/{state.Name}/{state.Item ?? -1}");
         return new JobDraft
@@ -71,7 +72,7 @@ internal sealed class StepJobs(
             Type = input.Type,
             Priority = JobTraitNames.TryParsePriority(step.Priority ?? "", out var own) && own > run.Priority ? own : run.Priority,
             Model = model,
-            Pool = pools.PoolOf(model),
+            Pool = asksModel ? pools.PoolOf(model) : QueuePools.Default,
             MaxAttempts = step.MaxAttempts ?? JobDraft.DefaultMaxAttempts,
             Deadline = run.TimeLeft is { } left ? run.CreatedAt + run.Age + left : null,
             Input = input.Json,
