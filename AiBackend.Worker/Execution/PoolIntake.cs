@@ -9,7 +9,8 @@ namespace AiBackend.Worker.Execution;
 /// <summary>Claims the jobs of the pools besides the default one, each for slots of its own; and those for the <see cref="SpareSlots"/> and the <see cref="RunSlots"/>.</summary>
 /// <remarks>
 /// Their jobs come straight from Postgres: such a pool is for jobs that are few, long or dangerous, to which a quarter of a second
-/// is nothing. Without such pools, and while no model fills the other slots, it asks for runs alone, through an index that is all but empty.
+/// is nothing. Without such pools, and while no model fills the other slots, it asks for runs alone, through an index that is all but empty. What may not
+/// be claimed stays in these indexes, such as the jobs of a tenant that is paused: looking through many of them for none is done the less often.
 /// </remarks>
 internal sealed class PoolIntake(
     QueuePools pools,
@@ -27,7 +28,11 @@ internal sealed class PoolIntake(
 ) : BackgroundService
 {
     private const int MaxClaim = 64;
+
+    // Looks that find nothing take no more than a twentieth of the time, unless what was paused would be found too late.
+    private const int ShareOfTime = 20;
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -48,7 +53,7 @@ internal sealed class PoolIntake(
         await Task.WhenAll(serving);
     }
 
-    private async Task ServeAsync(string pool, int count, Func<int, CancellationToken, Task<Guid[]>> find, CancellationToken stoppingToken)
+    internal async Task ServeAsync(string pool, int count, Func<int, CancellationToken, Task<Guid[]>> find, CancellationToken stoppingToken)
     {
         // One permit a free slot.
         var slots = Channel.CreateUnbounded<bool>();
@@ -63,10 +68,7 @@ internal sealed class PoolIntake(
             {
                 await slots.Reader.WaitToReadAsync(stoppingToken);
                 await storage.WaitUntilBackAsync(stoppingToken);
-                if (await TakeAsync(pool, find, slots, stoppingToken) == 0)
-                {
-                    await Task.Delay(Interval, clock, stoppingToken);
-                }
+                await Task.Delay(await TakeAsync(pool, find, slots, stoppingToken), clock, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -92,18 +94,20 @@ internal sealed class PoolIntake(
         }
     }
 
-    /// <returns>How many jobs were started.</returns>
-    private async Task<int> TakeAsync(
+    /// <returns>How long to wait before the next look; not at all when jobs were started.</returns>
+    private async Task<TimeSpan> TakeAsync(
         string pool,
         Func<int, CancellationToken, Task<Guid[]>> find,
         Channel<bool> slots,
         CancellationToken cancellationToken
     )
     {
+        var begun = clock.GetTimestamp();
         var ids = await find(Math.Min(slots.Reader.Count, MaxClaim), cancellationToken);
         if (ids.Length == 0)
         {
-            return 0;
+            var share = clock.GetElapsedTime(begun) * ShareOfTime;
+            return TimeSpan.FromTicks(Math.Clamp(share.Ticks, Interval.Ticks, LongestPause.Ticks));
         }
 
         var sentAt = clock.GetTimestamp();
@@ -115,7 +119,7 @@ internal sealed class PoolIntake(
             _ = RunOneAsync(job, sentAt, slots);
         }
 
-        return claimed.Count;
+        return claimed.Count == 0 ? Interval : TimeSpan.Zero;
     }
 
     private async Task RunOneAsync(ClaimedJob job, long sentAt, Channel<bool> slots)
