@@ -1,5 +1,5 @@
 -- A role for people and dashboards (docs/operations.md says how to log in with it): it reads, behind the wall between tenants, and neither secrets
--- nor what was asked and answered, for a look at that is to be in the audit log. Expand only.
+-- nor who somebody is, nor what was asked and answered, for a look at that is to be in the audit log. Expand only.
 DO $$
 BEGIN
     -- Roles are of the whole server: another database of it, or a migration that runs at the same time, may have made it.
@@ -48,36 +48,45 @@ BEGIN
         SELECT c.oid::regclass AS shown, coalesce(k.closed, '{}') AS closed
           FROM pg_class c
           LEFT JOIN (VALUES
-            -- What opens a door, or is signed with, or could be guessed from its hash.
+            -- What opens a door, or is signed with, or could be guessed from its hash; and where doors are.
             ('api_keys', '{hash}'::text[]),
-            ('provider_credentials', '{sealed,hint}'),
             ('refused_keys', '{key_id}'),
-            ('tools', '{secret}'),
-            ('users', '{password}'),
+            ('routing_versions', '{body}'),
+            ('tools', '{definition,secret}'),
             ('webhook_endpoints', '{url,secret,old_secret}'),
-            ('webhook_sources', '{secret,old_secret}'),
             ('bulk_actions', '{idempotency_key,meaning}'),
             ('flights', '{cache_key}'),
             ('idempotency_keys', '{key,fingerprint}'),
-            -- What was asked and answered.
-            ('batches', '{metadata}'),
+            -- Who somebody is.
+            ('audit_log', '{object,before,after,address}'),
+            ('tenant_deletions', '{reason}'),
+            ('users', '{email,name,password}'),
+            -- What was asked and answered, in whatever shape: the text of an error quotes it. Its code is open.
+            ('batch_lines', '{error}'),
+            ('batches', '{faults,metadata}'),
             ('cached_answers', '{cache_key,text}'),
             ('conversation_messages', '{content}'),
             ('conversations', '{title,instructions,metadata,summary}'),
-            ('job_attempts', '{checks,context}'),
+            ('dead_letter_groups', '{shape}'),
+            ('dead_letters', '{message}'),
+            ('files', '{name,sha256}'),
+            ('job_attempts', '{error_message,calls,checks,context}'),
             ('job_events', '{data}'),
-            ('job_outputs', '{text,tool_calls}'),
+            ('job_outputs', '{text,missing,tool_calls}'),
             ('job_payloads', '{input,title,metadata,details,terms,cache_key,webhook_url}'),
             ('job_tool_calls', '{arguments,result,said}'),
-            ('job_waits', '{question,proposal,answer_data}'),
-            ('knowledge_chunks', '{text,terms,vector}'),
-            ('knowledge_documents', '{title}'),
+            ('job_waits', '{question,proposal,answer_data,edited_sha256}'),
+            ('jobs', '{error_message}'),
+            ('knowledge_chunks', '{readers,text,terms,vector}'),
+            ('knowledge_documents', '{source,title,readers}'),
             ('prompt_versions', '{template}'),
             ('user_profiles', '{text}'),
             ('webhook_deliveries', '{body,url}'),
-            ('workflow_steps', '{output,checks}')) AS k (name, closed) ON k.name = c.relname
+            ('webhook_sources', '{template,secret,old_secret}'),
+            ('workflow_steps', '{output,error,checks}'),
+            ('workflows', '{definition}')) AS k (name, closed) ON k.name = c.relname
          WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-           AND c.relname NOT IN ('file_chunks', 'kept_answers', 'message_key', 'sessions', 'setup_token', 'stream_tickets')
+           AND c.relname NOT IN ('file_chunks', 'kept_answers', 'message_key', 'provider_credentials', 'sessions', 'setup_token', 'stream_tickets')
          ORDER BY c.relname
     LOOP
         PERFORM let_read(found.shown, found.closed);
