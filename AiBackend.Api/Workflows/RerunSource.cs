@@ -40,7 +40,8 @@ internal sealed class RerunSource(ReplayJob jobs, RunStepStore steps, OutputCont
         if (earlier is null || !string.Equals(earlier.Workflow, workflow, StringComparison.Ordinal))
         {
             var unknown = At("run", $"is {id}; {Quoted.Of(workflow)} has no such run, or it was deleted. GET /api/v1/jobs lists jobs.");
-            return (null, unknown with { IsOfUnknownId = true });
+            // Whoever takes the run of another workflow, or another job of the tenant, has mistaken it, and guessed at nothing.
+            return (null, unknown with { IsOfUnknownId = job is null });
         }
 
         if (!job!.Status.IsTerminal())
