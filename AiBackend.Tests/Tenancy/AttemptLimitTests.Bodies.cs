@@ -123,6 +123,31 @@ public sealed partial class AttemptLimitTests
         Assert.Equal(Most, await FailedAsync(api, batch, TestRun.Cancel));
     }
 
+    [Theory]
+    [InlineData(60)] // More than are looked at together,
+    [InlineData(260)] // and than in one round.
+    public async Task A_6_lines_of_a_batch_that_wait_because_they_guess_keep_no_good_line_back(int guesses)
+    {
+        await using var api = new GuessedServer(postgres);
+        await api.InitializeAsync();
+        var good = Line("good", """{"model":"sim","input":"x"}""");
+        var batch = await BeginBatchAsync(api, [.. Enumerable.Range(0, guesses).Select(Guess), good]);
+
+        await Eventually.TrueAsync(
+            async token =>
+            {
+                await using var command = api.Db.Source.CreateCommand(
+                    "SELECT 1 FROM batch_lines WHERE custom_id = 'good' AND job_id IS NOT NULL"
+                );
+                return await command.ExecuteScalarAsync(token) is not null;
+            },
+            "the good line is a job",
+            TimeSpan.FromSeconds(60)
+        );
+
+        Assert.Equal(Most, await FailedAsync(api, batch, TestRun.Cancel));
+    }
+
     private static string Guess(int number) =>
         Line($"{number}", $$"""{"model":"sim","input":"x","previous_response_id":"resp_{{Guid.CreateVersion7():N}}"}""");
 

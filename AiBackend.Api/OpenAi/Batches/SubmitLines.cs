@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Claims;
 using System.Text.Json;
 using AiBackend.Api.Auth;
@@ -27,6 +28,12 @@ internal sealed class SubmitLines(
 
     private const int AtOnce = 50;
 
+    /// <summary>In one round, of lines that wait for their key's next guesses: other batches wait for the round's end.</summary>
+    private const int MostPassedPages = 4;
+
+    /// <summary>Batches of which it is known how far they were passed over.</summary>
+    private const int MostKnown = 10_000;
+
     /// <summary>Of a file, in memory for one batch at once, unless one line alone is larger.</summary>
     private const int BytesAtOnce = 4 << 20;
 
@@ -34,18 +41,55 @@ internal sealed class SubmitLines(
         "The API key of the batch is over, so this line was not submitted. Send it again with another one."
     );
 
+    // Up to which line those of a batch that guess were passed over, so that they do not keep back the good ones behind them. Lost at a restart: they are
+    // passed over again.
+    private readonly ConcurrentDictionary<Guid, int> _passed = new();
+
     /// <param name="batch">Which.</param>
     /// <param name="submitted">Of its lines, those that are jobs and have not ended.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Whether there may be room for more at once.</returns>
     public async Task<bool> RunAsync(Batch batch, int submitted, CancellationToken cancellationToken)
     {
-        var lines = Fitting(
-            await steps.LinesAsync(batch, LineState.Waiting, after: 0, Math.Min(AtOnce, MostOpen - submitted), cancellationToken)
-        );
+        for (var pages = MostPassedPages; pages > 0 && submitted < MostOpen; pages--)
+        {
+            var page = await SubmitPageAsync(
+                batch,
+                _passed.GetValueOrDefault(batch.Id),
+                Math.Min(AtOnce, MostOpen - submitted),
+                cancellationToken
+            );
+            if (page is null)
+            {
+                // At the next round it begins again with the first that waits.
+                _passed.TryRemove(batch.Id, out _);
+                return false;
+            }
+
+            if (page.Waits || page.PassedTo is not { } passed)
+            {
+                return !page.Waits;
+            }
+
+            if (_passed.Count >= MostKnown)
+            {
+                _passed.Clear();
+            }
+
+            _passed[batch.Id] = passed;
+            submitted += page.Submitted;
+        }
+
+        return false;
+    }
+
+    /// <returns>Null when no line waits behind that one.</returns>
+    private async Task<Page?> SubmitPageAsync(Batch batch, int after, int limit, CancellationToken cancellationToken)
+    {
+        var lines = Fitting(await steps.LinesAsync(batch, LineState.Waiting, after, limit, cancellationToken));
         if (lines.Count == 0)
         {
-            return false;
+            return null;
         }
 
         var caller = await keys.FindByIdAsync(batch.KeyId, cancellationToken);
@@ -54,7 +98,7 @@ internal sealed class SubmitLines(
         {
             var why = caller is null ? NoKey : FoundFile.Unknown(Files.FileIds.Of(batch.InputFileId));
             await NoteRefusedAsync(batch, [.. lines.Select(line => Refused(line, why))], cancellationToken);
-            return true;
+            return new Page(0, Waits: false, PassedTo: null);
         }
 
         var bodies = new List<ReadOnlyMemory<byte>>(lines.Count);
@@ -75,7 +119,11 @@ internal sealed class SubmitLines(
             [.. ends.Where(end => end.Why is not null).Select(end => Refused(end.Line, end.Why!))],
             cancellationToken
         );
-        return ends.All(end => end.JobId is not null || end.Why is not null);
+        return new Page(
+            ends.Count(end => end.JobId is not null),
+            Waits: ends.Any(end => end is { JobId: null, Why: null, Guesses: false }),
+            PassedTo: ends.Any(end => end.Guesses) ? lines[^1].Line : null
+        );
     }
 
     private static List<BatchLine> Fitting(IReadOnlyList<BatchLine> lines)
@@ -91,7 +139,7 @@ internal sealed class SubmitLines(
     ) => steps.NoteRefusedAsync(batch, LineDrafts.KeyOf(batch, BatchSteps.AnyLine), lines, cancellationToken);
 
     /// <returns>Its job, or why there is none; neither when it is to wait.</returns>
-    private async Task<(BatchLine Line, Guid? JobId, Refusal? Why)> SubmitAsync(
+    private async Task<LineEnd> SubmitAsync(
         Batch batch,
         BatchLine line,
         ReadOnlyMemory<byte> body,
@@ -110,17 +158,19 @@ internal sealed class SubmitLines(
         context.Request.Path = BatchRequests.Address;
         return await acceptance.AcceptAsync(context, draft) switch
         {
-            Acceptance.New(var accepted, _) => (line, accepted.Id, null),
-            Acceptance.Repeat(var jobId) => (line, jobId, null),
+            Acceptance.New(var accepted, _) => new LineEnd(line, accepted.Id, null),
+            Acceptance.Repeat(var jobId) => new LineEnd(line, jobId, null),
             // Limits and full queues are for later; the line waits for as long as the window.
-            Acceptance.Refused({ Type.Status: 429 or 503 }) => (line, null, null),
+            Acceptance.Refused({ Type.Status: 429 or 503 }) => new LineEnd(line, null, null),
             Acceptance.Refused(var why) => Refuse(why),
             var other => throw new System.Diagnostics.UnreachableException($"{other}"),
         };
 
         // Or a file would be as many guesses as it has lines: what its key asks for and does not have counts as elsewhere, and the line waits for its turn.
-        (BatchLine Line, Guid? JobId, Refusal? Why) Refuse(Refusal why) =>
-            UnknownObjects.IsUnknown(why) && attempts.CountUnknown(caller.KeyId) is not null ? (line, null, null) : (line, null, why);
+        LineEnd Refuse(Refusal why) =>
+            UnknownObjects.IsUnknown(why) && attempts.CountUnknown(caller.KeyId) is not null
+                ? new LineEnd(line, null, null) { Guesses = true }
+                : new LineEnd(line, null, why);
     }
 
     private static (int Line, int Status, string Error) Refused(BatchLine line, Refusal why)
@@ -132,4 +182,16 @@ internal sealed class SubmitLines(
             JsonSerializer.Serialize(new OpenAiErrorBody(failure.Error), OpenAiJson.Default.OpenAiErrorBody)
         );
     }
+
+    private sealed record LineEnd(BatchLine Line, Guid? JobId, Refusal? Why)
+    {
+        /// <summary>It waits because of what it names, and not because of what others have left.</summary>
+        public bool Guesses { get; init; }
+    }
+
+    /// <summary>How some lines ended.</summary>
+    /// <param name="Submitted">How many are jobs.</param>
+    /// <param name="Waits">Some wait for limits or full queues, and so would those behind them.</param>
+    /// <param name="PassedTo">The last of them, when some wait because they guess; null when none does.</param>
+    private sealed record Page(int Submitted, bool Waits, int? PassedTo);
 }
