@@ -8,6 +8,7 @@ using AiBackend.Tests.Worker;
 namespace AiBackend.Tests.Admission;
 
 /// <summary>F-24 as it is in service: callers go on handing in work, and worker processes ask a provider that refuses it.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class RefusalStormTests(PostgresServer postgres, SimulatorServer simulator) : IClassFixture<SimulatorServer>
 {
     private const int PerSecond = 20;
@@ -17,7 +18,7 @@ public sealed class RefusalStormTests(PostgresServer postgres, SimulatorServer s
 
     [Fact]
     public Task F_24_refused_by_all_calls_fall_to_a_trickle_jobs_wait_and_full_speed_is_back_in_30_s_without_an_overshoot() =>
-        StormAsync(before: 4, storm: 12, half: 0, after: 5, retryAfter: null, slack: 6);
+        StormAsync(before: 5, storm: 14, half: 0, after: 8, retryAfter: null, slack: 6);
 
     [Theory]
     [Trait("Category", "Long")]
