@@ -6,6 +6,7 @@ using AiBackend.Tests.Fixtures;
 namespace AiBackend.Tests.Egress;
 
 /// <summary>A-35: what the other side may make us read.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class EgressReplyTests
 {
     private const string Ok = "HTTP/1.1 200 OK\r\n";

@@ -1,6 +1,6 @@
 namespace AiBackend.Tests.Fixtures;
 
-/// <summary>Tests that count what several processes do within seconds: nothing else takes the machine's cores meanwhile.</summary>
+/// <summary>Tests that count what several processes do within seconds, or the memory of this one: nothing else runs meanwhile.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class AloneCollection
 {
