@@ -19,21 +19,32 @@ internal sealed partial class FindQueuedJobs(
         SELECT id FROM ({Head("pool = 'default' AND due_at <= now() - @older_than", "@window")}) head ORDER BY random() LIMIT @limit
         """;
 
-    public async Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken)
+    public Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken) =>
+        ReadAsync(rounds, Sql, limit, olderThan, options.Value, cancellationToken);
+
+    /// <summary>Reads what such a statement finds, in a window four times as wide as what is taken.</summary>
+    internal static async Task<Guid[]> ReadAsync(
+        NpgsqlDataSource rounds,
+        string sql,
+        int limit,
+        TimeSpan olderThan,
+        QueueOptions options,
+        CancellationToken cancellationToken
+    )
     {
-        await using var command = await HotCommand.OpenAsync(
+        await using var hot = await HotCommand.OpenAsync(
             rounds,
-            Sql,
+            sql,
             parameters =>
             {
                 parameters.AddWithValue("window", limit * 4);
                 parameters.AddWithValue("limit", limit);
                 parameters.AddWithValue("older_than", olderThan);
-                parameters.AddWithValue("age_up_after", options.Value.AgeUpAfter);
+                parameters.AddWithValue("age_up_after", options.AgeUpAfter);
             },
             cancellationToken
         );
-        return await command.Command.ReadIdsAsync(cancellationToken);
+        return await hot.Command.ReadIdsAsync(cancellationToken);
     }
 
     public async Task<IReadOnlyDictionary<Guid, string>> FindHoldersAsync(

@@ -21,20 +21,6 @@ public sealed class FindQueuedRuns([FromKeyedServices(DatabaseRegistration.Round
     /// <param name="limit">Most of them.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Runs that may be claimed, near the head of the line.</returns>
-    public async Task<Guid[]> RunAsync(TimeSpan olderThan, int limit, CancellationToken cancellationToken)
-    {
-        await using var hot = await HotCommand.OpenAsync(
-            rounds,
-            Sql,
-            parameters =>
-            {
-                parameters.AddWithValue("window", limit * 4);
-                parameters.AddWithValue("limit", limit);
-                parameters.AddWithValue("older_than", olderThan);
-                parameters.AddWithValue("age_up_after", options.Value.AgeUpAfter);
-            },
-            cancellationToken
-        );
-        return await hot.Command.ReadIdsAsync(cancellationToken);
-    }
+    public Task<Guid[]> RunAsync(TimeSpan olderThan, int limit, CancellationToken cancellationToken) =>
+        FindQueuedJobs.ReadAsync(rounds, Sql, limit, olderThan, options.Value, cancellationToken);
 }
