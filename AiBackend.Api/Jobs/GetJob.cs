@@ -54,7 +54,7 @@ internal sealed class GetJob(JobReads jobs, LineOutlook outlook, JobWait wait, J
         if (seconds > 0 && await jobs.FindHeadAsync(tenantId, id, context.RequestAborted) is { } head && !head.Status.IsTerminal())
         {
             var patience = TimeSpan.FromSeconds(seconds);
-            if (await wait.ForEndAsync(context, tenantId, id, head.LastSeq, patience) is { } ended)
+            if (await wait.ForEndAsync(context, tenantId, id, patience) is { } ended)
             {
                 return ended;
             }

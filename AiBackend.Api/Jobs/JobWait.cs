@@ -1,9 +1,6 @@
-using System.Text.Json;
 using AiBackend.Api.Auth;
 using AiBackend.Api.Jobs.Streaming;
-using AiBackend.ApiContracts;
 using AiBackend.ApiContracts.Jobs;
-using AiBackend.Core.Jobs;
 
 namespace AiBackend.Api.Jobs;
 
@@ -13,15 +10,14 @@ internal sealed class JobWait(JobEventTail tail, LiveKeys keys, TimeProvider clo
     /// <param name="context">The request that waits.</param>
     /// <param name="tenantId">Whose job it is.</param>
     /// <param name="jobId">The job.</param>
-    /// <param name="after">Number of an event that was not the last; the wait reads what comes behind it.</param>
     /// <param name="limit">How long.</param>
     /// <returns>The job as it ended; null when it has not in time. A stopping server answers early: its successor can be asked again.</returns>
     /// <exception cref="BadHttpRequestException">The key of the request ended meanwhile: nothing is told for it any more.</exception>
-    public async Task<Job?> ForEndAsync(HttpContext context, Guid tenantId, Guid jobId, int after, TimeSpan limit)
+    public async Task<Job?> ForEndAsync(HttpContext context, Guid tenantId, Guid jobId, TimeSpan limit)
     {
         using var key = keys.Watch(context);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(key?.Revoked ?? default, context.RequestAborted);
-        var job = await WaitAsync(tenantId, jobId, after, limit, stop.Token, context.RequestAborted);
+        var job = await WaitAsync(tenantId, jobId, limit, stop.Token, context.RequestAborted);
         await KeyAgain.CheckAsync(context);
         return job;
     }
@@ -29,7 +25,6 @@ internal sealed class JobWait(JobEventTail tail, LiveKeys keys, TimeProvider clo
     private async Task<Job?> WaitAsync(
         Guid tenantId,
         Guid jobId,
-        int after,
         TimeSpan limit,
         CancellationToken isOver,
         CancellationToken cancellationToken
@@ -39,15 +34,7 @@ internal sealed class JobWait(JobEventTail tail, LiveKeys keys, TimeProvider clo
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, lifetime.ApplicationStopping, isOver);
         try
         {
-            await foreach (var record in tail.FollowAsync(tenantId, jobId, after, stop.Token))
-            {
-                if (record.Kind == JobEventKind.Final)
-                {
-                    return JsonSerializer.Deserialize(record.Data.Span, WireJson.Default.FinalEvent)!.Job;
-                }
-            }
-
-            return null;
+            return await tail.WaitForEndAsync(tenantId, jobId, stop.Token);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {

@@ -14,9 +14,6 @@ namespace AiBackend.Api.Jobs;
 /// <remarks>The busiest endpoint: no model binding, one pass over the body, one group commit, one write of the answer.</remarks>
 internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules, AcceptedJob accepted, JobWait wait)
 {
-    // Says that the job was accepted; nothing ends with it.
-    private const int FirstEvent = 1;
-
     public async Task HandleAsync(HttpContext context)
     {
         var refusal = SubmitHeaders.Check(context.Request, out var idempotencyKey);
@@ -78,7 +75,7 @@ internal sealed class SubmitJob(JobAcceptance acceptance, JobRequestRules rules,
         {
             var seconds = ((int)patience.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             context.Response.Headers["Preference-Applied"] = "wait=" + seconds;
-            if (await wait.ForEndAsync(context, context.GetTenantId(), job.Id, FirstEvent, patience) is { } ended)
+            if (await wait.ForEndAsync(context, context.GetTenantId(), job.Id, patience) is { } ended)
             {
                 await JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, ended, WireJson.Default.Job);
                 return;

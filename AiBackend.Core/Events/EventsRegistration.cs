@@ -23,7 +23,11 @@ public static class EventsRegistration
     /// <summary>Adds what readers of events need.</summary>
     public static void AddJobEventReading(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton<IJobEventLog, JobEventLog>().AddSingleton<JobEventFeed>().AddSingleton<JobEventReader>();
+        builder
+            .Services.AddSingleton<IJobEventLog, JobEventLog>()
+            .AddSingleton<EndedJobs>()
+            .AddSingleton<JobEventFeed>()
+            .AddSingleton<JobEventReader>();
         builder.Services.AddHostedService(services => services.GetRequiredService<JobEventFeed>());
     }
 }

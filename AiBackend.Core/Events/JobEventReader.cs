@@ -7,7 +7,7 @@ using AiBackend.Core.Jobs;
 namespace AiBackend.Core.Events;
 
 /// <summary>Follows a job's event log from any number to its end, each event exactly once and in order.</summary>
-public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStore jobs)
+public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, EndedJobs ended)
 {
     private const int PageSize = 500;
 
@@ -68,6 +68,30 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
         }
     }
 
+    /// <summary>Waits for a job's end. The caller has checked that the job exists.</summary>
+    /// <remarks>Subscribes first, then looks, then looks again with the last event, or when one may have been missed.</remarks>
+    public async Task<Job> WaitForEndAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+        using var subscription = feed.Subscribe(jobId);
+        var seen = 0;
+        while (true)
+        {
+            if (await ended.FindAsync(tenantId, jobId, cancellationToken) is { } job)
+            {
+                return job;
+            }
+
+            var isWorthALook = false;
+            while (!isWorthALook)
+            {
+                var next = await subscription.Events.ReadAsync(cancellationToken);
+                // Without a kind it is only said that there are events up to this one.
+                isWorthALook = next.Kind == JobEventKind.Final || (next.Kind == default && next.Seq > seen);
+                seen = Math.Max(seen, next.Seq);
+            }
+        }
+    }
+
     /// <returns>One page of the log, as stored so far.</returns>
     public async Task<IReadOnlyList<JobEventRecord>> ReadPageAsync(
         Guid tenantId,
@@ -104,7 +128,7 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, IJobStor
     private async Task<byte[]> ReadFinalAsync(Guid tenantId, Guid jobId)
     {
         var job =
-            await jobs.FindAsync(tenantId, jobId, CancellationToken.None)
+            await ended.FindAsync(tenantId, jobId, CancellationToken.None)
             ?? throw new InvalidOperationException($"Job {jobId} has a final event but no row.");
         return JsonSerializer.SerializeToUtf8Bytes(new FinalEvent(job), WireJson.Default.FinalEvent);
     }

@@ -74,8 +74,11 @@ public interface IJobStore
     /// <returns>Null when the tenant has no job with this id.</returns>
     Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken);
 
-    /// <returns>The job with its output, or null when the tenant has none with this id.</returns>
-    Task<AiBackend.ApiContracts.Jobs.Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken);
+    /// <returns>Those of these jobs that their tenants have and that have ended, with their outputs, in no order.</returns>
+    Task<IReadOnlyList<AiBackend.ApiContracts.Jobs.Job>> FindEndedAsync(
+        IReadOnlyList<(Guid TenantId, Guid JobId)> jobs,
+        CancellationToken cancellationToken
+    );
 }
 
 /// <summary>What an insert did.</summary>

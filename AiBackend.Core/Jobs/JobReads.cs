@@ -80,6 +80,15 @@ public sealed class JobReads(
 
     private static readonly string SeveralSql = $"{WholeSql} WHERE j.id = ANY (@ids) AND j.tenant_id = @tenant_id";
 
+    // Each job by itself (OFFSET), along its keys: planned once, before anybody knows how few are asked for.
+    private static readonly string ActingEndedSql = TenantWall.ActingFor(
+        $"""
+        SELECT ended.*
+          FROM unnest(@ids, @tenant_ids) AS asked (id, tenant_id)
+         CROSS JOIN LATERAL ({WholeSql} WHERE j.id = asked.id AND j.tenant_id = asked.tenant_id AND j.status::int >= 6 OFFSET 0) ended
+        """
+    );
+
     private static readonly string ListSql = $"""
         SELECT j.id, j.type, j.status, j.model, p.feature, j.priority, j.created_at, j.started_at, j.finished_at, j.attempt,
                j.max_attempts, j.due_at, j.deadline, j.error_code, j.error_class, j.error_message, p.trace_parent, p.replay_of,
@@ -155,6 +164,26 @@ public sealed class JobReads(
         command.Parameters.AddWithValue("ids", jobIds.ToArray());
         command.Parameters.AddWithValue("tenant_id", tenantId);
         return await command.ReadAllAsync(row => JobRow.Read(row, _shapes), cancellationToken);
+    }
+
+    /// <returns>Those that their tenants have and that have ended, with their outputs, in no order.</returns>
+    internal async Task<IReadOnlyList<Job>> FindEndedAsync(
+        IReadOnlyList<(Guid TenantId, Guid JobId)> ended,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var read = await HotCommand.OpenAsync(
+            hot,
+            ActingEndedSql,
+            parameters =>
+            {
+                parameters.AddColumn("ids", NpgsqlDbType.Uuid, ended, job => job.JobId);
+                parameters.AddColumn("tenant_ids", NpgsqlDbType.Uuid, ended, job => job.TenantId);
+                parameters.AddTenants([.. ended.Select(job => job.TenantId).Distinct()]);
+            },
+            cancellationToken
+        );
+        return await read.Command.ReadAllAsync(row => JobRow.Read(row, _shapes), cancellationToken);
     }
 
     /// <returns>Jobs without their output, newest first.</returns>

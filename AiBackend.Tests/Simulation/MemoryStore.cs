@@ -133,8 +133,16 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
     public Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
         Task.FromResult(OfTenant(tenantId, jobId)?.Status);
 
-    public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
-        Task.FromResult(OfTenant(tenantId, jobId)?.ToWire());
+    public Task<IReadOnlyList<Job>> FindEndedAsync(
+        IReadOnlyList<(Guid TenantId, Guid JobId)> jobs,
+        CancellationToken cancellationToken
+    ) =>
+        Task.FromResult<IReadOnlyList<Job>>([
+            .. jobs.Select(job => OfTenant(job.TenantId, job.JobId))
+                .OfType<JobRecord>()
+                .Where(job => job.Status.IsTerminal())
+                .Select(job => job.ToWire()),
+        ]);
 
     private JobRecord? OfTenant(Guid tenantId, Guid jobId) => Find(jobId) is { } job && job.Draft.TenantId == tenantId ? job : null;
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
@@ -45,8 +46,29 @@ internal sealed class JobEventTail(JobEventReader events, IStorageWatch storage,
                 yield return reader.Current;
             }
 
-            await Task.Delay(OutagePause, clock, cancellationToken);
-            await storage.WaitUntilBackAsync(cancellationToken);
+            await OutlastAsync(cancellationToken);
         }
+    }
+
+    /// <summary>Waits for a job's end. The caller has checked that the job exists.</summary>
+    public async Task<Job> WaitForEndAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return await events.WaitForEndAsync(tenantId, jobId, cancellationToken);
+            }
+            catch (Exception outage) when (storage.Report(outage))
+            {
+                await OutlastAsync(cancellationToken);
+            }
+        }
+    }
+
+    private async Task OutlastAsync(CancellationToken cancellationToken)
+    {
+        await Task.Delay(OutagePause, clock, cancellationToken);
+        await storage.WaitUntilBackAsync(cancellationToken);
     }
 }

@@ -112,7 +112,7 @@ internal sealed class AttachedCalls(
     {
         if (!JobStatuses.IsTerminal(job.Status))
         {
-            job = await wait.ForEndAsync(context, context.GetTenantId(), job.Id, FirstEvent, options.Value.LongestWait) ?? job;
+            job = await wait.ForEndAsync(context, context.GetTenantId(), job.Id, options.Value.LongestWait) ?? job;
         }
 
         if (!JobStatuses.IsTerminal(job.Status))

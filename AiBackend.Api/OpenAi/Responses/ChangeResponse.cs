@@ -37,7 +37,7 @@ internal sealed class ChangeResponse(PreviousResponses responses, CancelJob canc
         {
             var ended =
                 await cancel.RunAsync(tenantId, job.Id, context.RequestAborted) is CancelOutcome.Accepted
-                    ? await wait.ForEndAsync(context, tenantId, job.Id, 1, CancelPatience)
+                    ? await wait.ForEndAsync(context, tenantId, job.Id, CancelPatience)
                     : null;
             var now = ended ?? await jobs.FindAsync(tenantId, job.Id, context.RequestAborted) ?? job;
             await ResponseAnswer.SendAsync(context, now, details);
