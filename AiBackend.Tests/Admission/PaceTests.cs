@@ -95,11 +95,13 @@ public sealed class PaceTests(PostgresServer postgres, RedisServer redis, Simula
         await using var worker = await StartAsync(database);
 
         await LowerAsync("one", 30);
+        // These two seconds last until the test says so.
+        await AgeAsync(worker, "begun_at", -60);
         await LowerAsync("other", 10);
         await LowerAsync("one", 1);
 
         Assert.Equal((40, 40), await FullAsync());
-        await AgeAsync(worker, "begun_at", 3);
+        await AgeAsync(worker, "begun_at", 60 + 3);
         await LowerAsync("late", 100);
         Assert.Equal((40, 40), await FullAsync());
         await worker.ExecuteAsync("UPDATE call_paces SET rate = 40", Guid.Empty);
