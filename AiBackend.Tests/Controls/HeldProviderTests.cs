@@ -33,8 +33,10 @@ public sealed class HeldProviderTests(PostgresServer postgres, RedisServer redis
         Assert.Empty(await simulator.CallsAsync(model, TestRun.Cancel));
 
         await hold.ResumeAsync(First, "key", TestRun.Cancel);
+        await UntilHeardAsync(worker, 0);
         await Eventually.TrueAsync(async _ => await CountAsync(worker, "status = 6") == Jobs, "all are done");
-        Assert.Equal(Jobs, await CountAsync(worker, "attempt = 2 AND excused = 1"));
+        // Once, or once more where a busy worker has not heard of the resume within the second that it has for that.
+        Assert.Equal(Jobs, await CountAsync(worker, "attempt - excused = 1 AND excused BETWEEN 1 AND 2"));
     }
 
     [Fact]

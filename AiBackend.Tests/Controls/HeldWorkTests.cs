@@ -76,6 +76,7 @@ public sealed class HeldWorkTests(PostgresServer postgres, RedisServer redis) : 
         await Core.ExecuteAsync("INSERT INTO tenants (id, slug) VALUES (@id, 'crowd')", crowd);
         await Core.ExecuteAsync(
             """
+            SET statement_timeout = '2min';
             WITH filled AS (
                 INSERT INTO jobs (id, tenant_id, type, status, priority, model, max_attempts, last_seq)
                 SELECT encode(substring(uuid_send(first_job_id(now())) FOR 6) || substring(uuid_send(gen_random_uuid()) FROM 7), 'hex')::uuid,

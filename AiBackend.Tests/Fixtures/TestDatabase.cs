@@ -7,6 +7,12 @@ namespace AiBackend.Tests.Fixtures;
 /// <summary>A database of its own for one test class, copied from a template that was migrated once.</summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
+    /// <summary>
+    /// For connections of the tests themselves: the product tells its callers after two seconds that there is none, and a busy machine may take as long to
+    /// make one.
+    /// </summary>
+    public const string Patiently = ";Timeout=15";
+
     /// <summary>Weeks that the migrations make and these databases do not have.</summary>
     public const int DroppedWeeks = 3;
 
@@ -22,7 +28,7 @@ public sealed class TestDatabase : IAsyncDisposable
         _server = server;
         Name = name;
         ConnectionString = server.ConnectionString(name);
-        Source = DatabaseRegistration.Open(ConnectionString);
+        Source = DatabaseRegistration.Open(ConnectionString + Patiently);
     }
 
     public string Name { get; }

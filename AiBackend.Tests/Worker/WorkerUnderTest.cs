@@ -98,7 +98,7 @@ public static class WorkerUnderTest
     {
         await worker.SubmitAsync(draft);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
-        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        patience.CancelAfter(TimeSpan.FromSeconds(90));
         await foreach (var _ in worker.Get<JobEventReader>().WatchAsync(draft.Id, 0, patience.Token))
         {
             // Ends with the job.
