@@ -2,6 +2,7 @@ using AiBackend.Core.Cache;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Jobs.Waits;
 using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Chaos;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Simulator;
@@ -109,8 +110,11 @@ public sealed class SharedAnswerTests(PostgresServer postgres, RedisServer redis
     {
         const int Jobs = 12;
         await using var database = await postgres.CreateDatabaseAsync();
-        var model = await simulator.ModelAsync(new { words = 3, ttft_ms = 3000 });
-        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, model));
+        var model = await simulator.ModelAsync(new { words = 3 });
+        await using var line = FaultProxy.Before(simulator.Address.Port);
+        // Nobody is answered before all have come.
+        line.Fault = new Fault { Silent = Way.Replies };
+        await using var worker = await WorkerUnderTest.StartAsync(database, redis, (new Uri($"http://{line.Address}"), model));
         for (var i = 0; i < Jobs; i++)
         {
             await worker.SubmitAsync(Draft());
@@ -123,6 +127,7 @@ public sealed class SharedAnswerTests(PostgresServer postgres, RedisServer redis
                     == Jobs - 1,
             "one runs and the others wait for it"
         );
+        line.Fault = Fault.None;
 
         await UntilDoneAsync(worker, Jobs);
         Assert.Single(await simulator.CallsAsync(model, TestRun.Cancel));

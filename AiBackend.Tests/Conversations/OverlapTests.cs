@@ -3,6 +3,7 @@ using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Conversations;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
+using AiBackend.Tests.Chaos;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 using AiBackend.Tests.Simulator;
@@ -139,8 +140,11 @@ public sealed class OverlapTests(PostgresServer postgres, RedisServer redis, Sim
     [Fact]
     public async Task A_job_that_waits_says_for_whom_holds_no_slot_and_begins_when_the_other_one_has_ended()
     {
-        var model = await simulator.ModelAsync(new { text = "Yes.", ttft_ms = 1500 });
-        await using var worker = await WorkerUnderTest.StartAsync(Db, _redis, (simulator.Address, model));
+        var model = await simulator.ModelAsync(new { text = "Yes." });
+        await using var line = FaultProxy.Before(simulator.Address.Port);
+        // The first is not answered before the second waits.
+        line.Fault = new Fault { Silent = Way.Replies };
+        await using var worker = await WorkerUnderTest.StartAsync(Db, _redis, (new Uri($"http://{line.Address}"), model));
         var talk = await worker.BeginAsync();
         var one = await worker.SubmitAsync(Draft(talk, "one"));
         var two = await worker.SubmitAsync(Draft(talk, "two"));
@@ -149,6 +153,7 @@ public sealed class OverlapTests(PostgresServer postgres, RedisServer redis, Sim
             async _ => (await worker.Reads.FindAsync(two, TestRun.Cancel))!.Queue?.WaitingReason == $"conversation:{one}",
             "the second waits for the first"
         );
+        line.Fault = Fault.None;
         await Eventually.TrueAsync(async _ => await worker.StatusAsync(two) == JobStatus.Completed, "both end", TimeSpan.FromSeconds(30));
 
         Assert.Equal(["user: one", "assistant: Yes.", "user: two", "assistant: Yes."], await worker.SaidAsync(talk));
