@@ -137,7 +137,13 @@ public sealed class HostileAnswerJobTests(PostgresServer postgres, RedisServer r
     {
         await using var worker = await StartAsync(new { output_tokens = 100_000, interval_ms = 20 });
 
-        var job = await worker.RunJobAsync(Draft(Endless) with { Deadline = TimeProvider.System.GetUtcNow().AddSeconds(3) });
+        ApiContracts.Jobs.Job job;
+        var seconds = 3;
+        do
+        {
+            job = await worker.RunJobAsync(Draft(Endless) with { Deadline = TimeProvider.System.GetUtcNow().AddSeconds(seconds) });
+            seconds *= 3;
+        } while (job.Attempt == 0 && seconds < 30); // A busy machine may not begin in time; then there was no middle.
 
         Assert.Equal(("failed", "deadline_exceeded", null), (job.Status, job.Error!.Code, job.Output));
         Assert.Contains("before there was a whole answer that keeps its contract", job.Error.Message, StringComparison.Ordinal);
@@ -179,15 +185,21 @@ public sealed class HostileAnswerJobTests(PostgresServer postgres, RedisServer r
         );
         var draft = Draft("""{"schema":{"type":"object"}}""", retrieve: "manuals");
         await worker.SubmitAsync(draft);
-        await Eventually.TrueAsync(async _ => await worker.StatusAsync(draft.Id) is JobStatus.Retrying or JobStatus.Failed, "it is tried");
-        var waiting = (await worker.Reads.FindAsync(draft.Id, TestRun.Cancel))!;
+        // As it is seen then: it is soon tried again.
+        var waiting = (
+            await Eventually.GetAsync(
+                async _ => await worker.Reads.FindAsync(draft.Id, TestRun.Cancel),
+                job => job?.Status is "retrying" or "failed",
+                "it is tried"
+            )
+        )!;
 
         Assert.Equal(("retrying", WaitingReasons.Storage), (waiting.Status, waiting.Queue!.WaitingReason));
         Assert.Equal(("storage_unavailable", "transient"), (waiting.Error!.Code, waiting.Error.Class));
         Assert.Empty(await simulator.CallsAsync(model, TestRun.Cancel));
-        await worker.ExecuteAsync($"DROP FUNCTION {Signature}", Guid.Empty);
+        // At once: whoever asks in between would find none.
         await worker.ExecuteAsync(
-            "ALTER FUNCTION hidden(uuid, text, text, text, text[], interval, integer) RENAME TO search_knowledge",
+            $"DROP FUNCTION {Signature}; ALTER FUNCTION hidden(uuid, text, text, text, text[], interval, integer) RENAME TO search_knowledge",
             Guid.Empty
         );
         await worker.UntilAsync(async () => await worker.StatusAsync(draft.Id) == JobStatus.Completed, "it goes on when Postgres is well");
