@@ -149,8 +149,8 @@ public sealed class WaitingResultTests : IAsyncLifetime
             "SELECT extract(epoch FROM at) FROM job_events WHERE job_id = @id AND kind = 4",
             late
         );
-        // A lease less the time since the last question without an answer.
-        Assert.InRange(rescuedAt - awayAt, 3, 30);
+        // A lease less the time since the last question without an answer, which a busy machine asks late. Without the wait it would be a second.
+        Assert.InRange(rescuedAt - awayAt, 2, 30);
     }
 
     public async ValueTask DisposeAsync()
