@@ -36,6 +36,8 @@ public class ApiServer : IAsyncLifetime
     {
         // By default the client would refuse to send what the tests want to see refused.
         RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8,
+        // Who asks before it sends waits for the answer, also of a server that takes its time: sent after all, a body that is refused cuts the answer off.
+        Expect100ContinueTimeout = TimeSpan.FromMinutes(1),
     };
     private readonly PostgresServer _postgres;
     private readonly RedisServer _redis;

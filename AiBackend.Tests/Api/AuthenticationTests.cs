@@ -104,15 +104,19 @@ public sealed class AuthenticationTests(ApiServer api) : IClassFixture<ApiServer
         await ExecuteAsync("UPDATE api_keys SET revoked_at = now() WHERE key_id = $1", key);
 
         var watch = Stopwatch.StartNew();
+        var letIn = TimeSpan.Zero;
         await Eventually.TrueAsync(
             async token =>
             {
+                // By when it was sent: how long the answer takes, and when somebody asks again, is the machine's business.
+                var sent = watch.Elapsed;
                 using var response = await client.GetAsync("/api/v1/providers", token);
+                letIn = response.IsSuccessStatusCode ? sent : letIn;
                 return response.StatusCode == HttpStatusCode.Unauthorized;
             },
             "the revoked key is refused"
         );
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(6), $"It took {watch.Elapsed}.");
+        Assert.True(letIn < TimeSpan.FromSeconds(5), $"It was let in after {letIn}.");
     }
 
     [Theory]

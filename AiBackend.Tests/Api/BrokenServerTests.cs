@@ -11,6 +11,7 @@ namespace AiBackend.Tests.Api;
 public sealed partial class BrokenServerTests(ApiServer api) : IClassFixture<ApiServer>
 {
     private const string BreakSql = """
+        SET statement_timeout = '1min';
         DO $$ DECLARE t text; BEGIN
             FOR t IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
                         AND relname NOT IN ('api_keys', 'organisations', 'tenants', 'users', 'sessions', 'audit_log') LOOP
@@ -38,10 +39,18 @@ public sealed partial class BrokenServerTests(ApiServer api) : IClassFixture<Api
     [Fact]
     public async Task D_23_whatever_fails_says_a_stable_code_and_nothing_of_what_it_is_made_of()
     {
-        await using (var command = api.Db.Source.CreateCommand(BreakSql))
-        {
-            await command.ExecuteNonQueryAsync(TestRun.Cancel);
-        }
+        await Eventually.TrueAsync(
+            async token =>
+            {
+                // Again when it meets the server's own rounds crosswise, and Postgres ends this one.
+                await using var command = api.Db.Source.CreateCommand(BreakSql);
+                command.CommandTimeout = 60;
+                await command.ExecuteNonQueryAsync(token);
+                return true;
+            },
+            "the tables are gone",
+            TimeSpan.FromSeconds(30)
+        );
 
         var (native, compatible) = (0, 0);
         foreach (var (method, path) in Calls())

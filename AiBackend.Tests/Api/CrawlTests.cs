@@ -189,6 +189,8 @@ public sealed partial class CrawlTests(PatientApi api) : IClassFixture<PatientAp
             using var request = new HttpRequestMessage(new HttpMethod(method), path);
             request.Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json");
             request.Headers.TryAddWithoutValidation("Accept", accept);
+            // Asks before it sends, so that the answer is never lost in a cut connection.
+            request.Headers.ExpectContinue = body?.Length > 1024 * 1024;
             seen.Add(await GuardedAsync(api.Http, request));
         }
 

@@ -9,8 +9,10 @@ namespace AiBackend.Tests.Api;
 /// <summary>A tenant with much behind it, and reads that ask for all of it.</summary>
 public sealed class MuchReadApi(PostgresServer postgres) : ApiServer(postgres), IAsyncLifetime
 {
-    // Ten years of days for twelve keys, and as many jobs as there are ids within the same moment.
+    // Ten years of days for twelve keys, and as many jobs as there are ids within the same moment. On a busy machine that takes longer than a statement
+    // of the product may.
     private const string FillSql = """
+        SET statement_timeout = '2min';
         CREATE TEMP TABLE copies AS
         SELECT j.id AS of_job, overlay(gen_random_uuid()::text PLACING left(j.id::text, 15) FROM 1)::uuid AS id FROM jobs j, generate_series(1, 20000);
         INSERT INTO jobs SELECT (jsonb_populate_record(j, jsonb_build_object('id', c.id))).* FROM copies c JOIN jobs j ON j.id = c.of_job;

@@ -25,10 +25,10 @@ public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 4 * MostOfTenant).Select(_ => TimedAsync(_api.Http)));
 
-        Assert.Equal(MostOfTenant, answers.Count(answer => answer.Status == HttpStatusCode.Accepted));
-        Assert.Equal(MostOfTenant, await CountAsync());
         var refused = answers.Where(answer => answer.Status == HttpStatusCode.TooManyRequests).ToList();
-        Assert.Equal(3 * MostOfTenant, refused.Count);
+        Assert.InRange(answers.Count(answer => answer.Status == HttpStatusCode.Accepted), 1, MostOfTenant);
+        Assert.Equal(answers.Length - await CountAsync(), refused.Count);
+        await UntilFullAsync(MostOfTenant, _api.Http);
         Assert.All(refused, answer => Assert.InRange(answer.RetryAfter!.Value.TotalSeconds, 1, 90));
         // The fastest of some that come one by one: those of the burst share this machine with their callers and other tests.
         var alone = new List<TimeSpan>();
@@ -39,10 +39,16 @@ public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
 
         Assert.InRange(alone.Min(), TimeSpan.Zero, TimeSpan.FromMilliseconds(100));
 
-        using var again = await _api.PostAsync(ApiServer.Chat);
-        var problem = await ApiServer.ReadProblemAsync(again);
+        var problem = await Eventually.GetAsync(
+            async _ =>
+            {
+                using var again = await _api.PostAsync(ApiServer.Chat);
+                return await ApiServer.ReadProblemAsync(again);
+            },
+            told => told.Detail.Contains("20 jobs of this tenant wait, and 20 may (max_queued_per_tenant)", StringComparison.Ordinal),
+            "it is told how many wait"
+        );
         Assert.Equal("tenant_queue_full", problem.Code);
-        Assert.Contains("20 jobs of this tenant wait, and 20 may (max_queued_per_tenant)", problem.Detail, StringComparison.Ordinal);
         Assert.NotNull(problem.RetryAfter);
     }
 
@@ -58,15 +64,22 @@ public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
 
         var answers = await Task.WhenAll(tenants.SelectMany(tenant => Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(tenant))));
 
-        Assert.Equal(Most, answers.Count(answer => answer.Status == HttpStatusCode.Accepted));
-        Assert.Equal(Most, await CountAsync());
-        using var refused = await _api.PostAsync(ApiServer.Chat);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-        var problem = await ApiServer.ReadProblemAsync(refused);
+        Assert.InRange(answers.Count(answer => answer.Status == HttpStatusCode.Accepted), 1, Most);
+        await UntilFullAsync(Most, [.. tenants]);
+        var problem = await Eventually.GetAsync(
+            async _ =>
+            {
+                using var refused = await _api.PostAsync(ApiServer.Chat);
+                Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+                return await ApiServer.ReadProblemAsync(refused);
+            },
+            told => told.Detail.Contains("50 jobs wait here, and 50 may (max_queued)", StringComparison.Ordinal),
+            "it is told how many wait"
+        );
         Assert.Equal("queue_full", problem.Code);
-        Assert.Contains("50 jobs wait here, and 50 may (max_queued)", problem.Detail, StringComparison.Ordinal);
         var list = (await _api.Http.GetFromJsonAsync("/api/v1/queues", WireJson.Default.QueueList, TestRun.Cancel))!;
         Assert.Equal((50L, 50L, "max_queued"), (list.Capacity!.Waiting, list.Capacity.MaxQueued, list.Capacity.Refusing));
+        Assert.Equal(Most, await CountAsync());
     }
 
     [Fact]
@@ -74,7 +87,7 @@ public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
     {
         await UntilCountedAsync();
         var job = await _api.SubmitAsync(ApiServer.Chat, ("Idempotency-Key", "k"));
-        await Task.WhenAll(Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(_api.Http)));
+        await UntilFullAsync(MostOfTenant, _api.Http);
         using var refused = await _api.PostAsync(ApiServer.Chat, ("Idempotency-Key", "other"));
         Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
 
@@ -85,7 +98,7 @@ public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
     public async Task A_full_queue_uses_up_nothing_of_what_a_key_may_ask_for()
     {
         await UntilCountedAsync();
-        await Task.WhenAll(Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(_api.Http)));
+        await UntilFullAsync(MostOfTenant, _api.Http);
         var few = JsonElement.Parse("""{"limits":{"requests_per_minute":2},"name":"few","scopes":["jobs:write"]}""");
         using var made = await _api.Http.PostAsJsonAsync("/api/v1/keys", few, TestRun.Cancel);
         var key = JsonElement.Parse(await made.Content.ReadAsStringAsync(TestRun.Cancel)).GetProperty("value").GetString();
@@ -101,7 +114,7 @@ public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
     public async Task There_is_room_again_when_jobs_have_ended_and_a_tenant_may_have_a_limit_of_its_own()
     {
         await UntilCountedAsync();
-        await Task.WhenAll(Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(_api.Http)));
+        await UntilFullAsync(MostOfTenant, _api.Http);
         Assert.Equal(HttpStatusCode.TooManyRequests, (await TimedAsync(_api.Http)).Status);
 
         await ExecuteAsync("UPDATE jobs SET status = 9, finished_at = now()");
@@ -112,6 +125,27 @@ public sealed class QueueCapTests(PostgresServer postgres) : IAsyncLifetime
             async _ => (await TimedAsync(_api.Http)).Status == HttpStatusCode.TooManyRequests,
             "its own limit holds"
         );
+    }
+
+    /// <summary>
+    /// Asks until as many wait as may, and no job more: what is let in while the server counts its jobs counts twice, until it counts them again a second
+    /// later.
+    /// </summary>
+    private async Task UntilFullAsync(int most, params HttpClient[] tenants)
+    {
+        await Eventually.TrueAsync(
+            async _ =>
+            {
+                if (await CountAsync() < most)
+                {
+                    await Task.WhenAll(tenants.SelectMany(tenant => Enumerable.Range(0, MostOfTenant).Select(_ => TimedAsync(tenant))));
+                }
+
+                return await CountAsync() >= most;
+            },
+            "as many wait as may"
+        );
+        Assert.Equal(most, await CountAsync());
     }
 
     private Task<QueueCapacity> UntilCountedAsync() => _api.Get<QueueCaps>().DescribeAsync();

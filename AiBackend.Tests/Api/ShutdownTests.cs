@@ -11,7 +11,7 @@ public sealed class ShutdownTests(PostgresServer postgres)
     [Fact]
     public async Task I_21_open_streams_end_with_a_cursor_submits_are_answered_and_readiness_is_gone_at_once()
     {
-        await using var api = new ApiServer(postgres);
+        await using var api = new PatientlyStoppedApi(postgres);
         await api.InitializeAsync();
         var job = await api.SubmitAsync();
         using var stream = await api.Http.GetAsync(
@@ -61,5 +61,11 @@ public sealed class ShutdownTests(PostgresServer postgres)
 
         await using var stored = api.Db.Source.CreateCommand("SELECT count(*) FROM jobs");
         Assert.Equal(answered + 1, (long)(await stored.ExecuteScalarAsync(TestRun.Cancel))!);
+    }
+
+    /// <summary>What is under way is cut off by nothing but its end, however busy the machine is.</summary>
+    private sealed class PatientlyStoppedApi(PostgresServer postgres) : ApiServer(postgres)
+    {
+        protected override IEnumerable<(string, string)> Settings => [("shutdownTimeoutSeconds", "60")];
     }
 }

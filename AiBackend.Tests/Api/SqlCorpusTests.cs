@@ -79,7 +79,7 @@ public sealed partial class SqlCorpusTests(CuriousApi api) : IClassFixture<Curio
             async _ =>
                 await PlantedTenant.ScalarAsync<bool>(
                     api,
-                    "SELECT count(*) = 2 FROM batch_lines WHERE state = 1 AND custom_id IN ('planted', 'untouched')"
+                    "SELECT count(*) = 2 AND NOT EXISTS (SELECT FROM batches WHERE status = 0) FROM batch_lines WHERE state = 1 AND custom_id IN ('planted', 'untouched')"
                 ),
             "the lines of the batches are jobs"
         );
