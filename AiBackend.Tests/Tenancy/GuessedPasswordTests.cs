@@ -68,6 +68,19 @@ public sealed class GuessedPasswordTests(PostgresServer postgres)
     }
 
     [Fact]
+    public void A_6_of_guesses_at_the_same_moment_none_goes_uncounted()
+    {
+        var limits = new AttemptLimits(Options.Create(new AttemptOptions { UnknownObjectsPerMinute = 7 }), new FakeTime());
+
+        for (var key = 0; key < 1000; key++)
+        {
+            var refused = 0;
+            Parallel.For(0, 8, _ => Interlocked.Add(ref refused, limits.CountUnknown($"{key}") is null ? 0 : 1));
+            Assert.Equal(1, refused);
+        }
+    }
+
+    [Fact]
     public async Task A_13_of_a_thousand_guesses_a_hundred_are_looked_at_all_are_answered_alike_and_the_user_signs_in_elsewhere()
     {
         await using var api = new GuessedServer(postgres);

@@ -33,13 +33,12 @@ internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvid
     private const int SignInsOfUser = 5;
     private const int SignInsOfAddress = 20;
     private static readonly TimeSpan SlowSignIn = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentDictionary<string, Count> _counts = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, MinuteCount> _counts = new(StringComparer.Ordinal);
 
     /// <summary>Whether the address has failed too often to be looked up again.</summary>
     public bool IsOver(IPAddress? address) =>
-        _counts.TryGetValue(PlaceOf(address), out var count) && Current(count) >= options.Value.FailedRequestsPerMinute;
+        _counts.TryGetValue(PlaceOf(address), out var count) && count.Current(clock) >= options.Value.FailedRequestsPerMinute;
 
     /// <summary>Counts a request without a valid key.</summary>
     /// <returns>Why it is not even told that, or null.</returns>
@@ -57,7 +56,7 @@ internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvid
         return CurrentOf("from:" + place) >= SignInsOfAddress || CurrentOf($"as:{email}:{place}") >= SignInsOfUser
             ? ProblemTypes.TooManyAttempts.With("Signing in failed too often. Wait a minute, and try again.") with
             {
-                RetryAfter = Window,
+                RetryAfter = MinuteCount.Window,
             }
             : null;
     }
@@ -74,7 +73,7 @@ internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvid
     /// <summary>Who is guessed at from many places is made slower, and never locked out.</summary>
     public TimeSpan DelayOf(string email) => CurrentOf("user:" + email) >= SignInsOfAddress ? SlowSignIn : TimeSpan.Zero;
 
-    private int CurrentOf(string who) => _counts.TryGetValue(who, out var count) ? Current(count) : 0;
+    private int CurrentOf(string who) => _counts.TryGetValue(who, out var count) ? count.Current(clock) : 0;
 
     private Refusal? CountOne(string who, int most, string what)
     {
@@ -83,24 +82,16 @@ internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvid
             _counts.Clear();
         }
 
-        var count = _counts.GetOrAdd(who, static (_, now) => new Count(now), clock.GetTimestamp());
-        if (Current(count) == 0)
-        {
-            count.Begin(clock.GetTimestamp());
-        }
-
-        return count.Add() <= most
+        var (count, wait) = _counts.GetOrAdd(who, static _ => new MinuteCount()).Add(clock);
+        return count <= most
             ? null
             : ProblemTypes.TooManyAttempts.With(
                 FormattableString.Invariant($"More than {most} {what} within a minute. Wait, and mend the caller.")
             ) with
             {
-                RetryAfter =
-                    Window - clock.GetElapsedTime(count.At) is var wait && wait > TimeSpan.FromSeconds(1) ? wait : TimeSpan.FromSeconds(1),
+                RetryAfter = wait,
             };
     }
-
-    private int Current(Count count) => clock.GetElapsedTime(count.At) < Window ? count.Value : 0;
 
     /// <summary>A home has an IPv6 network of its own, with more addresses than could ever be counted.</summary>
     public static string PlaceOf(IPAddress? address)
@@ -118,18 +109,5 @@ internal sealed class AttemptLimits(IOptions<AttemptOptions> options, TimeProvid
         return address.AddressFamily == AddressFamily.InterNetworkV6
             ? Convert.ToHexStringLower(address.GetAddressBytes().AsSpan(0, 8))
             : address.ToString();
-    }
-
-    private sealed class Count(long at)
-    {
-        private int _value;
-
-        public long At { get; private set; } = at;
-
-        public int Value => Volatile.Read(ref _value);
-
-        public int Add() => Interlocked.Increment(ref _value);
-
-        public void Begin(long now) => (At, _value) = (now, 0);
     }
 }

@@ -10,6 +10,15 @@ internal sealed class MinuteCount
     private long? _began;
     private int _value;
 
+    /// <returns>How many there have been of its minute; none once that is over.</returns>
+    public int Current(TimeProvider clock)
+    {
+        lock (_gate)
+        {
+            return _began is { } began && clock.GetElapsedTime(began) < Window ? _value : 0;
+        }
+    }
+
     /// <returns>Which of its minute this is, and when the next one begins.</returns>
     public (int Value, TimeSpan Wait) Add(TimeProvider clock)
     {
