@@ -180,10 +180,16 @@ public abstract class CoreTests(PostgresServer postgres, RedisServer redis) : IA
 
     protected RedisServer RedisServer => redis;
 
+    /// <summary>What this host is told beside its addresses.</summary>
+    protected virtual IEnumerable<(string Key, string Value)> HostSettings => [];
+
+    /// <summary>For tests that speak to Redis themselves: by default a command is given up that a busy machine holds up for two seconds.</summary>
+    protected static IEnumerable<(string Key, string Value)> PatientRedis => [("Redis:Timeout", "00:00:20")];
+
     public virtual async ValueTask InitializeAsync()
     {
         Db = await postgres.CreateDatabaseAsync();
-        Core = await CoreHost.StartAsync(Db.ConnectionString, redis.ConnectionString);
+        Core = await CoreHost.StartAsync(Db.ConnectionString, redis.ConnectionString, settings: HostSettings);
     }
 
     public async ValueTask DisposeAsync()
