@@ -11,10 +11,13 @@ public sealed class NameResolutionTests(SimulatorServer simulator) : IClassFixtu
     /// <summary>A name that no resolver may ever know (RFC 2606).</summary>
     private static readonly Uri Nowhere = new("http://provider.invalid");
 
+    /// <summary>Longer than a resolver asks others before it gives up.</summary>
+    private static readonly KeyValuePair<string, string?> PatientConnect = new("AIBACKEND_PROVIDERS__0__CONNECT_TIMEOUT_SECONDS", "45");
+
     [Fact]
     public async Task F_48_a_name_that_is_not_found_is_an_outage_that_opens_the_breaker()
     {
-        using var providers = ProviderHost.For("any", Nowhere);
+        using var providers = new ProviderHost([.. ProviderHost.Entries([Nowhere], _ => "any"), PatientConnect]);
 
         for (var call = 0; call < 5; call++)
         {
@@ -30,7 +33,7 @@ public sealed class NameResolutionTests(SimulatorServer simulator) : IClassFixtu
     public async Task F_48_another_provider_answers_meanwhile()
     {
         var good = await simulator.ModelAsync(new { words = 2 });
-        using var providers = new ProviderHost(ProviderHost.Entries([Nowhere, simulator.Address], _ => good));
+        using var providers = new ProviderHost([.. ProviderHost.Entries([Nowhere, simulator.Address], _ => good), PatientConnect]);
 
         var progress = await providers.StreamAsync().ReadAllAsync();
 

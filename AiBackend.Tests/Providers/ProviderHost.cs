@@ -15,12 +15,20 @@ internal sealed class ProviderHost : IDisposable
         : this(Environments.Development, variables) { }
 
     public ProviderHost(string environment, params IEnumerable<KeyValuePair<string, string?>> variables)
+        : this(environment, TimeProvider.System, variables) { }
+
+    /// <summary>With a clock that decides when a call has taken too long.</summary>
+    public ProviderHost(TimeProvider clock, IEnumerable<KeyValuePair<string, string?>> variables)
+        : this(Environments.Development, clock, variables) { }
+
+    private ProviderHost(string environment, TimeProvider clock, IEnumerable<KeyValuePair<string, string?>> variables)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = environment });
         // As the environment would give them: two underscores part the levels.
         builder.Configuration.AddInMemoryCollection(
             variables.Select(each => KeyValuePair.Create(each.Key.Replace("__", ":", StringComparison.Ordinal), each.Value))
         );
+        builder.Services.AddSingleton(clock);
         builder.AddProviders();
         _host = builder.Build();
     }
@@ -49,7 +57,17 @@ internal sealed class ProviderHost : IDisposable
 
     /// <summary>One provider p0 of this kind, with further settings of its own.</summary>
     public static ProviderHost OfKind(string kind, Uri address, params IEnumerable<(string Member, string Value)> more) =>
+        OfKind(TimeProvider.System, kind, address, more);
+
+    /// <inheritdoc cref="OfKind(string, Uri, IEnumerable{ValueTuple{string, string}})"/>
+    public static ProviderHost OfKind(
+        TimeProvider clock,
+        string kind,
+        Uri address,
+        params IEnumerable<(string Member, string Value)> more
+    ) =>
         new(
+            clock,
             more.Select(each => KeyValuePair.Create($"AIBACKEND_PROVIDERS__0__{each.Member}", (string?)each.Value))
                 .Append(new("AIBACKEND_PROVIDERS__0__KIND", kind))
                 .Concat(Entries([address], _ => "m"))

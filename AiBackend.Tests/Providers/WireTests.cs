@@ -198,10 +198,14 @@ public sealed class WireTests
     public async Task F_25_A_provider_that_says_nothing_is_left_when_its_time_is_over(string kind)
     {
         await using var provider = new RawProvider(RawReply.Nothing());
-        using var providers = ProviderHost.OfKind(kind, provider.Address, ("FIRST_TOKEN_TIMEOUT_SECONDS", "0.3"));
+        var clock = new FakeTime();
+        using var providers = ProviderHost.OfKind(clock, kind, provider.Address, ("FIRST_TOKEN_TIMEOUT_SECONDS", "0.3"));
 
-        var failure = await Failure.OfAsync(providers.StreamAsync());
+        var failing = Failure.OfAsync(providers.StreamAsync());
+        await Eventually.TrueAsync(() => provider.Requests.Count == 1, "the call has arrived");
+        clock.Advance(TimeSpan.FromSeconds(0.3));
 
+        var failure = await failing;
         Assert.Equal(("provider_timeout", "Provider 'p0' sent no first token within 0.3 s."), (failure.Code, failure.Message));
         await Eventually.TrueAsync(() => provider.Abandoned == 1, "the provider sees that nobody waits any more");
     }
