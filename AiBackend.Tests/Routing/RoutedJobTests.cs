@@ -80,8 +80,8 @@ public sealed partial class RoutedJobTests(PostgresServer postgres, RedisServer 
             [("Queue:InteractiveGoal", "00:00:00.300"), ("Worker:MaxConcurrentJobs", "4")]
         );
         await RouteAsync(worker, "auto", ("p1", fast, """{"under_pressure":true}"""), ("p0", good, null));
-        var free = CoreHost.Draft() with { Model = "auto", Priority = JobPriority.Interactive };
-        var calm = await worker.RunJobAsync(free);
+        // Not interactive, or on a slow machine this one may itself wait too long.
+        var calm = await worker.RunJobAsync(CoreHost.Draft() with { Model = "auto" });
 
         // More than the slots hold, until jobs are moved.
         for (var i = 0; i < 24; i++)
@@ -93,11 +93,17 @@ public sealed partial class RoutedJobTests(PostgresServer postgres, RedisServer 
             async _ => await worker.ScalarAsync<double>("SELECT usual_share FROM line_outlook") <= 0,
             "the leader moves jobs"
         );
-        var moved = CoreHost.Draft() with { Model = "auto", Priority = JobPriority.Interactive };
         var named = CoreHost.Draft() with { Model = good, Priority = JobPriority.Interactive };
-        var jobs = await Task.WhenAll(worker.RunJobAsync(moved), worker.RunJobAsync(named));
+        var naming = worker.RunJobAsync(named);
+        // A worker waits a twentieth of a second for what Postgres says of it, and where that is too short the job gets its usual model.
+        var moved = await Eventually.GetAsync(
+            _ => worker.RunJobAsync(CoreHost.Draft() with { Model = "auto", Priority = JobPriority.Interactive }),
+            job => job.ServedBy?.Model == fast,
+            "a job is moved",
+            TimeSpan.FromSeconds(60)
+        );
 
-        Assert.Equal([good, fast, good], [calm.ServedBy!.Model, jobs[0].ServedBy!.Model, jobs[1].ServedBy!.Model]);
+        Assert.Equal((good, good), (calm.ServedBy!.Model, (await naming).ServedBy!.Model));
         var notice = Assert.Single(await worker.EventsAsync(moved.Id), each => each.Kind == JobEventKind.Notice);
         Assert.Contains("model_switched", notice.Data, StringComparison.Ordinal);
         Assert.Contains("Others wait too long", notice.Data, StringComparison.Ordinal);
@@ -213,9 +219,17 @@ public sealed partial class RoutedJobTests(PostgresServer postgres, RedisServer 
         var usage = (await worker.RunJobAsync(CoreHost.Draft())).Usage!;
 
         await Eventually.TrueAsync(
-            async _ =>
-                await use.ReadAsync(TestRun.Cancel) is { Count: 1 } all
-                && all[$"p0/{model}"] == new UsedLimits(1, usage.InputTokens, usage.OutputTokens, 0),
+            async token =>
+            {
+                var used = (await use.ReadAsync(token))[$"p0/{model}"];
+                if (used == default)
+                {
+                    // On a slow machine the window may be over before anybody looks.
+                    usage = (await worker.RunJobAsync(CoreHost.Draft())).Usage!;
+                }
+
+                return used == new UsedLimits(1, usage.InputTokens, usage.OutputTokens, 0);
+            },
             "what was used is in place of what was reserved"
         );
         await Eventually.TrueAsync(
