@@ -11,7 +11,7 @@ namespace AiBackend.Tests.Prompts;
 /// <summary>Prompts, versions and labels as people manage them.</summary>
 public sealed class PromptLabelTests(ApiServer api) : IClassFixture<ApiServer>
 {
-    private const string One = """{"messages":[{"role":"user","content":"one"}]}""";
+    private const string One = """{"messages":[{"role":"user","content":"one of these"}]}""";
 
     private readonly PromptApi _prompts = new(api);
 
@@ -91,7 +91,7 @@ public sealed class PromptLabelTests(ApiServer api) : IClassFixture<ApiServer>
             await _prompts.ScalarAsync($"SELECT string_agg(kind, ',' ORDER BY seq) FROM audit_log WHERE object LIKE '{name}%'")
         );
         Assert.DoesNotContain(
-            "one",
+            "one of these",
             await _prompts.ScalarAsync($"SELECT string_agg(after::text, '') FROM audit_log WHERE object LIKE '{name}%'"),
             StringComparison.Ordinal
         );

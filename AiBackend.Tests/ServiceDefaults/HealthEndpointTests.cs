@@ -65,7 +65,7 @@ public sealed class HealthEndpointTests
             builder.Services.AddHealthChecks().AddCheck("fast", () => HealthCheckResult.Healthy()).AddAsyncCheck("hanging", Hang)
         );
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
-        patience.CancelAfter(TimeSpan.FromSeconds(8));
+        patience.CancelAfter(TimeSpan.FromMinutes(1));
 
         using var answer = await process.Client.GetAsync("/health/ready", patience.Token);
 
@@ -82,7 +82,9 @@ public sealed class HealthEndpointTests
         var release = new TaskCompletionSource<HealthCheckResult>();
         await using var process = await ServiceUnderTest.StartAsync(configure: builder =>
             builder
-                .Services.AddHealthChecks()
+                // What was found is not too old before all have asked, however slowly they come.
+                .Services.AddSingleton<TimeProvider>(new FakeTime())
+                .AddHealthChecks()
                 .AddAsyncCheck(
                     "counted",
                     () =>
@@ -99,7 +101,7 @@ public sealed class HealthEndpointTests
         var answers = await Task.WhenAll(probes);
 
         Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
-        Assert.InRange(runs, 1, 3);
+        Assert.Equal(1, runs);
     }
 
     [Fact]
