@@ -89,7 +89,7 @@ public sealed class ContinuityJobTests(PostgresServer postgres, RedisServer redi
         await using var database = await postgres.CreateDatabaseAsync();
         await using var worker = await WorkerUnderTest.StartAsync(database, redis, (simulator.Address, cut), (simulator.Address, silent));
 
-        var job = await worker.RunJobAsync(CoreHost.Draft() with { Deadline = TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(2) });
+        var job = await worker.RunJobAsync(CoreHost.Draft() with { Deadline = TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(5) });
 
         Assert.Equal(("partially_completed", "word1 word2 word3 word4 "), (job.Status, job.Output?.Text));
         Assert.Equal(job.Output!.Text, FoldOf(await worker.EventsAsync(job.Id)).Text);

@@ -52,10 +52,11 @@ public sealed class ShutdownTests(PostgresServer postgres, RedisServer redis, Si
         var hanging = await simulator.ModelAsync(new { hang = "before_first_token" });
         await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
         var worker = await WorkerUnderTest.StartAsync(
-            database,
-            redis,
+            database.ConnectionString,
+            redis.ConnectionString,
             [(simulator.Address, hanging)],
-            [("Queue:Pools:0:Name", "heavy"), ("Queue:Pools:0:Models", "big-*"), ("Queue:Pools:0:Slots", "2")]
+            [("Queue:Pools:0:Name", "heavy"), ("Queue:Pools:0:Models", "big-*"), ("Queue:Pools:0:Slots", "2")],
+            WorkerUnderTest.StopPatiently
         );
         await using (worker)
         {

@@ -15,6 +15,7 @@ using AiBackend.Tests.Providers;
 using AiBackend.Worker.Execution;
 using AiBackend.Worker.Maintenance;
 using AiBackend.Worker.Presence;
+using Microsoft.Extensions.Options;
 
 namespace AiBackend.Tests.Worker;
 
@@ -76,6 +77,18 @@ public static class WorkerUnderTest
             ]
         );
 
+    /// <summary>Has what is given back at the end written down however long that takes; its jobs have as little time to end as elsewhere.</summary>
+    internal static void StopPatiently(IHostApplicationBuilder builder)
+    {
+        var brief = Options.Create(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(1) });
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromMinutes(1));
+        builder.Services.AddSingleton(services => new WorkerDrain(
+            services.GetRequiredService<IHostApplicationLifetime>(),
+            brief,
+            services.GetRequiredService<TimeProvider>()
+        ));
+    }
+
     /// <summary>Waits without the waits between attempts.</summary>
     public static Task UntilAsync(this CoreHost worker, Func<Task<bool>> condition, string what) =>
         Eventually.TrueAsync(
@@ -98,7 +111,8 @@ public static class WorkerUnderTest
     {
         await worker.SubmitAsync(draft);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
-        patience.CancelAfter(TimeSpan.FromSeconds(90));
+        // A slow machine's, with a program to start for its tools and hundreds of calls.
+        patience.CancelAfter(TimeSpan.FromMinutes(2));
         await foreach (var _ in worker.Get<JobEventReader>().WatchAsync(draft.Id, 0, patience.Token))
         {
             // Ends with the job.
