@@ -16,7 +16,7 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
         IClassFixture<RedisServer>,
         IClassFixture<SimulatorServer>
 {
-    // The timer last: it ends by itself.
+    // The timer last, and its time is over when the worker is dead: nobody has taken it in before.
     private static readonly string[] Gates = ["review", "event", "timer"];
 
     private const string Edited = """{"total":2}""";
@@ -110,9 +110,10 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
         }
 
         await Core.BuryAsync();
+        await RingAsync(runs["timer"].Id);
         var due = await DueAsync(runs["timer"].Id);
         var before = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
-        // And here first, for the same reason.
+        // And here first: it ends by itself for whoever comes.
         foreach (var (gate, run) in runs.Reverse())
         {
             before[gate] = diesTakingIt
@@ -188,7 +189,7 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
                 gate switch
                 {
                     "review" => Review,
-                    "timer" => """{"name":"gate","type":"timer","seconds":3,"after":["one"]}""",
+                    "timer" => """{"name":"gate","type":"timer","seconds":600,"after":["one"]}""",
                     _ => """{"name":"gate","type":"event","after":["one"]}""",
                 },
                 StringComparison.Ordinal
@@ -198,6 +199,13 @@ public sealed class StepCrashTests(PostgresServer postgres, RedisServer redis, S
 
     private Task<string> DueAsync(Guid run) =>
         Core.ScalarAsync<string>("SELECT coalesce(max(due_at)::text, '') FROM workflow_steps WHERE run_id = @id", run);
+
+    /// <summary>As if a timer's time had passed.</summary>
+    private async Task RingAsync(Guid run)
+    {
+        await Core.ExecuteAsync("UPDATE workflow_steps SET due_at = now() WHERE run_id = @id AND name = 'gate'", run);
+        await Core.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE id = @id", run);
+    }
 
     private Task UntilWaitingAsync(Guid run, string gate) =>
         Eventually.TrueAsync(

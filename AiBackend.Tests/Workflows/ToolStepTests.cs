@@ -54,24 +54,24 @@ public sealed class ToolStepTests(PostgresServer postgres, RedisServer redis, Si
 
         var wrote = await worker.RunJobAsync(await RunAsync(worker, receiver, ToolEffect.Write));
         var afterWrite = receiver.Posted.Count();
-        var reading = await RunAsync(worker, receiver, ToolEffect.Read, ",\"max_attempts\":4");
+        // Far longer than it is waited for here: it is tried again when this test says so, and no sooner.
+        const string Slow = ",\"max_attempts\":4,\"backoff\":{\"initial_seconds\":600,\"max_seconds\":3000}";
+        var reading = await RunAsync(worker, receiver, ToolEffect.Read, Slow);
         await worker.SubmitAsync(reading);
         // More often than a model might ask the same.
         for (var tries = 1; tries < 4; tries++)
         {
-            await Eventually.TrueAsync(_ => Task.FromResult(receiver.Posted.Count() == afterWrite + tries), $"try {tries} has come");
+            await Eventually.TrueAsync(
+                async _ =>
+                    await worker.ScalarAsync<long>($"SELECT count(*) FROM jobs WHERE type = 4 AND status = 5 AND attempt = {tries}") == 1,
+                $"try {tries} has failed"
+            );
+            Assert.Equal(afterWrite + tries, receiver.Posted.Count());
+            receiver.Answer = tries < 3 ? receiver.Answer : (HttpStatusCode.OK, """{"id":8}""");
             await worker.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE type = 4 AND status = 5", Guid.Empty);
         }
 
-        receiver.Answer = (HttpStatusCode.OK, """{"id":8}""");
-        await worker.UntilAsync(
-            async () =>
-            {
-                await worker.ExecuteAsync("UPDATE jobs SET due_at = now() WHERE type = 4 AND status = 5", Guid.Empty);
-                return await worker.StatusAsync(reading.Id) == JobStatus.Completed;
-            },
-            "the run has its answer"
-        );
+        await worker.UntilAsync(async () => await worker.StatusAsync(reading.Id) == JobStatus.Completed, "the run has its answer");
 
         Assert.Equal(("failed", 1), (wrote.Status, afterWrite));
         Assert.Contains(
