@@ -48,11 +48,14 @@ public abstract class TenantWebhooks(PostgresServer postgres, RedisServer redis)
         return id;
     }
 
-    private protected static EgressClient Client(params Uri[] allowed) =>
+    private protected static EgressClient Client(params Uri[] allowed) => Client(TimeProvider.System, allowed);
+
+    /// <summary>One that waits for an answer as long as a clock of the test's says.</summary>
+    private protected static EgressClient Client(TimeProvider clock, params Uri[] allowed) =>
         new(
             Guarded.Rules([.. allowed.Select(address => address.GetLeftPart(UriPartial.Authority))], isDevelopment: true),
             new KnownHosts(),
-            TimeProvider.System
+            clock
         );
 
     private protected SendToTenants Sender(EgressClient client) =>

@@ -26,6 +26,8 @@ public sealed class WebhookTroubleTests(PostgresServer postgres, RedisServer red
         var endpoint = await AddAsync(address.ToString());
         await EndAsync(AttemptEnd.Succeeded("A."));
         await SendAsync(address);
+        // It is not for the first message, which would be due again in five seconds, that the receiver says that it is gone.
+        await Core.ExecuteAsync("UPDATE webhook_deliveries SET next_at = now() + interval '1 hour' WHERE @id IS NOT NULL", Guid.Empty);
         await EndAsync(AttemptEnd.Succeeded("B."));
         await SendAsync(address);
 
@@ -88,7 +90,8 @@ public sealed class WebhookTroubleTests(PostgresServer postgres, RedisServer red
         }
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
-        using var client = Client(hanging, well);
+        // Time stands still for whoever hangs: none of them is given up and makes room for another.
+        using var client = Client(new FakeTime(), hanging, well);
         var send = Sender(client);
         await Core.Get<WriteMessages>().RunAsync(TestRun.Cancel);
         await Eventually.TrueAsync(
@@ -101,6 +104,7 @@ public sealed class WebhookTroubleTests(PostgresServer postgres, RedisServer red
             TimeSpan.FromSeconds(60)
         );
 
+        await Eventually.TrueAsync(() => silent.Connections > 0, "the one that hangs is called");
         Assert.InRange(silent.Connections, 1, 4);
         Assert.Equal(
             0,
