@@ -55,7 +55,15 @@ public sealed partial class ModelsPageTests
         ];
         using var site = await SiteProcess.StartAsync("Development", api.Address);
 
-        var html = await site.Http.GetStringAsync("/models", TestRun.Cancel);
+        // What is read for the first time may take longer than a page waits for it.
+        var html = await Eventually.GetAsync(
+            token => site.Http.GetStringAsync("/models", token),
+            read =>
+                read.Contains("data-route=\"support\"", StringComparison.Ordinal)
+                && read.Contains("data-deployment=\"openai/good\"", StringComparison.Ordinal),
+            "the page has both",
+            TimeSpan.FromSeconds(30)
+        );
 
         Assert.Matches(
             "support .*openai/fast for interactive or standard work, when the deadline is less than 20 s away, when interactive work waits too long .*openai/good version 3",
@@ -75,9 +83,9 @@ public sealed partial class ModelsPageTests
         return Blanks().Replace(WebUtility.HtmlDecode(Tags().Replace(row, " ")), " ").Trim();
     }
 
-    [GeneratedRegex("<[^>]*>", RegexOptions.None, 1000)]
+    [GeneratedRegex("<[^>]*>", RegexOptions.None, 60_000)]
     private static partial Regex Tags();
 
-    [GeneratedRegex(@"\s+", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\s+", RegexOptions.None, 60_000)]
     private static partial Regex Blanks();
 }

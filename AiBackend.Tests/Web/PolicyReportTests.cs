@@ -79,6 +79,6 @@ public sealed partial class PolicyReportTests
         Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
     }
 
-    [GeneratedRegex("A browser says that (?<what>[^\"\\r\\n]*?in a page of /[A-Za-z-]*)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("A browser says that (?<what>[^\"\\r\\n]*?in a page of /[A-Za-z-]*)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Told();
 }

@@ -21,7 +21,7 @@ public sealed class ProviderStateTests
         ];
         using var site = await SiteProcess.StartAsync("Development", api.Address);
 
-        var html = await site.Http.GetStringAsync("/ops", TestRun.Cancel);
+        var html = await ReadAsync(site, "data-label=\"State\"");
 
         Assert.Equal(
             ["Up", "Down", "Probing", "–", "Key refused", "Up slowed to 2.5 of 40 calls/s"],
@@ -34,14 +34,23 @@ public sealed class ProviderStateTests
     {
         await using var api = await StubApi.StartAsync();
         using var site = await SiteProcess.StartAsync("Development", api.Address);
-        var before = await site.Http.GetStringAsync("/ops", TestRun.Cancel);
+        var before = await ReadAsync(site, "data-live");
         api.Contracts = [new ContractRate("one", "sharp", 200, 199), new ContractRate("two", "dull", 3, 0)];
 
-        var html = await site.Http.GetStringAsync("/ops", TestRun.Cancel);
+        var html = await ReadAsync(site, "data-contracts");
 
         Assert.DoesNotContain("Output contracts", before, StringComparison.Ordinal);
         Assert.Equal(["sharp one 200 99.5 %", "dull two 3 0 %"], RowsOf(html, "data-contracts"));
     }
+
+    /// <summary>The overview with all that the Api says: what is read for the first time may take longer than a page waits for it.</summary>
+    private static Task<string> ReadAsync(SiteProcess site, string mark) =>
+        Eventually.GetAsync(
+            token => site.Http.GetStringAsync("/ops", token),
+            html => html.Contains(mark, StringComparison.Ordinal) && !html.Contains("cannot be reached", StringComparison.Ordinal),
+            $"the overview has {mark}",
+            TimeSpan.FromSeconds(30)
+        );
 
     private static IEnumerable<string> RowsOf(string html, string table)
     {

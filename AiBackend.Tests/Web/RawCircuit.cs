@@ -11,7 +11,7 @@ internal sealed partial class RawCircuit : IDisposable
 {
     private const string Call = "7";
     private static readonly byte[] Handshake = Encoding.ASCII.GetBytes("{\"protocol\":\"blazorpack\",\"version\":1}\u001e");
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly ClientWebSocket _socket = new();
     private readonly Uri _site;
@@ -177,12 +177,12 @@ internal sealed partial class RawCircuit : IDisposable
         return [.. framed, .. message];
     }
 
-    [GeneratedRegex("<!--Blazor:(?<marker>\\{[^>]*\"descriptor\"[^>]*\\})-->", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("<!--Blazor:(?<marker>\\{[^>]*\"descriptor\"[^>]*\\})-->", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Marker();
 
-    [GeneratedRegex("<!--Blazor-Server-Component-State:(?<state>[^>]+)-->", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("<!--Blazor-Server-Component-State:(?<state>[^>]+)-->", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex StateOf();
 
-    [GeneratedRegex("CfDJ8[-_0-9A-Za-z]+", RegexOptions.None, 1000)]
+    [GeneratedRegex("CfDJ8[-_0-9A-Za-z]+", RegexOptions.None, 60_000)]
     private static partial Regex CircuitId();
 }

@@ -9,7 +9,7 @@ namespace AiBackend.Tests.Web;
 /// <summary>How a run is followed when the line to the Api is bad.</summary>
 public sealed class RunFeedTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private ScriptedApi _api = null!;
     private IHost _host = null!;
@@ -169,12 +169,13 @@ public sealed class RunFeedTests : IAsyncLifetime
     {
         _api.Add(new DeltaEvent(1, "a"));
         _api.Finish("a");
-        _api.Refusals = 2;
+        _api.RefusesKey = true;
 
         using var lease = Feeds.Join(_api.Job.Id);
         await lease.Feed.WaitUntilReadyAsync(Patience, TestRun.Cancel);
 
         Assert.Equal("not_signed_in", lease.Feed.Current.Failure?.Code);
+        _api.RefusesKey = false;
         Assert.Equal("a", await CompleteAsync(lease));
         Assert.Null(lease.Feed.Current.Failure);
     }

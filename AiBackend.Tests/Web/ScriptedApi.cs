@@ -32,7 +32,8 @@ internal sealed class ScriptedApi : IAsyncDisposable
 
     public string Stored { get; set; } = "";
 
-    public int Refusals { get; set; }
+    /// <summary>While true, nobody is told of the job.</summary>
+    public bool RefusesKey { get; set; }
 
     /// <summary>Refusals of the job that begin once its end was streamed.</summary>
     public int RefusalsAfterEnd { get; set; }
@@ -109,7 +110,7 @@ internal sealed class ScriptedApi : IAsyncDisposable
             job,
             (Guid id) =>
                 id != Job.Id ? Results.NotFound()
-                : Refusals-- > 0 ? Results.Unauthorized()
+                : RefusesKey ? Results.Unauthorized()
                 : _endWasSent && RefusalsAfterEnd-- > 0 ? Results.Unauthorized()
                 : Answer()
         );

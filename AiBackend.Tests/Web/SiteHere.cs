@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Web.Shell;
@@ -13,7 +14,9 @@ internal sealed class SiteHere : IObserver<DiagnosticListener>, IObserver<KeyVal
     private static readonly AsyncLocal<SiteHere?> Builds = new();
 
     private readonly TaskCompletionSource<IHost> _built = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly List<IDisposable> _watches = [];
+
+    // Also of hosts that others build meanwhile.
+    private readonly ConcurrentQueue<IDisposable> _watches = [];
     private readonly string _keys = TestFolder.Create("page-keys");
     private IHost _host = null!;
     private Task _run = Task.CompletedTask;
@@ -29,7 +32,7 @@ internal sealed class SiteHere : IObserver<DiagnosticListener>, IObserver<KeyVal
     public static async Task<SiteHere> StartAsync(string environment, Uri api, params IEnumerable<(string Name, string Value)> settings)
     {
         var site = new SiteHere();
-        site._watches.Add(DiagnosticListener.AllListeners.Subscribe(site));
+        site._watches.Enqueue(DiagnosticListener.AllListeners.Subscribe(site));
         string[] args =
         [
             "--urls=http://127.0.0.1:0",
@@ -70,7 +73,7 @@ internal sealed class SiteHere : IObserver<DiagnosticListener>, IObserver<KeyVal
     {
         if (value.Name == "Microsoft.Extensions.Hosting")
         {
-            _watches.Add(value.Subscribe(this));
+            _watches.Enqueue(value.Subscribe(this));
         }
     }
 
@@ -91,7 +94,11 @@ internal sealed class SiteHere : IObserver<DiagnosticListener>, IObserver<KeyVal
         Http.Dispose();
         await _host.StopAsync(CancellationToken.None);
         await _run;
-        _watches.ForEach(watch => watch.Dispose());
+        while (_watches.TryDequeue(out var watch))
+        {
+            watch.Dispose();
+        }
+
         TestFolder.Remove(_keys);
     }
 }

@@ -13,7 +13,17 @@ internal sealed class SiteProcess : IDisposable
     {
         (_process, _keys) = (process, keys);
         Address = address;
-        Http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = address };
+        Http = new HttpClient(
+            new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false,
+                UseCookies = false,
+                Expect100ContinueTimeout = TimeSpan.FromMinutes(1),
+            }
+        )
+        {
+            BaseAddress = address,
+        };
     }
 
     public Uri Address { get; }

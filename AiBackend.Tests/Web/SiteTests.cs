@@ -13,9 +13,14 @@ public sealed class SiteTests(SiteAlone alone) : IClassFixture<SiteAlone>
     [Fact]
     public async Task A_40_d_9_what_is_larger_than_any_page_sends_is_refused_and_no_header_says_what_the_server_is()
     {
-        using var large = new FormUrlEncodedContent([new("email", new string('x', 3 * 1024 * 1024))]);
+        using var large = new HttpRequestMessage(HttpMethod.Post, "/account/sign-in")
+        {
+            Content = new FormUrlEncodedContent([new("email", new string('x', 3 * 1024 * 1024))]),
+        };
+        // So that the answer is heard before the body is sent: whoever sends it may be cut off before.
+        large.Headers.ExpectContinue = true;
 
-        using var refused = await _site.Http.PostAsync("/account/sign-in", large, TestRun.Cancel);
+        using var refused = await _site.Http.SendAsync(large, TestRun.Cancel);
         using var longHeader = new HttpRequestMessage(HttpMethod.Get, "/ask");
         longHeader.Headers.Add("X-Long", new string('x', 33 * 1024));
         using var tooLong = await _site.Http.SendAsync(longHeader, TestRun.Cancel);
@@ -144,7 +149,8 @@ public sealed class SiteTests(SiteAlone alone) : IClassFixture<SiteAlone>
 
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Contains("cannot be reached right now", html, StringComparison.Ordinal);
-        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(15));
+        // Six seconds of trying at most, and what a page takes that is rendered for the first time.
+        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(60));
     }
 
     [Theory]

@@ -47,9 +47,16 @@ public sealed class BrowserFixture : IAsyncLifetime
         }
 
         // A page that is right after a while is right: how fast it is is measured elsewhere.
-        Assertions.SetDefaultExpectTimeout(20_000);
+        Assertions.SetDefaultExpectTimeout(60_000);
         _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = Quiet });
+        _browser = await _playwright.Chromium.LaunchAsync(
+            new()
+            {
+                ExecutablePath = chromium,
+                Args = Quiet,
+                Timeout = 120_000,
+            }
+        );
     }
 
     public async ValueTask DisposeAsync()

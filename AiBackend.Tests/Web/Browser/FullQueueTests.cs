@@ -23,11 +23,9 @@ public sealed class FullQueueTests(BrowserFixture browser) : StubbedSite(browser
             );
         await Assertions.Expect(banner).ToContainTextAsync(new Regex("The queue is full: 100.000 jobs wait, and new ones are refused"));
         Api.Capacity = new QueueCapacityInfo(900, 100_000, 2, 450, "max_wait");
-        await Assertions
-            .Expect(banner)
-            .ToContainTextAsync("New jobs are refused: they would wait for about 7 min 30 s.", new() { Timeout = 15_000 });
+        await Assertions.Expect(banner).ToContainTextAsync("New jobs are refused: they would wait for about 7 min 30 s.");
         Api.Capacity = new QueueCapacityInfo(900, 100_000, 50, 18, null);
-        await Assertions.Expect(banner).ToHaveCountAsync(0, new() { Timeout = 15_000 });
+        await Assertions.Expect(banner).ToHaveCountAsync(0);
         visit.AssertClean();
     }
 }

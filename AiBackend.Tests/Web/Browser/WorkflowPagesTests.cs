@@ -201,7 +201,8 @@ public sealed class WorkflowPagesTests(PostgresServer postgres, BrowserFixture b
 
     private async Task<Visit> SignInAsync(SiteProcess site, string email)
     {
-        var visit = await Visit.BeginAsync(browser.Browser, site.Address);
+        // Colours that are on their way to others are nobody's.
+        var visit = await Visit.BeginAsync(browser.Browser, site.Address, options => options.ReducedMotion = ReducedMotion.Reduce);
         await visit.Page.GotoAsync("/sign-in");
         await visit.Page.GetByLabel("E-mail address").FillAsync(email);
         await visit.Page.GetByLabel("Password").FillAsync(Password);
