@@ -159,6 +159,9 @@ public sealed class CodeToolFailureTests(PostgresServer postgres, RedisServer re
 
         public required ToolEffect Effect { get; init; }
 
+        // Far longer than one call waits here for another one.
+        public TimeSpan Timeout => TimeSpan.FromMinutes(1);
+
         public bool NeedsApproval => false;
 
         public async ValueTask<CodeResult> RunAsync(CodeCaller caller, JsonElement arguments, CancellationToken cancellationToken)

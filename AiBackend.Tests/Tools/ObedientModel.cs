@@ -111,6 +111,6 @@ internal sealed partial class ObedientModel : IAsyncDisposable
                 .Select(part => part.GetProperty("text").GetString()!)
         : [];
 
-    [GeneratedRegex(@"CALL (?<name>\w+) (?<arguments>\{[^}]*\})", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"CALL (?<name>\w+) (?<arguments>\{[^}]*\})", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 60_000)]
     private static partial Regex Order();
 }

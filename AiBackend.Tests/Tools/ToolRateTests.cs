@@ -106,13 +106,15 @@ public sealed class ToolRateTests(PostgresServer postgres, RedisServer redis, Si
         // Until the minute is over, here an hour; and it looks again.
         for (var looks = 1; looks <= 2; looks++)
         {
-            await worker.UntilAsync(
-                async () =>
+            // Eventually, which has nothing that waits be due: it looks again when this test says so, and no sooner.
+            await Eventually.TrueAsync(
+                async _ =>
                     measured.Of("aibackend.tool.refused").Count == looks
                     && await worker.ScalarAsync<long>(
                         "SELECT count(*) FROM jobs WHERE type = 4 AND status = 5 AND waiting_reason = 'tool_rate:send' AND due_at > now() + interval '30 minutes'"
                     ) == 1,
-                $"it was told to wait for time {looks}"
+                $"it was told to wait for time {looks}",
+                TimeSpan.FromSeconds(60)
             );
             Assert.Empty(receiver.Posted);
             Assert.Equal(

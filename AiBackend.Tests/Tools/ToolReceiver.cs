@@ -19,6 +19,7 @@ internal sealed class ToolReceiver : IAsyncDisposable
     private readonly HashSet<string> _arrived = new(StringComparer.Ordinal);
     private TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _awaited;
+    private int _isFirstHeld;
 
     private ToolReceiver(WebApplication app) => _app = app;
 
@@ -60,6 +61,9 @@ internal sealed class ToolReceiver : IAsyncDisposable
         }
     }
 
+    /// <summary>The next call is never answered; all that follow are.</summary>
+    public void HoldFirst() => Volatile.Write(ref _isFirstHeld, 1);
+
     public static async Task<ToolReceiver> StartAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -81,6 +85,11 @@ internal sealed class ToolReceiver : IAsyncDisposable
         var body = await reader.ReadToEndAsync(context.RequestAborted);
         var key = context.Request.Headers["Idempotency-Key"].ToString();
         Calls.Enqueue(new ReceivedCall("/tool", key, body, context.Request.Headers["X-Secret"]) { Job = JobOf(context) });
+        if (Interlocked.Exchange(ref _isFirstHeld, 0) == 1)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+        }
+
         await ArrivedAsync(key, context.RequestAborted);
         await AnswerAsync(context, First.TryDequeue(out var status) ? (status, "") : Answer);
     }
