@@ -16,7 +16,7 @@ public sealed class SlowProviderTests(PostgresServer postgres, SimulatorServer s
         var slow = await simulator.ModelAsync(
             new
             {
-                ttft_ms = 60_000,
+                ttft_ms = 600_000,
                 tokens_per_second = 5,
                 words = 300,
             }
@@ -28,7 +28,7 @@ public sealed class SlowProviderTests(PostgresServer postgres, SimulatorServer s
             [slow, quick],
             workers: 2,
             ("Worker__MaxConcurrentJobs", $"{Slots}"),
-            ("AIBACKEND_PROVIDERS__0__FIRST_TOKEN_TIMEOUT_SECONDS", "120")
+            ("AIBACKEND_PROVIDERS__0__FIRST_TOKEN_TIMEOUT_SECONDS", "900")
         );
         var patient = await stack.Api.SubmitAsync(Chat(slow));
         await UntilAsync(stack, patient.Id, job => job.Status == "processing", "it is asked");
@@ -46,12 +46,12 @@ public sealed class SlowProviderTests(PostgresServer postgres, SimulatorServer s
             await UntilAsync(stack, other.Id, each => each.Status == "completed", "another model is answered");
         }
 
-        // 1.5 s on a quiet machine: a look each quarter of a second, and what waits for longer than that.
-        Assert.InRange(await WaitAsync(stack, quick), 0, 3000);
+        // 1.5 s on a quiet machine: a look each quarter of a second, and what waits for longer than that. Behind the slow ones it would be ten minutes.
+        Assert.InRange(await WaitAsync(stack, quick), 0, 60_000);
         Assert.Equal("processing", (await stack.Api.GetJobAsync(patient.Id)).Status);
         var late = await UntilAsync(stack, hasty.Id, job => job.Status == "failed", "its deadline is honoured");
         Assert.Equal("deadline_exceeded", late.Error!.Code);
-        Assert.InRange((late.FinishedAt!.Value - hasty.CreatedAt).TotalSeconds, 7, 18);
+        Assert.InRange((late.FinishedAt!.Value - hasty.CreatedAt).TotalSeconds, 7, 120);
     }
 
     private static string Chat(string model, TimeSpan? deadline = null)
