@@ -48,12 +48,23 @@ public sealed class AskTests(StackFixture stack, BrowserFixture browser) : IClas
     {
         await using var visit = await BeginAsync();
         await visit.OpenAsync("/ask");
+        // Still written when a slow page has its button.
+        await stack.Stack.TeachTextAsync(JobClient.Words(1000), 100, "sim");
 
         await visit.Page.Locator("#model").FocusAsync();
         await visit.Page.Locator("#prompt").FocusAsync();
         await visit.Page.Keyboard.TypeAsync("A long story.");
         await visit.Page.Keyboard.PressAsync("Control+Enter");
-        await Visit.ShowsRunAsync(visit.Page);
+        try
+        {
+            await Visit.ShowsRunAsync(visit.Page);
+            await visit.Page.Locator(".writing").WaitForAsync();
+        }
+        finally
+        {
+            await stack.Stack.Simulator.PostAsync("/sim/reset", null, TestRun.Cancel);
+        }
+
         var stop = visit.Page.GetByRole(AriaRole.Button, new() { Name = "Stop this run" });
         // A reader of the keyboard lands on the title; the button is next, once it can be pressed.
         await Assertions.Expect(visit.Page.Locator("[data-landing]")).ToBeFocusedAsync();

@@ -30,8 +30,8 @@ public sealed class CostsPageTests(StackFixture stack, BrowserFixture browser) :
         var waiting = await SubmitAsync(model, feature);
 
         await visit.OpenAsync("/costs?by=feature");
-        await visit.Page.Locator($"[data-group='{feature}'] a").ClickAsync(new() { Timeout = 30_000 });
-        await Assertions.Expect(visit.Page.Locator(".tile").First).ToContainTextAsync("$0.0", new() { Timeout = 30_000 });
+        await visit.Page.Locator($"[data-group='{feature}'] a").ClickAsync();
+        await Assertions.Expect(visit.Page.Locator(".tile").First).ToContainTextAsync("$0.0");
         Assert.Contains($"feature={feature}", visit.Page.Url, StringComparison.Ordinal);
         await Assertions.Expect(visit.Page.Locator("[data-costs] tbody tr")).ToHaveCountAsync(1);
         var bar = visit.Page.Locator($"[data-budget='{id}']");
@@ -39,26 +39,23 @@ public sealed class CostsPageTests(StackFixture stack, BrowserFixture browser) :
         await Assertions.Expect(bar).ToContainTextAsync("jobs beyond it wait");
         await Assertions
             .Expect(visit.Page.Locator("[data-alerts]"))
-            .ToContainTextAsync(
-                $"The budget of feature '{feature}' (month) has no room for the next call, so jobs wait",
-                new() { Timeout = 30_000 }
-            );
+            .ToContainTextAsync($"The budget of feature '{feature}' (month) has no room for the next call, so jobs wait");
 
         await visit.OpenAsync($"/runs/{waiting}");
         await Assertions
             .Expect(visit.Page.Locator(".run-status"))
-            .ToContainTextAsync("The budget is spent for now; it goes on when there is money again", new() { Timeout = 30_000 });
+            .ToContainTextAsync("The budget is spent for now; it goes on when there is money again");
         await SendAsync(HttpMethod.Put, $"/api/v1/budgets/{id}", """{"limit_usd":1}""");
         await _jobs.EndAsync(waiting);
         var calls = visit.Page.Locator("details.ledger");
-        await calls.Locator("summary").ClickAsync(new() { Timeout = 30_000 });
+        await calls.Locator("summary").ClickAsync();
         await Assertions
             .Expect(calls.Locator("[data-call=settled]"))
             .ToContainTextAsync("cost $0.0400 of $0.0410 set aside · price version 1");
         await visit.OpenAsync("/ops");
         await Assertions.Expect(visit.Page.Locator(".tiles")).ToContainTextAsync("Spent today");
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Spent today" }).ClickAsync();
-        await Assertions.Expect(visit.Page.Locator($"[data-budget='{id}']")).ToBeVisibleAsync(new() { Timeout = 15_000 });
+        await Assertions.Expect(visit.Page.Locator($"[data-budget='{id}']")).ToBeVisibleAsync();
         await SendAsync(HttpMethod.Delete, $"/api/v1/budgets/{id}");
         visit.AssertClean();
     }
@@ -128,7 +125,7 @@ public sealed class CostsPageTests(StackFixture stack, BrowserFixture browser) :
         await _jobs.EndAsync(System.Text.Json.JsonDocument.Parse(job).RootElement.GetProperty("id").GetGuid());
         await using var visit = await Visit.BeginAsync(browser.Browser, stack.Stack.WebAddress);
         await visit.OpenAsync("/costs?by=user&days=1");
-        await visit.Page.Locator("[data-group^='=HYPERLINK']").WaitForAsync(new() { Timeout = 30_000 });
+        await visit.Page.Locator("[data-group^='=HYPERLINK']").WaitForAsync();
 
         var begun = visit.Page.WaitForDownloadAsync();
         await visit.Page.Locator("[data-csv]").ClickAsync();

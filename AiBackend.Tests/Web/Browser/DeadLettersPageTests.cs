@@ -102,7 +102,7 @@ public sealed class DeadLettersPageTests(StackFixture stack, BrowserFixture brow
 
         await alert.GetByRole(AriaRole.Button, new() { Name = "Mark as seen" }).ClickAsync();
 
-        await Assertions.Expect(alert).ToContainTextAsync("Seen", new() { Timeout = 15_000 });
+        await Assertions.Expect(alert).ToContainTextAsync("Seen");
         await alert.GetByRole(AriaRole.Link, new() { Name = "Look at the jobs" }).ClickAsync();
         await visit.Page.Locator("[data-letter]").First.WaitForAsync();
         visit.AssertClean();

@@ -78,8 +78,7 @@ public sealed class HiddenOverviewTests(BrowserFixture browser) : StubbedSite(br
         await other.CloseAsync();
     }
 
-    private static Task ShowsAsync(IPage page, string words) =>
-        Assertions.Expect(page.Locator("[data-live]")).ToContainTextAsync(words, new() { Timeout = 15_000 });
+    private static Task ShowsAsync(IPage page, string words) => Assertions.Expect(page.Locator("[data-live]")).ToContainTextAsync(words);
 
     private static async Task SetVisibilityAsync(IPage page, string state) =>
         await page.EvaluateAsync(

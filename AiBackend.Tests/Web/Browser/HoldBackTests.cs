@@ -27,7 +27,7 @@ public sealed class HoldBackTests(StackFixture stack, BrowserFixture browser) : 
         await Assertions.Expect(review).ToContainTextAsync("will be accepted and not started");
         await review.GetByRole(AriaRole.Button, new() { Name = $"Pause model {model}" }).ClickAsync();
         var banner = visit.Page.Locator($"[data-control='model/{model}']");
-        await Assertions.Expect(banner).ToContainTextAsync("its jobs are accepted and wait", new() { Timeout = 15_000 });
+        await Assertions.Expect(banner).ToContainTextAsync("its jobs are accepted and wait");
         await Assertions.Expect(banner).ToContainTextAsync("too dear");
 
         var id = await _jobs.SubmitAsync(model, "Wait for it.");
@@ -36,7 +36,7 @@ public sealed class HoldBackTests(StackFixture stack, BrowserFixture browser) : 
 
         await visit.OpenAsync("/ops");
         await banner.GetByRole(AriaRole.Button, new() { Name = $"Resume model {model}" }).ClickAsync();
-        await banner.WaitForAsync(new() { State = WaitForSelectorState.Detached, Timeout = 15_000 });
+        await banner.WaitForAsync(new() { State = WaitForSelectorState.Detached });
         Assert.Equal(JobStatuses.Completed, (await _jobs.EndAsync(id)).Status);
         visit.AssertClean();
     }

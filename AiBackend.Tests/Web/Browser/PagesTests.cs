@@ -220,7 +220,7 @@ public sealed class PagesTests(StackFixture stack, BrowserFixture browser) : ICl
             await visit.Page.Locator($"[data-resource={resource}] [data-status=healthy]").WaitForAsync();
         }
 
-        Assert.StartsWith("Live", await visit.Page.Locator("[data-live]").InnerTextAsync(), StringComparison.Ordinal);
+        await Assertions.Expect(visit.Page.Locator("[data-live]")).ToContainTextAsync("Live");
         visit.AssertClean();
     }
 

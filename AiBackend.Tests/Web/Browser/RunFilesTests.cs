@@ -18,11 +18,9 @@ public sealed class RunFilesTests(StackFixture stack, BrowserFixture browser) : 
         await visit.OpenAsync("/ask");
         await page.Locator("#files")
             .SetInputFilesAsync([Chosen("lamps.csv", "lamp,colour\n1,blue\n"u8.ToArray()), Chosen("dot.png", SampleFiles.Png)]);
-        await Assertions.Expect(page.Locator("[data-attached]")).ToHaveCountAsync(2, new() { Timeout = 30_000 });
+        await Assertions.Expect(page.Locator("[data-attached]")).ToHaveCountAsync(2);
         await page.Locator("#files").SetInputFilesAsync([Chosen("packed.txt", [0x1F, 0x8B, 8, 0])]);
-        await Assertions
-            .Expect(page.Locator("#files-error"))
-            .ToContainTextAsync("packed.txt is nothing that a model reads", new() { Timeout = 30_000 });
+        await Assertions.Expect(page.Locator("#files-error")).ToContainTextAsync("packed.txt is nothing that a model reads");
         await page.GetByRole(AriaRole.Button, new() { Name = "Leave out dot.png" }).ClickAsync();
         await Assertions.Expect(page.Locator("[data-attached]")).ToHaveCountAsync(1);
 

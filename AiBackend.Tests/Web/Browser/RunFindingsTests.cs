@@ -33,7 +33,7 @@ public sealed class RunFindingsTests(StackFixture stack, BrowserFixture browser)
         await using var visit = await OpenAsync(job);
         var page = visit.Page;
 
-        await Assertions.Expect(page.Locator("[data-prompt]")).ToHaveTextAsync($"{_name}@1", new() { Timeout = 30_000 });
+        await Assertions.Expect(page.Locator("[data-prompt]")).ToHaveTextAsync($"{_name}@1");
         await Assertions.Expect(page.Locator("[data-passage]")).ToHaveCountAsync(1);
         await Assertions
             .Expect(page.Locator("[data-passage]"))
@@ -64,14 +64,11 @@ public sealed class RunFindingsTests(StackFixture stack, BrowserFixture browser)
 
         await Assertions
             .Expect(parts)
-            .ToContainTextAsync(
-                [
-                    new Regex(@"system: about \d+ of 16.?000 tokens"),
-                    new Regex(@"retrieved: about \d+ of 4.?000 tokens"),
-                    new Regex(@"input: about \d+ of 16.?000 tokens"),
-                ],
-                new() { Timeout = 30_000 }
-            );
+            .ToContainTextAsync([
+                new Regex(@"system: about \d+ of 16.?000 tokens"),
+                new Regex(@"retrieved: about \d+ of 4.?000 tokens"),
+                new Regex(@"input: about \d+ of 16.?000 tokens"),
+            ]);
         await Assertions.Expect(visit.Page.Locator("[data-passage]")).ToContainTextAsync("Lamp manual");
         visit.AssertClean();
     }
@@ -91,9 +88,7 @@ public sealed class RunFindingsTests(StackFixture stack, BrowserFixture browser)
         await using var visit = await OpenAsync(run);
         var page = visit.Page;
 
-        await Assertions
-            .Expect(page.Locator("[data-step=succeeded] [data-verdict=valid]"))
-            .ToContainTextAsync("keeps its contract", new() { Timeout = 30_000 });
+        await Assertions.Expect(page.Locator("[data-step=succeeded] [data-verdict=valid]")).ToContainTextAsync("keeps its contract");
         await Assertions
             .Expect(page.Locator("[data-step=failed] [data-verdict=rule]"))
             .ToContainTextAsync(new Regex("breaks its contract \\(rule\\): the value .*5"));

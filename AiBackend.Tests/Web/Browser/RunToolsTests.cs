@@ -48,7 +48,7 @@ public sealed class RunToolsTests(StackFixture stack, BrowserFixture browser) : 
         await visit.OpenAsync($"/runs/{job.Id}");
 
         var call = visit.Page.Locator("[data-tool-call]");
-        await Assertions.Expect(call).ToHaveCountAsync(1, new() { Timeout = 30_000 });
+        await Assertions.Expect(call).ToHaveCountAsync(1);
         await Assertions.Expect(call).ToContainTextAsync("current_time");
         await call.Locator("summary").ClickAsync();
         await Assertions.Expect(call.GetByLabel("Arguments")).ToHaveTextAsync(Hostile);

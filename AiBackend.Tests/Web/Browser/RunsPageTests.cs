@@ -18,7 +18,7 @@ public sealed class RunsPageTests(BrowserFixture browser) : StubbedSite(browser)
 
         Api.Runs = [ends with { Status = JobStatuses.Completed, FinishedAt = Jobs.CreatedAt.AddSeconds(3) }, stays];
 
-        await Assertions.Expect(Row(visit.Page, ends)).ToContainTextAsync("Done", new() { Timeout = 15_000 });
+        await Assertions.Expect(Row(visit.Page, ends)).ToContainTextAsync("Done");
         await Assertions.Expect(Row(visit.Page, stays)).ToContainTextAsync("Writing");
         visit.AssertClean();
     }
@@ -36,7 +36,7 @@ public sealed class RunsPageTests(BrowserFixture browser) : StubbedSite(browser)
         var newer = Jobs.Some(JobStatuses.Queued) with { CreatedAt = Jobs.CreatedAt.AddSeconds(1) };
         Api.Runs = [newer, .. shown[..^1], last with { Status = JobStatuses.Failed, FinishedAt = Jobs.CreatedAt.AddSeconds(3) }];
 
-        await Assertions.Expect(Row(visit.Page, last)).ToContainTextAsync("Failed", new() { Timeout = 15_000 });
+        await Assertions.Expect(Row(visit.Page, last)).ToContainTextAsync("Failed");
         await visit.Page.GetByText("1 new run").WaitForAsync();
         await Assertions.Expect(Row(visit.Page, newer)).ToHaveCountAsync(0);
         visit.AssertClean();
@@ -59,7 +59,7 @@ public sealed class RunsPageTests(BrowserFixture browser) : StubbedSite(browser)
                 await release.Task;
             }
         };
-        await held.Task.WaitAsync(TimeSpan.FromSeconds(15), TestRun.Cancel);
+        await held.Task.WaitAsync(TimeSpan.FromMinutes(1), TestRun.Cancel);
 
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Failed" }).ClickAsync();
         await visit.Page.GetByText("No runs in this state").WaitForAsync();

@@ -44,7 +44,7 @@ public sealed class SimulatedNoticeTests(BrowserFixture browser) : StubbedSite(b
 
         Api.HidesProviders = false;
 
-        await Assertions.Expect(Notice(visit.Page)).ToBeVisibleAsync(new() { Timeout = 15_000 });
+        await Assertions.Expect(Notice(visit.Page)).ToBeVisibleAsync();
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Overview" }).ClickAsync();
         await visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Overview" }).WaitForAsync();
         await Assertions.Expect(Notice(visit.Page)).ToBeVisibleAsync();

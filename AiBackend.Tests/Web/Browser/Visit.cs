@@ -76,7 +76,7 @@ internal sealed partial class Visit : IAsyncDisposable
 
     /// <summary>Waits until the tab shows a run.</summary>
     /// <remarks>Asks again and again: a wait for the navigation itself can begin just after it and then never ends.</remarks>
-    public static Task ShowsRunAsync(IPage page) => Assertions.Expect(page).ToHaveURLAsync(RunAddress(), new() { Timeout = 30_000 });
+    public static Task ShowsRunAsync(IPage page) => Assertions.Expect(page).ToHaveURLAsync(RunAddress());
 
     /// <summary>The answer as a reader sees it, white space told as one blank.</summary>
     public static async Task<string> AnswerAsync(IPage page) =>
