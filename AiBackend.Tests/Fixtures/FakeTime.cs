@@ -5,7 +5,7 @@ namespace AiBackend.Tests.Fixtures;
 public sealed class FakeTime(DateTimeOffset startAt) : TimeProvider
 {
     /// <summary>Real time that the code under test gets to reach for the clock; then the wait throws.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(TestRun.IsContinuousIntegration ? 30 : 10);
 
     private readonly Lock _gate = new();
     private readonly List<FakeTimer> _armed = [];

@@ -9,7 +9,9 @@ internal static class FreePort
 {
     // Above the one that browsers refuse, 10080.
     private const int First = 11_000;
-    private const int Count = 9_000;
+
+    // Below those that the local host gives to its resources, which listen there some time later.
+    private const int Count = 4_000;
 
     private static int _last = Random.Shared.Next(Count);
 

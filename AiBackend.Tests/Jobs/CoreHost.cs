@@ -18,6 +18,9 @@ public sealed class CoreHost : IAsyncDisposable
 {
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
 
+    /// <summary>Who waits for a lock waits for long: for tests that hold some, on a machine that may stop for seconds.</summary>
+    public static readonly (string Key, string Value) PatientWithLocks = ("Database:LockTimeout", "00:00:25");
+
     private static readonly JobIds Ids = new(TimeProvider.System);
 
     private readonly IHost _host;

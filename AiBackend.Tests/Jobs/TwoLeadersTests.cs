@@ -11,10 +11,13 @@ public sealed class TwoLeadersTests(PostgresServer postgres, RedisServer redis) 
 
     private readonly RedisServer _redis = redis;
 
+    // Each waits for all that those before it do to the same rows.
+    protected override IEnumerable<(string Key, string Value)> HostSettings => [CoreHost.PatientWithLocks];
+
     [Fact]
     public async Task F_41_two_leaders_rescue_advance_and_dispatch_at_once_and_every_job_moves_once()
     {
-        await using var second = await CoreHost.StartAsync(Db.ConnectionString, _redis.ConnectionString);
+        await using var second = await CoreHost.StartAsync(Db.ConnectionString, _redis.ConnectionString, null, HostSettings);
         var lost = await Task.WhenAll(Enumerable.Range(0, Jobs).Select(_ => Core.SubmitAsync()));
         await Core.Get<ClaimJobs>().RunAsync(Core.WorkerId, lost, CoreHost.Lease, TestRun.Cancel);
         var due = TimeProvider.System.GetUtcNow().AddHours(1);

@@ -9,6 +9,9 @@ namespace AiBackend.Tests.Jobs;
 /// <summary>Two that move one waiting job at the same moment, held back by a lock until both have seen it wait.</summary>
 public sealed class WaitRaceTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
 {
+    // Who gives up waiting asks again, and is then behind the other.
+    protected override IEnumerable<(string Key, string Value)> HostSettings => [CoreHost.PatientWithLocks];
+
     [Fact]
     public async Task I_4_a_timeout_that_comes_while_an_answer_is_written_changes_nothing()
     {

@@ -8,6 +8,9 @@ namespace AiBackend.Tests.Jobs;
 /// <summary>Jobs that wait for a tool or a person: they hold nothing, use up no try, and take exactly one answer.</summary>
 public sealed class WaitTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
 {
+    // Twenty wait for one row, one after the other.
+    protected override IEnumerable<(string Key, string Value)> HostSettings => [CoreHost.PatientWithLocks];
+
     private static readonly JobQuestion Question = new("""{"tool":"lookup"}""");
 
     private AnswerWait Answer => Core.Get<AnswerWait>();

@@ -28,7 +28,8 @@ public sealed class EnvironmentTests
     {
         await using var app = new LocalApp();
         app.AddScript("client", $"env > all; echo >> all; {LocalApp.Idle}").WithEnvironment("GIVEN", "yes");
-        Environment.SetEnvironmentVariable("ASPNETCORE_URLS", "http://localhost:1");
+        // One that does no harm to the servers that tests beside this one start meanwhile.
+        Environment.SetEnvironmentVariable("ASPNETCORE_URLS", "http://127.0.0.1:0");
         try
         {
             await app.StartAsync();

@@ -64,6 +64,10 @@ internal sealed class LocalApp : IAsyncDisposable
 
     public int PidOf(string resource) => Processes.Of(resource)[0].ProcessId ?? throw new InvalidOperationException($"{resource} is down.");
 
+    /// <summary>Of a script that has begun to write: that may be there before the host has noted that it started it.</summary>
+    public Task<int> PidAsync(string resource) =>
+        Eventually.GetAsync(_ => Task.FromResult(PidOf(resource)), _ => true, $"the host knows the process of {resource}");
+
     public Task<string> FileAsync(string name) =>
         Eventually.GetAsync(c => File.ReadAllTextAsync(Path.Combine(Folder, name), c), t => t.EndsWith('\n'), $"{name} is written");
 

@@ -96,7 +96,7 @@ public sealed class RestartTests
             async c => (await File.ReadAllLinesAsync(Path.Combine(app.Folder, "seen"), c))[^1] == "none",
             "it runs without the variable again"
         );
-        Assert.NotEqual(killed, app.PidOf("victim"));
+        Assert.NotEqual(killed, await app.PidAsync("victim"));
     }
 
     [Fact]

@@ -36,7 +36,7 @@ public sealed class StopTests
         app.AddScript("deaf", IgnoresRequests).WithHttpEndpoint();
         await app.StartAsync();
         await app.FileAsync("up");
-        var pid = ProcessIdentity.Of(app.PidOf("deaf"));
+        var pid = ProcessIdentity.Of(await app.PidAsync("deaf"));
         var watch = Stopwatch.StartNew();
 
         await app.App.StopAsync(TestRun.Cancel);
@@ -110,7 +110,7 @@ public sealed class StopTests
         app.AddScript("parent", "sleep 1000 & echo $! > child; wait");
         await app.StartAsync();
         await app.FileAsync("child");
-        var pid = ProcessIdentity.Of(app.PidOf("parent"))!.Value;
+        var pid = ProcessIdentity.Of(await app.PidAsync("parent"))!.Value;
 
         app.App.Services.GetRequiredService<Supervisor>().KillAll();
 

@@ -10,6 +10,8 @@ namespace AiBackend.Tests.Money;
 /// <summary>What becomes of calls whose worker dies, is late, or never says how they ended.</summary>
 public sealed class LedgerTests(PostgresServer postgres, RedisServer redis) : CoreTests(postgres, redis), IClassFixture<RedisServer>
 {
+    protected override IEnumerable<(string Key, string Value)> HostSettings => [CoreHost.PatientWithLocks];
+
     [Fact]
     public async Task A_rescue_releases_what_was_reserved_and_books_what_was_sent_as_unknown_spend()
     {

@@ -90,6 +90,7 @@ public sealed class UnsentCallTests(PostgresServer postgres, RedisServer redis) 
                 .. ProviderHost
                     .Entries([new Uri("http://127.0.0.1:9")], _ => "m")
                     .Select(variable => (variable.Key.Replace("__", ":", StringComparison.Ordinal), variable.Value!)),
+                CoreHost.PatientWithLocks,
                 ("Money:Prices:0:Provider", "p0"),
                 ("Money:Prices:0:Model", "m"),
                 ("Money:Prices:0:Input", "1"),

@@ -33,6 +33,14 @@ public sealed class EmbeddingApi(PostgresServer postgres) : IAsyncLifetime
         return model;
     }
 
+    /// <summary>One that leaves whoever asks without an answer, who does not wait for it for long. All others may take their time.</summary>
+    public async Task<string> SilentModelAsync(object behaviour)
+    {
+        var model = await ModelAsync(behaviour);
+        await SendAsync(HttpMethod.Put, $"/api/v1/deployments/simulator/{model}", """{"timeouts":{"first_token_seconds":2}}""");
+        return model;
+    }
+
     public static string Body(string model, string input = "\"Hello\"", string more = "") =>
         $$"""{"model":"{{model}}","input":{{input}}{{more}}}""";
 
@@ -93,7 +101,6 @@ public sealed class EmbeddingApi(PostgresServer postgres) : IAsyncLifetime
         protected override IEnumerable<(string Name, string Value)> Settings =>
             [
                 ("services:simulator:http:0", simulator.ToString()),
-                ("AIBACKEND_PROVIDERS:DEFAULTS:FIRST_TOKEN_TIMEOUT_SECONDS", "2"),
                 ("Admission:Patience", "00:00:00.300"),
                 ("OpenAi:EmbeddingTextsAtOnce", "2048"),
             ];

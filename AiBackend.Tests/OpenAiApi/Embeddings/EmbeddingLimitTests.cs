@@ -111,7 +111,7 @@ public sealed class EmbeddingLimitTests(EmbeddingApi api) : IClassFixture<Embedd
         int state
     )
     {
-        var model = await api.ModelAsync(JsonElement.Parse(behaviour));
+        var model = await api.SilentModelAsync(JsonElement.Parse(behaviour));
 
         using var response = await api.EmbedAsync(EmbeddingApi.Body(model));
 

@@ -69,7 +69,7 @@ public sealed class EmbeddingTests(EmbeddingApi api) : IClassFixture<EmbeddingAp
     [Fact]
     public async Task A_repeat_while_the_first_is_answered_is_told_so_and_one_that_failed_may_be_repeated()
     {
-        var model = await api.ModelAsync(new { hang = "before_headers" });
+        var model = await api.SilentModelAsync(new { hang = "before_headers" });
         var first = api.EmbedAsync(EmbeddingApi.Body(model), ("Idempotency-Key", "slow"));
         await Eventually.TrueAsync(async token => (await api.Simulator.CallsAsync(model, token)).Count > 0, "the first has been asked");
 

@@ -281,5 +281,11 @@ public sealed class FileApi(PostgresServer postgres) : ApiServer(postgres)
     public const int MostBytes = 640 * 1024;
 
     protected override IEnumerable<(string Name, string Value)> Settings =>
-        [("Files:MaxBytes", "655360"), ("Files:MaxBytesPerTenant", "1048576"), ("Files:MaxAttachedText", "100000")];
+        [
+            ("Files:MaxBytes", "655360"),
+            ("Files:MaxBytesPerTenant", "1048576"),
+            ("Files:MaxAttachedText", "100000"),
+            // Those that come and go at once wait for each other's rows.
+            ("Database:LockTimeout", "00:00:25"),
+        ];
 }
