@@ -20,16 +20,25 @@ public sealed class AnswerTests(StackFixture fixture)
     [Fact]
     public async Task A_deadline_that_passes_mid_stream_keeps_what_was_written_as_a_partial_result()
     {
-        var deadline = TimeProvider.System.GetUtcNow().AddSeconds(4).ToString("O", CultureInfo.InvariantCulture);
-        var id = await _client.SubmitAsync(await _client.TeachWordsAsync(2000, 20), deadline: deadline);
-
-        var reading = await _client.FollowAsync(id);
+        var model = await _client.TeachWordsAsync(2000, 20);
+        var reading = await ReadAsync(seconds: 4);
+        if (reading.Text.Length < 20)
+        {
+            // A machine with much else to do had hardly begun then.
+            reading = await ReadAsync(seconds: 20);
+        }
 
         var job = reading.Final!;
         Assert.Equal(JobStatuses.PartiallyCompleted, job.Status);
         Assert.StartsWith("word1 word2", job.Output!.Text, StringComparison.Ordinal);
         Assert.Contains("deadline", Assert.Single(job.Output.Missing), StringComparison.Ordinal);
         Assert.Equal(job.Output.Text, reading.Text);
+
+        async Task<Reading> ReadAsync(int seconds)
+        {
+            var deadline = TimeProvider.System.GetUtcNow().AddSeconds(seconds).ToString("O", CultureInfo.InvariantCulture);
+            return await _client.FollowAsync(await _client.SubmitAsync(model, deadline: deadline));
+        }
     }
 
     [Fact]

@@ -112,9 +112,11 @@ internal sealed class CanaryPaths(Stack stack, string said, string secret)
 
     private async Task LoseWorkerAsync()
     {
-        var model = await TeachAsync(new { text = string.Join(' ', Enumerable.Repeat(said, 250)), interval_ms = 20 });
+        var text = string.Join(' ', Enumerable.Repeat(said, 250));
+        var model = await TeachAsync(new { text, interval_ms = 200 });
         var id = await SubmitAsync(model);
         stack.KillWorker(await stack.HolderAsync(model));
+        await BehaveAsync(model, new { text, interval_ms = 5 });
 
         Assert.Equal(JobStatuses.Completed, (await EndAsync(id)).Status);
         Assert.Equal(["lost", "succeeded"], (await _client.TraceAsync(id)).Attempts.Select(attempt => attempt.Outcome));

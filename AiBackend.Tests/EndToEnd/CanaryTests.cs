@@ -27,9 +27,8 @@ public sealed class CanaryTests(StackFixture fixture)
         // Ids are carried as their bytes.
         var inRedis = Encoding.Latin1.GetString(id.ToByteArray(bigEndian: true));
         var (read, control) = (0, false);
-        foreach (var file in Directory.EnumerateFiles(_stack.StateDirectory, "*", SearchOption.AllDirectories).Where(IsOutsideTheStore))
+        foreach (var (file, text) in await StateFiles.ReadAsync(_stack.StateDirectory))
         {
-            var text = await ReadAsync(file);
             Assert.False(text.Contains(_canary, StringComparison.Ordinal), $"{file} holds what was asked or answered.");
             Assert.False(text.Contains(webhookSecret, StringComparison.Ordinal), $"{file} holds the secret of a webhook.");
             Assert.False(text.Contains(_stack.Key, StringComparison.Ordinal) && file != _stack.KeyFile, $"{file} holds an API key.");
@@ -39,18 +38,6 @@ public sealed class CanaryTests(StackFixture fixture)
 
         Assert.True(read > 5, $"{read} files were read.");
         Assert.True(control, "A job's id, which is no secret, is found by the same search.");
-    }
-
-    /// <summary>Logs of every process, the host's own files, and all that Redis keeps; not the tables of Postgres.</summary>
-    private static bool IsOutsideTheStore(string file) =>
-        Path.GetFileName(file) != "lock"
-        && !file.Contains($"{Path.DirectorySeparatorChar}postgres{Path.DirectorySeparatorChar}", StringComparison.Ordinal);
-
-    private static async Task<string> ReadAsync(string file)
-    {
-        await using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        using var reader = new StreamReader(stream, Encoding.Latin1);
-        return await reader.ReadToEndAsync(TestRun.Cancel);
     }
 
     private async Task<Guid> SucceedAsync()
@@ -84,8 +71,9 @@ public sealed class CanaryTests(StackFixture fixture)
 
     private async Task RunOutOfTimeAsync()
     {
+        var model = await TeachAsync(new { text = _canary, ttft_ms = 60_000 });
         var deadline = TimeProvider.System.GetUtcNow().AddSeconds(6).ToString("O");
-        var id = await _client.SubmitAsync(await TeachAsync(new { text = _canary, ttft_ms = 60_000 }), _canary, deadline);
+        var id = await _client.SubmitAsync(model, _canary, deadline);
 
         Assert.Equal(JobStatuses.Failed, (await _client.EndAsync(id)).Status);
     }

@@ -18,6 +18,13 @@ public sealed class JobClient(Stack stack)
     public async Task<string> TeachWordsAsync(int words, int intervalMs, int firstMs = 50)
     {
         var model = $"sim-{Guid.CreateVersion7():N}";
+        await TeachWordsAsync(model, words, intervalMs, firstMs);
+        return model;
+    }
+
+    /// <summary>Teaches it another pace, which holds for the calls after this: one that runs keeps its own.</summary>
+    public async Task TeachWordsAsync(string model, int words, int intervalMs, int firstMs = 50)
+    {
         using var response = await stack.Simulator.PutAsJsonAsync(
             $"/sim/behaviours/{model}",
             new Dictionary<string, object>
@@ -29,7 +36,6 @@ public sealed class JobClient(Stack stack)
             TestRun.Cancel
         );
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(TestRun.Cancel));
-        return model;
     }
 
     public static string Words(int count) => string.Join(' ', Enumerable.Range(1, count).Select(i => $"word{i}"));

@@ -76,7 +76,8 @@ public sealed class RunScriptTests
         await running.WaitForExitAsync(TestRun.Cancel);
 
         Assert.Equal(script.Announcement, announced);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"took {watch.Elapsed}: {await errors}");
+        // The host ends all that runs within 9.5 s (Supervisor); what comes before and after takes a busy machine some seconds more.
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), $"took {watch.Elapsed}: {await errors}");
         Assert.Equal(0, running.ExitCode);
         Assert.Equal("", await running.StandardOutput.ReadToEndAsync(TestRun.Cancel));
         Assert.All(processes, p => Assert.False(p.IsAlive, $"{p.Pid} is still running"));

@@ -51,11 +51,14 @@ public sealed class TelemetryCanaryTests
 
         // The ticket too: it is part of an address.
         string[] all = [_marker, _secret, ticket, .. _keys];
-        for (var reading = 1; !await HoldNothingAsync(stack.StateDirectory, all); reading++)
-        {
-            Assert.True(reading < 10, "Files are gone whenever they are read.");
-        }
-
+        Assert.All(
+            await StateFiles.ReadAsync(stack.StateDirectory),
+            read =>
+                Assert.All(
+                    all,
+                    canary => Assert.False(read.Text.Contains(canary, StringComparison.Ordinal), $"{read.File} holds {canary}.")
+                )
+        );
         Assert.All(
             collector.Raw,
             sent =>
@@ -66,26 +69,6 @@ public sealed class TelemetryCanaryTests
         Assert.Contains("credential", audit, StringComparison.Ordinal);
         Assert.All(paths.Refusals, told => Assert.All(all, canary => Assert.DoesNotContain(canary, told, StringComparison.Ordinal)));
     }
-
-    /// <returns>False when one was renamed or removed since they were listed: under its new name it was not read.</returns>
-    private static async Task<bool> HoldNothingAsync(string directory, string[] all)
-    {
-        var isWhole = true;
-        foreach (var file in Directory.GetFiles(directory, "*", SearchOption.AllDirectories).Where(IsOutsideTheStore))
-        {
-            var text = await ReadAsync(file);
-            isWhole &= text is not null;
-            Assert.All(all, canary => Assert.False(text?.Contains(canary, StringComparison.Ordinal) == true, $"{file} holds {canary}."));
-        }
-
-        return isWhole;
-    }
-
-    /// <summary>Logs, what the host writes, and all that Redis keeps; not the tables of Postgres, nor what is not whole yet and is renamed then.</summary>
-    private static bool IsOutsideTheStore(string file) =>
-        Path.GetFileName(file) != "lock"
-        && Path.GetExtension(file) != ".new"
-        && !file.Contains($"{Path.DirectorySeparatorChar}postgres{Path.DirectorySeparatorChar}", StringComparison.Ordinal);
 
     /// <summary>The first message fails, since nobody has this name.</summary>
     private async Task AddWebhookAsync(Stack stack) =>
@@ -168,21 +151,6 @@ public sealed class TelemetryCanaryTests
     }
 
     private static bool Holds(byte[] body, string text) => body.AsSpan().IndexOf(Encoding.UTF8.GetBytes(text)) >= 0;
-
-    /// <returns>Null when it is there no more.</returns>
-    private static async Task<string?> ReadAsync(string file)
-    {
-        try
-        {
-            await using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using var reader = new StreamReader(stream, Encoding.Latin1);
-            return await reader.ReadToEndAsync(TestRun.Cancel);
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
-    }
 
     private static async Task<string> TeachAsync(Stack stack, object behaviour)
     {

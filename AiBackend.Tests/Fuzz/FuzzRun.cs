@@ -11,6 +11,9 @@ internal static class FuzzRun
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
     private const long MostBytes = 64 * 1024 * 1024;
 
+    // Of an input that took long: what is slow by itself is slow each time.
+    private const int Repeats = 5;
+
     private static readonly TimeSpan LongRun = TimeSpan.FromMinutes(15);
 
     /// <param name="name">Whose saved inputs come first.</param>
@@ -61,11 +64,12 @@ internal static class FuzzRun
             throw new InvalidOperationException($"Threw on {shown}", surprise);
         }
 
-        Assert.True(watch.Elapsed < Longest || IsQuick(parse, input), $"Took {watch.Elapsed} for {shown}");
-        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < MostBytes, $"Took too much memory for {shown}");
+        var (took, bytes) = (watch.Elapsed, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.True(took < Longest || Enumerable.Range(0, Repeats).Any(_ => IsQuick(parse, input)), $"Took {took} for {shown}");
+        Assert.True(bytes < MostBytes, $"Took too much memory for {shown}");
     }
 
-    /// <summary>Once more: the machine may have had other things to do.</summary>
+    /// <summary>Once more: the machine may have had other things to do, and may have them still.</summary>
     private static bool IsQuick(Func<byte[], bool> parse, byte[] input)
     {
         var watch = Stopwatch.StartNew();

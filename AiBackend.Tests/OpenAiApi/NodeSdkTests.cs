@@ -191,17 +191,19 @@ public sealed class NodeSdkTests(StackFixture fixture)
                     .Where(job => Text(job, "model") == model)
                     .Select(job => Text(job, "status"))
                     .ToList(),
-            statuses => statuses.All(status => JobStatuses.IsTerminal(status!)),
+            statuses => statuses.Count > 1 && statuses.All(status => JobStatuses.IsTerminal(status!)),
             "both jobs end",
             TimeSpan.FromSeconds(30)
         );
-        Assert.Equal([JobStatuses.Cancelled, JobStatuses.Cancelled], ended);
+        // More than two where it gave up once before the server had made a job of its call.
+        Assert.All(ended, status => Assert.Equal(JobStatuses.Cancelled, status));
     }
 
     [Fact]
     public async Task F_2_a_worker_killed_mid_stream_is_an_error_to_it_and_never_an_answer_that_has_ended()
     {
-        var model = await _client.TeachWordsAsync(400, 20);
+        // Far longer than it takes to kill who writes it.
+        var model = await _client.TeachWordsAsync(2000, 20);
         var running = RunAsync("broken", model);
         var holder = await _stack.HolderAsync(model);
 
@@ -209,7 +211,7 @@ public sealed class NodeSdkTests(StackFixture fixture)
 
         var seen = await running;
         Assert.StartsWith("word1 word2", Text(seen, "text"), StringComparison.Ordinal);
-        Assert.False(Text(seen, "text")!.EndsWith("word400", StringComparison.Ordinal));
+        Assert.False(Text(seen, "text")!.EndsWith("word2000", StringComparison.Ordinal));
         Assert.Equal("answer_restarted", Text(seen.GetProperty("failure"), "code"));
     }
 

@@ -133,10 +133,7 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
     public Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
         Task.FromResult(OfTenant(tenantId, jobId)?.Status);
 
-    public Task<IReadOnlyList<Job>> FindEndedAsync(
-        IReadOnlyList<(Guid TenantId, Guid JobId)> jobs,
-        CancellationToken cancellationToken
-    ) =>
+    public Task<IReadOnlyList<Job>> FindEndedAsync(IReadOnlyList<(Guid TenantId, Guid JobId)> jobs, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<Job>>([
             .. jobs.Select(job => OfTenant(job.TenantId, job.JobId))
                 .OfType<JobRecord>()
