@@ -1,5 +1,6 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
+using Npgsql;
 
 namespace AiBackend.Core.Jobs;
 
@@ -25,7 +26,7 @@ public sealed class EndedJobs : IAsyncDisposable
     /// <returns>The job with its output; null while it has not ended, or when the tenant has none with this id.</returns>
     public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        var wanted = new Wanted(tenantId, jobId);
+        var wanted = new Wanted((tenantId, jobId));
         return _loop.TryAdd(wanted)
             ? wanted.Job.Task.WaitAsync(cancellationToken)
             : throw new InvalidOperationException($"More than {MaxWaiting} wait for a job to be read, or the server stops.");
@@ -38,16 +39,15 @@ public sealed class EndedJobs : IAsyncDisposable
     {
         try
         {
-            var jobs = await _store.FindEndedAsync([.. batch.Select(wanted => (wanted.TenantId, wanted.JobId)).Distinct()], default);
-            var found = jobs.ToDictionary(job => job.Id);
+            var found = await _store.FindEndedAsync([.. batch.Select(wanted => wanted.Key).Distinct()], default);
             foreach (var wanted in batch)
             {
-                wanted.Job.TrySetResult(found.GetValueOrDefault(wanted.JobId));
+                wanted.Job.TrySetResult(found.GetValueOrDefault(wanted.Key));
             }
         }
-        catch (Exception failure) when (batch.Count > 1 && !StorageFailures.MayCome(failure))
+        catch (Exception failure) when (batch.Count > 1 && (failure is PostgresException || !StorageFailures.MayCome(failure)))
         {
-            // One that cannot be read must not take its neighbours with it.
+            // One that cannot be read must not take its neighbours with it. An outage takes all of them.
             foreach (var wanted in batch)
             {
                 await ReadAsync([wanted]);
@@ -62,7 +62,8 @@ public sealed class EndedJobs : IAsyncDisposable
         }
     }
 
-    private sealed record Wanted(Guid TenantId, Guid JobId)
+    /// <param name="Key">With the tenant: another's job is never an answer, though it may be read by the same statement.</param>
+    private sealed record Wanted((Guid TenantId, Guid JobId) Key)
     {
         public TaskCompletionSource<Job?> Job { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

@@ -74,8 +74,8 @@ public interface IJobStore
     /// <returns>Null when the tenant has no job with this id.</returns>
     Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken);
 
-    /// <returns>Those of these jobs that their tenants have and that have ended, with their outputs, in no order.</returns>
-    Task<IReadOnlyList<AiBackend.ApiContracts.Jobs.Job>> FindEndedAsync(
+    /// <returns>Those of these jobs that their tenants have and that have ended, with their outputs.</returns>
+    Task<IReadOnlyDictionary<(Guid TenantId, Guid JobId), AiBackend.ApiContracts.Jobs.Job>> FindEndedAsync(
         IReadOnlyList<(Guid TenantId, Guid JobId)> jobs,
         CancellationToken cancellationToken
     );

@@ -83,7 +83,7 @@ public sealed class JobReads(
     // Each job by itself (OFFSET), along its keys: planned once, before anybody knows how few are asked for.
     private static readonly string ActingEndedSql = TenantWall.ActingFor(
         $"""
-        SELECT ended.*
+        SELECT ended.*, asked.tenant_id
           FROM unnest(@ids, @tenant_ids) AS asked (id, tenant_id)
          CROSS JOIN LATERAL ({WholeSql} WHERE j.id = asked.id AND j.tenant_id = asked.tenant_id AND j.status::int >= 6 OFFSET 0) ended
         """
@@ -166,8 +166,8 @@ public sealed class JobReads(
         return await command.ReadAllAsync(row => JobRow.Read(row, _shapes), cancellationToken);
     }
 
-    /// <returns>Those that their tenants have and that have ended, with their outputs, in no order.</returns>
-    internal async Task<IReadOnlyList<Job>> FindEndedAsync(
+    /// <returns>Those that their tenants have and that have ended, with their outputs.</returns>
+    internal async Task<IReadOnlyDictionary<(Guid TenantId, Guid JobId), Job>> FindEndedAsync(
         IReadOnlyList<(Guid TenantId, Guid JobId)> ended,
         CancellationToken cancellationToken
     )
@@ -183,7 +183,11 @@ public sealed class JobReads(
             },
             cancellationToken
         );
-        return await read.Command.ReadAllAsync(row => JobRow.Read(row, _shapes), cancellationToken);
+        var found = await read.Command.ReadAllAsync(
+            row => (TenantId: row.GetGuid(row.FieldCount - 1), Job: JobRow.Read(row, _shapes)),
+            cancellationToken
+        );
+        return found.ToDictionary(each => (each.TenantId, each.Job.Id), each => each.Job);
     }
 
     /// <returns>Jobs without their output, newest first.</returns>

@@ -16,6 +16,8 @@ internal sealed partial class PostgresJobStore(
 {
     private readonly StoredShapes _shapes = shapes ?? StoredShapes.Current;
 
-    public Task<IReadOnlyList<Job>> FindEndedAsync(IReadOnlyList<(Guid TenantId, Guid JobId)> jobs, CancellationToken cancellationToken) =>
-        new JobReads(database, hot, _shapes).FindEndedAsync(jobs, cancellationToken);
+    public Task<IReadOnlyDictionary<(Guid TenantId, Guid JobId), Job>> FindEndedAsync(
+        IReadOnlyList<(Guid TenantId, Guid JobId)> jobs,
+        CancellationToken cancellationToken
+    ) => new JobReads(database, hot, _shapes).FindEndedAsync(jobs, cancellationToken);
 }

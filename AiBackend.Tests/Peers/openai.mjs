@@ -148,10 +148,7 @@ const scenarios = {
     }
 
     await client.responses.delete(id);
-    const gone = await client.responses.retrieve(id).then(
-      () => null,
-      (failure) => failureOf(failure)
-    );
+    const gone = await client.responses.retrieve(id).then(() => null, failureOf);
     return {
       left,
       text,
@@ -190,10 +187,7 @@ const scenarios = {
   embeddings: async () => {
     const usual = await client.embeddings.create({ model, input: ['one', 'two'], dimensions: 16 });
     const numbers = await client.embeddings.create({ model, input: 'two', dimensions: 16, encoding_format: 'float' });
-    const refused = await client.embeddings.create({ model: 'sim', input: 'one' }).then(
-      () => null,
-      (failure) => failureOf(failure)
-    );
+    const refused = await client.embeddings.create({ model: 'sim', input: 'one' }).then(() => null, failureOf);
     return { usual: usual.data.map((each) => [...each.embedding]), numbers: numbers.data[0].embedding, usage: usual.usage, refused };
   },
 
@@ -238,20 +232,14 @@ const scenarios = {
       listed,
       answers: answers.map((each) => `${each.custom_id}: ${each.response.body.choices[0].message.content}`),
       errors: errors.map((each) => `${each.custom_id}: ${each.response.body.error.code}`),
-      cancel: await client.batches.cancel(made.id).then(
-        () => null,
-        (failure) => failureOf(failure)
-      ),
+      cancel: await client.batches.cancel(made.id).then(() => null, failureOf),
     };
   },
 
   errors: async () => {
     const seen = {};
     const note = async (name, call) => {
-      seen[name] = await call.then(
-        () => null,
-        (failure) => failureOf(failure)
-      );
+      seen[name] = await call.then(() => null, failureOf);
     };
     await note('key', new OpenAI({ baseURL, apiKey: 'aib_test_no' }).models.list());
     await note('model', client.chat.completions.create({ model: 'gpt-none', messages }));
@@ -273,18 +261,13 @@ const scenarios = {
   },
 
   timeout: async () => {
-    const made = async () => {
-      const answer = await fetch(new URL('/api/v1/jobs?limit=200', baseURL), { headers: { authorization: `Bearer ${apiKey}` } });
-      return (await answer.json()).data.some((job) => job.model === model);
-    };
+    const headers = { authorization: `Bearer ${apiKey}` };
     // A server that has more to do may have made no job of it when the first is up.
     for (const timeout of [1500, 5_000, 20_000]) {
       const impatient = new OpenAI({ baseURL, apiKey, maxRetries: 0, timeout });
-      const failure = await impatient.chat.completions.create({ model, messages }).then(
-        () => null,
-        (failure) => failureOf(failure)
-      );
-      if (failure === null || (await made())) {
+      const failure = await impatient.chat.completions.create({ model, messages }).then(() => null, failureOf);
+      const jobs = await fetch(new URL('/api/v1/jobs?limit=200', baseURL), { headers });
+      if (failure === null || (await jobs.json()).data.some((job) => job.model === model)) {
         return failure;
       }
     }

@@ -133,13 +133,14 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
     public Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
         Task.FromResult(OfTenant(tenantId, jobId)?.Status);
 
-    public Task<IReadOnlyList<Job>> FindEndedAsync(IReadOnlyList<(Guid TenantId, Guid JobId)> jobs, CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyList<Job>>([
-            .. jobs.Select(job => OfTenant(job.TenantId, job.JobId))
-                .OfType<JobRecord>()
-                .Where(job => job.Status.IsTerminal())
-                .Select(job => job.ToWire()),
-        ]);
+    public Task<IReadOnlyDictionary<(Guid TenantId, Guid JobId), Job>> FindEndedAsync(
+        IReadOnlyList<(Guid TenantId, Guid JobId)> jobs,
+        CancellationToken cancellationToken
+    ) =>
+        Task.FromResult<IReadOnlyDictionary<(Guid TenantId, Guid JobId), Job>>(
+            jobs.Where(job => OfTenant(job.TenantId, job.JobId)?.Status.IsTerminal() == true)
+                .ToDictionary(job => job, job => Find(job.JobId)!.ToWire())
+        );
 
     private JobRecord? OfTenant(Guid tenantId, Guid jobId) => Find(jobId) is { } job && job.Draft.TenantId == tenantId ? job : null;
 

@@ -98,8 +98,10 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
     public Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>
         CallAsync("status", () => _jobs.FindStatusAsync(tenantId, jobId, CancellationToken.None), _ => { }, cancellationToken);
 
-    public Task<IReadOnlyList<Job>> FindEndedAsync(IReadOnlyList<(Guid TenantId, Guid JobId)> jobs, CancellationToken cancellationToken) =>
-        CallAsync("read jobs", () => _jobs.FindEndedAsync(jobs, CancellationToken.None), _ => { }, cancellationToken);
+    public Task<IReadOnlyDictionary<(Guid TenantId, Guid JobId), Job>> FindEndedAsync(
+        IReadOnlyList<(Guid TenantId, Guid JobId)> jobs,
+        CancellationToken cancellationToken
+    ) => CallAsync("read jobs", () => _jobs.FindEndedAsync(jobs, CancellationToken.None), _ => { }, cancellationToken);
 
     public Task<Guid[]> FindAsync(int limit, TimeSpan olderThan, CancellationToken cancellationToken) =>
         CallAsync(
