@@ -93,13 +93,13 @@ public sealed class JobEventFeed(
         {
             foreach (var ids in _subscriptions.Keys.Chunk(1000))
             {
-                foreach (var (jobId, seq) in await log.ReadLastSeqAsync(ids, cancellationToken))
+                foreach (var (jobId, latest) in await log.ReadLatestAsync(ids, cancellationToken))
                 {
                     if (_subscriptions.TryGetValue(jobId, out var subscriptions))
                     {
                         foreach (var subscription in subscriptions)
                         {
-                            subscription.Hint(seq);
+                            subscription.Hint(latest);
                         }
                     }
                 }
@@ -150,8 +150,9 @@ public sealed class JobEventFeed(
         // A dropped event leaves a gap in the numbers, and a gap sends the reader to the log.
         public void Offer(JobEventRecord record) => _events.Writer.TryWrite(record);
 
-        /// <summary>Says that events up to <paramref name="seq"/> exist, without their payload.</summary>
-        public void Hint(int seq) => _events.Writer.TryWrite(new JobEventRecord(JobId, seq, default, default));
+        /// <summary>Says that events up to <paramref name="latest"/> exist, without their payload: the last one's is never sent anyway.</summary>
+        public void Hint(LatestEvent latest) =>
+            Offer(new JobEventRecord(JobId, latest.Seq, latest.HasEnded ? JobEventKind.Final : default, default));
 
         public void Dispose() => remove(this);
     }

@@ -15,9 +15,13 @@ public interface IJobEventLog
     /// <returns>Whether the job has ended and its last event is at most <paramref name="after"/>: nothing can follow.</returns>
     Task<bool> HasEndedByAsync(Guid tenantId, Guid jobId, int after, CancellationToken cancellationToken);
 
-    /// <returns>The number of the latest event of each of these jobs.</returns>
-    Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken);
+    /// <returns>The latest event of each of these jobs.</returns>
+    Task<IReadOnlyDictionary<Guid, LatestEvent>> ReadLatestAsync(Guid[] jobIds, CancellationToken cancellationToken);
 }
+
+/// <param name="Seq">Its number.</param>
+/// <param name="HasEnded">Whether it is the job's last.</param>
+public readonly record struct LatestEvent(int Seq, bool HasEnded);
 
 /// <summary>A piece of a log.</summary>
 /// <param name="Events">In order.</param>
@@ -48,7 +52,7 @@ internal sealed class JobEventLog(
     private static readonly string ActingPageSql = TenantWall.ActingFor(PageSql);
     private static readonly string ActingEndedSql = TenantWall.ActingFor(EndedSql);
 
-    private const string LastSeqSql = "SELECT id, last_seq FROM jobs WHERE id = ANY (@ids)";
+    private const string LatestSql = "SELECT id, last_seq, status::int >= 6 FROM jobs WHERE id = ANY (@ids)";
 
     public async Task<EventPage> ReadAsync(Guid tenantId, Guid jobId, int after, int limit, CancellationToken cancellationToken)
     {
@@ -93,15 +97,15 @@ internal sealed class JobEventLog(
         return await read.Command.ExecuteScalarAsync(cancellationToken) is not null;
     }
 
-    public async Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<Guid, LatestEvent>> ReadLatestAsync(Guid[] jobIds, CancellationToken cancellationToken)
     {
-        await using var command = allTenants.CreateCommand(LastSeqSql);
+        await using var command = allTenants.CreateCommand(LatestSql);
         command.Parameters.AddWithValue("ids", jobIds);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var latest = new Dictionary<Guid, int>(jobIds.Length);
+        var latest = new Dictionary<Guid, LatestEvent>(jobIds.Length);
         while (await reader.ReadAsync(cancellationToken))
         {
-            latest[reader.GetGuid(0)] = reader.GetInt32(1);
+            latest[reader.GetGuid(0)] = new(reader.GetInt32(1), reader.GetBoolean(2));
         }
 
         return latest;

@@ -69,11 +69,10 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, EndedJob
     }
 
     /// <summary>Waits for a job's end. The caller has checked that the job exists.</summary>
-    /// <remarks>Subscribes first, then looks, then looks again with the last event, or when one may have been missed.</remarks>
+    /// <remarks>Subscribes first, then looks, then looks again with the last event: a lost one is said again by the feed.</remarks>
     public async Task<Job> WaitForEndAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
         using var subscription = feed.Subscribe(jobId);
-        var seen = 0;
         while (true)
         {
             if (await ended.FindAsync(tenantId, jobId, cancellationToken) is { } job)
@@ -81,14 +80,11 @@ public sealed class JobEventReader(JobEventFeed feed, IJobEventLog log, EndedJob
                 return job;
             }
 
-            var isWorthALook = false;
-            while (!isWorthALook)
+            JobEventRecord next;
+            do
             {
-                var next = await subscription.Events.ReadAsync(cancellationToken);
-                // Without a kind it is only said that there are events up to this one.
-                isWorthALook = next.Kind == JobEventKind.Final || (next.Kind == default && next.Seq > seen);
-                seen = Math.Max(seen, next.Seq);
-            }
+                next = await subscription.Events.ReadAsync(cancellationToken);
+            } while (next.Kind != JobEventKind.Final);
         }
     }
 

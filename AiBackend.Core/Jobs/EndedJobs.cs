@@ -1,6 +1,5 @@
 using AiBackend.ApiContracts.Jobs;
 using AiBackend.Core.Database;
-using Npgsql;
 
 namespace AiBackend.Core.Jobs;
 
@@ -26,10 +25,14 @@ public sealed class EndedJobs : IAsyncDisposable
     /// <returns>The job with its output; null while it has not ended, or when the tenant has none with this id.</returns>
     public Task<Job?> FindAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken)
     {
-        var wanted = new Wanted((tenantId, jobId));
-        return _loop.TryAdd(wanted)
-            ? wanted.Job.Task.WaitAsync(cancellationToken)
-            : throw new InvalidOperationException($"More than {MaxWaiting} wait for a job to be read, or the server stops.");
+        var wanted = new Wanted((tenantId, jobId), cancellationToken);
+        if (!_loop.TryAdd(wanted))
+        {
+            // Too many wait, or the process stops: alone is slower, and as true.
+            _ = ReadAsync([wanted]);
+        }
+
+        return wanted.Job.Task.WaitAsync(cancellationToken);
     }
 
     /// <inheritdoc />
@@ -37,34 +40,50 @@ public sealed class EndedJobs : IAsyncDisposable
 
     private async Task ReadAsync(IReadOnlyList<Wanted> batch)
     {
+        var asked = batch.Where(wanted => !wanted.HasLeft).ToList();
+        if (asked.Count == 0)
+        {
+            return;
+        }
+
         try
         {
-            var found = await _store.FindEndedAsync([.. batch.Select(wanted => wanted.Key).Distinct()], default);
-            foreach (var wanted in batch)
+            var found = await _store.FindEndedAsync([.. asked.Select(wanted => wanted.Key).Distinct()], default);
+            foreach (var wanted in asked)
             {
                 wanted.Job.TrySetResult(found.GetValueOrDefault(wanted.Key));
             }
         }
-        catch (Exception failure) when (batch.Count > 1 && (failure is PostgresException || !StorageFailures.MayCome(failure)))
+        catch (Exception failure) when (asked.Count > 1 && StorageFailures.Of(failure) is null)
         {
-            // One that cannot be read must not take its neighbours with it. An outage takes all of them.
-            foreach (var wanted in batch)
+            // One that cannot be read must not take its neighbours with it. Trouble of the storage takes all of them, at once.
+            foreach (var wanted in asked)
             {
                 await ReadAsync([wanted]);
             }
         }
         catch (Exception failure)
         {
-            foreach (var wanted in batch)
+            foreach (var wanted in asked)
             {
-                wanted.Job.TrySetException(failure);
+                wanted.Fail(failure);
             }
         }
     }
 
     /// <param name="Key">With the tenant: another's job is never an answer, though it may be read by the same statement.</param>
-    private sealed record Wanted((Guid TenantId, Guid JobId) Key)
+    /// <param name="Left">Says that nobody waits for the answer any more.</param>
+    private sealed record Wanted((Guid TenantId, Guid JobId) Key, CancellationToken Left)
     {
+        public bool HasLeft => Left.IsCancellationRequested;
+
         public TaskCompletionSource<Job?> Job { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Fail(Exception failure)
+        {
+            Job.TrySetException(failure);
+            // Looked at here, because whoever asked may have left.
+            _ = Job.Task.Exception;
+        }
     }
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using AiBackend.ApiContracts;
 using AiBackend.Core.Events;
 using AiBackend.Core.Jobs;
+using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
 using AiBackend.Tests.Jobs;
 
@@ -65,6 +66,25 @@ public sealed class EventReaderTests(PostgresServer postgres, RedisServer redis)
         {
             await WriteStoryAsync(id);
             Assert.Equal(Story, Fold(await live));
+        }
+        finally
+        {
+            await _redis.StartAsync();
+        }
+    }
+
+    [Fact]
+    public async Task I_18_who_waits_for_the_end_is_told_of_it_although_Redis_dies_on_the_way()
+    {
+        var id = await Core.SubmitAsync();
+        var waiting = Reader.WaitForEndAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel);
+        await Eventually.TrueAsync(() => Core.Get<JobEventFeed>().WatchedCount == 1, "somebody waits");
+
+        await _redis.KillAsync();
+        try
+        {
+            await WriteStoryAsync(id);
+            Assert.Equal(Story, (await waiting).Output!.Text);
         }
         finally
         {

@@ -1,6 +1,7 @@
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
 using AiBackend.Tests.Fixtures;
+using Npgsql;
 
 namespace AiBackend.Tests.Jobs;
 
@@ -33,7 +34,7 @@ public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redi
         """;
 
     [Fact]
-    public async Task A_claim_an_append_a_renewal_and_an_outcome_find_their_rows_by_the_primary_key()
+    public async Task A_claim_an_append_a_renewal_an_outcome_and_a_look_at_it_find_their_rows_by_the_primary_key()
     {
         await using var database = await postgres.CreateDatabaseAsync();
         // One connection for all of them: a connection reports what it did when it is told to.
@@ -51,6 +52,26 @@ public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redi
         await core.Get<IJobStore>().RenewAsync(Heartbeat, [.. claimed.Select(job => job.Lease)], CoreHost.Lease, TestRun.Cancel);
         Assert.DoesNotContain(false, await Task.WhenAll(running.Select(job => job.EndAsync(AttemptEnd.Succeeded("text")))));
         await AssertOnlyPrimaryKeyAsync(core);
+
+        await ForgetScansAsync(core);
+        var ended = core.Get<EndedJobs>();
+        var found = await Task.WhenAll(ids.Select(id => ended.FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel)));
+        Assert.All(found, Assert.NotNull);
+        // By both of their keys, in either order.
+        Assert.Contains(await ScansAsync(core), (string[])["jobs_pkey", "jobs_by_tenant"]);
+    }
+
+    [Fact]
+    public async Task What_is_planned_once_is_never_compiled()
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var core = await CoreHost.StartAsync(database.ConnectionString, redis.ConnectionString);
+
+        foreach (var source in (NpgsqlDataSource[])[core.HotPath, core.Rounds])
+        {
+            await using var command = source.CreateCommand("SHOW jit");
+            Assert.Equal("off", await command.ExecuteScalarAsync(TestRun.Cancel));
+        }
     }
 
     /// <summary>Analyses too: on a table the planner knows, a partial index of just the rows in question looks best.</summary>
@@ -60,11 +81,13 @@ public sealed class StatementPlanTests(PostgresServer postgres, RedisServer redi
         await core.ExecuteAsync("SELECT pg_stat_reset()", Guid.Empty);
     }
 
-    private static async Task AssertOnlyPrimaryKeyAsync(CoreHost core)
+    private static async Task AssertOnlyPrimaryKeyAsync(CoreHost core) => Assert.Equal("jobs_pkey", await ScansAsync(core));
+
+    private static async Task<string> ScansAsync(CoreHost core)
     {
         await using var flush = core.HotPath.CreateCommand("SELECT pg_stat_force_next_flush()");
         await flush.ExecuteNonQueryAsync(TestRun.Cancel);
-        Assert.Equal("jobs_pkey", await core.ScalarAsync<string>(ScansSql));
+        return await core.ScalarAsync<string>(ScansSql);
     }
 
     private static WorkerHeartbeat Heartbeat => new(Guid.CreateVersion7(), "test/1", 1, 1, 0, false, 1);

@@ -125,9 +125,12 @@ internal partial class MemoryStore(World world) : IJobStore, IQueuedJobs, IJobEv
     public Task<bool> HasEndedByAsync(Guid tenantId, Guid jobId, int after, CancellationToken cancellationToken) =>
         Task.FromResult(OfTenant(tenantId, jobId) is { } job && job.Status.IsTerminal() && job.LastSeq <= after);
 
-    public Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken) =>
-        Task.FromResult<IReadOnlyDictionary<Guid, int>>(
-            jobIds.Where(_jobs.ContainsKey).Distinct().ToDictionary(id => id, id => _jobs[id].LastSeq)
+    public Task<IReadOnlyDictionary<Guid, LatestEvent>> ReadLatestAsync(Guid[] jobIds, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyDictionary<Guid, LatestEvent>>(
+            jobIds
+                .Where(_jobs.ContainsKey)
+                .Distinct()
+                .ToDictionary(id => id, id => new LatestEvent(_jobs[id].LastSeq, _jobs[id].Status.IsTerminal()))
         );
 
     public Task<JobStatus?> FindStatusAsync(Guid tenantId, Guid jobId, CancellationToken cancellationToken) =>

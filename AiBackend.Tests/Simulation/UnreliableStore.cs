@@ -162,13 +162,13 @@ internal class UnreliableStore(World world, SimProcess process) : IJobStore, IQu
             cancellationToken
         );
 
-    public Task<IReadOnlyDictionary<Guid, int>> ReadLastSeqAsync(Guid[] jobIds, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyDictionary<Guid, LatestEvent>> ReadLatestAsync(Guid[] jobIds, CancellationToken cancellationToken) =>
         CallAsync(
-            "last seq",
+            "latest events",
             async () =>
-                (IReadOnlyDictionary<Guid, int>)
-                    new SortedDictionary<Guid, int>(
-                        (await world.Backend.Log.ReadLastSeqAsync(jobIds, CancellationToken.None)).ToDictionary()
+                (IReadOnlyDictionary<Guid, LatestEvent>)
+                    new SortedDictionary<Guid, LatestEvent>(
+                        (await world.Backend.Log.ReadLatestAsync(jobIds, CancellationToken.None)).ToDictionary()
                     ),
             _ => { },
             cancellationToken

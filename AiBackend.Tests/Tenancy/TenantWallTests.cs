@@ -75,6 +75,24 @@ public sealed class TenantWallTests(PostgresServer postgres, WalledApi api) : IC
     }
 
     [Fact]
+    public async Task Ended_jobs_of_several_tenants_are_read_together_and_each_by_its_own()
+    {
+        await api.AddTenantAsync();
+        var other = await ScalarAsync<Guid>(api.Db.Source, "SELECT id FROM tenants WHERE id <> @id LIMIT 1", ("id", _own));
+        var ids = await SubmitAsync(_own, other);
+        await api.Get<CancelJob>().RunAsync(_own, ids[0], TestRun.Cancel);
+        await api.Get<CancelJob>().RunAsync(other, ids[1], TestRun.Cancel);
+
+        var asked = Enumerable.Range(0, 12).Select(i => (Tenant: i % 3 == 0 ? _own : other, Job: ids[i % 2])).ToList();
+        var found = await Task.WhenAll(asked.Select(each => api.Get<EndedJobs>().FindAsync(each.Tenant, each.Job, TestRun.Cancel)));
+
+        Assert.Equal(
+            asked.Select(each => (each.Tenant == _own) == (each.Job == ids[0]) ? each.Job : (Guid?)null),
+            found.Select(job => job?.Id)
+        );
+    }
+
+    [Fact]
     public async Task A_batch_of_several_tenants_is_stored_in_one_statement()
     {
         await api.AddTenantAsync();
