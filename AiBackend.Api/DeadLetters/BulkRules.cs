@@ -33,7 +33,7 @@ internal sealed class BulkRules(JobRequestRules jobs)
         var refusal = Check(request.Filter, request.Ids, errors);
         refusal ??= request.Model is { } model ? jobs.RefuseModel(model) : null;
         // Which models the letters have is not known before: a key that is bound names one.
-        refusal ??= caller.AllowedModels is null ? null : JobRequestRules.RefuseModelOf(caller, request.Model ?? "");
+        refusal ??= caller.AllowedModels is null ? null : CallerRights.RefuseModel(caller, request.Model ?? "");
         if (refusal is not null)
         {
             return refusal;

@@ -89,11 +89,12 @@ internal sealed class ReplayJobRequest(ReplayJob replay, ReplayEdits edits, JobR
         refusal ??=
             rules.RefuseModel(order.Model ?? source.Model)
             ?? rules.RefusePriority(source.Priority, caller)
-            ?? JobRequestRules.RefuseModelOf(caller, order.Model ?? source.Model);
+            ?? CallerRights.RefuseModel(caller, order.Model ?? source.Model)
+            ?? CallerRights.RefuseRetrieval(caller, JobTerms.Read(order.Terms ?? source.Terms));
         // Another prompt may bring another contract, and so other models that are to judge the answer.
         foreach (var judge in refusal is null ? JobTerms.Read(order.Terms ?? source.Terms).Judges : [])
         {
-            refusal ??= JobRequestRules.RefuseModelOf(caller, judge) ?? await rules.RefuseUnknownAsync(judge, context.RequestAborted);
+            refusal ??= CallerRights.RefuseModel(caller, judge) ?? await rules.RefuseUnknownAsync(judge, context.RequestAborted);
         }
 
         return (refusal, order);

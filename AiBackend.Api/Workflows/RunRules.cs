@@ -46,7 +46,7 @@ internal sealed class RunRules(OutputContracts contracts, JobRequestRules rules,
         {
             if (
                 (
-                    JobRequestRules.RefuseModelOf(context.User.GetCaller(), model)
+                    CallerRights.RefuseModel(context.User.GetCaller(), model)
                     ?? await rules.RefuseUnknownAsync(model, context.RequestAborted)
                 ) is
                 { } noModel

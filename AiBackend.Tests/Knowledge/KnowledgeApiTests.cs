@@ -197,6 +197,31 @@ public sealed class KnowledgeApiTests(ApiServer api) : IClassFixture<ApiServer>
         Assert.Contains(fault, (await ApiServer.ReadProblemAsync(response)).Detail, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("jobs:write", HttpStatusCode.Forbidden)]
+    [InlineData("knowledge:read", HttpStatusCode.Accepted)]
+    public async Task A_job_gives_its_model_what_its_key_may_read(string scope, HttpStatusCode expected)
+    {
+        using var http = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "jobs:write", scope));
+        var body = ApiServer.Chat.Replace(
+            "\"chat\"",
+            """
+            "chat","retrieve":{"collection":"manuals"}
+            """,
+            StringComparison.Ordinal
+        );
+
+        using var response = await http.PostAsync(new Uri("/api/v1/jobs", UriKind.Relative), Json(body), TestRun.Cancel);
+
+        Assert.Equal(expected, response.StatusCode);
+        if (expected == HttpStatusCode.Forbidden)
+        {
+            var problem = await ApiServer.ReadProblemAsync(response);
+            Assert.Equal("/problems/missing-scope", problem.Type);
+            Assert.Contains("lacks the scope knowledge:read", problem.Detail, StringComparison.Ordinal);
+        }
+    }
+
     private static async Task AssertRefusedAsync(Task<HttpResponseMessage> call)
     {
         using var response = await call;

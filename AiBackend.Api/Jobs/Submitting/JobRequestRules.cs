@@ -163,10 +163,16 @@ internal sealed class JobRequestRules(
             return noSecret;
         }
 
-        // Its own, and those that are to judge its answer. A run asks none itself.
-        foreach (var model in draft.Type.IsOfModel() ? JobTerms.Read(draft.Terms).Judges.Prepend(draft.Model) : [])
+        var asked = JobTerms.Read(draft.Terms);
+        if (CallerRights.RefuseRetrieval(caller, asked) is { } mayNotRead)
         {
-            if ((RefuseModelOf(caller, model) ?? await RefuseUnknownAsync(model, cancellationToken)) is { } refusal)
+            return mayNotRead;
+        }
+
+        // Its own, and those that are to judge its answer. A run asks none itself.
+        foreach (var model in draft.Type.IsOfModel() ? asked.Judges.Prepend(draft.Model) : [])
+        {
+            if ((CallerRights.RefuseModel(caller, model) ?? await RefuseUnknownAsync(model, cancellationToken)) is { } refusal)
             {
                 return refusal;
             }
@@ -190,15 +196,6 @@ internal sealed class JobRequestRules(
                 $"model is {Quoted.Of(model)}, and the database does not say whether there is such a route. Send it again later."
             );
     }
-
-    /// <returns>Why the caller's jobs may not ask for this model, or null.</returns>
-    public static Refusal? RefuseModelOf(Caller caller, string model) =>
-        caller.MayAskFor(model)
-            ? null
-            : ProblemTypes.ModelNotAllowed.At(
-                "model",
-                $"model is {Quoted.Of(model)}; the key {caller.KeyId} allows {string.Join(", ", caller.AllowedModels!)}. Ask for one of these, or use another key."
-            );
 
     /// <returns>Why nobody can be asked for this model, or null.</returns>
     public Refusal? RefuseModel(string model) =>

@@ -59,7 +59,7 @@ internal sealed class ModelRequests(ProviderCatalog catalog, ICatalogSource sour
         }
 
         await (
-            (JobRequestRules.RefuseModelOf(context.User.GetCaller(), name) ?? rules.RefuseModel(name)) is { } refusal
+            (CallerRights.RefuseModel(context.User.GetCaller(), name) ?? rules.RefuseModel(name)) is { } refusal
                 ? context.RefuseAsync(refusal)
                 : JsonAnswer.WriteAsync(context, StatusCodes.Status200OK, new ModelObject(name), OpenAiJson.Default.ModelObject)
         );

@@ -86,7 +86,7 @@ internal sealed class CreateEmbedding(
         var caller = context.User.GetCaller();
         var size = new CallSize(call.Texts.Sum(text => text.Length), MaxOutputTokens: 0);
         var refusal =
-            JobRequestRules.RefuseModelOf(caller, call.Model)
+            CallerRights.RefuseModel(caller, call.Model)
             ?? await rules.RefuseUnknownAsync(call.Model, context.RequestAborted)
             ?? RefuseOther(call.Model)
             ?? await heldBack.RefuseCallAsync(caller.TenantId, call.Model)

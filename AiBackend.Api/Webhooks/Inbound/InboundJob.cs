@@ -50,7 +50,7 @@ internal sealed class InboundJob(JobRequestRules rules)
         var refused = Read(template! with { Prompt = "sample" }, Nothing, caller, out var draft);
         return refused
             ?? rules.RefusePriority(draft.Priority, caller)
-            ?? JobRequestRules.RefuseModelOf(caller, draft.Model)
+            ?? CallerRights.RefuseModel(caller, draft.Model)
             ?? rules.RefuseModel(draft.Model);
     }
 
