@@ -197,6 +197,20 @@ public sealed class ReplayApiTests(ApiServer api) : IClassFixture<ApiServer>
         );
     }
 
+    [Fact]
+    public async Task A_10_what_a_key_may_not_submit_it_may_not_replay()
+    {
+        var retrieve = "\"chat\",\"retrieve\":{\"collection\":\"manuals\"}";
+        var old = await DieAsync(ApiServer.Chat.Replace("\"chat\"", retrieve, StringComparison.Ordinal));
+        using var writer = api.Client(await api.AddKeyAsync(AiBackend.Core.Tenancy.ApiKeyStore.DefaultTenant, "jobs:write"));
+
+        using var refused = await writer.PostAsync($"/api/v1/jobs/{old}/replay", null, TestRun.Cancel);
+        using var replayed = await PostAsync($"/api/v1/jobs/{old}/replay", null);
+
+        Assert.Contains("lacks the scope knowledge:read", (await ApiServer.ReadProblemAsync(refused)).Detail, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.Accepted, replayed.StatusCode);
+    }
+
     private async Task<Guid> DieAsync(string body = ApiServer.Chat, bool deadlinePassed = false)
     {
         var job = await api.SubmitAsync(body);

@@ -1,4 +1,6 @@
+using AiBackend.Tests.Api;
 using AiBackend.Tests.Audit;
+using AiBackend.Tests.Knowledge;
 using AiBackend.Tests.Tenancy;
 
 namespace AiBackend.Tests.Guards;
@@ -61,7 +63,23 @@ internal static class KeyGuards
                 Life
             )
         ),
-        .. AllGuards.In("AiBackend.Api/Jobs/Submitting/JobRequestRules.cs", ("=> [[caller.MayAskFor(model)]] ?", "true", Models)),
+        .. AllGuards.In(
+            "AiBackend.Api/Jobs/Submitting/CallerRights.cs",
+            ("=> [[caller.MayAskFor(model)]] ?", "true", Models),
+            (
+                "|| [[caller.Has(Policies.ReadKnowledge)]] ?",
+                "true",
+                nameof(KnowledgeApiTests.A_10_a_job_gives_its_model_what_its_key_may_read)
+            )
+        ),
+        .. AllGuards.In(
+            "AiBackend.Api/DeadLetters/ReplayJobRequest.cs",
+            (
+                "?? [[CallerRights.RefuseRetrieval(caller, JobTerms.Read(order.Terms ?? source.Terms))]];",
+                "null",
+                nameof(ReplayApiTests.A_10_what_a_key_may_not_submit_it_may_not_replay)
+            )
+        ),
         .. AllGuards.In(Users + "/SessionRequests.cs", ("caller.Scopes, [[caller.IsOperator()]]", "true", Organisation)),
         .. AllGuards.In(
             Users + "/SetupRequests.cs",

@@ -200,7 +200,7 @@ public sealed class KnowledgeApiTests(ApiServer api) : IClassFixture<ApiServer>
     [Theory]
     [InlineData("jobs:write", HttpStatusCode.Forbidden)]
     [InlineData("knowledge:read", HttpStatusCode.Accepted)]
-    public async Task A_job_gives_its_model_what_its_key_may_read(string scope, HttpStatusCode expected)
+    public async Task A_10_a_job_gives_its_model_what_its_key_may_read(string scope, HttpStatusCode expected)
     {
         using var http = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "jobs:write", scope));
         var body = ApiServer.Chat.Replace(

@@ -53,9 +53,12 @@ public sealed class RunStepTests
     }
 
     [Theory]
-    [InlineData("rate_limit:openai/gpt:requests_per_minute")]
-    [InlineData("provider_down:openai")]
-    public void A_run_whose_provider_could_not_be_asked_yet_has_not_failed(string reason)
+    [InlineData("rate_limit:openai/gpt:requests_per_minute", "Waiting for the model provider")]
+    [InlineData("provider_down:openai", "Waiting for the model provider")]
+    [InlineData("budget:tenant", "Waiting for the budget")]
+    [InlineData("running_limit:key", "Waiting for another run to end")]
+    [InlineData("steps", "Waiting for its steps")]
+    public void A_run_of_which_nobody_could_be_asked_yet_has_not_failed(string reason, string named)
     {
         var job = Jobs.Some(JobStatuses.Retrying) with { StartedAt = Jobs.CreatedAt.AddSeconds(1) };
 
@@ -69,7 +72,7 @@ public sealed class RunStepTests
             }
         );
 
-        Assert.Equal(["done Accepted", "done Waited", "wait Waiting for the model provider", "todo Done"], steps);
+        Assert.Equal(["done Accepted", "done Waited", $"wait {named}", "todo Done"], steps);
     }
 
     [Theory]

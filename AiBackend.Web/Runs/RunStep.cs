@@ -33,7 +33,7 @@ internal sealed record RunStep(string State, string Text, TimeSpan? Time)
     private static int FailedTries(RunView run)
     {
         var ended = run.Status is JobStatuses.Retrying or JobStatuses.Queued ? run.Attempt : run.Attempt - 1;
-        return ended - Math.Max(run.Excused, RunWords.WaitsForProvider(run) ? 1 : 0);
+        return ended - Math.Max(run.Excused, RunWords.WaitsFor(run) is null ? 0 : 1);
     }
 
     private static RunStep Wait(RunView run, Job job, DateTimeOffset now)
@@ -64,7 +64,7 @@ internal sealed record RunStep(string State, string Text, TimeSpan? Time)
         }
 
         return run.Status is JobStatuses.Processing ? new("now", run.TextLength > 0 ? "Writing" : "Starting to write", now - job.StartedAt)
-            : RunWords.WaitsForProvider(run) ? new("wait", "Waiting for the model provider", null)
+            : RunWords.WaitsFor(run) is { } cause ? new("wait", cause, null)
             : run.Status is JobStatuses.WaitingForTool or JobStatuses.WaitingForReview ? new("wait", RunWords.Status(run.Status), null)
             : new("todo", "Write", null);
     }

@@ -67,20 +67,21 @@ internal static class RunWords
     /// <summary>How well a passage fits: comparable within one search, and small.</summary>
     public static string Score(double score) => score.ToString("0.###", CultureInfo.CurrentCulture);
 
-    /// <summary>Whether nobody could be asked yet: then nothing has failed.</summary>
-    public static bool WaitsForProvider(RunView run) =>
-        run.Status is JobStatuses.Retrying
-        && Code(run.WaitingReason)
-            is "rate_limit"
-                or "budget"
-                or "provider_down"
-                or "retry_budget"
-                or "paused"
-                or "single_flight"
-                or "running_limit"
-                or "storage"
-                or "tool_rate"
-                or "steps";
+    /// <summary>What keeps a run of which nobody could be asked yet, as a step's name; null when something has failed.</summary>
+    public static string? WaitsFor(RunView run) =>
+        run.Status is not JobStatuses.Retrying
+            ? null
+            : Code(run.WaitingReason) switch
+            {
+                "rate_limit" or "provider_down" or "retry_budget" or "paused" => "Waiting for the model provider",
+                "budget" => "Waiting for the budget",
+                "single_flight" => "Waiting for an equal run's answer",
+                "running_limit" => "Waiting for another run to end",
+                "storage" => "Waiting for the database",
+                "tool_rate" => "Waiting for a tool",
+                "steps" => "Waiting for its steps",
+                _ => null,
+            };
 
     /// <summary>What the queue knows: “, about 3rd in line, about 20 s to 40 s”.</summary>
     private static string Place(QueuePlace? queue)
