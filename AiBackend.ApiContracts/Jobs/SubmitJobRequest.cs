@@ -49,7 +49,7 @@ public sealed record SubmitJobRequest
     /// <summary>What the answer must be before it counts as the output; the route's own, if it has one, when it is left out. Only for <c>chat</c>.</summary>
     public OutputContract? Contract { get; init; }
 
-    /// <summary>Passages that the model is given before the messages, looked for when the job begins. Only for <c>chat</c>.</summary>
+    /// <summary>Passages that the model is given before the messages, looked for when the job begins. Only for <c>chat</c>, and for keys with <c>knowledge:read</c>.</summary>
     public KnowledgeQuery? Retrieve { get; init; }
 
     /// <summary>The conversation that the job continues: the model is given what was said before, and question and answer become part of it. Only for <c>chat</c>.</summary>

@@ -14,6 +14,8 @@ namespace AiBackend.Tests.EndToEnd;
 /// <summary>A caller of the native API as our users write them: submits with a key of its own, follows events, resumes when cut off.</summary>
 public sealed class JobClient(Stack stack)
 {
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(90);
+
     /// <summary>Teaches the simulator a model whose answer is <c>word1 word2 …</c>, so that a test knows every word.</summary>
     public async Task<string> TeachWordsAsync(int words, int intervalMs, int firstMs = 50)
     {
@@ -119,7 +121,7 @@ public sealed class JobClient(Stack stack)
     {
         var reading = new Reading();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestRun.Cancel);
-        patience.CancelAfter(TimeSpan.FromSeconds(90));
+        patience.CancelAfter(Longest);
         while (!reading.HasEnded)
         {
             try
@@ -134,6 +136,14 @@ public sealed class JobClient(Stack stack)
             {
                 reading.Reconnects++;
                 await Task.Delay(100, patience.Token);
+            }
+            catch (OperationCanceledException tooLong) when (!TestRun.Cancel.IsCancellationRequested)
+            {
+                var now = await GetAsync(id, TestRun.Cancel);
+                throw new TimeoutException(
+                    $"Of job {id} event {reading.LastSeq} was the last in {Longest}, after {reading.Reconnects} cuts; it is {now.Status} in attempt {now.Attempt}, waits for {now.Queue?.WaitingReason ?? "nothing"} until {now.NextAttemptAt:O}.",
+                    tooLong
+                );
             }
         }
 

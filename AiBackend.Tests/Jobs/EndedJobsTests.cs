@@ -15,12 +15,8 @@ public sealed class EndedJobsTests(PostgresServer postgres, RedisServer redis) :
     [Fact]
     public async Task Many_at_once_are_each_told_their_own_and_nothing_while_they_wait()
     {
-        var ended = await SubmitAsync(40);
+        var ended = await EndedAsync(40);
         var waiting = await SubmitAsync(5);
-        foreach (var id in ended)
-        {
-            await CancelAsync(id);
-        }
 
         var found = await Task.WhenAll(ended.Concat(waiting).Select(id => FindAsync(ApiKeyStore.DefaultTenant, id)));
 
@@ -31,8 +27,7 @@ public sealed class EndedJobsTests(PostgresServer postgres, RedisServer redis) :
     [Fact]
     public async Task A_tenant_is_told_nothing_of_anothers_job_that_is_read_with_its_own()
     {
-        var id = (await SubmitAsync(1))[0];
-        await CancelAsync(id);
+        var id = (await EndedAsync(1))[0];
 
         var found = await Task.WhenAll(
             Enumerable.Range(0, 30).Select(i => FindAsync(i % 2 == 0 ? ApiKeyStore.DefaultTenant : Guid.CreateVersion7(), id))
@@ -70,6 +65,74 @@ public sealed class EndedJobsTests(PostgresServer postgres, RedisServer redis) :
 
         Assert.Equal(JobStatuses.Cancelled, (await before).Status);
         Assert.Equal(JobStatuses.Cancelled, (await reader.WaitForEndAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel)).Status);
+    }
+
+    [Fact]
+    public async Task Who_has_left_is_not_read_for()
+    {
+        var ids = await EndedAsync(3);
+        var store = WatchedStore.Of(Core.Get<IJobStore>());
+        await using var ended = new EndedJobs(store.Store);
+        var first = ended.FindAsync(ApiKeyStore.DefaultTenant, ids[0], TestRun.Cancel);
+        await store.IsReadAsync();
+        using var leaving = new CancellationTokenSource();
+        var left = ended.FindAsync(ApiKeyStore.DefaultTenant, ids[1], leaving.Token);
+        var stays = ended.FindAsync(ApiKeyStore.DefaultTenant, ids[2], TestRun.Cancel);
+
+        await leaving.CancelAsync();
+        store.Go();
+
+        Assert.Equal([ids[0], ids[2]], (await Task.WhenAll(first, stays)).Select(job => job!.Id));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => left);
+        Assert.Equal(
+            [
+                [ids[0]],
+                [ids[2]],
+            ],
+            store.Reads
+        );
+    }
+
+    [Fact]
+    public async Task Trouble_of_the_storage_is_told_to_all_who_ask_and_is_not_looked_for_again()
+    {
+        var ids = await EndedAsync(4);
+        var store = WatchedStore.Of(Core.Get<IJobStore>());
+        await using var ended = new EndedJobs(store.Store);
+        store.Fails = new TimeoutException();
+        var reads = new List<Task<Job?>> { ended.FindAsync(ApiKeyStore.DefaultTenant, ids[0], TestRun.Cancel) };
+        await store.IsReadAsync();
+        reads.AddRange(ids.Skip(1).Select(id => ended.FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel)));
+
+        store.Go();
+
+        foreach (var read in reads)
+        {
+            await Assert.ThrowsAsync<TimeoutException>(() => read);
+        }
+
+        Assert.Equal([1, 3], store.Reads.Select(read => read.Count));
+    }
+
+    [Fact]
+    public async Task Whoever_asks_a_process_that_stops_is_answered_all_the_same()
+    {
+        var id = (await EndedAsync(1))[0];
+        var ended = new EndedJobs(Core.Get<IJobStore>());
+        await ended.DisposeAsync();
+
+        Assert.Equal(id, (await ended.FindAsync(ApiKeyStore.DefaultTenant, id, TestRun.Cancel))!.Id);
+    }
+
+    private async Task<Guid[]> EndedAsync(int count)
+    {
+        var ids = await SubmitAsync(count);
+        foreach (var id in ids)
+        {
+            await CancelAsync(id);
+        }
+
+        return ids;
     }
 
     private Task<Job?> FindAsync(Guid tenantId, Guid jobId) => Ended.FindAsync(tenantId, jobId, TestRun.Cancel);

@@ -198,18 +198,16 @@ public sealed class KnowledgeApiTests(ApiServer api) : IClassFixture<ApiServer>
     }
 
     [Theory]
-    [InlineData("jobs:write", HttpStatusCode.Forbidden)]
-    [InlineData("knowledge:read", HttpStatusCode.Accepted)]
-    public async Task A_10_a_job_gives_its_model_what_its_key_may_read(string scope, HttpStatusCode expected)
+    [InlineData("jobs:write", false, HttpStatusCode.Forbidden)]
+    [InlineData("jobs:write", true, HttpStatusCode.Forbidden)]
+    [InlineData("knowledge:read", false, HttpStatusCode.Accepted)]
+    [InlineData("knowledge:read", true, HttpStatusCode.Accepted)]
+    public async Task A_10_a_job_gives_its_model_what_its_key_may_read(string scope, bool byTool, HttpStatusCode expected)
     {
         using var http = api.Client(await api.AddKeyAsync(ApiKeyStore.DefaultTenant, "jobs:write", scope));
-        var body = ApiServer.Chat.Replace(
-            "\"chat\"",
-            """
-            "chat","retrieve":{"collection":"manuals"}
-            """,
-            StringComparison.Ordinal
-        );
+        var body = byTool
+            ? ApiServer.Chat.Replace("\"messages\"", "\"tools\":[\"search_knowledge\"],\"messages\"", StringComparison.Ordinal)
+            : ApiServer.Chat.Replace("\"chat\"", "\"chat\",\"retrieve\":{\"collection\":\"manuals\"}", StringComparison.Ordinal);
 
         using var response = await http.PostAsync(new Uri("/api/v1/jobs", UriKind.Relative), Json(body), TestRun.Cancel);
 

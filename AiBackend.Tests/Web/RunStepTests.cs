@@ -58,6 +58,7 @@ public sealed class RunStepTests
     [InlineData("budget:tenant", "Waiting for the budget")]
     [InlineData("running_limit:key", "Waiting for another run to end")]
     [InlineData("steps", "Waiting for its steps")]
+    [InlineData("conversation:0197", "Waiting for the answer before")]
     public void A_run_of_which_nobody_could_be_asked_yet_has_not_failed(string reason, string named)
     {
         var job = Jobs.Some(JobStatuses.Retrying) with { StartedAt = Jobs.CreatedAt.AddSeconds(1) };

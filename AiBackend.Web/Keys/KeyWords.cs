@@ -10,6 +10,7 @@ internal static class KeyWords
     public static IReadOnlyList<(string Word, string Scopes)> Uses { get; } =
     [
         ("submit and read jobs", "jobs:read,jobs:write"),
+        ("submit and read jobs that look into texts", "jobs:read,jobs:write,knowledge:read"),
         ("only read jobs", "jobs:read"),
         ("watch operations", "jobs:read,operations:read"),
         ("decide reviews", "reviews:read,reviews:write"),

@@ -35,6 +35,7 @@ internal static class RunWords
             JobStatuses.Queued => "Waiting" + Place(run.Job?.Queue) + Reason(run.WaitingReason),
             JobStatuses.Processing when run.TextLength == 0 => "Starting to write",
             JobStatuses.Retrying when Code(run.WaitingReason) is "steps" => "Waiting for its steps",
+            JobStatuses.Retrying when Code(run.WaitingReason) is "conversation" => "Waiting for the answer before it in its conversation",
             JobStatuses.Retrying when Code(run.WaitingReason) is "single_flight" =>
                 "Another run asks exactly the same; this one waits for its answer",
             JobStatuses.Retrying when Code(run.WaitingReason) is "running_limit" =>
@@ -80,6 +81,7 @@ internal static class RunWords
                 "storage" => "Waiting for the database",
                 "tool_rate" => "Waiting for a tool",
                 "steps" => "Waiting for its steps",
+                "conversation" => "Waiting for the answer before",
                 _ => null,
             };
 

@@ -2,6 +2,7 @@ using AiBackend.Api.Auth;
 using AiBackend.Api.Problems;
 using AiBackend.Core.Jobs;
 using AiBackend.Core.Tenancy;
+using AiBackend.Core.Tools.Code;
 
 namespace AiBackend.Api.Jobs.Submitting;
 
@@ -17,12 +18,18 @@ internal static class CallerRights
                 $"model is {Quoted.Of(model)}; the key {caller.KeyId} allows {string.Join(", ", caller.AllowedModels!)}. Ask for one of these, or use another key."
             );
 
-    /// <returns>Why the caller's jobs may not be given passages, or null. Their answers may quote them.</returns>
-    public static Refusal? RefuseRetrieval(Caller caller, JobTerms asked) =>
-        asked.Retrieve is null || caller.Has(Policies.ReadKnowledge)
+    /// <returns>Why the caller's jobs may not be given passages, nor look for them, or null. Their answers may quote them.</returns>
+    public static Refusal? RefuseRetrieval(Caller caller, JobTerms asked)
+    {
+        var place =
+            asked.Retrieve is not null ? "retrieve"
+            : asked.Tools?.Pinned.Any(tool => tool.Name == CodeTools.SearchKnowledge) == true ? "input.tools"
+            : null;
+        return place is null || caller.Has(Policies.ReadKnowledge)
             ? null
             : ProblemTypes.MissingScope.At(
-                "retrieve",
-                $"retrieve gives passages to the job's model; the key {caller.KeyId} lacks the scope {Policies.ReadKnowledge}. Leave it out, or use a key that may read them."
+                place,
+                $"{place} gives passages to the job's model; the key {caller.KeyId} lacks the scope {Policies.ReadKnowledge}. Leave it out, or use a key that may read them."
             );
+    }
 }

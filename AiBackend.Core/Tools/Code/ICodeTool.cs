@@ -74,6 +74,9 @@ public readonly record struct CodeResult(string Text, bool IsError = false);
 /// <summary>Tools that come with the product, by name.</summary>
 public sealed class CodeTools
 {
+    /// <summary>Name of the tool that looks into a tenant's texts: whoever gives it to a model must be allowed to read them.</summary>
+    public const string SearchKnowledge = "search_knowledge";
+
     private const int LongestTimeout = 120;
 
     private readonly Dictionary<string, ICodeTool> _tools;

@@ -15,7 +15,7 @@ internal sealed class SearchKnowledge(KnowledgeSearch knowledge) : ICodeTool
 
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public string Name => "search_knowledge";
+    public string Name => CodeTools.SearchKnowledge;
 
     public string Description =>
         "Looks for passages in a collection of documents. Gives a list, best first, of which each has the passage's text, its source and when that changed.";
