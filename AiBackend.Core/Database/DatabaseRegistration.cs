@@ -182,7 +182,7 @@ public static class DatabaseRegistration
     // their primary key.
     private static string AlongIndexes(string connectionString) => With("-c enable_sort=off -c enable_seqscan=off", connectionString);
 
-    // Without jit: a plan for all values counts every partition, and ten weeks of them cost enough, by its estimate, to compile each run for 100 ms.
+    // Without jit: a plan for all values counts every partition, so that with enough weeks of them its estimate calls for compiling each run of a millisecond.
     private static string PlannedOnce(string connectionString, int connections, TimeSpan? patience)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
